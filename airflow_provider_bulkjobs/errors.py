@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The errors, by what the user must do about them.
+
+::
+
+    BulkJobError
+    ├── BadArgumentError          mend the DAG: an argument makes no sense (also a ValueError)
+    ├── BadConnectionError        mend the connection: missing, of another type, incomplete
+    ├── VendorAnswerError         the vendor said no; its own words are in the message
+    │   ├── CredentialsError      renew the key or token
+    │   ├── PermissionDeniedError grant the permission
+    │   └── JobNotFoundError      check the job id, the region, the host and the account
+    ├── JobVanishedError          the job was seen and is gone: its result can no longer be known
+    ├── UnknownStateError         report the word, so that it gets a meaning
+    ├── UnsafeAnswerError         the vendor pointed elsewhere; credentials do not follow
+    ├── TransientError            nothing: it is tried again, and only seen where patience is not wanted
+    ├── WaitTooLongError          nothing: the caller would rather do something else than wait that long
+    ├── DeadlineReachedError      nothing: the sensor turns it into AirflowSensorTimeout
+    └── VendorUnavailableError    wait, then resume with the job ids in the message
+
+None of these is an ``AirflowException``: a broken sensor must never be skipped by ``soft_fail`` as if it had
+been a quiet day. What ends a task for good stands in :mod:`airflow_provider_bulkjobs.failures`.
+"""
+
+from __future__ import annotations
+
+
+class BulkJobError(Exception):
+    """Anything this package raises of its own."""
+
+
+class BadArgumentError(BulkJobError, ValueError):
+    """An argument of a sensor, trigger or hook makes no sense."""
+
+
+class BadConnectionError(BulkJobError):
+    """The connection is missing, of another type, or incomplete."""
+
+
+class VendorAnswerError(BulkJobError):
+    """The vendor refused; retrying the same request would be refused again."""
+
+
+class CredentialsError(VendorAnswerError):
+    """The vendor does not accept the key, token or password."""
+
+
+class PermissionDeniedError(VendorAnswerError):
+    """The credentials are good but may not do this."""
+
+
+class JobNotFoundError(VendorAnswerError):
+    """The vendor does not know what was asked for."""
+
+
+class JobVanishedError(BulkJobError):
+    """The vendor knew the job during this wait and does not any more."""
+
+
+class UnknownStateError(BulkJobError):
+    """The vendor used a state that it documents nowhere."""
+
+
+class UnsafeAnswerError(BulkJobError):
+    """The answer points to another host, or is larger than any answer has to be."""
+
+
+class TransientError(BulkJobError):
+    """One exchange failed in a way that may well pass.
+
+    :param retry_after: how many seconds the vendor asked to be left alone, if it did.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class VendorUnavailableError(BulkJobError):
+    """The vendor was down, throttled or talking nonsense for longer than patience lasts.
+
+    :param retry_after: how many seconds the vendor asked to be left alone, if it did.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class WaitTooLongError(BulkJobError):
+    """The next request would have to wait for longer than the caller wants to."""
+
+
+class DeadlineReachedError(BulkJobError):
+    """The deadline came while the next request had to wait."""

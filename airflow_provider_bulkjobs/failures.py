@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What ends a task for good: trying again would give the same, and ``soft_fail`` turns it into a skip."""
+
+from __future__ import annotations
+
+from airflow_provider_bulkjobs._airflow import AirflowFailException
+
+
+class JobFailedError(AirflowFailException):
+    """The job failed, was canceled, or too many of its items failed."""
+
+
+class JobGoneError(AirflowFailException):
+    """The job was there and is gone (expired or deleted), so its result cannot be known."""

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The hooks: one per connection type, all of them :class:`BulkJobHook` with another vendor."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_bulkjobs._airflow import AirflowNotFoundException, BaseHook, get_connection_async
+from airflow_provider_bulkjobs.arguments import read_job_ids
+from airflow_provider_bulkjobs.errors import (
+    BadArgumentError,
+    BadConnectionError,
+    BulkJobError,
+    JobNotFoundError,
+)
+from airflow_provider_bulkjobs.hooks.connection_form import form_behaviour, form_widgets
+from airflow_provider_bulkjobs.vendors import VENDORS
+from airflow_provider_bulkjobs.vendors.account import Account, read_account, read_extra
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow.providers.common.compat.sdk import Connection
+
+    from airflow_provider_bulkjobs.http.requests_driver import AccountSession, RequestsDriver
+    from airflow_provider_bulkjobs.job import BulkJob
+    from airflow_provider_bulkjobs.vendors.base import Conversation, JobKind, Vendor
+
+
+class BulkJobHook(BaseHook):
+    """Talk to one vendor's bulk jobs with the credentials of a connection.
+
+    A subclass sets :attr:`vendor` and has everything else: connection type, form, connection test, sensor and
+    trigger. Creating a hook reads nothing; the connection is read when it is first needed.
+
+    :param conn_id: the connection; ``<type>_default`` if not given.
+    """
+
+    vendor: ClassVar[Vendor]
+    conn_name_attr = "conn_id"
+    default_conn_name: ClassVar[str]
+    conn_type: ClassVar[str]
+    hook_name: ClassVar[str]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Derive what Airflow wants to know of a hook class from its vendor."""
+        super().__init_subclass__(**kwargs)
+        vendor = cls.__dict__.get("vendor")
+        if vendor is None:
+            return
+        cls.conn_type = vendor.conn_type
+        cls.hook_name = vendor.label
+        cls.default_conn_name = f"{vendor.conn_type}_default"
+        # Airflow only looks for these two in the class itself, not in what it inherits.
+        cls.get_connection_form_widgets = staticmethod(lambda: form_widgets(vendor.fields))
+        cls.get_ui_field_behaviour = staticmethod(lambda: form_behaviour(vendor.fields))
+
+    def __init__(self, conn_id: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.conn_id = conn_id or self.default_conn_name
+
+    def get_job(self, job_id: str | int, job_kind: str | None = None) -> BulkJob:
+        """Ask the vendor how a job stands.
+
+        :param job_id: the vendor's id of the job.
+        :param job_kind: one of the vendor's job kinds; its first one if not given.
+        :raises JobNotFoundError: the vendor does not know the job.
+        :raises BadArgumentError: the id or the kind makes no sense.
+        :raises BadConnectionError: the connection is missing, of another type, or incomplete.
+        :raises VendorAnswerError: the vendor refused, in its own words.
+        :raises VendorUnavailableError: the vendor was down or throttled for longer than patience lasts.
+        """
+        from airflow_provider_bulkjobs.http.patience import Patience
+
+        kind, [job_id] = self.job_kind(job_kind), read_job_ids(job_id)
+        return self.driver.run(lambda: kind.status(self.account, job_id), Patience(report=self.log.warning))
+
+    async def aget_job(self, job_id: str | int, job_kind: str | None = None) -> BulkJob:
+        """Ask the vendor how a job stands, without holding the event loop. See :meth:`get_job`."""
+        from airflow_provider_bulkjobs.http.patience import Patience
+        from airflow_provider_bulkjobs.http.pool import shared_driver
+
+        kind, [job_id] = self.job_kind(job_kind), read_job_ids(job_id)
+        account = await self.load_account()
+        async with shared_driver(self.vendor, account) as driver:
+            return await driver.run(lambda: kind.status(account, job_id), Patience(report=self.log.warning))
+
+    def cancel_job(self, job_id: str | int, job_kind: str | None = None) -> None:
+        """Ask the vendor to stop a job; one that is gone already is no error.
+
+        :raises BadArgumentError: the vendor cannot stop jobs of this kind.
+        """
+        from airflow_provider_bulkjobs.http.patience import Patience
+
+        cancel, [job_id] = self.cancel_of(job_kind), read_job_ids(job_id)
+        try:
+            self.driver.run(lambda: cancel(self.account, job_id), Patience(failures=3, report=self.log.warning))
+        except JobNotFoundError:
+            self.log.info("%s job %s is gone already; there is nothing to cancel", self.vendor.label, job_id)
+
+    async def acancel_job(self, job_id: str | int, job_kind: str | None = None) -> None:
+        """Ask the vendor to stop a job, without holding the event loop. See :meth:`cancel_job`."""
+        from airflow_provider_bulkjobs.http.patience import Patience
+        from airflow_provider_bulkjobs.http.pool import shared_driver
+
+        cancel, [job_id] = self.cancel_of(job_kind), read_job_ids(job_id)
+        account = await self.load_account()
+        try:
+            async with shared_driver(self.vendor, account) as driver:
+                await driver.run(lambda: cancel(account, job_id), Patience(failures=3, report=self.log.warning))
+        except JobNotFoundError:
+            self.log.info("%s job %s is gone already; there is nothing to cancel", self.vendor.label, job_id)
+
+    def get_conn(self) -> AccountSession:
+        """Return a requests session with the connection's address and credentials, for calls of your own.
+
+        Paths are relative: ``hook.get_conn().put("/v3/marketing/contacts", json=…)``. It refuses other hosts.
+        """
+        return self.driver.session
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Ask the cheapest question that needs the credentials; say in a sentence how that went."""
+        from airflow_provider_bulkjobs.http.patience import IMPATIENT
+
+        try:
+            return True, self.driver.run(lambda: self.vendor.check(self.account), IMPATIENT)
+        except BulkJobError as error:
+            return False, str(error)
+
+    def job_kind(self, name: str | None) -> JobKind:
+        """Return the vendor's job kind of that name, or its default one.
+
+        :raises BadArgumentError: there is none of that name; the message has those there are.
+        """
+        kinds = {kind.name: kind for kind in self.vendor.kinds}
+        if name is None:
+            return self.vendor.kinds[0]
+        if name not in kinds:
+            raise BadArgumentError(
+                f"job_kind={name!r} is unknown to {self.vendor.label}: use one of {', '.join(kinds)}"
+            )
+        return kinds[name]
+
+    def cancel_of(self, job_kind: str | None) -> Callable[[Account, str], Conversation[None]]:
+        """Return the conversation that stops a job of a kind.
+
+        :raises BadArgumentError: the vendor cannot stop jobs of this kind.
+        """
+        kind = self.job_kind(job_kind)
+        if kind.cancel is None:
+            raise BadArgumentError(
+                f"{self.vendor.label} has no way to stop a {kind.noun} (job_kind {kind.name!r}): leave out the "
+                "cancel, or stop the job in the vendor's own pages if they let you"
+            )
+        return kind.cancel
+
+    @cached_property
+    def account(self) -> Account:
+        """The account that the connection describes, checked."""
+        return self._account(_get_connection(self.conn_id))
+
+    async def load_account(self) -> Account:
+        """Read the connection anew, without holding the event loop."""
+        try:
+            return self._account(await get_connection_async(self.conn_id))
+        except AirflowNotFoundException as error:
+            raise BadConnectionError(str(error)) from None
+
+    @cached_property
+    def driver(self) -> RequestsDriver:
+        """The synchronous driver of this hook's account."""
+        from airflow_provider_bulkjobs.http.requests_driver import RequestsDriver
+
+        return RequestsDriver(self.vendor, self.account)
+
+    def _account(self, connection: Connection) -> Account:
+        if connection.conn_type != self.conn_type:
+            raise BadConnectionError(
+                f"Connection {self.conn_id!r} is of type {connection.conn_type!r}, and {type(self).__name__} needs "
+                f"{self.conn_type!r}: use another connection, or change its type."
+            )
+        return read_account(
+            self.vendor.fields,
+            conn_id=self.conn_id,
+            host=connection.host,
+            port=connection.port,
+            schema=connection.schema,
+            login=connection.login,
+            password=connection.password,
+            extra=read_extra(self.conn_id, connection.extra),
+        )
+
+
+def _get_connection(conn_id: str) -> Connection:
+    try:
+        return BaseHook.get_connection(conn_id)
+    except AirflowNotFoundException as error:
+        raise BadConnectionError(f"{error}: create it, or correct conn_id") from None
+
+
+def hook_for(conn_id: str) -> BulkJobHook:
+    """Return the hook of a connection, chosen by its type; also one that another package brings.
+
+    :raises BadConnectionError: there is no such connection, or it is not of a bulk job type.
+    """
+    connection = _get_connection(conn_id)
+    for hook_class in HOOKS:
+        if hook_class.conn_type == connection.conn_type:
+            return hook_class(conn_id)
+    try:
+        hook = connection.get_hook()
+    except Exception:  # noqa: BLE001  (an unknown type, a provider that cannot be imported: told below)
+        hook = None
+    if isinstance(hook, BulkJobHook):
+        return hook
+    raise BadConnectionError(
+        f"Connection {conn_id!r} is of type {connection.conn_type!r}, which has no bulk jobs: use one of type "
+        f"{', '.join(hook_class.conn_type for hook_class in HOOKS)}"
+    )
+
+
+def _hook_class(vendor: Vendor) -> type[BulkJobHook]:
+    name = f"{type(vendor).__name__}Hook"
+    return type(name, (BulkJobHook,), {"vendor": vendor, "__module__": __name__, "__doc__": f"{vendor.label}."})
+
+
+# One per vendor, so that a vendor is added in one list only: IntercomHook, SendGridHook, …
+HOOKS = tuple(_hook_class(vendor) for vendor in VENDORS)
+globals().update({hook_class.__name__: hook_class for hook_class in HOOKS})

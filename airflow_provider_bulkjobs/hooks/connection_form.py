@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The connection form, in the two declarations Airflow wants, from a vendor's one list of fields.
+
+Airflow 3.3 reads only the provider metadata, everything before reads only the hook's methods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from airflow_provider_bulkjobs.vendors.account import STANDARD_FIELDS, Field
+
+# What Airflow's form has and no vendor uses. "extra" stays out of sight: its keys are fields of their own.
+UNUSED_FIELDS = ("port", "schema", "extra")
+
+
+def form_behaviour(fields: Iterable[Field], *, hidden: str = "hidden_fields") -> dict[str, Any]:
+    """Return which standard fields are shown, and how they are labelled.
+
+    :param hidden: the key for the hidden fields: the methods spell it with an underscore, the metadata with a hyphen.
+    """
+    used = {field.name: field for field in fields if field.is_standard}
+    return {
+        hidden: [*UNUSED_FIELDS, *(name for name in STANDARD_FIELDS if name not in used)],
+        "relabeling": {name: field.label for name, field in used.items()},
+        "placeholders": {name: field.placeholder for name, field in used.items() if field.placeholder},
+    }
+
+
+def form_fields(fields: Iterable[Field]) -> dict[str, Any]:
+    """Return the extra fields as provider metadata (``conn-fields``)."""
+    return {field.name: _form_field(field) for field in fields if not field.is_standard}
+
+
+def _form_field(field: Field) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": [field.type, "null"]}
+    if field.choices:
+        schema["enum"] = [*field.choices]
+    if field.default is not None:
+        schema["default"] = field.default
+    if field.type == "number":
+        schema["minimum"] = 0
+    return {"label": field.label, "schema": schema, "description": field.help}
+
+
+def form_widgets(fields: Iterable[Field]) -> dict[str, Any]:
+    """Return the extra fields as the form fields of Airflow up to 3.2.
+
+    Plain wtforms: where Flask AppBuilder is missing, importing its widgets would lose labels and fields alike.
+    """
+    from wtforms import StringField
+    from wtforms.validators import Optional, any_of
+
+    try:
+        from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
+    except ImportError:
+        widget = {}
+    else:
+        widget = {"widget": BS3TextFieldWidget()}
+    return {
+        field.name: StringField(
+            field.label,
+            validators=[Optional(), *([any_of([*field.choices])] if field.choices else [])],
+            description=field.help,
+            default=None if field.default is None else str(field.default),
+            **widget,
+        )
+        for field in fields
+        if not field.is_standard
+    }

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The asynchronous driver: conversations over aiohttp, for triggers.
+
+All waits on one connection share one driver, and with it one session, one throttle and one token.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import TypeVar
+
+import aiohttp
+from tenacity import AsyncRetrying
+from yarl import URL
+
+from airflow_provider_bulkjobs.errors import CredentialsError, TransientError, UnsafeAnswerError
+from airflow_provider_bulkjobs.http.answers import (
+    BASE_HEADERS,
+    CONNECT_TIMEOUT,
+    LARGEST_BODY,
+    TOTAL_TIMEOUT,
+    check_answer,
+    network_error,
+    pause_wanted,
+)
+from airflow_provider_bulkjobs.http.environment import proxy_for
+from airflow_provider_bulkjobs.http.patience import Patience
+from airflow_provider_bulkjobs.http.throttle import Throttle
+from airflow_provider_bulkjobs.vendors.account import Account
+from airflow_provider_bulkjobs.vendors.base import Conversation, Request, Response, Token, Vendor
+
+T = TypeVar("T")
+CONCURRENT_REQUESTS = 20
+NO_HEADERS: Mapping[str, str] = {}
+
+
+class AiohttpDriver:
+    """Holds conversations with one account, many at a time, on the running event loop.
+
+    :param tls: the context to verify the vendor's certificate with, made off the loop.
+    """
+
+    def __init__(self, vendor: Vendor, account: Account, tls: ssl.SSLContext) -> None:
+        self._vendor = vendor
+        self._account = account
+        self._throttle = Throttle(account["requests_per_second"])
+        # Requests queue here, not in the connector, where waiting would count against their timeouts.
+        self._places = asyncio.Semaphore(CONCURRENT_REQUESTS)
+        self._token: Token | None = None
+        self._token_until = 0.0
+        self._sign_in: asyncio.Task[Token] | None = None
+        self._base_url = vendor.base_url(account)
+        self._proxy = proxy_for(self._base_url)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=tls, limit=0, ttl_dns_cache=300, keepalive_timeout=60),
+            timeout=aiohttp.ClientTimeout(total=TOTAL_TIMEOUT, sock_connect=CONNECT_TIMEOUT),
+            headers=BASE_HEADERS,
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._sign_in is not None:
+            self._sign_in.cancel()
+        await self._session.close()
+
+    async def run(self, start: Callable[[], Conversation[T]], patience: Patience) -> T:
+        """Hold a conversation to its end; see :meth:`RequestsDriver.run`.
+
+        Deadlines are the caller's, with :func:`asyncio.timeout`.
+        """
+        return await self._patiently(lambda: self._talk(start(), patience), patience)
+
+    async def _talk(self, conversation: Conversation[T], patience: Patience) -> T:
+        try:
+            request = next(conversation)
+            while True:
+                response = await self._patiently(partial(self._ask, request), patience)
+                request = conversation.send(response)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    async def _patiently(self, ask: Callable[[], Awaitable[T]], patience: Patience) -> T:
+        try:
+            return await ask()
+        except TransientError as error:
+            known: TransientError | None = error
+
+        async def again() -> T:
+            # Tenacity starts with a try; the first one has been made already, and without its overhead.
+            nonlocal known
+            if known is not None:
+                error, known = known, None
+                raise error
+            return await ask()
+
+        return await AsyncRetrying(sleep=asyncio.sleep, **patience.retrying())(again)
+
+    async def _ask(self, request: Request) -> Response:
+        token = self._token
+        try:
+            return await self._exchange(request)
+        except CredentialsError:
+            if token is None or not request.authorized:
+                raise
+            if self._token is token:
+                self._token = None
+            return await self._exchange(request)
+
+    async def _exchange(self, request: Request) -> Response:
+        headers = await self._credentials() if request.authorized else NO_HEADERS
+        await self._wait_for_turn()
+        async with self._places:
+            response = await self._send(request, headers)
+        if (pause := pause_wanted(response)) is not None:
+            self._throttle.pause(time.monotonic(), pause)
+        check_answer(self._vendor, self._account, request, response)
+        return response
+
+    async def _wait_for_turn(self) -> None:
+        while (wait := self._throttle.reserve(time.monotonic())) > 0:
+            await asyncio.sleep(wait)
+            if not self._throttle.is_paused(time.monotonic()):
+                return
+
+    async def _send(self, request: Request, headers: Mapping[str, str]) -> Response:
+        try:
+            async with self._session.request(
+                request.method,
+                URL(self._base_url + request.path, encoded=True),
+                headers={**headers, **request.headers},
+                data=request.form,
+                allow_redirects=False,
+                proxy=self._proxy,
+            ) as answer:
+                body = await _read(answer)
+                return Response(answer.status, {k.lower(): v for k, v in answer.headers.items()}, body)
+        except (aiohttp.ClientError, OSError) as error:
+            timed_out = isinstance(error, TimeoutError)
+            raise network_error(self._vendor, self._account, error, timed_out=timed_out) from None
+
+    async def _credentials(self) -> Mapping[str, str]:
+        if self._token is not None and time.monotonic() < self._token_until:
+            return self._vendor.headers(self._account, self._token.value)
+        if self._sign_in is None:
+            conversation = self._vendor.sign_in(self._account)
+            if conversation is None:
+                return self._vendor.headers(self._account, None)
+            # One fetch serves everyone who needs a token by now, and its failure fails them all.
+            self._sign_in = asyncio.ensure_future(self._fetch(conversation))
+            self._sign_in.add_done_callback(self._signed_in)
+        token = await asyncio.shield(self._sign_in)
+        return self._vendor.headers(self._account, token.value)
+
+    def _signed_in(self, task: asyncio.Task[Token]) -> None:
+        self._sign_in = None
+        if task.cancelled() or task.exception() is not None:
+            return
+        self._token = task.result()
+        self._token_until = time.monotonic() + self._token.expires_in * 0.9
+
+    async def _fetch(self, conversation: Conversation[Token]) -> Token:
+        request = next(conversation)
+        try:
+            while True:
+                response = await self._send(request, NO_HEADERS)
+                check_answer(self._vendor, self._account, request, response)
+                request = conversation.send(response)
+        except StopIteration as end:
+            token: Token = end.value
+            return token
+
+
+async def _read(answer: aiohttp.ClientResponse) -> bytes:
+    length = answer.content_length
+    if length is not None and length <= LARGEST_BODY and "Content-Encoding" not in answer.headers:
+        return await answer.read()
+    body = bytearray()
+    async for chunk in answer.content.iter_any():
+        body += chunk
+        if len(body) > LARGEST_BODY:
+            answer.close()
+            raise UnsafeAnswerError(f"the answer is larger than {LARGEST_BODY} bytes; it was not read")
+    return bytes(body)

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an answer means, before its vendor reads it: go on, try again, or give up."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from airflow_provider_bulkjobs import __version__
+from airflow_provider_bulkjobs.errors import (
+    BadConnectionError,
+    BulkJobError,
+    CredentialsError,
+    JobNotFoundError,
+    PermissionDeniedError,
+    TransientError,
+    VendorAnswerError,
+)
+from airflow_provider_bulkjobs.http.redact import redact
+from airflow_provider_bulkjobs.vendors.account import Account
+from airflow_provider_bulkjobs.vendors.base import Request, Response, Vendor
+
+BASE_HEADERS = {
+    "Accept": "application/json",
+    "User-Agent": f"airflow-provider-bulkjobs/{__version__}",
+}
+LARGEST_BODY = 16 * 1024 * 1024
+CONNECT_TIMEOUT = 10.0  # seconds
+TOTAL_TIMEOUT = 60.0  # seconds
+EPOCH = 1_000_000_000  # a reset above this is a moment, below it a number of seconds
+LONGEST_PAUSE = 24 * 3600.0
+
+
+def pause_wanted(response: Response) -> float | None:
+    """Return how many seconds the answer asks to be left alone, or ``None``.
+
+    ``Retry-After`` counts on any answer (seconds or a date); a reset header where no request remains. Vendors
+    give the reset as a moment or as seconds left, SendGrid as both:
+    https://www.twilio.com/docs/sendgrid/api-reference/how-to-use-the-sendgrid-v3-api/rate-limits
+    """
+    headers = response.headers
+    if retry_after := headers.get("retry-after"):
+        return _seconds(retry_after, headers)
+    for prefix in ("x-ratelimit-", "ratelimit-"):
+        reset = headers.get(f"{prefix}reset")
+        if reset and (response.status == 429 or headers.get(f"{prefix}remaining") == "0"):
+            return _seconds(reset, headers)
+    return None
+
+
+def _seconds(value: str, headers: Mapping[str, str]) -> float | None:
+    try:
+        number = float(value)
+    except ValueError:
+        moment = _epoch(value)
+        return None if moment is None else _clamped(moment - _vendor_time(headers))
+    return _clamped(number - _vendor_time(headers) if number > EPOCH else number)
+
+
+def _clamped(seconds: float) -> float | None:
+    return min(max(seconds, 0.0), LONGEST_PAUSE) if seconds == seconds else None  # noqa: PLR0124  (NaN)
+
+
+def _vendor_time(headers: Mapping[str, str]) -> float:
+    """Return the vendor's clock, by which its moments are meant; ours where it is not told."""
+    return _epoch(headers.get("date", "")) or time.time()
+
+
+def _epoch(date: str) -> float | None:
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except ValueError:
+        return None
+
+
+def check_answer(vendor: Vendor, account: Account, request: Request, response: Response) -> None:
+    """Let a good answer pass.
+
+    :raises TransientError: try again: throttled, overloaded, down.
+    :raises VendorAnswerError: the vendor said no; the message has its own words and what to look at.
+    """
+    status = response.status
+    if 200 <= status < 300:
+        return
+    words = _words(vendor, account, response)
+    what = f"{vendor.label} answered {status}{f' ({words})' if words else ''}"
+    if vendor.is_throttled(response) or status == 408 or status >= 500:
+        raise TransientError(what, retry_after=pause_wanted(response))
+    connection = f"connection {account.conn_id!r}"
+    if status < 400:
+        where = urlsplit(response.headers.get("location", ""))
+        place = f"{where.scheme}://{where.hostname}" if where.hostname else "elsewhere"
+        raise VendorAnswerError(f"{what}: it redirects to {place}, where credentials do not follow. Mend {connection}.")
+    if status in vendor.bad_key_statuses or (status in {400, 401, 403} and not request.authorized):
+        raise CredentialsError(f"{what}. Check the credentials in {connection}.")
+    if status == 403:
+        raise PermissionDeniedError(f"{what}. Check what the credentials in {connection} may do.")
+    if status == 404:
+        raise JobNotFoundError(f"{what}. Check the id, and the account, region and host of {connection}.")
+    raise VendorAnswerError(f"{what}. The request was refused; the same again would be refused again.")
+
+
+def _words(vendor: Vendor, account: Account, response: Response) -> str:
+    try:
+        words = vendor.error_text(response.json)
+    except TransientError:
+        words = None
+    if not words:
+        words = HTTPStatus(response.status).phrase if response.status in set(HTTPStatus) else ""
+    return redact(words, account.secrets)
+
+
+def network_error(vendor: Vendor, account: Account, error: Exception, *, timed_out: bool) -> BulkJobError:
+    """Return the error for an exchange that got no answer, or half of one."""
+    if isinstance(error, ssl.SSLCertVerificationError) or "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return BadConnectionError(
+            f"The certificate of {urlsplit(vendor.base_url(account)).hostname} is not trusted. Check the host of "
+            f"connection {account.conn_id!r}; for a certificate authority of your own set REQUESTS_CA_BUNDLE."
+        )
+    if timed_out:
+        return TransientError(f"{vendor.label} did not answer in time")
+    return TransientError(f"{vendor.label} could not be reached, or broke off ({type(error).__name__})")
+
+
+def origin(url: str) -> tuple[str, str]:
+    """Return what credentials are bound to: scheme, and host with port."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc

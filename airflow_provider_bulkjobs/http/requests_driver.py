@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The synchronous driver: conversations over requests, for workers."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
+from urllib.parse import urljoin
+
+import requests
+from tenacity import Retrying
+
+from airflow_provider_bulkjobs.errors import (
+    BadArgumentError,
+    CredentialsError,
+    TransientError,
+    UnsafeAnswerError,
+)
+from airflow_provider_bulkjobs.http.answers import (
+    BASE_HEADERS,
+    CONNECT_TIMEOUT,
+    LARGEST_BODY,
+    TOTAL_TIMEOUT,
+    check_answer,
+    network_error,
+    origin,
+    pause_wanted,
+)
+from airflow_provider_bulkjobs.http.environment import ca_bundle, proxy_for
+from airflow_provider_bulkjobs.http.patience import Patience
+from airflow_provider_bulkjobs.http.throttle import Throttle
+from airflow_provider_bulkjobs.vendors.account import Account
+from airflow_provider_bulkjobs.vendors.base import Conversation, Request, Response, Token, Vendor
+
+T = TypeVar("T")
+CHUNK = 64 * 1024
+
+
+class AccountSession(requests.Session):
+    """A requests session that knows the account's address and credentials, and sends them nowhere else.
+
+    Paths are relative to the account's base URL. Redirects are not followed and timeouts are set unless asked
+    otherwise.
+    """
+
+    def __init__(self, base_url: str, authorize: Callable[[], dict[str, str]]) -> None:
+        super().__init__()
+        self.base_url = base_url
+        self._authorize = authorize
+        self.trust_env = False  # it would take a password from ~/.netrc; see environment.py for the rest
+        self.verify = ca_bundle()
+        if proxy := proxy_for(base_url):
+            self.proxies = {"http": proxy, "https": proxy}
+
+    def request(  # type: ignore[override]
+        self, method: str, url: str, *, authorized: bool = True, headers: Any = None, **kwargs: Any
+    ) -> requests.Response:
+        """Send a request to a path of the account's own host.
+
+        :param url: a path such as ``/v3/scopes``, or a URL of the same origin.
+        :raises BadArgumentError: the URL is of another origin, where the credentials must not go.
+        """
+        if "://" in url or url.startswith("//"):
+            if origin(urljoin(self.base_url, url)) != origin(self.base_url):
+                raise BadArgumentError("this session only talks to the host of its connection; use requests itself")
+        else:
+            url = f"{self.base_url}/{url.removeprefix('/')}"
+        kwargs.setdefault("timeout", (CONNECT_TIMEOUT, TOTAL_TIMEOUT))
+        kwargs.setdefault("allow_redirects", False)
+        own = self._authorize() if authorized else {}
+        return super().request(method, url, headers={**own, **(headers or {})}, **kwargs)
+
+
+class RequestsDriver:
+    """Holds conversations with one account, one at a time, in the calling thread."""
+
+    def __init__(self, vendor: Vendor, account: Account) -> None:
+        self._vendor = vendor
+        self._account = account
+        self._throttle = Throttle(account["requests_per_second"])
+        self._token: Token | None = None
+        self._token_until = 0.0
+        self._token_lock = threading.Lock()
+        self.session = AccountSession(vendor.base_url(account), self._credentials)
+        self.session.headers.update(BASE_HEADERS)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.session.close()
+
+    def run(self, start: Callable[[], Conversation[T]], patience: Patience) -> T:
+        """Hold a conversation to its end.
+
+        :param start: makes the conversation; called again where an answer made no sense.
+        :raises VendorUnavailableError: the vendor failed beyond ``patience``.
+        :raises DeadlineReachedError: the deadline came first.
+        :raises BulkJobError: the vendor said no, or something nobody understands.
+        """
+        return self._patiently(lambda: self._talk(start(), patience), patience)
+
+    def _talk(self, conversation: Conversation[T], patience: Patience) -> T:
+        try:
+            request = next(conversation)
+            while True:
+                response = self._patiently(partial(self._ask, request, patience), patience)
+                request = conversation.send(response)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    def _patiently(self, ask: Callable[[], T], patience: Patience) -> T:
+        try:
+            return ask()
+        except TransientError as error:
+            known: TransientError | None = error
+
+        def again() -> T:
+            # Tenacity starts with a try; the first one has been made already.
+            nonlocal known
+            if known is not None:
+                error, known = known, None
+                raise error
+            return ask()
+
+        return Retrying(sleep=patience.sleep, **patience.retrying())(again)
+
+    def _ask(self, request: Request, patience: Patience) -> Response:
+        token = self._token
+        try:
+            return self._exchange(request, patience)
+        except CredentialsError:
+            if token is None or not request.authorized:
+                raise
+            with self._token_lock:
+                if self._token is token:
+                    self._token = None
+            return self._exchange(request, patience)
+
+    def _exchange(self, request: Request, patience: Patience) -> Response:
+        self._wait_for_turn(patience)
+        response = self._send(request)
+        if (pause := pause_wanted(response)) is not None:
+            self._throttle.pause(time.monotonic(), pause)
+        check_answer(self._vendor, self._account, request, response)
+        return response
+
+    def _wait_for_turn(self, patience: Patience) -> None:
+        while (wait := self._throttle.reserve(time.monotonic())) > 0:
+            patience.sleep(wait)
+            if not self._throttle.is_paused(time.monotonic()):
+                return
+
+    def _send(self, request: Request) -> Response:
+        try:
+            with self.session.request(
+                request.method,
+                request.path,
+                authorized=request.authorized,
+                headers=dict(request.headers),
+                data=request.form,
+                stream=True,
+            ) as answer:
+                headers = {name.lower(): value for name, value in answer.headers.items()}
+                return Response(answer.status_code, headers, _read(answer))
+        except requests.RequestException as error:
+            timed_out = isinstance(error, requests.Timeout)
+            raise network_error(self._vendor, self._account, error, timed_out=timed_out) from None
+
+    def _credentials(self) -> dict[str, str]:
+        with self._token_lock:
+            if self._token is None or time.monotonic() >= self._token_until:
+                sign_in = self._vendor.sign_in(self._account)
+                self._token = None if sign_in is None else self._fetch(sign_in)
+            value = self._token.value if self._token else None
+        return dict(self._vendor.headers(self._account, value))
+
+    def _fetch(self, sign_in: Conversation[Token]) -> Token:
+        request = next(sign_in)
+        try:
+            while True:
+                response = self._send(request)
+                check_answer(self._vendor, self._account, request, response)
+                request = sign_in.send(response)
+        except StopIteration as end:
+            token: Token = end.value
+            self._token_until = time.monotonic() + token.expires_in * 0.9
+            return token
+
+
+def _read(answer: requests.Response) -> bytes:
+    deadline = time.monotonic() + TOTAL_TIMEOUT
+    body = bytearray()
+    for chunk in answer.iter_content(CHUNK):
+        body += chunk
+        if len(body) > LARGEST_BODY:
+            raise UnsafeAnswerError(f"the answer is larger than {LARGEST_BODY} bytes; it was not read")
+        if time.monotonic() > deadline:
+            raise requests.Timeout
+    return bytes(body)

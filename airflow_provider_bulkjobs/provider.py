@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Airflow is told about this package. A mistake in here would hide every other provider, so it only adds up
+what the vendors declare: no Airflow, no I/O.
+
+https://airflow.apache.org/docs/apache-airflow-providers/howto/create-custom-providers.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_bulkjobs.hooks.connection_form import form_behaviour, form_fields
+from airflow_provider_bulkjobs.vendors import VENDORS
+
+PACKAGE = __name__.partition(".")[0]
+HOOKS_MODULE = f"{PACKAGE}.hooks.bulk_job"
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Return the provider's metadata."""
+    return {
+        "package-name": "airflow-provider-bulkjobs",
+        "name": "Bulk jobs",
+        "description": "Wait for bulk contact imports of marketing and CRM vendors, and gate on their result.",
+        "integrations": [
+            {"integration-name": vendor.label, "external-doc-url": vendor.docs_url, "tags": ["service"]}
+            for vendor in VENDORS
+        ],
+        "hooks": [{"integration-name": v.label, "python-modules": [HOOKS_MODULE]} for v in VENDORS],
+        "sensors": [{"integration-name": v.label, "python-modules": [f"{PACKAGE}.sensors.bulk_job"]} for v in VENDORS],
+        "triggers": [
+            {"integration-name": v.label, "python-modules": [f"{PACKAGE}.triggers.bulk_job"]} for v in VENDORS
+        ],
+        "connection-types": [
+            {
+                "connection-type": vendor.conn_type,
+                "hook-class-name": f"{HOOKS_MODULE}.{type(vendor).__name__}Hook",
+                "hook-name": vendor.label,
+                "ui-field-behaviour": form_behaviour(vendor.fields, hidden="hidden-fields"),
+                "conn-fields": form_fields(vendor.fields),
+            }
+            for vendor in VENDORS
+        ],
+    }

@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sensor: wait for bulk jobs of any vendor, and let the DAG go on only if their result is good enough."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_bulkjobs import errors
+from airflow_provider_bulkjobs._airflow import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    AirflowTaskTimeout,
+    BaseSensorOperator,
+    PokeReturnValue,
+    TaskDeferred,
+    conf,
+    first_poke_at,
+)
+from airflow_provider_bulkjobs.arguments import (
+    is_literal,
+    read_allowed_failures,
+    read_conn_id,
+    read_expected_items,
+    read_job_ids,
+)
+from airflow_provider_bulkjobs.failures import JobFailedError, JobGoneError
+from airflow_provider_bulkjobs.gate import judge
+from airflow_provider_bulkjobs.result import describe
+from airflow_provider_bulkjobs.wait import Wait
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_bulkjobs.hooks.bulk_job import BulkJobHook
+    from airflow_provider_bulkjobs.http.patience import Patience
+
+FIRST_POLLS = 10.0  # seconds the first polls of many jobs may take on the worker
+FLOOR = 5.0  # seconds before the trigger may fire: sooner, its event can overtake the deferral itself
+BACKSTOP = 300.0  # seconds Airflow's own timeout leaves to the trigger's
+
+
+class BulkJobSensor(BaseSensorOperator):
+    """Wait for one or many bulk jobs of a vendor, and pass only if their result is good enough.
+
+    Returns (and pushes to XCom) a dict with the worst state, the numbers of items and the worst jobs; see the
+    README. Raises :class:`~airflow_provider_bulkjobs.failures.JobFailedError` if a job failed, was canceled or has
+    too many failed items, ``AirflowSensorTimeout`` if the jobs are not finished in ``timeout``, and one of
+    :mod:`airflow_provider_bulkjobs.errors` if the wait itself went wrong. All arguments of ``BaseSensorOperator``
+    mean the same in poke, reschedule and deferrable mode.
+
+    https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/sensors.html
+
+    :param conn_id: the connection; its type says which vendor. (templated)
+    :param job_id: the vendor's id of the job, or a list of ids that are waited for together. (templated)
+    :param job_kind: which of the vendor's job kinds; its first one if not given.
+    :param allowed_failures: how many failed items still pass, over all jobs: a whole number of items, a share of
+        all items as a float below 1, or ``None`` for any number. (templated)
+    :param expected_items: how many items were submitted, for vendors that never say. (templated)
+    :param cancel_on_kill: ask the vendor to stop the jobs when a user kills the task.
+    :param deferrable: wait in the triggerer; ``[operators] default_deferrable`` if not given.
+    """
+
+    template_fields: Sequence[str] = ("conn_id", "job_id", "allowed_failures", "expected_items")
+    ui_color = "#d7e8e4"
+
+    def __init__(
+        self,
+        *,
+        conn_id: str,
+        job_id: Any,
+        job_kind: str | None = None,
+        allowed_failures: Any = 0,
+        expected_items: Any = None,
+        cancel_on_kill: bool = False,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        # What a template or another task will fill in is checked when it is there; the rest can be checked now.
+        for value, read in (
+            (conn_id, read_conn_id),
+            (job_id, read_job_ids),
+            (allowed_failures, read_allowed_failures),
+            (expected_items, read_expected_items),
+        ):
+            if is_literal(value):
+                read(value)
+        self.conn_id = conn_id
+        self.job_id = job_id
+        self.job_kind = job_kind
+        self.allowed_failures = allowed_failures
+        self.expected_items = expected_items
+        self.cancel_on_kill = cancel_on_kill
+        self.deferrable = deferrable
+        self._wait: Wait | None = None
+        self._hook: BulkJobHook | None = None
+
+    def execute(self, context: Context) -> Any:
+        """Wait in the mode asked for; return the result."""
+        self._wait = self._hook = None
+        if not self.deferrable:
+            return super().execute(context)
+        with self._as_a_sensor_fails():
+            return self._poke_or_defer()
+
+    def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:  # noqa: ARG002
+        """Judge what the trigger has found out; return the result."""
+        from airflow_provider_bulkjobs.triggers.event import DeadlinePassedError, read_event
+
+        with self._as_a_sensor_fails():
+            try:
+                result = read_event(event)
+            except DeadlinePassedError as error:
+                raise AirflowSensorTimeout(self._timed_out("bulk jobs", str(error))) from error
+            except errors.JobVanishedError as error:
+                raise JobGoneError(str(error)) from error
+            return self._pass(result)
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        """Ask about every job that has not finished yet."""
+        from airflow_provider_bulkjobs.http.patience import Patience
+
+        hook, wait = self._start()
+        if self.reschedule:
+            if (started := first_poke_at(context)) is not None:
+                wait.started_at = started.timestamp()
+            patience = Patience(longest_sleep=max(self.poke_interval, 60.0), report=self.log.warning)
+        else:
+            deadline = wait.started_at + self.timeout
+            patience = Patience(remaining=lambda: deadline - time.time(), report=self.log.warning)
+        try:
+            self._ask(hook, wait, patience)
+        except errors.WaitTooLongError as error:
+            self.log.warning("%s; asking at the next poke", error)
+        return PokeReturnValue(not wait.unfinished, None if wait.unfinished else self._pass(wait.result))
+
+    def on_kill(self) -> None:
+        """Stop the unfinished jobs, if asked to."""
+        if self.cancel_on_kill and self._wait and self._hook:
+            # A new hook: the old one may have been interrupted in the middle of a request.
+            hook = type(self._hook)(self.conn_id)
+            for job_id in self._wait.unfinished:
+                self.log.info("The task was killed: asking %s to stop job %s", hook.vendor.label, job_id)
+                hook.cancel_job(job_id, self.job_kind)
+
+    def _start(self) -> tuple[BulkJobHook, Wait]:
+        if self._wait is not None and self._hook is not None:
+            return self._hook, self._wait
+        from airflow_provider_bulkjobs.hooks.bulk_job import hook_for
+
+        # Everything that can be wrong without asking the vendor, in the order in which users would mend it.
+        job_ids = read_job_ids(self.job_id)
+        read_allowed_failures(self.allowed_failures)
+        read_expected_items(self.expected_items)
+        hook = hook_for(read_conn_id(self.conn_id))
+        kind = hook.job_kind(self.job_kind)
+        if self.cancel_on_kill:
+            hook.cancel_of(self.job_kind)
+        hook.account  # noqa: B018  (reads and checks the connection)
+        wait = Wait(vendor=hook.vendor, kind=kind, conn_id=self.conn_id, job_ids=job_ids, started_at=time.time())
+        self._hook, self._wait = hook, wait
+        return hook, wait
+
+    def _ask(self, hook: BulkJobHook, wait: Wait, patience: Patience, *, seconds: float | None = None) -> None:
+        until = None if seconds is None else time.monotonic() + seconds
+        try:
+            for job_id in wait.unfinished:
+                try:
+                    job = hook.driver.run(partial(wait.kind.status, hook.account, job_id), patience)
+                except errors.JobNotFoundError:
+                    wait.note_missing(job_id, time.time())
+                else:
+                    wait.note(job, time.time())
+                if until is not None and time.monotonic() > until:
+                    break
+        except errors.JobVanishedError as error:
+            raise JobGoneError(str(error)) from error
+        except errors.DeadlineReachedError as error:
+            raise AirflowSensorTimeout(self._timed_out(wait.name(), str(error))) from error
+        except errors.VendorUnavailableError as error:
+            raise wait.unavailable(error) from error
+        finally:
+            if news := wait.news():
+                self.log.info("%s", news)
+
+    def _poke_or_defer(self) -> dict[str, Any]:
+        from airflow_provider_bulkjobs.http.patience import IMPATIENT
+        from airflow_provider_bulkjobs.schedule import Schedule
+        from airflow_provider_bulkjobs.triggers.bulk_job import BulkJobTrigger
+
+        hook, wait = self._start()
+        leave_alone = 0.0
+        try:
+            self._ask(hook, wait, IMPATIENT, seconds=FIRST_POLLS)
+        except (errors.VendorUnavailableError, errors.WaitTooLongError) as error:
+            self.log.warning("%s; going on in the triggerer", error)
+            leave_alone = getattr(error, "retry_after", None) or 0.0
+        except errors.BulkJobError:
+            if not self.silent_fail:
+                raise
+            self.log.exception("Going on in the triggerer, because of silent_fail")
+        if not wait.unfinished:
+            return self._pass(wait.result)
+        schedule = Schedule(self.poke_interval, self.exponential_backoff, _seconds(self.max_wait))
+        deadline = wait.started_at + self.timeout
+        raise TaskDeferred(
+            trigger=BulkJobTrigger(
+                hook_class=f"{type(hook).__module__}.{type(hook).__qualname__}",
+                conn_id=self.conn_id,
+                job_ids=wait.job_ids,
+                job_kind=wait.kind.name,
+                started_at=wait.started_at,
+                deadline=deadline,
+                first_poll_at=time.time() + max(schedule.wait_after(1), FLOOR, leave_alone),
+                heard=wait.heard,
+                poke_interval=schedule.poke_interval,
+                exponential_backoff=schedule.exponential_backoff,
+                max_wait=schedule.max_wait,
+                silent_fail=self.silent_fail,
+                cancel_on_kill=self.cancel_on_kill,
+            ),
+            method_name="execute_complete",
+            timeout=timedelta(seconds=deadline - time.time() + BACKSTOP),
+        )
+
+    def _pass(self, result: dict[str, Any]) -> dict[str, Any]:
+        verdict = judge(result, read_allowed_failures(self.allowed_failures), read_expected_items(self.expected_items))
+        told = describe(result)
+        if not verdict.passed:
+            raise JobFailedError(f"{told}. The gate stays closed: {verdict.reason}.")
+        self.log.info("%s. The gate opens: %s.", told, verdict.reason)
+        return result
+
+    def _timed_out(self, name: str, reason: str | None) -> str:
+        return f"{name}: not finished within timeout={self.timeout:.0f} s{f' ({reason})' if reason else ''}"
+
+    @contextmanager
+    def _as_a_sensor_fails(self) -> Iterator[None]:
+        """Turn errors into skips as ``BaseSensorOperator`` does in poke mode; deferred, it does so only in part."""
+        try:
+            yield
+        except (AirflowFailException, AirflowSensorTimeout, AirflowTaskTimeout) as error:
+            if self.soft_fail or self.never_fail:
+                flag = "soft_fail" if self.soft_fail else "never_fail"
+                raise AirflowSkipException(f"{error} (skipped because of {flag})") from error
+            raise
+        except Exception as error:
+            if self.never_fail:
+                raise AirflowSkipException(f"{error} (skipped because of never_fail)") from error
+            raise
+
+
+def _seconds(value: timedelta | None) -> float | None:
+    return None if value is None else value.total_seconds()

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The trigger's one event: plain JSON on its way from the triggerer to the worker, and a closed set of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_bulkjobs import errors
+
+
+class DeadlinePassedError(errors.BulkJobError):
+    """The trigger waited until the deadline."""
+
+
+def finished(result: dict[str, Any]) -> dict[str, Any]:
+    """Return the event for jobs that have all finished."""
+    return {"status": "finished", "result": result}
+
+
+def timed_out(last_problem: str) -> dict[str, Any]:
+    """Return the event for the deadline, with the last problem there was, if any."""
+    return {"status": "timeout", "message": last_problem}
+
+
+def failed(error: errors.BulkJobError) -> dict[str, Any]:
+    """Return the event for a wait that an error has ended."""
+    return {"status": "error", "error": type(error).__name__, "message": str(error)}
+
+
+def read_event(event: Any) -> dict[str, Any]:
+    """Return the result in an event.
+
+    :raises DeadlinePassedError: the event says so.
+    :raises BulkJobError: the error in the event, as the class it was; also for an event that makes no sense,
+        which must never pass for a success.
+    """
+    match event:
+        case {"status": "finished", "result": dict(result)}:
+            return result
+        case {"status": "timeout", "message": str(message)}:
+            raise DeadlinePassedError(message)
+        case {"status": "error", "error": str(name), "message": str(message)}:
+            error = getattr(errors, name, None)
+            if isinstance(error, type) and issubclass(error, errors.BulkJobError):
+                raise error(message)
+            raise errors.BulkJobError(f"{name}: {message}")
+    raise errors.BulkJobError(f"the trigger sent an event that nobody understands: {str(event)[:200]}")

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The fields of a connection, declared once, and the account that a filled-in connection describes."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from airflow_provider_bulkjobs.errors import BadConnectionError
+
+STANDARD_FIELDS = ("host", "login", "password")
+MASKED = "***"  # what Airflow shows instead of a secret; it comes back when a form is saved with it
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a connection form.
+
+    :param name: ``host``, ``login`` or ``password``, or else the key in the connection's extra.
+    :param label: what the vendor calls it.
+    :param help: where in the vendor's settings the value is found.
+    :param choices: the only values allowed; the form shows them as a list.
+    :param default: what an empty field means.
+    """
+
+    name: str
+    label: str
+    help: str
+    placeholder: str = ""
+    required: bool = False
+    choices: tuple[str, ...] = ()
+    default: str | float | None = None
+    type: Literal["string", "number"] = "string"
+
+    @property
+    def is_standard(self) -> bool:
+        """Whether Airflow's own form has the field already."""
+        return self.name in STANDARD_FIELDS
+
+
+@dataclass(frozen=True)
+class Account:
+    """The values of a connection, checked: what a vendor's functions work with."""
+
+    conn_id: str
+    values: Mapping[str, Any] = field(repr=False)
+
+    def __getitem__(self, name: str) -> Any:
+        return self.values[name]
+
+    @property
+    def host(self) -> str | None:
+        """The host as scheme, address and path prefix, without a slash at its end."""
+        host: str | None = self.values.get("host")
+        return host
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The values that must never be shown."""
+        password = self.values.get("password")
+        return (str(password),) if password else ()
+
+    @property
+    def fingerprint(self) -> tuple[object, ...]:
+        """What tells this account, with these credentials, from any other."""
+        return (self.conn_id, *sorted(self.values.items(), key=lambda item: item[0]))
+
+
+def read_account(
+    fields: Iterable[Field],
+    *,
+    conn_id: str,
+    host: str | None = None,
+    port: int | None = None,
+    schema: str | None = None,
+    login: str | None = None,
+    password: str | None = None,
+    extra: Mapping[str, Any] | None = None,
+) -> Account:
+    """Check a connection's values against the fields its vendor declares.
+
+    :param fields: the vendor's declaration; anything else in the connection is left alone.
+    :raises BadConnectionError: a value is missing or cannot be meant; names the field and the remedy.
+    """
+    given = {**(extra or {}), "host": host, "login": login, "password": password}
+    values: dict[str, Any] = {}
+    for declared in fields:
+        value = given.get(declared.name)
+        if isinstance(value, str):
+            value = value.strip()
+        if value is None or value == "":
+            if declared.required:
+                raise _bad(conn_id, declared, "is missing", declared.help)
+            values[declared.name] = declared.default
+        elif declared.name == "host":
+            values["host"] = _base_url(conn_id, declared, str(value), port, schema)
+        else:
+            values[declared.name] = _checked(conn_id, declared, value)
+    return Account(conn_id, values)
+
+
+def _checked(conn_id: str, declared: Field, value: Any) -> Any:
+    if declared.type == "number":
+        return _number(conn_id, declared, value)
+    text = str(value)
+    if text == MASKED:
+        raise _bad(conn_id, declared, f"still reads {MASKED}", "Enter the real value and save the connection.")
+    # A line break in a header value would smuggle in a second header.
+    if not text.isprintable():
+        raise _bad(conn_id, declared, "contains a line break or another invisible character", "Copy it again.")
+    if declared.choices and text not in declared.choices:
+        raise _bad(conn_id, declared, f"is {text[:40]!r}", f"Choose one of {', '.join(declared.choices)}.")
+    return text
+
+
+def _number(conn_id: str, declared: Field, value: Any) -> float:
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise _bad(conn_id, declared, f"is {str(value)[:40]!r}", "Enter a number, 0 or more.")
+    return number
+
+
+def _base_url(conn_id: str, declared: Field, host: str, port: int | None, schema: str | None) -> str:
+    scheme, has_scheme, rest = host.partition("://")
+    if not has_scheme:
+        # In a connection URI the path is Airflow's "schema", which means the scheme of an HTTP connection.
+        if schema not in {None, "", "http", "https"}:
+            raise BadConnectionError(
+                f"Connection {conn_id!r}: the field 'schema' is {str(schema)[:40]!r}, which is not used. "
+                f"Give the whole address in the field 'host' ({declared.label})."
+            )
+        scheme, rest = schema or "https", host
+    try:
+        parts = urlsplit(f"{scheme.lower()}://{rest}")
+        port = parts.port or port
+    except ValueError:
+        raise _bad(conn_id, declared, "is not an address", f"Example: {declared.placeholder}") from None
+    if parts.scheme not in {"http", "https"}:
+        raise _bad(conn_id, declared, f"starts with {parts.scheme[:20]!r}", "Use https://.")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise _bad(
+            conn_id,
+            declared,
+            "contains a user name, a query or a fragment",
+            f"Give the address alone, like {declared.placeholder}",
+        )
+    name = parts.hostname or ""
+    if not re.fullmatch(r"[\w.-]+|[0-9a-f:.]+", name) or not re.fullmatch(r"[\w./~%-]*", parts.path):
+        raise _bad(conn_id, declared, "is not an address", f"Example: {declared.placeholder}")
+    address = f"[{name}]" if ":" in name else name
+    return f"{parts.scheme}://{address}{f':{port}' if port else ''}{parts.path.rstrip('/')}"
+
+
+def read_extra(conn_id: str, extra: str | None) -> dict[str, Any]:
+    """Return a connection's extra as a dict.
+
+    :raises BadConnectionError: it is not a JSON object.
+    """
+    try:
+        values = json.loads(extra) if extra else {}
+    except ValueError:
+        values = None
+    if not isinstance(values, dict):
+        raise BadConnectionError(f"Connection {conn_id!r}: the field 'extra' is not a JSON object. Mend or empty it.")
+    return values
+
+
+def _bad(conn_id: str, declared: Field, problem: str, remedy: str) -> BadConnectionError:
+    return BadConnectionError(
+        f"Connection {conn_id!r}: the field {declared.name!r} ({declared.label}) {problem}. {remedy}"
+    )
+
+
+def rate_field(requests_per_second: float) -> Field:
+    """Return the field for the rate limit, which every connection type has."""
+    return Field(
+        "requests_per_second",
+        "Requests per second",
+        "How many requests a second one process may send to this account; 0 means no limit of our own. "
+        "With several triggerers, give each its share.",
+        type="number",
+        default=float(requests_per_second),
+        placeholder=f"{requests_per_second:g}",
+    )

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ActiveCampaign: the bulk contact importer of API v3.
+
+https://developers.activecampaign.com/reference/bulk-import-status-info
+https://developers.activecampaign.com/reference/rate-limits
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_provider_bulkjobs.errors import TransientError, VendorAnswerError
+from airflow_provider_bulkjobs.job import BulkJob, JobState
+from airflow_provider_bulkjobs.vendors.account import Account, Field, rate_field
+from airflow_provider_bulkjobs.vendors.base import (
+    Conversation,
+    JobKind,
+    Request,
+    Response,
+    Vendor,
+    listed,
+    mapping,
+    path_segment,
+    state_from,
+)
+
+DOCS_URL = "https://developers.activecampaign.com/reference/bulk-import-status-info"
+
+THROTTLED = "Rate limit exceeded"  # the importer's own limit, told with status 400
+STATES = {
+    "waiting": JobState.PENDING,
+    "claimed": JobState.PENDING,
+    "active": JobState.RUNNING,
+    "completed": JobState.SUCCEEDED,
+    "failed": JobState.FAILED,
+    "interrupted": JobState.FAILED,  # stopped by failures, never taken up again
+}
+
+
+def read_batch(answer: Mapping[str, Any], job_id: str) -> BulkJob:
+    """Read a batch: who was created and who failed are listed, who was updated is not.
+
+    The lists hold addresses and ids of people, so only their lengths are kept.
+    """
+    if answer.get("status") is False:  # asked before anything was stored: the batch may also not exist
+        return BulkJob(job_id, JobState.PENDING, "false", known=False)
+    state = state_from(STATES, answer, "status", DOCS_URL)
+    created, failed = _length(answer.get("success")), _length(answer.get("failure"))
+    if not state.is_finished:
+        return BulkJob(job_id, state, str(answer["status"]))
+    if state is JobState.SUCCEEDED and failed:
+        state = JobState.PARTIALLY_FAILED
+    return BulkJob(job_id, state, str(answer["status"]), failed=failed, created=created)
+
+
+def _length(value: Any) -> int:
+    return len(value) if isinstance(value, list) else 0
+
+
+def refusal(answer: Mapping[str, Any]) -> str | None:
+    """Return why the vendor refused, from an answer with HTTP 200; the flag is spelled in two ways."""
+    flag = answer.get("Success", answer.get("success"))
+    refused = flag in {0, "0"} if isinstance(flag, (int, str)) else False
+    return str(answer.get("message") or "no reason given") if refused else None
+
+
+def batch_status(account: Account, job_id: str) -> Conversation[BulkJob]:  # noqa: ARG001
+    """Ask for one batch."""
+    answer = (yield Request("GET", f"/api/3/import/info?batchId={path_segment(job_id)}")).json
+    if (reason := refusal(answer)) is not None:
+        error = TransientError if THROTTLED in reason else VendorAnswerError
+        raise error(f"answered 200, but refused: {reason}")
+    return read_batch(answer, job_id)
+
+
+class ActiveCampaign(Vendor):
+    """ActiveCampaign; every account has an API address of its own."""
+
+    conn_type = "activecampaign"
+    label = "ActiveCampaign"
+    docs_url = DOCS_URL
+    requests_per_second = 5.0  # for the whole account, all keys together
+    bad_key_statuses = frozenset({401, 403})
+    fields = (
+        Field(
+            "host",
+            "Account URL",
+            "In ActiveCampaign: Settings > Developer > API Access > URL.",
+            placeholder="https://youraccount.api-us1.com",
+            required=True,
+        ),
+        Field(
+            "password",
+            "API key",
+            "In ActiveCampaign: Settings > Developer > API Access > Key. It has the permissions of its user.",
+            placeholder="64 letters and digits",
+            required=True,
+        ),
+        rate_field(requests_per_second),
+    )
+    kinds = (JobKind("contacts", "contact import", batch_status),)
+
+    def base_url(self, account: Account) -> str:
+        """Return the account URL; people paste it with and without the API's path."""
+        return (account.host or "").removesuffix("/api/3").removesuffix("/api")
+
+    def headers(self, account: Account, token: str | None) -> Mapping[str, str]:  # noqa: ARG002
+        """Return the key in the vendor's own header, without a scheme word."""
+        return {"Api-Token": account["password"]}
+
+    def check(self, account: Account) -> Conversation[str]:  # noqa: ARG002
+        """Ask which user the key belongs to."""
+        answer = yield Request("GET", "/api/3/users/me")
+        return f"Connected to ActiveCampaign as user {mapping(answer.json.get('user')).get('username')!r}."
+
+    def error_text(self, body: Mapping[str, Any]) -> str | None:
+        """Return the message, and how many contacts were at fault (their values are not for logs)."""
+        reasons = listed(body.get("failureReasons"))
+        words = [reason for reason in reasons if isinstance(reason, str)]
+        contacts = len(reasons) - len(words)
+        parts = [str(body.get("message") or ""), *words, f"{contacts} contacts at fault" if contacts else ""]
+        return " ".join(part for part in parts if part) or None
+
+    def is_throttled(self, response: Response) -> bool:
+        """Tell "too many requests" also from the importer's own limit, which answers 400."""
+        return response.status == 429 or (response.status == 400 and THROTTLED.encode() in response.body)

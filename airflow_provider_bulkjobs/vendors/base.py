@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a vendor is made of: fields, job kinds, and conversations.
+
+A conversation is a generator: it yields a :class:`Request`, is sent the :class:`Response`, and yields again or
+returns what it found out. It does no I/O, so the same one runs over requests, over aiohttp and in a test.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar, TypeVar
+from urllib.parse import quote
+
+from airflow_provider_bulkjobs.errors import TransientError, UnknownStateError
+from airflow_provider_bulkjobs.job import BulkJob, JobState
+from airflow_provider_bulkjobs.vendors.account import Account, Field
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request to the account's own host.
+
+    :param path: from the base URL on, percent-encoded, with its query.
+    :param form: form fields of the body.
+    :param headers: headers this request needs beside the vendor's own.
+    :param authorized: ``False`` for the token request, which carries its credentials itself.
+    """
+
+    method: str
+    path: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    form: Mapping[str, str] | None = None
+    authorized: bool = True
+
+
+@dataclass(frozen=True)
+class Response:
+    """One answer: status, headers with lower-case names, and the body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @cached_property
+    def json(self) -> dict[str, Any]:
+        """The body, which must be a JSON object.
+
+        :raises TransientError: it is not one: half a body, or a proxy's error page.
+        """
+        try:
+            value = json.loads(self.body)
+        except ValueError:
+            raise TransientError(f"answered {self.status} with a body that is not JSON") from None
+        if not isinstance(value, dict):
+            raise TransientError(f"answered {self.status} with JSON that is not an object")
+        return value
+
+
+Conversation = Generator[Request, Response, T]
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An access token and the seconds it is good for."""
+
+    value: str
+    expires_in: float
+
+
+@dataclass(frozen=True, slots=True)
+class JobKind:
+    """One family of jobs of a vendor.
+
+    :param noun: what people call such a job: "contact import".
+    :param status: the conversation that finds out how a job stands.
+    :param cancel: the conversation that stops a job, where the vendor can.
+    """
+
+    name: str
+    noun: str
+    status: Callable[[Account, str], Conversation[BulkJob]]
+    cancel: Callable[[Account, str], Conversation[None]] | None = None
+
+
+class Vendor(ABC):
+    """Everything the package knows of a vendor, as data and pure functions.
+
+    Subclass it, set the class attributes, and hand an instance to a
+    :class:`~airflow_provider_bulkjobs.hooks.bulk_job.BulkJobHook` subclass.
+    """
+
+    conn_type: ClassVar[str]
+    label: ClassVar[str]
+    docs_url: ClassVar[str]
+    fields: ClassVar[tuple[Field, ...]]
+    kinds: ClassVar[tuple[JobKind, ...]]  # the first is the default
+    requests_per_second: ClassVar[float]  # the published limit; 0 where there is none
+    bad_key_statuses: ClassVar[frozenset[int]] = frozenset({401})
+
+    @abstractmethod
+    def base_url(self, account: Account) -> str:
+        """Return the root that every request path is appended to, without a slash at its end."""
+
+    @abstractmethod
+    def headers(self, account: Account, token: str | None) -> Mapping[str, str]:
+        """Return the headers that authenticate a request."""
+
+    @abstractmethod
+    def check(self, account: Account) -> Conversation[str]:
+        """Ask the cheapest question that needs the credentials; return a sentence that names the account."""
+
+    def sign_in(self, account: Account) -> Conversation[Token] | None:  # noqa: ARG002
+        """Return the conversation that fetches an access token, for vendors and accounts that use one."""
+        return None
+
+    @abstractmethod
+    def error_text(self, body: Mapping[str, Any]) -> str | None:
+        """Return the vendor's own words from the body of an error answer."""
+
+    def is_throttled(self, response: Response) -> bool:
+        """Tell whether an answer means "too many requests"."""
+        return response.status == 429
+
+
+def path_segment(job_id: str) -> str:
+    """Return a job id as data: percent-encoded, so that it cannot change the path or the query."""
+    return quote(job_id, safe="")
+
+
+def state_from(words: Mapping[str, JobState], answer: Mapping[str, Any], key: str, docs_url: str) -> JobState:
+    """Return what the vendor's state word means.
+
+    :raises TransientError: the answer has no state at all, which is nonsense and may pass.
+    :raises UnknownStateError: the word is not among the documented ones.
+    """
+    word = answer.get(key)
+    if word is None:
+        raise TransientError(f"answered without a '{key}'")
+    state = words.get(word) if isinstance(word, str) else None
+    if state is None:
+        raise UnknownStateError(
+            f"the vendor answered {key}={str(word)[:60]!r}, which is not a documented state ({', '.join(words)}); "
+            f"see {docs_url}"
+        )
+    return state
+
+
+def listed(value: Any) -> list[Any]:
+    """Return a vendor's list; a missing or null one is empty, a single object counts as a list of one."""
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """Return a vendor's object; a missing, null or malformed one is empty."""
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is known of the jobs that are waited for. The sensor and the trigger keep the same book."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from airflow_provider_bulkjobs.errors import JobNotFoundError, JobVanishedError, VendorUnavailableError
+from airflow_provider_bulkjobs.job import BulkJob
+from airflow_provider_bulkjobs.result import summarize
+from airflow_provider_bulkjobs.vendors.base import JobKind, Vendor
+
+GRACE = 60.0  # seconds a vendor may take until it knows a job that it has just accepted
+MOST_NAMED = 20  # ids in a message
+
+
+class Wait:
+    """The jobs of one wait and the last that was heard of each.
+
+    :param started_at: when the wait started, in epoch seconds.
+    :param heard: what is known already, as :attr:`heard` of an earlier wait for the same jobs.
+    """
+
+    def __init__(
+        self,
+        *,
+        vendor: Vendor,
+        kind: JobKind,
+        conn_id: str,
+        job_ids: Sequence[str],
+        started_at: float,
+        heard: Iterable[dict[str, Any]] = (),
+    ) -> None:
+        self.vendor = vendor
+        self.kind = kind
+        self.conn_id = conn_id
+        self.started_at = started_at
+        self._jobs: dict[str, BulkJob | None] = dict.fromkeys(job_ids)
+        self._jobs.update({job.job_id: job for job in map(BulkJob.from_json, heard)})
+        self._told: object = None
+
+    @property
+    def job_ids(self) -> list[str]:
+        """The ids of all jobs."""
+        return list(self._jobs)
+
+    @property
+    def unfinished(self) -> list[str]:
+        """The ids of the jobs that are to be asked about again."""
+        return [job_id for job_id, job in self._jobs.items() if job is None or not job.state.is_finished]
+
+    @property
+    def heard(self) -> list[dict[str, Any]]:
+        """Every job that the vendor has answered about, as plain JSON."""
+        return [job.to_json() for job in self._jobs.values() if job is not None]
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """What is known now, in the shape the sensor returns."""
+        return summarize(
+            vendor=self.vendor.conn_type,
+            conn_id=self.conn_id,
+            job_kind=self.kind.name,
+            jobs=[job for job in self._jobs.values() if job is not None],
+        )
+
+    def note(self, job: BulkJob, now: float) -> None:
+        """Write down what the vendor said about a job.
+
+        :raises JobNotFoundError: it has no record of the job, and has had time enough to make one.
+        """
+        before = self._jobs[job.job_id]
+        if not job.known and (before is None or not before.known) and now > self.started_at + GRACE:
+            raise JobNotFoundError(self._unknown(job.job_id))
+        if job.known or before is None:
+            self._jobs[job.job_id] = job
+
+    def note_missing(self, job_id: str, now: float) -> None:
+        """Write down that the vendor does not know a job.
+
+        :raises JobVanishedError: it did before: the job has expired or was deleted.
+        :raises JobNotFoundError: it never did, and has had time enough.
+        """
+        before = self._jobs[job_id]
+        if before is not None and before.known:
+            raise JobVanishedError(
+                f"{self.name(job_id)}: the vendor knew the job (last state: {before.vendor_state}) and does not any "
+                "more. It has expired or was deleted, so its result cannot be known."
+            )
+        if now > self.started_at + GRACE:
+            raise JobNotFoundError(self._unknown(job_id))
+
+    def _unknown(self, job_id: str) -> str:
+        return (
+            f"{self.name(job_id)}: the vendor does not know this job, {GRACE:.0f} s after the wait began. Check the id "
+            f"and the job_kind, and the account, region and host of connection {self.conn_id!r}; a job that ended "
+            "long ago may have expired."
+        )
+
+    def unavailable(self, error: VendorUnavailableError) -> VendorUnavailableError:
+        """Return the error with the ids to resume the wait with."""
+        unfinished = self.unfinished
+        more = f" and {len(unfinished) - MOST_NAMED} more" if len(unfinished) > MOST_NAMED else ""
+        return VendorUnavailableError(
+            f"{self.name()}: {error}. The import itself may be fine: retry the task, or wait again for job_id="
+            f"{unfinished[:MOST_NAMED]}{more}.",
+            retry_after=error.retry_after,
+        )
+
+    def name(self, job_id: str | None = None) -> str:
+        """Return what to call the wait, or one of its jobs, in messages."""
+        job_ids = [job_id] if job_id is not None else list(self._jobs)
+        jobs = job_ids[0] if len(job_ids) == 1 else f"of {len(job_ids)} jobs"
+        return f"{self.vendor.conn_type} {self.kind.noun} {jobs}"
+
+    def news(self) -> str | None:
+        """Return a line on how things stand, if that has changed since the last one."""
+        states = Counter(job.vendor_state if job else "not known yet" for job in self._jobs.values())
+        if states == self._told:
+            return None
+        self._told = states
+        words = ", ".join(f"{number} {state}" if len(self._jobs) > 1 else state for state, number in states.items())
+        if len(self._jobs) == 1:
+            return f"{self.name()}: {words}"
+        done = len(self._jobs) - len(self.unfinished)
+        how = "running" if self.unfinished else "finished"
+        return f"{self.name()}: {how}, {done} of {len(self._jobs)} jobs done ({words})"
