@@ -73,33 +73,36 @@ class AiohttpDriver:
 
         Deadlines are the caller's, with :func:`asyncio.timeout`.
         """
-        return await self._patiently(lambda: self._talk(start(), patience), patience)
+        try:
+            return await self._talk(start(), patience)
+        except TransientError as error:
+            return await self._again(lambda: self._talk(start(), patience), error, patience)
 
     async def _talk(self, conversation: Conversation[T], patience: Patience) -> T:
         try:
             request = next(conversation)
             while True:
-                response = await self._patiently(partial(self._ask, request), patience)
+                try:
+                    response = await self._ask(request)
+                except TransientError as error:
+                    response = await self._again(partial(self._ask, request), error, patience)
                 request = conversation.send(response)
         except StopIteration as end:
             result: T = end.value
             return result
 
-    async def _patiently(self, ask: Callable[[], Awaitable[T]], patience: Patience) -> T:
-        try:
-            return await ask()
-        except TransientError as error:
-            known: TransientError | None = error
+    async def _again(self, ask: Callable[[], Awaitable[T]], failure: TransientError, patience: Patience) -> T:
+        known: TransientError | None = failure
 
-        async def again() -> T:
-            # Tenacity starts with a try; the first one has been made already, and without its overhead.
+        async def try_again() -> T:
+            # Tenacity starts with a try. The first one has been made already, without tenacity's overhead.
             nonlocal known
             if known is not None:
                 error, known = known, None
                 raise error
             return await ask()
 
-        return await AsyncRetrying(sleep=asyncio.sleep, **patience.retrying())(again)
+        return await AsyncRetrying(sleep=asyncio.sleep, **patience.retrying())(try_again)
 
     async def _ask(self, request: Request) -> Response:
         token = self._token
@@ -139,7 +142,7 @@ class AiohttpDriver:
                 proxy=self._proxy,
             ) as answer:
                 body = await _read(answer)
-                return Response(answer.status, {k.lower(): v for k, v in answer.headers.items()}, body)
+                return Response(answer.status, answer.headers, body)
         except (aiohttp.ClientError, OSError) as error:
             timed_out = isinstance(error, TimeoutError)
             raise network_error(self._vendor, self._account, error, timed_out=timed_out) from None

@@ -99,33 +99,36 @@ class RequestsDriver:
         :raises DeadlineReachedError: the deadline came first.
         :raises BulkJobError: the vendor said no, or something nobody understands.
         """
-        return self._patiently(lambda: self._talk(start(), patience), patience)
+        try:
+            return self._talk(start(), patience)
+        except TransientError as error:
+            return self._again(lambda: self._talk(start(), patience), error, patience)
 
     def _talk(self, conversation: Conversation[T], patience: Patience) -> T:
         try:
             request = next(conversation)
             while True:
-                response = self._patiently(partial(self._ask, request, patience), patience)
+                try:
+                    response = self._ask(request, patience)
+                except TransientError as error:
+                    response = self._again(partial(self._ask, request, patience), error, patience)
                 request = conversation.send(response)
         except StopIteration as end:
             result: T = end.value
             return result
 
-    def _patiently(self, ask: Callable[[], T], patience: Patience) -> T:
-        try:
-            return ask()
-        except TransientError as error:
-            known: TransientError | None = error
+    def _again(self, ask: Callable[[], T], failure: TransientError, patience: Patience) -> T:
+        known: TransientError | None = failure
 
-        def again() -> T:
-            # Tenacity starts with a try; the first one has been made already.
+        def try_again() -> T:
+            # Tenacity starts with a try. The first one has been made already, without tenacity's overhead.
             nonlocal known
             if known is not None:
                 error, known = known, None
                 raise error
             return ask()
 
-        return Retrying(sleep=patience.sleep, **patience.retrying())(again)
+        return Retrying(sleep=patience.sleep, **patience.retrying())(try_again)
 
     def _ask(self, request: Request, patience: Patience) -> Response:
         token = self._token
@@ -163,8 +166,7 @@ class RequestsDriver:
                 data=request.form,
                 stream=True,
             ) as answer:
-                headers = {name.lower(): value for name, value in answer.headers.items()}
-                return Response(answer.status_code, headers, _read(answer))
+                return Response(answer.status_code, answer.headers, _read(answer))
         except requests.RequestException as error:
             timed_out = isinstance(error, requests.Timeout)
             raise network_error(self._vendor, self._account, error, timed_out=timed_out) from None

@@ -41,7 +41,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """One answer: status, headers with lower-case names, and the body."""
+    """One answer: status, headers (their names in any case), and the body."""
 
     status: int
     headers: Mapping[str, str]

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a waiting trigger costs, beside its peers, in one run on one machine.
+
+    python benchmarks/polls.py [--waits 500] [--interval 0.1] [--seconds 8] [contender …]
+
+Each contender polls the same TLS server from a fresh process. The numbers of one run compare with each other, not
+with those of another machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from server import Server
+
+
+def ours(url: str, interval: float) -> Callable[[int], Coroutine[Any, Any, Any]]:
+    from airflow_provider_bulkjobs.triggers.bulk_job import BulkJobTrigger
+
+    os.environ["AIRFLOW_CONN_BENCH"] = json.dumps({"conn_type": "sendgrid", "host": url, "password": "SG.bench"})
+
+    def wait(number: int) -> Coroutine[Any, Any, Any]:
+        now = time.time()
+        trigger = BulkJobTrigger(
+            hook_class="airflow_provider_bulkjobs.hooks.bulk_job.SendGridHook",
+            conn_id="bench",
+            job_ids=[f"job-{number}"],
+            job_kind="contacts",
+            started_at=now,
+            deadline=now + 3600,
+            first_poll_at=now,
+            poke_interval=interval,
+        )
+        return anext(trigger.run())
+
+    return wait
+
+
+def bare_aiohttp(url: str, interval: float) -> Callable[[int], Coroutine[Any, Any, Any]]:
+    """One shared session and nothing else: no errors, no states, no retries."""
+    import aiohttp
+
+    session: aiohttp.ClientSession | None = None
+
+    async def wait(number: int) -> None:
+        nonlocal session
+        if session is None:
+            session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=20))
+        while True:
+            async with session.get(f"{url}/v3/marketing/contacts/imports/job-{number}") as answer:
+                if (await answer.json())["status"] != "pending":
+                    return
+            await asyncio.sleep(interval)
+
+    return wait
+
+
+def dbt_cloud(url: str, interval: float) -> Callable[[int], Coroutine[Any, Any, Any]]:
+    from airflow.providers.dbt.cloud.triggers.dbt import DbtCloudRunJobTrigger
+
+    os.environ["AIRFLOW_CONN_BENCH"] = json.dumps(
+        {"conn_type": "dbt_cloud", "host": url.removeprefix("https://"), "login": "1", "password": "bench"}
+    )
+
+    def wait(number: int) -> Coroutine[Any, Any, Any]:
+        trigger = DbtCloudRunJobTrigger(
+            conn_id="bench", run_id=number, end_time=time.time() + 3600, poll_interval=interval, account_id=1
+        )
+        return anext(trigger.run())
+
+    return wait
+
+
+async def never(_response: Any) -> bool:
+    return False
+
+
+def http_event(url: str, interval: float) -> Callable[[int], Coroutine[Any, Any, Any]]:
+    from airflow.providers.http.triggers.http import HttpEventTrigger
+
+    os.environ["AIRFLOW_CONN_BENCH"] = json.dumps({"conn_type": "http", "host": url, "schema": "https"})
+
+    def wait(number: int) -> Coroutine[Any, Any, Any]:
+        trigger = HttpEventTrigger(
+            response_check_path=f"{__name__}.never",
+            http_conn_id="bench",
+            endpoint=f"imports/job-{number}",
+            poll_interval=interval,
+        )
+        return anext(trigger.run())
+
+    return wait
+
+
+CONTENDERS = {"ours": ours, "bare_aiohttp": bare_aiohttp, "dbt_cloud": dbt_cloud, "http_event": http_event}
+
+
+async def measure(contender: str, server_url: str, waits: int, interval: float, seconds: float) -> dict[str, float]:
+    importlib.import_module("airflow.triggers.base")  # every contender carries what a triggerer carries
+    importlib.import_module("airflow.sdk.bases.hook")
+    start = CONTENDERS[contender](server_url, interval)
+    lags: list[float] = []
+
+    async def watch() -> None:
+        while True:
+            before = time.perf_counter()
+            await asyncio.sleep(0.002)
+            lags.append(time.perf_counter() - before - 0.002)
+
+    watcher = asyncio.ensure_future(watch())
+    warm = [asyncio.ensure_future(start(-1))]
+    await asyncio.sleep(2)  # imports, the session, the first connections
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    lags.clear()
+    tasks = [asyncio.ensure_future(start(number)) for number in range(waits)]
+    await asyncio.sleep(2)
+    starting = max(lags)
+    print(json.dumps({"event": "steady"}), flush=True)
+    await asyncio.to_thread(sys.stdin.readline)
+    lags.clear()
+    cpu = time.process_time()
+    await asyncio.sleep(seconds)
+    used = time.process_time() - cpu
+    watcher.cancel()
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory
+    ended = [task for task in tasks if task.done()]
+    if ended:
+        raise SystemExit(f"{contender}: a wait ended: {ended[0].result()}")
+    ordered = statistics.quantiles(lags, n=100)
+    print(
+        json.dumps(
+            {
+                "event": "done",
+                "cpu": used,
+                "lag_p50_ms": ordered[49] * 1000,
+                "lag_p99_ms": ordered[98] * 1000,
+                "lag_max_ms": max(lags) * 1000,
+                "lag_starting_ms": starting * 1000,
+                "kib_per_wait": memory / waits,
+            }
+        ),
+        flush=True,
+    )
+    for task in [*tasks, *warm]:
+        task.cancel()
+    os._exit(0)  # the peers leave sessions open
+
+
+def run(contender: str, server: Server, options: argparse.Namespace) -> dict[str, float]:
+    command = [sys.executable, __file__, "--client", server.url, "--waits", str(options.waits)]
+    command += ["--interval", str(options.interval), "--seconds", str(options.seconds), contender]
+    trust = dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), server.certificate)
+    environment = os.environ | trust | {"AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR"}
+    environment["PYTHONPATH"] = str(Path(__file__).parent)
+    connections = server.connections.value
+    with subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=sys.stderr if options.verbose else subprocess.DEVNULL, text=True
+    ) as client:
+        assert client.stdout
+        assert client.stdin
+        events = (json.loads(line) for line in client.stdout if line.startswith("{"))
+        next(events)
+        polls = server.polls.value
+        client.stdin.write("go\n")
+        client.stdin.flush()
+        result = next(events)
+        polls = server.polls.value - polls
+    return {
+        "polls_per_cpu_s": polls / result["cpu"],
+        "polls_per_s": polls / options.seconds,
+        **{name: value for name, value in result.items() if name not in {"event", "cpu"}},
+        "connections": server.connections.value - connections,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("contenders", nargs="*", default=list(CONTENDERS), metavar="contender")
+    parser.add_argument("--waits", type=int, default=500)
+    parser.add_argument("--interval", type=float, default=0.1, help="seconds between two polls of a wait")
+    parser.add_argument("--seconds", type=float, default=8.0)
+    parser.add_argument("--verbose", action="store_true", help="show what the contenders log")
+    parser.add_argument("--client", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.client:
+        asyncio.run(
+            measure(options.contenders[0], options.client, options.waits, options.interval, options.seconds)
+        )
+        return
+    server = Server.start()
+    results = {}
+    for contender in options.contenders:
+        module = {"dbt_cloud": "airflow.providers.dbt.cloud", "http_event": "airflow.providers.http"}.get(contender)
+        try:
+            importlib.import_module(module or "aiohttp")
+        except ImportError:
+            print(f"{contender}: left out, {module} is not installed")
+            continue
+        results[contender] = run(contender, server, options)
+    server.process.terminate()
+    names = list(next(iter(results.values())))
+    print(f"{options.waits} waits, one poll every {options.interval} s each, {options.seconds:.0f} s")
+    print("".join(f"{title:>17}" for title in ["", *names]))
+    for contender, result in results.items():
+        print(f"{contender:>17}" + "".join(f"{result[name]:17.1f}" for name in names))
+    for contender, result in results.items():
+        if contender != "ours" and "ours" in results:
+            ratio = results["ours"]["polls_per_cpu_s"] / result["polls_per_cpu_s"]
+            print(f"ours / {contender}: {ratio:.2f} in polls per CPU-second")
+
+
+if __name__ == "__main__":
+    main()
