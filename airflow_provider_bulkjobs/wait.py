@@ -3,11 +3,20 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from airflow_provider_bulkjobs.errors import JobNotFoundError, JobVanishedError, VendorUnavailableError
+from airflow_provider_bulkjobs.errors import (
+    JobNotFoundError,
+    JobVanishedError,
+    UnknownStateError,
+    UnsafeAnswerError,
+    VendorAnswerError,
+    VendorUnavailableError,
+)
 from airflow_provider_bulkjobs.job import BulkJob
 from airflow_provider_bulkjobs.result import summarize
 from airflow_provider_bulkjobs.vendors.base import JobKind, Vendor
@@ -99,15 +108,23 @@ class Wait:
             "long ago may have expired."
         )
 
-    def unavailable(self, error: VendorUnavailableError) -> VendorUnavailableError:
-        """Return the error with the ids to resume the wait with."""
-        unfinished = self.unfinished
-        more = f" and {len(unfinished) - MOST_NAMED} more" if len(unfinished) > MOST_NAMED else ""
-        return VendorUnavailableError(
-            f"{self.name()}: {error}. The import itself may be fine: retry the task, or wait again for job_id="
-            f"{unfinished[:MOST_NAMED]}{more}.",
-            retry_after=error.retry_after,
-        )
+    @contextmanager
+    def asking(self, job_id: str) -> Iterator[None]:
+        """Turn what goes wrong in asking about a job into what it means for the wait, and name the job."""
+        try:
+            yield
+        except JobNotFoundError:
+            self.note_missing(job_id, time.time())
+        except VendorUnavailableError as error:
+            unfinished = self.unfinished
+            more = f" and {len(unfinished) - MOST_NAMED} more" if len(unfinished) > MOST_NAMED else ""
+            raise VendorUnavailableError(
+                f"{self.name(job_id)}: {error}. The import itself may be fine: retry the task, or wait again for "
+                f"job_id={unfinished[:MOST_NAMED]}{more}.",
+                retry_after=error.retry_after,
+            ) from error
+        except (VendorAnswerError, UnknownStateError, UnsafeAnswerError) as error:
+            raise type(error)(f"{self.name(job_id)}: {error}") from error
 
     def name(self, job_id: str | None = None) -> str:
         """Return what to call the wait, or one of its jobs, in messages."""
@@ -118,7 +135,7 @@ class Wait:
     def news(self) -> str | None:
         """Return a line on how things stand, if that has changed since the last one."""
         states = Counter(job.vendor_state if job else "not known yet" for job in self._jobs.values())
-        if states == self._told:
+        if states == self._told or not any(self._jobs.values()):
             return None
         self._told = states
         words = ", ".join(f"{number} {state}" if len(self._jobs) > 1 else state for state, number in states.items())

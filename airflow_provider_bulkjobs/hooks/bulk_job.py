@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from airflow_provider_bulkjobs._airflow import AirflowNotFoundException, BaseHook, get_connection_async
 from airflow_provider_bulkjobs.arguments import read_job_ids
@@ -160,6 +160,11 @@ class BulkJobHook(BaseHook):
         """The account that the connection describes, checked."""
         return self._account(_get_connection(self.conn_id))
 
+    def using(self, connection: Connection) -> Self:
+        """Take the account from a connection that has been read already; return the hook."""
+        self.account = self._account(connection)
+        return self
+
     async def load_account(self) -> Account:
         """Read the connection anew, without holding the event loop."""
         try:
@@ -207,13 +212,13 @@ def hook_for(conn_id: str) -> BulkJobHook:
     connection = _get_connection(conn_id)
     for hook_class in HOOKS:
         if hook_class.conn_type == connection.conn_type:
-            return hook_class(conn_id)
+            return hook_class(conn_id).using(connection)
     try:
         hook = connection.get_hook()
     except Exception:  # noqa: BLE001  (an unknown type, a provider that cannot be imported: told below)
         hook = None
     if isinstance(hook, BulkJobHook):
-        return hook
+        return hook.using(connection)
     raise BadConnectionError(
         f"Connection {conn_id!r} is of type {connection.conn_type!r}, which has no bulk jobs: use one of type "
         f"{', '.join(hook_class.conn_type for hook_class in HOOKS)}"

@@ -20,7 +20,7 @@ from airflow_provider_bulkjobs.errors import (
     TransientError,
     VendorAnswerError,
 )
-from airflow_provider_bulkjobs.http.redact import redact
+from airflow_provider_bulkjobs.redact import redact
 from airflow_provider_bulkjobs.vendors.account import Account
 from airflow_provider_bulkjobs.vendors.base import Request, Response, Vendor
 

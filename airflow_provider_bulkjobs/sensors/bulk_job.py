@@ -162,7 +162,6 @@ class BulkJobSensor(BaseSensorOperator):
         kind = hook.job_kind(self.job_kind)
         if self.cancel_on_kill:
             hook.cancel_of(self.job_kind)
-        hook.account  # noqa: B018  (reads and checks the connection)
         wait = Wait(vendor=hook.vendor, kind=kind, conn_id=self.conn_id, job_ids=job_ids, started_at=time.time())
         self._hook, self._wait = hook, wait
         return hook, wait
@@ -171,11 +170,8 @@ class BulkJobSensor(BaseSensorOperator):
         until = None if seconds is None else time.monotonic() + seconds
         try:
             for job_id in wait.unfinished:
-                try:
+                with wait.asking(job_id):
                     job = hook.driver.run(partial(wait.kind.status, hook.account, job_id), patience)
-                except errors.JobNotFoundError:
-                    wait.note_missing(job_id, time.time())
-                else:
                     wait.note(job, time.time())
                 if until is not None and time.monotonic() > until:
                     break
@@ -183,8 +179,6 @@ class BulkJobSensor(BaseSensorOperator):
             raise JobGoneError(str(error)) from error
         except errors.DeadlineReachedError as error:
             raise AirflowSensorTimeout(self._timed_out(wait.name(), str(error))) from error
-        except errors.VendorUnavailableError as error:
-            raise wait.unavailable(error) from error
         finally:
             if news := wait.news():
                 self.log.info("%s", news)

@@ -18,9 +18,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_provider_bulkjobs.errors import (
     BulkJobError,
     CredentialsError,
-    JobNotFoundError,
     JobVanishedError,
-    VendorUnavailableError,
 )
 from airflow_provider_bulkjobs.schedule import Schedule
 from airflow_provider_bulkjobs.triggers.event import failed, finished, timed_out
@@ -148,8 +146,6 @@ class BulkJobTrigger(BaseTrigger):
             if not clock.expired():
                 raise
             return timed_out(self._last_report)
-        except VendorUnavailableError as error:
-            raise wait.unavailable(error) from error
         return finished(wait.result)
 
     def _load_hook(self) -> BulkJobHook:
@@ -208,11 +204,8 @@ class BulkJobTrigger(BaseTrigger):
 
         patience = Patience(longest_wait=max(60.0, self.schedule.poke_interval), report=self._report)
         try:
-            try:
+            with wait.asking(job_id):
                 job = await driver.run(lambda: wait.kind.status(account, job_id), patience)
-            except JobNotFoundError:
-                wait.note_missing(job_id, time.time())
-            else:
                 wait.note(job, time.time())
         except JobVanishedError:
             raise

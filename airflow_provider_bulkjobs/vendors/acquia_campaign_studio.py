@@ -19,22 +19,27 @@ from airflow_provider_bulkjobs.vendors.base import (
     Conversation,
     JobKind,
     Request,
+    States,
     Token,
     Vendor,
     listed,
     mapping,
     path_segment,
-    state_from,
 )
 
 DOCS_URL = "https://docs.acquia.com/campaign-studio/settings/api-credentials/contact-bulk-edit"
 MOST_PAGES = 10_000  # 10,000 contacts a job: one a page is the smallest page there can be
 
-STATES = {
-    "queued": JobState.PENDING,
-    "in_progress": JobState.RUNNING,
-    "completed": JobState.SUCCEEDED,  # or partial, or nothing but failures: the details tell
-}
+STATES = States(
+    "Acquia Campaign Studio",
+    DOCS_URL,
+    "status",
+    {
+        "queued": JobState.PENDING,
+        "in_progress": JobState.RUNNING,
+        "completed": JobState.SUCCEEDED,  # or partial, or nothing but failures: the details tell
+    },
+)
 
 
 def base_url(account: Account) -> str:
@@ -60,7 +65,7 @@ def job_status(account: Account, job_id: str) -> Conversation[BulkJob]:
     """Ask for a job and, once it is completed, count the outcomes in all pages of its details."""
     path = f"/api/contacts/job/{path_segment(job_id)}"
     answer = (yield Request("GET", path)).json
-    state, word = state_from(STATES, answer, "status", DOCS_URL), str(answer["status"])
+    state, word = STATES.read(answer)
     if not state.is_finished:
         return BulkJob(job_id, state, word)
 
@@ -69,12 +74,12 @@ def job_status(account: Account, job_id: str) -> Conversation[BulkJob]:
     page: str | None = f"{path}?details=1"
     while page and page not in asked:
         if len(asked) >= MOST_PAGES:
-            raise TransientError(f"the details of the job did not end after {MOST_PAGES} pages")
+            raise TransientError(f"{STATES.vendor}: the details of the job did not end after {MOST_PAGES} pages")
         asked.add(page)
         answer = (yield Request("GET", page)).json
         if answer.get("details") is None and len(asked) == 1:
             # Nothing else tells whether the job did any good, so this must not pass for "no failures".
-            raise TransientError("answered 'completed' without the details that were asked for")
+            raise TransientError(f"{STATES.vendor} answered 'completed' without the details that were asked for")
         details = mapping(answer.get("details"))
         contacts = listed(details.get("contacts"))
         for contact in contacts:
@@ -120,7 +125,7 @@ def fetch_token(account: Account) -> Conversation[Token]:
     answer = (yield Request("POST", "/oauth/v2/token", form=form, authorized=False)).json
     token = answer.get("access_token")
     if not isinstance(token, str) or not (token.isascii() and token.isprintable()):
-        raise TransientError("answered the token request without an access token")
+        raise TransientError(f"{STATES.vendor} answered the token request without an access token")
     return Token(token, count(answer.get("expires_in")) or 3600)
 
 

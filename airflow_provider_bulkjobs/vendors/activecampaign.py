@@ -18,24 +18,29 @@ from airflow_provider_bulkjobs.vendors.base import (
     JobKind,
     Request,
     Response,
+    States,
     Vendor,
     listed,
     mapping,
     path_segment,
-    state_from,
 )
 
 DOCS_URL = "https://developers.activecampaign.com/reference/bulk-import-status-info"
 
 THROTTLED = "Rate limit exceeded"  # the importer's own limit, told with status 400
-STATES = {
-    "waiting": JobState.PENDING,
-    "claimed": JobState.PENDING,
-    "active": JobState.RUNNING,
-    "completed": JobState.SUCCEEDED,
-    "failed": JobState.FAILED,
-    "interrupted": JobState.FAILED,  # stopped by failures, never taken up again
-}
+STATES = States(
+    "ActiveCampaign",
+    DOCS_URL,
+    "status",
+    {
+        "waiting": JobState.PENDING,
+        "claimed": JobState.PENDING,
+        "active": JobState.RUNNING,
+        "completed": JobState.SUCCEEDED,
+        "failed": JobState.FAILED,
+        "interrupted": JobState.FAILED,  # stopped by failures, never taken up again
+    },
+)
 
 
 def read_batch(answer: Mapping[str, Any], job_id: str) -> BulkJob:
@@ -45,13 +50,13 @@ def read_batch(answer: Mapping[str, Any], job_id: str) -> BulkJob:
     """
     if answer.get("status") is False:  # asked before anything was stored: the batch may also not exist
         return BulkJob(job_id, JobState.PENDING, "false", known=False)
-    state = state_from(STATES, answer, "status", DOCS_URL)
+    state, word = STATES.read(answer)
     created, failed = _length(answer.get("success")), _length(answer.get("failure"))
     if not state.is_finished:
-        return BulkJob(job_id, state, str(answer["status"]))
+        return BulkJob(job_id, state, word)
     if state is JobState.SUCCEEDED and failed:
         state = JobState.PARTIALLY_FAILED
-    return BulkJob(job_id, state, str(answer["status"]), failed=failed, created=created)
+    return BulkJob(job_id, state, word, failed=failed, created=created)
 
 
 def _length(value: Any) -> int:
@@ -70,7 +75,7 @@ def batch_status(account: Account, job_id: str) -> Conversation[BulkJob]:  # noq
     answer = (yield Request("GET", f"/api/3/import/info?batchId={path_segment(job_id)}")).json
     if (reason := refusal(answer)) is not None:
         error = TransientError if THROTTLED in reason else VendorAnswerError
-        raise error(f"answered 200, but refused: {reason}")
+        raise error(f"{STATES.vendor} answered 200, but refused: {reason}")
     return read_batch(answer, job_id)
 
 

@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from airflow_provider_bulkjobs.errors import TransientError, UnknownStateError
 from airflow_provider_bulkjobs.job import BulkJob, JobState
+from airflow_provider_bulkjobs.redact import redact
 from airflow_provider_bulkjobs.vendors.account import Account, Field
 
 T = TypeVar("T")
@@ -56,9 +57,9 @@ class Response:
         try:
             value = json.loads(self.body)
         except ValueError:
-            raise TransientError(f"answered {self.status} with a body that is not JSON") from None
+            raise TransientError(f"the vendor answered {self.status} with a body that is not JSON") from None
         if not isinstance(value, dict):
-            raise TransientError(f"answered {self.status} with JSON that is not an object")
+            raise TransientError(f"the vendor answered {self.status} with JSON that is not an object")
         return value
 
 
@@ -133,22 +134,36 @@ def path_segment(job_id: str) -> str:
     return quote(job_id, safe="")
 
 
-def state_from(words: Mapping[str, JobState], answer: Mapping[str, Any], key: str, docs_url: str) -> JobState:
-    """Return what the vendor's state word means.
+@dataclass(frozen=True, slots=True)
+class States:
+    """A vendor's words for the states of a job.
 
-    :raises TransientError: the answer has no state at all, which is nonsense and may pass.
-    :raises UnknownStateError: the word is not among the documented ones.
+    :param vendor: the vendor's name, for messages.
+    :param docs_url: where the words are documented.
+    :param key: the key that the word stands under.
     """
-    word = answer.get(key)
-    if word is None:
-        raise TransientError(f"answered without a '{key}'")
-    state = words.get(word) if isinstance(word, str) else None
-    if state is None:
-        raise UnknownStateError(
-            f"the vendor answered {key}={str(word)[:60]!r}, which is not a documented state ({', '.join(words)}); "
-            f"see {docs_url}"
-        )
-    return state
+
+    vendor: str
+    docs_url: str
+    key: str
+    words: Mapping[str, JobState]
+
+    def read(self, answer: Mapping[str, Any]) -> tuple[JobState, str]:
+        """Return what an answer's word means, and the word.
+
+        :raises TransientError: the answer has no state at all, which is nonsense and may pass.
+        :raises UnknownStateError: the word is not among the documented ones.
+        """
+        word = answer.get(self.key)
+        if word is None:
+            raise TransientError(f"{self.vendor} answered without a {self.key!r}")
+        state = self.words.get(word) if isinstance(word, str) else None
+        if state is None:
+            raise UnknownStateError(
+                f"{self.vendor} answered {self.key}={redact(str(word))[:60]!r}, which is not a documented state "
+                f"({', '.join(self.words)}); see {self.docs_url}"
+            )
+        return state, word
 
 
 def listed(value: Any) -> list[Any]:

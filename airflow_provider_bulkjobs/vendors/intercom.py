@@ -17,11 +17,11 @@ from airflow_provider_bulkjobs.vendors.base import (
     Conversation,
     JobKind,
     Request,
+    States,
     Vendor,
     listed,
     mapping,
     path_segment,
-    state_from,
 )
 
 HOSTS = {
@@ -31,27 +31,42 @@ HOSTS = {
 }
 DOCS_URL = "https://developers.intercom.com/docs/references/rest-api/api.intercom.io"
 
-BULK_STATES = {
-    "pending": JobState.PENDING,
-    "running": JobState.RUNNING,
-    "completed": JobState.SUCCEEDED,
-    # Also when every item failed: there is no word for that.
-    "completed_with_errors": JobState.PARTIALLY_FAILED,
-}
-JOB_STATES = {
-    "pending": JobState.PENDING,
-    "success": JobState.SUCCEEDED,
-    "failed": JobState.FAILED,
-}
-EXPORT_STATES = {
-    "pending": JobState.PENDING,
-    "in_progress": JobState.RUNNING,
-    "completed": JobState.SUCCEEDED,
-    "complete": JobState.SUCCEEDED,  # the spelling of the download page
-    "no_data": JobState.SUCCEEDED,
-    "failed": JobState.FAILED,
-    "canceled": JobState.CANCELED,
-}
+BULK_STATES = States(
+    "Intercom",
+    DOCS_URL,
+    "state",
+    {
+        "pending": JobState.PENDING,
+        "running": JobState.RUNNING,
+        "completed": JobState.SUCCEEDED,
+        # Also when every item failed: there is no word for that.
+        "completed_with_errors": JobState.PARTIALLY_FAILED,
+    },
+)
+JOB_STATES = States(
+    "Intercom",
+    DOCS_URL,
+    "status",
+    {
+        "pending": JobState.PENDING,
+        "success": JobState.SUCCEEDED,
+        "failed": JobState.FAILED,
+    },
+)
+EXPORT_STATES = States(
+    "Intercom",
+    DOCS_URL,
+    "status",
+    {
+        "pending": JobState.PENDING,
+        "in_progress": JobState.RUNNING,
+        "completed": JobState.SUCCEEDED,
+        "complete": JobState.SUCCEEDED,  # the spelling of the download page
+        "no_data": JobState.SUCCEEDED,
+        "failed": JobState.FAILED,
+        "canceled": JobState.CANCELED,
+    },
+)
 
 
 def read_bulk_job(answer: Mapping[str, Any], job_id: str) -> BulkJob:
@@ -59,10 +74,11 @@ def read_bulk_job(answer: Mapping[str, Any], job_id: str) -> BulkJob:
     tasks = [mapping(task) for task in listed(answer.get("tasks"))]
     items = [count(task.get("item_count")) for task in tasks]
     started = [time for task in tasks if (time := utc_time(task.get("started_at")))]
+    state, word = BULK_STATES.read(answer)
     return BulkJob(
         job_id,
-        state_from(BULK_STATES, answer, "state", DOCS_URL),
-        str(answer["state"]),
+        state,
+        word,
         total=None if None in items or not items else sum(item for item in items if item),
         created_at=utc_time(answer.get("created_at")),
         started_at=min(started, default=None),
@@ -72,13 +88,13 @@ def read_bulk_job(answer: Mapping[str, Any], job_id: str) -> BulkJob:
 
 def read_job(answer: Mapping[str, Any], job_id: str) -> BulkJob:
     """Read a generic job, which is about one resource and tells nothing but its state."""
-    return BulkJob(job_id, state_from(JOB_STATES, answer, "status", DOCS_URL), str(answer["status"]))
+    return BulkJob(job_id, *JOB_STATES.read(answer))
 
 
 def read_export(answer: Mapping[str, Any], job_id: str) -> BulkJob:
     """Read a message data export; "no data" is a success with nothing in it."""
-    state = state_from(EXPORT_STATES, answer, "status", DOCS_URL)
-    return BulkJob(job_id, state, answer["status"], total=0 if answer["status"] == "no_data" else None)
+    state, word = EXPORT_STATES.read(answer)
+    return BulkJob(job_id, state, word, total=0 if word == "no_data" else None)
 
 
 def _version(account: Account, default: str) -> dict[str, str]:

@@ -16,32 +16,42 @@ from airflow_provider_bulkjobs.vendors.base import (
     Conversation,
     JobKind,
     Request,
+    States,
     Vendor,
     listed,
     mapping,
     path_segment,
-    state_from,
 )
 
 HOSTS = {"global": "https://api.sendgrid.com", "eu": "https://api.eu.sendgrid.com"}
 DOCS_URL = "https://www.twilio.com/docs/sendgrid/api-reference/contacts"
 
-IMPORT_STATES = {
-    "pending": JobState.PENDING,  # the whole run: there is no word for "running"
-    "completed": JobState.SUCCEEDED,
-    "errored": JobState.PARTIALLY_FAILED,
-    "failed": JobState.FAILED,
-}
-EXPORT_STATES = {
-    "pending": JobState.PENDING,
-    "ready": JobState.SUCCEEDED,
-    "failure": JobState.FAILED,
-}
+IMPORT_STATES = States(
+    "Twilio SendGrid",
+    DOCS_URL,
+    "status",
+    {
+        "pending": JobState.PENDING,  # the whole run: there is no word for "running"
+        "completed": JobState.SUCCEEDED,
+        "errored": JobState.PARTIALLY_FAILED,
+        "failed": JobState.FAILED,
+    },
+)
+EXPORT_STATES = States(
+    "Twilio SendGrid",
+    DOCS_URL,
+    "status",
+    {
+        "pending": JobState.PENDING,
+        "ready": JobState.SUCCEEDED,
+        "failure": JobState.FAILED,
+    },
+)
 
 
 def read_import(answer: Mapping[str, Any], job_id: str) -> BulkJob:
     """Read an import: counts are there or not, depending on the type of job."""
-    state = state_from(IMPORT_STATES, answer, "status", DOCS_URL)
+    state, word = IMPORT_STATES.read(answer)
     results = mapping(answer.get("results"))
     failed = count(results.get("errored_count"))
     if state is JobState.SUCCEEDED and failed:
@@ -53,7 +63,7 @@ def read_import(answer: Mapping[str, Any], job_id: str) -> BulkJob:
     return BulkJob(
         job_id,
         state,
-        str(answer["status"]),
+        word,
         total=total,
         failed=failed,
         succeeded=max((total or 0) - (failed or 0), 0) if counted else None,
@@ -69,8 +79,7 @@ def read_export(answer: Mapping[str, Any], job_id: str) -> BulkJob:
     """Read an export; its file addresses are signed, so they stay out of the job."""
     return BulkJob(
         job_id,
-        state_from(EXPORT_STATES, answer, "status", DOCS_URL),
-        str(answer["status"]),
+        *EXPORT_STATES.read(answer),
         total=count(answer.get("contact_count")),
         created_at=utc_time(answer.get("created_at")),
         finished_at=utc_time(answer.get("completed_at")),

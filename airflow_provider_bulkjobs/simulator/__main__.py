@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run the simulator from a shell."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+from contextlib import suppress
+
+from airflow_provider_bulkjobs.simulator.control import describe
+from airflow_provider_bulkjobs.simulator.runner import start
+from airflow_provider_bulkjobs.simulator.settings import PUBLISHED_LIMITS, Settings
+from airflow_provider_bulkjobs.simulator.world import World
+
+
+def main() -> None:
+    """Serve until interrupted."""
+    options = _parser().parse_args()
+    if options.speed <= 0 or options.job_seconds < 0:
+        sys.exit("--speed must be above 0, and --job-seconds not below it")
+    limits = dict(PUBLISHED_LIMITS) if options.enforce_limits else {}
+    world = World(Settings(speed=options.speed, job_seconds=options.job_seconds, limits=limits))
+    try:
+        asyncio.run(_serve(world, options.host, options.port))
+    except OSError as error:
+        sys.exit(f"cannot listen on {options.host}:{options.port}: {error.strerror or error}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m airflow_provider_bulkjobs.simulator",
+        description="Four vendors of bulk contact imports on localhost.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on")
+    parser.add_argument("--port", type=int, default=8090, help="0 finds a free one")
+    parser.add_argument("--speed", type=float, default=1.0, help="how much faster jobs go")
+    parser.add_argument("--job-seconds", type=float, default=3.0, help="how long a job takes at speed 1")
+    parser.add_argument("--enforce-limits", action="store_true", help="enforce the vendors' published rate limits")
+    return parser
+
+
+async def _serve(world: World, host: str, port: int) -> None:
+    running = await start(world, host, port)
+    print(f"Bulk job simulator: {running.url}  (what it can do: open it; stop it: Ctrl-C)")
+    print(describe(world, running.url), flush=True)
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError):  # Windows, where Ctrl-C raises instead
+            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    try:
+        await stopped.wait()
+    finally:
+        await running.stop()
+
+
+if __name__ == "__main__":
+    main()

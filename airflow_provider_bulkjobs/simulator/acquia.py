@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Acquia Campaign Studio: bulk contact jobs, whose success only the details tell."""
+
+from __future__ import annotations
+
+import base64
+import math
+import secrets
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Any
+
+from aiohttp import web
+
+from airflow_provider_bulkjobs.simulator.credentials import (
+    ACQUIA_CLIENT_ID,
+    ACQUIA_CLIENT_SECRET,
+    ACQUIA_PASSWORD,
+    ACQUIA_USER,
+)
+from airflow_provider_bulkjobs.simulator.jobs import CREATED, FAILED, UPDATED, Family, Job, Row, Word, fault_of
+from airflow_provider_bulkjobs.simulator.limits import Reading
+from airflow_provider_bulkjobs.simulator.settings import Limit
+from airflow_provider_bulkjobs.simulator.vendor import RefusedError, Route, Vendor
+
+MOST_CONTACTS = 10_000
+PAGE_SIZE = 100
+STATUS_CODES = {CREATED: 201, UPDATED: 200, FAILED: 400}
+BASIC = base64.b64encode(f"{ACQUIA_USER}:{ACQUIA_PASSWORD}".encode()).decode()
+
+
+class Acquia(Vendor):
+    """One instance of Campaign Studio."""
+
+    name = "acquia"
+    label = "Acquia Campaign Studio"
+    credentials = (
+        f"user {ACQUIA_USER}, password {ACQUIA_PASSWORD}; or OAuth2 client {ACQUIA_CLIENT_ID}, "
+        f"secret {ACQUIA_CLIENT_SECRET}, token from /acquia/oauth/v2/token"
+    )
+    told_limit = Limit(1000, 3600)  # told only when enforced
+    families = {  # noqa: RUF012 - a constant of the class
+        "contacts": Family(("queued", "in_progress"), ("completed",)),
+    }
+    open_paths = ("/acquia/oauth/v2/token",)
+
+    def routes(self) -> Iterable[Route]:
+        """Return all calls."""
+        yield "POST", "/oauth/v2/token", self.token
+        yield "GET", "/api/users/self", self.me
+        yield "POST", "/api/contacts/bulk/new", partial(self.submit_bulk, "new")
+        yield "PUT", "/api/contacts/bulk/edit", partial(self.submit_bulk, "edit")
+        yield "PATCH", "/api/contacts/bulk/edit", partial(self.submit_bulk, "edit")
+        yield "GET", "/api/contacts/job/{id}", self.job_status
+        yield "DELETE", "/api/contacts/job/{id}", self.delete_job
+        # A next-page starts at the instance's root. Clients that read it as an address on the host, which a
+        # real instance is alone on, arrive here.
+        yield "GET", "//api/contacts/job/{id}", self.job_status
+
+    # Credentials, errors, limits.
+
+    def refusal(self, request: web.Request) -> web.Response | None:
+        """Ask for a password or for a token."""
+        scheme, _, value = request.headers.get("Authorization", "").partition(" ")
+        match scheme.lower():
+            case "basic":
+                return None if value == BASIC else self.error(401, "Invalid username or password.")
+            case "bearer":
+                expires = self.tokens.get(value)
+                if expires is None:
+                    return _oauth_error(401, "invalid_grant", "The access token provided is invalid.")
+                return None if self.now() < expires else self.unauthorized()
+        return _oauth_error(401, "access_denied", "OAuth2 authentication required")
+
+    def unauthorized(self) -> web.Response:
+        """Answer 401, in the form of the OAuth2 layer."""
+        return _oauth_error(401, "invalid_grant", "The access token provided has expired.")
+
+    def error(self, status: int, message: str) -> web.Response:
+        """Return an error in the current or in the old shape."""
+        if self.settings.acquia_error_shape == "old":
+            return web.json_response({"error": {"code": status, "message": message}}, status=status)
+        error = {"code": status, "message": message, "details": [], "type": None}
+        return web.json_response({"errors": [error]}, status=status)
+
+    def throttled(self, reading: Reading) -> web.Response:
+        """Answer 429."""
+        limit = reading.limit.requests
+        return self.error(429, f"You exceeded the rate limit of {limit} API calls per hour.")
+
+    def rate_headers(self, reading: Reading) -> Mapping[str, str]:
+        """Return the headers, which are there only when the instance has a limit."""
+        if not reading.enforced:
+            return {}
+        return {
+            "X-RateLimit-Limit": str(reading.limit.requests),
+            "X-RateLimit-Remaining": str(reading.remaining),
+            "X-RateLimit-Reset": str(int(reading.resets_at)),
+        }
+
+    def own_headers(self) -> Mapping[str, str]:
+        """Tell the version of the software."""
+        return {"Mautic-Version": "5.2.1"}
+
+    async def token(self, request: web.Request) -> web.Response:
+        """Give out a token for the client's credentials, which must be in a form: a query ends up in logs."""
+        form = await request.post()
+        if form.get("grant_type") != "client_credentials":
+            return _oauth_error(400, "unsupported_grant_type", "Use the grant type client_credentials.")
+        if (form.get("client_id"), form.get("client_secret")) != (ACQUIA_CLIENT_ID, ACQUIA_CLIENT_SECRET):
+            return _oauth_error(400, "invalid_client", "The client credentials are invalid")
+        token = secrets.token_urlsafe(32)
+        seconds = self.settings.token_seconds
+        self.tokens[token] = self.now() + seconds
+        self.tokens_issued += 1
+        body = {"access_token": token, "expires_in": math.ceil(seconds), "token_type": "bearer", "scope": ""}
+        return web.json_response(body)
+
+    async def me(self, request: web.Request) -> web.Response:  # noqa: ARG002
+        """Tell who asks."""
+        role = {"id": 1, "name": "Administrator", "isAdmin": True}
+        user = {"isPublished": True, "id": 1, "username": ACQUIA_USER, "firstName": "Api", "lastName": "Bot"}
+        return web.json_response(user | {"email": "api@example.com", "role": role, "timezone": "UTC"})
+
+    # Jobs.
+
+    async def submit_bulk(self, action: str, request: web.Request) -> web.Response:
+        """Queue contacts."""
+        contacts = await self.json_of(request)
+        if not isinstance(contacts, list) or not all(isinstance(contact, dict) for contact in contacts):
+            raise RefusedError(self.error(400, "The body must be an array of contacts."))
+        if not 1 <= len(contacts) <= MOST_CONTACTS:
+            raise RefusedError(self.error(400, f"The body must hold 1 to {MOST_CONTACTS} contacts."))
+        row_of = self._new_row if action == "new" else self._edited_row
+        rows = [row_of(contact) for contact in contacts]
+        self.accept(rows)
+        job = self.submit("contacts", action, self.task("contacts", rows, "completed"))
+        return web.json_response({"id": job.id}, status=202)
+
+    async def job_status(self, request: web.Request) -> web.Response:
+        """Tell how a job stands and, when it is completed and somebody asks, how each contact fared."""
+        job = self._job(request)
+        wants_details = request.query.get("details") in ("1", "true")
+        try:
+            page = int(request.query.get("page", "1"))
+        except ValueError:
+            page = 1
+        if page > 1:  # turning pages is not asking again
+            return web.json_response(self._status_body(job, self.word(job), page))
+        return self.told(job, lambda word: self._status_body(job, word, 1 if wants_details else 0))
+
+    async def delete_job(self, request: web.Request) -> web.Response:
+        """Stop a job, or just forget it; what is written stays written."""
+        del self.jobs[self._job(request).id]
+        return web.json_response({})
+
+    def _job(self, request: web.Request) -> Job:
+        job = self.find("contacts", request.match_info["id"])
+        if job is None:
+            raise RefusedError(self.error(404, "Item was not found."))
+        return job
+
+    def _new_row(self, contact: Mapping[str, Any]) -> Row:
+        email = str(contact.get("email") or "")
+        if error := fault_of({"email": email or None}):
+            return Row(email, FAILED, self.new_id(), error)
+        if email:
+            outcome, contact_id = self.remember(email)
+            return Row(email, outcome, contact_id)
+        contact_id = self.new_id()  # without an address it is never the same contact again
+        return Row(f"without address {contact_id}", CREATED, contact_id)
+
+    def _edited_row(self, contact: Mapping[str, Any]) -> Row:
+        key = str(contact.get("id") or "")
+        error = fault_of(contact) or ("" if key else "The ID is missing.")
+        number = int(key) if key.isdecimal() else 0
+        return Row(key or f"without id {self.new_id()}", FAILED if error else UPDATED, number, error)
+
+    def _status_body(self, job: Job, word: Word, page: int) -> dict[str, Any]:
+        if not page or word != "completed":
+            return {"status": word}
+        rows = list(job.rows)
+        details: dict[str, Any] = {}
+        if page * PAGE_SIZE < len(rows):
+            details["next-page"] = f"/api/contacts/job/{job.id}?details=1&page={page + 1}"
+        details["contacts"] = [_outcome(row) for row in rows[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]]
+        return {"status": word, "details": details}
+
+
+def _outcome(row: Row) -> dict[str, Any]:
+    outcome: dict[str, Any] = {"id": row.contact_id, "statusCode": STATUS_CODES[row.outcome]}
+    if row.error:
+        field = "email" if "email" in row.error else "id"
+        details = {field: [row.error]}
+        outcome["errors"] = {"code": 400, "message": f"{field}: {row.error}", "details": details, "type": None}
+    return outcome
+
+
+def _oauth_error(status: int, code: str, description: str) -> web.Response:
+    return web.json_response({"error": code, "error_description": description}, status=status)

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Intercom's bulk calls, the same for contacts and for companies but for what a create does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from airflow_provider_bulkjobs.simulator.jobs import (
+    DELETED,
+    FAILED,
+    UPDATED,
+    Family,
+    Job,
+    Row,
+    Task,
+    Word,
+    fault_of,
+)
+from airflow_provider_bulkjobs.simulator.vendor import RefusedError, Route
+
+if TYPE_CHECKING:
+    from airflow_provider_bulkjobs.simulator.intercom import Intercom
+
+MOST_ITEMS = 100
+BULK = Family(("pending", "running"), ("completed", "completed_with_errors"))
+# The first version with a number that has the bulk calls; before, only "Preview" has.
+BULK_SINCE = (2, 17)
+
+
+class BulkCalls:
+    """The bulk calls for one noun; the HTTP verb says what becomes of the items.
+
+    :param noun: ``contacts`` or ``companies``.
+    """
+
+    def __init__(self, vendor: Intercom, noun: str) -> None:
+        self.vendor = vendor
+        self.noun = noun
+        self.single = "contact" if noun == "contacts" else "company"
+
+    def routes(self) -> Iterable[Route]:
+        """Return method, path and handler of each call."""
+        yield "POST", f"/{self.noun}/bulk", partial(self.submit, "create")
+        yield "PUT", f"/{self.noun}/bulk", partial(self.submit, "update")
+        yield "POST", f"/{self.noun}/bulk/delete", partial(self.submit, "delete")
+        yield "GET", f"/{self.noun}/bulk/{{id}}", self.status
+
+    async def submit(self, verb: str, request: web.Request) -> web.Response:
+        """Open a bulk job, or append a task to an open one."""
+        self._check_version(request)
+        body = await self.vendor.json_of(request)
+        items = self._items(verb, body if isinstance(body, dict) else {})
+        rows = [self._row(verb, item) for item in items]
+        end = BULK.ends[any(row.outcome == FAILED for row in rows)]
+        job = self._open_job(body["job"]) if body.get("job") else None
+        task = self.vendor.task(self.noun, rows, end)
+        self.vendor.accept(rows)
+        if job:
+            job.tasks.append(task)
+        else:
+            job = self.vendor.submit(self.noun, verb, task, self.vendor.scripted_id(self.noun))
+        return web.json_response(self._body(request, job, self.vendor.word(job)), status=202)
+
+    async def status(self, request: web.Request) -> web.Response:
+        """Tell how a bulk job stands; which items failed is told nowhere."""
+        self._check_version(request)
+        job = self.vendor.job_of(self.noun, request)
+        return self.vendor.told(job, lambda word: self._body(request, job, word))
+
+    def _check_version(self, request: web.Request) -> None:
+        version = request.headers.get("Intercom-Version", "Preview")
+        parts = version.split(".")
+        if all(part.isdecimal() for part in parts) and tuple(map(int, parts)) < BULK_SINCE:
+            raise RefusedError(self.vendor.error(404, f"Version {version} of the API has no bulk calls."))
+
+    def _items(self, verb: str, body: Mapping[str, Any]) -> list[dict[str, Any]]:
+        items = body.get(self.noun)
+        if items is None:
+            code, message = "field_not_found", f"{self.noun} field must be supplied"
+        elif not isinstance(items, list):
+            code, message = "type_mismatch", f"{self.noun} must be an array"
+        elif len(items) > MOST_ITEMS:
+            code, message = "parameter_invalid", f"maximum number of {self.noun} per request is {MOST_ITEMS}"
+        elif not all(isinstance(item, dict) for item in items):
+            code, message = "type_mismatch", f"each {self.single} must be an object"
+        elif verb != "create" and not all(item.get("id") for item in items):
+            code, message = "field_not_found", f"each {self.single} must have an id"
+        else:
+            return items
+        raise RefusedError(self.vendor.error(422, message, code))
+
+    def _open_job(self, wanted: Any) -> Job:
+        job_id = str(wanted.get("id")) if isinstance(wanted, dict) else str(wanted)
+        job = self.vendor.find(self.noun, job_id)
+        if job is None:
+            raise RefusedError(self.vendor.error(404, f"job {job_id} not found", "job_not_found"))
+        if job.script or self.vendor.is_finished(job, self.vendor.word(job)):
+            raise RefusedError(self.vendor.error(403, f"job {job_id} is closed for new task updates"))
+        return job
+
+    def _row(self, verb: str, item: Mapping[str, Any]) -> Row:
+        key = str(item.get("email") or item.get("external_id") or item.get("company_id") or item.get("id") or "")
+        if error := fault_of(item):
+            return Row(key, FAILED, error=error)
+        if verb != "create":
+            return Row(key, UPDATED if verb == "update" else DELETED)
+        if not key:
+            return Row(f"without identity {self.vendor.new_id()}", FAILED, error="No identity.")
+        outcome, contact_id = self.vendor.remember(f"{self.noun}:{key}")
+        # Creating a contact never updates one; only leads may share an address. Companies are upserted.
+        if self.noun == "contacts" and outcome == UPDATED and item.get("role") != "lead":
+            return Row(key, FAILED, contact_id, "A contact matching those details already exists.")
+        return Row(key, outcome, contact_id)
+
+    def _body(self, request: web.Request, job: Job, word: Word) -> dict[str, Any]:
+        tasks = [self._task_body(task, word if job.script else task.word(self.vendor.now())) for task in job.tasks]
+        times = [task[key] for task in tasks for key in ("created_at", "started_at", "completed_at") if task[key]]
+        return {
+            "id": job.id,
+            "type": f"{job.kind}.bulk.job",
+            "state": word,
+            "created_at": int(job.created),
+            "updated_at": max(times),
+            "completed_at": max(times) if word in BULK.ends else None,
+            "tasks": tasks,
+            "url": f"{self.vendor.root(request)}/{job.kind}/bulk/{job.id}",
+        }
+
+    def _task_body(self, task: Task, word: Word) -> dict[str, Any]:
+        return {
+            "id": task.id,
+            "item_count": len(task.rows),
+            "state": word,
+            "created_at": int(task.created),
+            "started_at": None if word == "pending" else int(task.started),
+            "completed_at": int(task.finished) if word in BULK.ends else None,
+        }

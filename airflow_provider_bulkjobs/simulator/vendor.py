@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all simulated vendors have in common: their books, their jobs, and the questions the server asks them."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from aiohttp import web
+
+from airflow_provider_bulkjobs.simulator.jobs import CREATED, UPDATED, Family, Job, Row, Task, Word, scripted_rows
+from airflow_provider_bulkjobs.simulator.limits import Meter, Reading
+from airflow_provider_bulkjobs.simulator.settings import Limit, Settings
+from airflow_provider_bulkjobs.simulator.traffic import Traffic
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Route = tuple[str, str, Handler]
+
+
+class RefusedError(Exception):
+    """A request that the vendor refuses, with the answer it gives."""
+
+    def __init__(self, response: web.Response) -> None:
+        super().__init__(response.status)
+        self.response = response
+
+
+class Vendor(ABC):
+    """One simulated vendor, served below ``/<name>``.
+
+    :param settings: shared by all vendors, and changed while they run.
+    :param now: the clock, in seconds since 1970.
+    """
+
+    name: ClassVar[str]
+    label: ClassVar[str]
+    credentials: ClassVar[str]  # one line for people
+    families: ClassVar[Mapping[str, Family]]  # by job kind, the default first
+    told_limit: ClassVar[Limit]  # what the headers say while nothing is enforced
+    open_paths: ClassVar[tuple[str, ...]] = ()  # what needs no credentials and knows no limit
+
+    def __init__(self, settings: Settings, now: Callable[[], float]) -> None:
+        self.settings = settings
+        self.now = now
+        self.forget()
+
+    def forget(self) -> None:
+        """Start with empty books."""
+        self.traffic = Traffic()
+        self.meter = Meter()
+        self.jobs: dict[str, Job] = {}
+        self.expired: set[str] = set()
+        self.tokens: dict[str, float] = {}  # access token -> when it expires
+        self.tokens_issued = 0
+        self.contacts_accepted = 0
+        self.distinct_contacts: set[str] = set()
+        self.known: dict[str, int] = {}  # e-mail address -> contact id
+        self._last_id = 100
+
+    # What the server asks.
+
+    @abstractmethod
+    def routes(self) -> Iterable[Route]:
+        """Return method, path below the vendor's root, and handler."""
+
+    @abstractmethod
+    def refusal(self, request: web.Request) -> web.Response | None:
+        """Return the answer to a request without good credentials."""
+
+    @abstractmethod
+    def unauthorized(self) -> web.Response:
+        """Return the answer to bad credentials."""
+
+    @abstractmethod
+    def error(self, status: int, message: str) -> web.Response:
+        """Return an error in the vendor's form."""
+
+    @abstractmethod
+    def throttled(self, reading: Reading) -> web.Response:
+        """Return the answer to one request too many."""
+
+    @abstractmethod
+    def rate_headers(self, reading: Reading) -> Mapping[str, str]:
+        """Return the headers that tell the limit."""
+
+    def own_headers(self) -> Mapping[str, str]:
+        """Return what every answer carries."""
+        return {}
+
+    # Reading requests.
+
+    async def json_of(self, request: web.Request) -> Any:
+        """Return the JSON of a request.
+
+        :raises RefusedError: it is none.
+        """
+        try:
+            return json.loads(await request.read())
+        except ValueError:
+            raise RefusedError(self.error(400, "The request body is not JSON.")) from None
+
+    def root(self, request: web.Request) -> str:
+        """Return the address of this vendor, the way the client reached it."""
+        return f"{request.url.origin()}/{self.name}"
+
+    # Jobs and contacts.
+
+    def new_id(self) -> int:
+        """Return a number that was not used before."""
+        self._last_id += 1
+        return self._last_id
+
+    def remember(self, email: str) -> tuple[str, int]:
+        """Create or update a contact; return which of them it was, and the contact's id."""
+        email = email.strip().lower()
+        if email in self.known:
+            return UPDATED, self.known[email]
+        self.known[email] = self.new_id()
+        return CREATED, self.known[email]
+
+    def accept(self, rows: Sequence[Row]) -> None:
+        """Enter submitted items into the books."""
+        self.contacts_accepted += len(rows)
+        self.distinct_contacts.update(row.key for row in rows)
+
+    def task(self, kind: str, rows: Sequence[Row], end: Word, *, waits: bool = False) -> Task:
+        """Return work that starts now, or that waits for its data."""
+        now = self.now()
+        began = None if waits else now
+        steps = self.families[kind].steps
+        return Task(f"task_v2_{self.new_id()}", rows, steps, end, now, self.settings.duration, began)
+
+    def submit(self, kind: str, action: str, task: Task, job_id: str = "", **extra: Any) -> Job:
+        """Take a job in."""
+        job = Job(job_id or str(uuid.uuid4()), kind, action, task.created, [task], extra=extra)
+        self.jobs[job.id] = job
+        return job
+
+    def script(self, kind: str, words: Sequence[Word], items: int, failed: int, body: Any) -> Job:
+        """Take in a job that answers as it is told to."""
+        family = self.families[kind]
+        now = self.now()
+        task = Task(f"task_v2_{self.new_id()}", scripted_rows(items, failed), family.steps, family.ends[0], now, 0, now)
+        job = self.submit(kind, "upsert", task, self.scripted_id(kind))
+        job.script, job.body = words or (family.steps[0],), body
+        return job
+
+    def scripted_id(self, kind: str) -> str:  # noqa: ARG002
+        """Return an id of the vendor's kind; the base class knows UUIDs."""
+        return str(uuid.uuid4())
+
+    def find(self, kind: str, job_id: str) -> Job | None:
+        """Return a job, unless it is unknown, expired or of another kind."""
+        job = self.jobs.get(job_id)
+        return job if job and job.kind == kind else None
+
+    def poll(self, job: Job) -> Word:
+        """Return a job's state to somebody who asks for it, which moves a scripted job on."""
+        job.polls += 1
+        return self.word(job)
+
+    def told(self, job: Job, body: Callable[[Word], Any]) -> web.Response:
+        """Answer a poll: with the body of the job's script, or with the vendor's own for the state."""
+        word = self.poll(job)
+        return web.json_response(body(word) if job.body is None else job.body)
+
+    def word(self, job: Job) -> Word:
+        """Return a job's state without asking for it."""
+        return job.scripted_word if job.script else self.natural_word(job)
+
+    def natural_word(self, job: Job) -> Word:
+        """Return the state that the clock has come to."""
+        return job.tasks[-1].word(self.now())
+
+    def is_finished(self, job: Job, word: Word) -> bool:
+        """Tell whether a state is a last one."""
+        return word in self.families[job.kind].ends
+
+    def books(self) -> dict[str, Any]:
+        """Return what happened so far, for the control call."""
+        statuses: Counter[str] = self.traffic.statuses
+        return {
+            "requests": dict(self.traffic.by_route),
+            "total_requests": sum(self.traffic.by_route.values()),
+            "statuses": dict(statuses),
+            "max_concurrent": self.traffic.max_concurrent,
+            "max_per_second": self.traffic.max_per_second,
+            "contacts": {"total": self.contacts_accepted, "distinct": len(self.distinct_contacts)},
+            "tokens_issued": self.tokens_issued,
+            "jobs": [
+                {"job_id": job.id, "job_kind": job.kind, "state": self.word(job), "items": job.items}
+                for job in self.jobs.values()
+            ],
+        }

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections import Counter
+from urllib.parse import urljoin
+
+import pytest
+import requests
+
+JOB = "/api/contacts/job"
+FORM = {"grant_type": "client_credentials", "client_id": "acquia-client", "client_secret": "acquia-secret"}
+
+
+def submit(acquia, contacts, method="POST", action="new"):
+    answer = acquia(method, f"/api/contacts/bulk/{action}", json=contacts)
+    assert answer.status_code == 202
+    return answer.json()["id"]
+
+
+def outcomes(acquia, job_id):
+    path = f"{JOB}/{job_id}?details=1"
+    pages, found = 0, []
+    while path:
+        details = acquia("GET", path).json()["details"]
+        found += details["contacts"]
+        path = details.get("next-page")
+        pages += 1
+    return pages, found
+
+
+def test_details_tell_what_the_state_hides(acquia):
+    job_id = submit(acquia, [{"email": "a@example.com"}, {"email": "b.example.com"}, {"email": "A@example.com"}])
+    assert acquia("GET", f"{JOB}/{job_id}").json() == {"status": "completed"}
+    _, found = outcomes(acquia, job_id)
+    assert [contact["statusCode"] for contact in found] == [201, 400, 200]
+    assert found[1]["errors"]["details"] == {"email": ["A valid email is required."]}
+
+
+@pytest.mark.parametrize(("items", "pages"), [(1, 1), (100, 1), (101, 2), (250, 3)])
+def test_details_come_in_pages(acquia, items, pages):
+    job_id = submit(acquia, [{"email": f"{n}@example.com" if n % 10 else "none"} for n in range(items)])
+    asked, found = outcomes(acquia, job_id)
+    assert asked == pages
+    codes = Counter(contact["statusCode"] for contact in found)
+    assert (codes[201], codes[400]) == (items - -(-items // 10), -(-items // 10))
+
+
+def test_next_page_also_works_as_an_address_on_the_host(acquia, sim):
+    job_id = submit(acquia, [{"email": f"{n}@example.com"} for n in range(101)])
+    page = acquia("GET", f"{JOB}/{job_id}?details=1").json()["details"]["next-page"]
+    assert page.startswith("/api/")
+    answer = requests.get(urljoin(sim.url, page), auth=("api-bot", "acquia-password"), timeout=10)
+    assert len(answer.json()["details"]["contacts"]) == 1
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+def test_edits_are_judged_by_their_ids(acquia, method):
+    job_id = submit(acquia, [{"id": 7}, {"id": "bad-7"}, {"firstname": "Ann"}], method, "edit")
+    _, found = outcomes(acquia, job_id)
+    assert [(contact["id"], contact["statusCode"]) for contact in found] == [(7, 200), (0, 400), (0, 400)]
+
+
+def test_no_details_before_the_end_and_delete_forgets(acquia, sim):
+    sim.settings(job_seconds=3600)
+    job_id = submit(acquia, [{"email": "a@example.com"}])
+    assert acquia("GET", f"{JOB}/{job_id}?details=1").json() == {"status": "queued"}
+    assert acquia("DELETE", f"{JOB}/{job_id}").status_code == 200
+    for method in ("GET", "DELETE"):
+        assert acquia(method, f"{JOB}/{job_id}").status_code == 404
+
+
+@pytest.mark.parametrize("body", [{}, [], ["a@example.com"], [{"email": "a@example.com"}] * 10_001])
+def test_refuses_what_makes_no_job(acquia, sim, body):
+    answer = acquia("POST", "/api/contacts/bulk/new", json=body)
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["code"] == 400
+    assert sim.state()["acquia"]["jobs"] == []
+
+
+def test_takes_as_many_as_documented(acquia, sim):
+    submit(acquia, [{"email": f"{n}@example.com"} for n in range(10_000)])
+    assert sim.state()["acquia"]["contacts"] == {"total": 10_000, "distinct": 10_000}
+
+
+def token(sim):
+    answer = requests.post(f"{sim.url_of('acquia')}/oauth/v2/token", data=FORM, timeout=10)
+    assert answer.status_code == 200
+    return answer.json()
+
+
+def test_tokens_are_issued_expire_and_are_revoked(acquia, sim):
+    def ask(with_token):
+        return acquia("GET", "/api/users/self", headers={"Authorization": f"Bearer {with_token}"})
+
+    first = token(sim)
+    assert (first["expires_in"], first["token_type"]) == (3600, "bearer")
+    assert ask(first["access_token"]).json()["username"] == "api-bot"
+    sim.revoke_tokens()
+    revoked = ask(first["access_token"])
+    assert (revoked.status_code, revoked.json()["error"]) == (401, "invalid_grant")
+
+    sim.settings(token_seconds=1e-6)
+    expired = ask(token(sim)["access_token"])
+    assert expired.status_code == 401
+    assert expired.json() == {
+        "error": "invalid_grant",
+        "error_description": "The access token provided has expired.",
+    }
+    assert sim.state()["acquia"]["tokens_issued"] == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [({"client_secret": "wrong"}, "invalid_client"), ({"grant_type": "password"}, "unsupported_grant_type")],
+)
+def test_token_endpoint_refuses_with_400(sim, change, error):
+    answer = requests.post(f"{sim.url_of('acquia')}/oauth/v2/token", data=FORM | change, timeout=10)
+    assert (answer.status_code, answer.json()["error"]) == (400, error)
+    in_query = requests.post(f"{sim.url_of('acquia')}/oauth/v2/token", params=FORM, timeout=10)
+    assert in_query.status_code == 400
+
+
+def test_a_bad_password_and_both_shapes_of_errors(acquia, sim):
+    wrong = {"Authorization": "Basic d3Jvbmc6d3Jvbmc="}
+    new = acquia("GET", "/api/users/self", headers=wrong)
+    assert (new.status_code, new.json()["errors"][0]["code"]) == (401, 401)
+    sim.settings(acquia_error_shape="old")
+    assert acquia("GET", "/api/users/self", headers=wrong).json()["error"]["code"] == 401
+    assert acquia("GET", "/api/users/self", headers={}).json()["error"] == "access_denied"
+
+
+def test_limit_is_told_only_where_there_is_one(acquia, sim):
+    without = acquia("GET", "/api/users/self")
+    assert not any("ratelimit" in name.lower() for name in without.headers)
+    assert without.headers["Mautic-Version"]
+    sim.settings(limits={"acquia": {"requests": 1, "per_seconds": 3600}})
+    assert acquia("GET", "/api/users/self").headers["X-RateLimit-Remaining"] == "0"
+    refused = acquia("GET", "/api/users/self")
+    assert refused.status_code == 429
+    assert "rate limit of 1 API calls per hour" in refused.json()["errors"][0]["message"]

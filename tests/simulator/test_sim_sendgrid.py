@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import time
+
+import pytest
+import requests
+
+CONTACTS = "/v3/marketing/contacts"
+IMPORTS = f"{CONTACTS}/imports"
+EXPORTS = f"{CONTACTS}/exports"
+
+
+def upsert(sendgrid, *emails):
+    answer = sendgrid("PUT", CONTACTS, json={"contacts": [{"email": email} for email in emails]})
+    assert answer.status_code == 202
+    return sendgrid("GET", f"{IMPORTS}/{answer.json()['job_id']}").json()
+
+
+def lines_of(answer):
+    assert answer.status_code == 200
+    return list(csv.reader(io.StringIO(answer.text)))
+
+
+def test_counts_created_and_updated(sendgrid):
+    first = upsert(sendgrid, "a@example.com", "B@example.com")
+    assert (first["status"], first["job_type"]) == ("completed", "upsert")
+    assert first["results"] == {"requested_count": 2, "created_count": 2, "updated_count": 0, "errored_count": 0}
+    second = upsert(sendgrid, "b@example.com", "c@example.com", "C@example.com")
+    assert second["results"] == {"requested_count": 3, "created_count": 1, "updated_count": 2, "errored_count": 0}
+
+
+def test_some_failures_and_nothing_but_failures(sendgrid):
+    some = upsert(sendgrid, "a@example.com", "b.example.com")
+    assert some["status"] == "errored"
+    assert some["results"]["errored_count"] == 1
+    assert lines_of(requests.get(some["results"]["errors_url"], timeout=10))[1][0] == "b.example.com"
+    every = upsert(sendgrid, "b.example.com")
+    assert every["status"] == "failed"
+    assert every["results"].keys() == {"requested_count", "errored_count", "errors_url"}
+
+
+def test_files_refuse_keys_and_forged_signatures(sendgrid, sim):
+    url = upsert(sendgrid, "nobody")["results"]["errors_url"]
+    key = {"Authorization": "Bearer SG.sendgrid-key"}
+    assert requests.get(url, headers=key, timeout=10).status_code == 400
+    assert requests.get(f"{url}0", timeout=10).status_code == 403
+    assert [("authorization" in request.headers) for request in sim.requests("sendgrid")[-2:]] == [True, False]
+
+
+def open_import(sendgrid, fields=("_rf2_T", None)):
+    answer = sendgrid("PUT", IMPORTS, json={"file_type": "csv", "field_mappings": list(fields)})
+    assert answer.status_code == 200
+    ticket = answer.json()
+    headers = {line["header"]: line["value"] for line in ticket["upload_headers"]}
+    return ticket["job_id"], ticket["upload_uri"], headers
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_csv_import(sendgrid, sim, pack):
+    job_id, uri, headers = open_import(sendgrid)
+    waiting = sendgrid("GET", f"{IMPORTS}/{job_id}").json()
+    assert waiting["status"] == "pending"
+    data = pack(b"email,name\na@example.com,Ann\nb.example.com,Bob\n")
+    for _ in range(2):  # the second one, sent because an answer was lost, changes nothing
+        assert requests.put(uri, data=data, headers=headers, timeout=10).status_code == 200
+    done = sendgrid("GET", f"{IMPORTS}/{job_id}").json()
+    assert done["status"] == "errored"
+    assert done["results"]["created_count"] == done["results"]["errored_count"] == 1
+    assert sim.state()["sendgrid"]["contacts"]["total"] == 2
+
+
+def test_upload_wants_exactly_its_headers(sendgrid):
+    job_id, uri, headers = open_import(sendgrid)
+    for wrong in ({}, {**headers, "x-amz-acl": "private"}, dict.fromkeys(headers, "AES256")):
+        assert requests.put(uri, data=b"a@example.com,A", headers=wrong, timeout=10).status_code == 403
+    secret = {**headers, "Authorization": "Bearer SG.sendgrid-key"}
+    assert requests.put(uri, data=b"a@example.com,A", headers=secret, timeout=10).status_code == 400
+    assert sendgrid("GET", f"{IMPORTS}/{job_id}").json()["status"] == "pending"
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"a@example.com\n", b"a@example.com,A,B\n", b"\x1f\x8bnonsense", b"\xff\xfe@", b"email,name\n"]
+)
+def test_a_file_that_cannot_be_used_fails_the_import(sendgrid, data):
+    job_id, uri, headers = open_import(sendgrid)
+    requests.put(uri, data=data, headers=headers, timeout=10)
+    assert sendgrid("GET", f"{IMPORTS}/{job_id}").json()["status"] == "failed"
+
+
+def test_delete(sendgrid):
+    upsert(sendgrid, "a@example.com", "b@example.com")
+    some = sendgrid("DELETE", CONTACTS, params={"ids": "1,bad-2"}).json()
+    some = sendgrid("GET", f"{IMPORTS}/{some['job_id']}").json()
+    assert (some["job_type"], some["status"]) == ("delete", "errored")
+    assert some["results"]["deleted_count"] == 1
+    every = sendgrid("DELETE", CONTACTS, params={"delete_all_contacts": "true"}).json()
+    every = sendgrid("GET", f"{IMPORTS}/{every['job_id']}").json()
+    assert every["results"]["deleted_count"] == 2
+    assert sendgrid("DELETE", CONTACTS).status_code == 400
+
+
+def test_export(sendgrid):
+    upsert(sendgrid, "a@example.com")
+    answer = sendgrid("POST", EXPORTS, json={})
+    assert answer.status_code == 202
+    done = sendgrid("GET", f"{EXPORTS}/{answer.json()['id']}").json()
+    assert (done["status"], done["contact_count"]) == ("ready", 1)
+    assert lines_of(requests.get(done["urls"][0], timeout=10))[1][0] == "a@example.com"
+    listed = sendgrid("GET", EXPORTS).json()["result"]
+    assert [export["id"] for export in listed] == [done["id"]]
+    as_json = sendgrid("POST", EXPORTS, json={"file_type": "json"}).json()
+    url = sendgrid("GET", f"{EXPORTS}/{as_json['id']}").json()["urls"][0]
+    assert requests.get(url, timeout=10).json()["email"] == "a@example.com"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "field"),
+    [
+        (CONTACTS, {"contacts": []}, 400, "contacts"),
+        (CONTACTS, {"contacts": [{"email": "a@b"}] * 30_001}, 400, "contacts"),
+        (CONTACTS, {"contacts": [{"email": "a@b", "city": "x" * 6_300_000}]}, 400, "contacts"),
+        (CONTACTS, {"contacts": [{"email": "a@b"}], "list_ids": ["bad-list"]}, 404, "list_ids"),
+        (IMPORTS, {"file_type": "json", "field_mappings": ["_rf2_T"]}, 400, "file_type"),
+        (IMPORTS, {"file_type": "csv", "field_mappings": [None]}, 400, "field_mappings"),
+    ],
+)
+def test_refuses_what_the_vendor_refuses(sendgrid, sim, *, path, body, status, field):
+    answer = sendgrid("PUT", path, json=body)
+    assert answer.status_code == status
+    assert answer.json()["errors"][0]["field"] == field
+    assert sim.state()["sendgrid"]["jobs"] == []
+
+
+def test_bad_key_unknown_jobs_and_both_shapes_of_errors(sendgrid, sim):
+    assert sendgrid("GET", "/v3/scopes").json()["scopes"]
+    refused = sendgrid("GET", "/v3/scopes", headers={"Authorization": "Bearer wrong"})
+    assert refused.status_code == 401
+    assert refused.json() == {"errors": [{"field": None, "message": "authorization required"}]}
+    assert isinstance(sendgrid("GET", f"{IMPORTS}/nothing").json()["errors"], list)
+    sim.settings(sendgrid_errors_shape="object")
+    unknown = sendgrid("GET", f"{IMPORTS}/nothing")
+    assert unknown.status_code == 404
+    assert isinstance(unknown.json()["errors"], dict)
+
+
+def test_reset_is_a_time_or_a_wait(sendgrid, sim):
+    assert abs(int(sendgrid("GET", "/v3/scopes").headers["X-RateLimit-Reset"]) - time.time()) <= 61
+    sim.settings(sendgrid_reset="delta")
+    assert 0 < int(sendgrid("GET", "/v3/scopes").headers["X-RateLimit-Reset"]) <= 60
