@@ -23,7 +23,7 @@ def is_literal(value: Any) -> bool:
         return "{{" not in value and "{%" not in value
     if isinstance(value, list | tuple | set):
         return all(is_literal(item) for item in value)
-    return value is None or isinstance(value, int | float)
+    return value is None or isinstance(value, int | float | dict)
 
 
 def read_conn_id(value: Any) -> str:

@@ -20,6 +20,8 @@ def main() -> None:
     options = _parser().parse_args()
     if options.speed <= 0 or options.job_seconds < 0:
         sys.exit("--speed must be above 0, and --job-seconds not below it")
+    if not 0 <= options.port <= 65535:
+        sys.exit(f"--port is {options.port}; it must be from 0 to 65535")
     limits = dict(PUBLISHED_LIMITS) if options.enforce_limits else {}
     world = World(Settings(speed=options.speed, job_seconds=options.job_seconds, limits=limits))
     try:

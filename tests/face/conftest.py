@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sensor, trigger and hooks against the simulator, over real HTTP."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from airflow_provider_bulkjobs import simulator
+from airflow_provider_bulkjobs.simulator import Simulator
+
+PASSWORDS = {
+    "intercom": simulator.INTERCOM_TOKEN,
+    "sendgrid": simulator.SENDGRID_KEY,
+    "activecampaign": simulator.ACTIVECAMPAIGN_KEY,
+    "acquia": simulator.ACQUIA_PASSWORD,
+}
+CONN_TYPES = {"acquia": "acquia_campaign_studio"}
+
+
+@pytest.fixture(scope="session")
+def running_simulator() -> Iterator[Simulator]:
+    with Simulator(job_seconds=0.2) as sim:
+        yield sim
+
+
+@pytest.fixture
+def sim(running_simulator: Simulator) -> Iterator[Simulator]:
+    running_simulator.reset()
+    yield running_simulator
+    running_simulator.reset()
+
+
+@pytest.fixture
+def connection(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Make a connection from keyword arguments; return its id."""
+
+    def make(conn_id: str, **values: Any) -> str:
+        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(values))
+        return conn_id
+
+    return make
+
+
+@pytest.fixture
+def account(sim: Simulator, connection: Callable[..., str]) -> Callable[..., str]:
+    """Make the connection of one of the simulator's vendors; return its id."""
+
+    def make(vendor: str, conn_id: str | None = None, **values: Any) -> str:
+        good = {
+            "conn_type": CONN_TYPES.get(vendor, vendor),
+            "host": sim.url_of(vendor),
+            "login": simulator.ACQUIA_USER,
+            "password": PASSWORDS[vendor],
+        }
+        return connection(conn_id or f"{good['conn_type']}_default", **{**good, **values})
+
+    return make

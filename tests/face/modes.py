@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run a sensor to its end in any mode, as a worker and a triggerer would."""
+
+import asyncio
+import json
+import time
+from contextlib import nullcontext
+from typing import Any
+from unittest import mock
+
+from airflow_provider_bulkjobs._airflow import TaskDeferred
+from airflow_provider_bulkjobs.sensors.bulk_job import BulkJobSensor
+
+try:
+    from airflow.sdk.exceptions import AirflowRescheduleException
+except ImportError:
+    from airflow.exceptions import AirflowRescheduleException
+
+MODES = ("poke", "reschedule", "deferrable")
+
+
+class FirstTry:
+    """As much of a task instance as a sensor in reschedule mode asks for."""
+
+    dag_id = task_id = run_id = "test"
+    map_index = -1
+    try_number = 1
+    max_tries = 0
+    first_reschedule: Any = None
+
+    def get_first_reschedule_date(self, _context: Any) -> Any:
+        return self.first_reschedule
+
+
+def make(mode: str, **arguments: Any) -> BulkJobSensor:
+    arguments = {"task_id": "gate", "poke_interval": 0.05, "timeout": 20, **arguments}
+    if mode == "deferrable":
+        return BulkJobSensor(deferrable=True, **arguments)
+    return BulkJobSensor(deferrable=False, mode=mode, **arguments)
+
+
+def run(mode: str, **arguments: Any) -> Any:
+    """Return what the sensor returns; raise what it raises."""
+    sensor = make(mode, **arguments)
+    if mode != "deferrable":
+        return _run_on_worker(sensor)
+    try:
+        return sensor.execute({})
+    except TaskDeferred as deferred:
+        event = fire(deferred.trigger)
+        # The worker that goes on is another one: it knows nothing but the arguments.
+        return make(mode, **arguments).execute_complete({}, event)
+
+
+def _run_on_worker(sensor: BulkJobSensor) -> Any:
+    task_instance = FirstTry()
+    with _airflow_2_asks_the_database(task_instance):
+        while True:
+            try:
+                return sensor.execute({"ti": task_instance})
+            except AirflowRescheduleException as again:
+                task_instance.first_reschedule = task_instance.first_reschedule or again.reschedule_date
+
+
+def _airflow_2_asks_the_database(task_instance: FirstTry) -> Any:
+    try:
+        from airflow.sensors import base
+    except ImportError:
+        return nullcontext()
+    if not hasattr(base, "_orig_start_date"):
+        return nullcontext()
+    return mock.patch.object(base, "_orig_start_date", lambda **_: task_instance.first_reschedule)
+
+
+def fire(trigger: Any) -> dict[str, Any]:
+    """Hand a trigger over as the database does, run it at once, and return its event."""
+    path, arguments = trigger.serialize()
+    arguments = json.loads(json.dumps(arguments)) | {"first_poll_at": time.time()}
+    assert path == f"{type(trigger).__module__}.{type(trigger).__qualname__}"
+    [event] = asyncio.run(_events(type(trigger)(**arguments)))
+    return json.loads(json.dumps(event.payload))
+
+
+async def _events(trigger: Any) -> list[Any]:
+    return [event async for event in trigger.run()]

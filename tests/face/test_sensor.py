@@ -1,0 +1,374 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+import logging
+import re
+import time
+
+import pytest
+from face.modes import MODES, FirstTry, make, run
+
+from airflow_provider_bulkjobs import errors, wait
+from airflow_provider_bulkjobs._airflow import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    TaskDeferred,
+)
+from airflow_provider_bulkjobs.failures import JobFailedError, JobGoneError
+from airflow_provider_bulkjobs.http import patience as patience_module
+from airflow_provider_bulkjobs.sensors.bulk_job import BulkJobSensor
+
+every_mode = pytest.mark.parametrize("mode", MODES)
+
+RESULT_KEYS = [
+    *("vendor", "conn_id", "job_kind", "state", "total", "succeeded", "failed", "created", "updated", "deleted"),
+    *("created_at", "started_at", "finished_at", "job_count", "jobs"),
+]
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Let ten failures in a row take a moment instead of minutes."""
+    original = patience_module.Patience.__init__
+    monkeypatch.setattr(
+        patience_module.Patience,
+        "__init__",
+        lambda self, **kwargs: original(self, **{**kwargs, "first_wait": 0.001, "longest_wait": 0.002}),
+    )
+
+
+@every_mode
+@pytest.mark.parametrize(
+    ("vendor", "kind", "states", "state", "total"),
+    [
+        ("intercom", "contacts", ["pending", "running", "completed"], "succeeded", 4),
+        ("intercom", "companies", ["pending", "completed"], "succeeded", 4),
+        ("intercom", "job", ["pending", "success"], "succeeded", None),
+        ("intercom", "export", ["pending", "in_progress", "complete"], "succeeded", None),
+        ("sendgrid", "contacts", ["pending", "pending", "completed"], "succeeded", 4),
+        ("sendgrid", "export", ["pending", "ready"], "succeeded", 4),
+        ("activecampaign", "contacts", [False, "waiting", "claimed", "active", "completed"], "succeeded", None),
+        ("acquia", "contacts", ["queued", "in_progress", "completed"], "succeeded", 4),
+    ],
+)
+def test_waits_for_every_vendor_and_kind(mode, vendor, kind, states, state, total, sim, account):
+    job_id = sim.job(vendor, kind, states=states, items=4)
+    result = run(mode, conn_id=account(vendor), job_id=job_id, job_kind=kind)
+    assert list(result) == RESULT_KEYS
+    assert (result["state"], result["total"], result["job_kind"]) == (state, total, kind)
+    assert [job["job_id"] for job in result["jobs"]] == [job_id]
+
+
+@every_mode
+def test_result_is_the_same_in_every_mode(mode, sim, account):
+    job_id = sim.job("sendgrid", "contacts", states=["pending", "errored"], items=100, failed=3)
+    result = run(mode, conn_id=account("sendgrid"), job_id=job_id, allowed_failures=0.05)
+    assert result["jobs"] == [
+        {"job_id": job_id, "state": "partially_failed", "vendor_state": "errored", "total": 100, "failed": 3}
+    ]
+    assert (result["state"], result["total"], result["succeeded"], result["failed"]) == ("partially_failed", 100, 97, 3)
+    assert result["finished_at"].endswith("+00:00")
+
+
+@every_mode
+@pytest.mark.parametrize(
+    ("allowed", "passes"),
+    [(0, False), (2, False), (3, True), (0.02, False), (0.03, True), (None, True), ("3", True), ("0.02", False)],
+)
+def test_gate(mode, allowed, passes, sim, account):
+    job_id = sim.job("acquia", "contacts", states=["completed"], items=100, failed=3)
+    arguments = {"conn_id": account("acquia"), "job_id": job_id, "allowed_failures": allowed}
+    if passes:
+        assert run(mode, **arguments)["failed"] == 3
+    else:
+        with pytest.raises(JobFailedError, match="3 (of 100 )?items failed") as caught:
+            run(mode, **arguments)
+        assert isinstance(caught.value, AirflowFailException)
+
+
+@every_mode
+@pytest.mark.parametrize(
+    ("vendor", "kind", "word"),
+    [
+        ("sendgrid", "contacts", "failed"),
+        ("activecampaign", "contacts", "interrupted"),
+        ("intercom", "job", "failed"),
+        ("intercom", "export", "canceled"),
+    ],
+)
+def test_a_failed_job_never_passes(mode, vendor, kind, word, sim, account):
+    job_id = sim.job(vendor, kind, states=[word], items=2, failed=2)
+    with pytest.raises(JobFailedError, match=word):
+        run(mode, conn_id=account(vendor), job_id=job_id, job_kind=kind, allowed_failures=None)
+
+
+@every_mode
+def test_unknown_number_of_failures_names_the_remedy(mode, sim, account):
+    job_id = sim.job("intercom", "contacts", states=["completed_with_errors"], items=5, failed=1)
+    with pytest.raises(JobFailedError, match="allowed_failures=None"):
+        run(mode, conn_id=account("intercom"), job_id=job_id, allowed_failures=3)
+    assert run(mode, conn_id=account("intercom"), job_id=job_id, allowed_failures=None)["failed"] is None
+
+
+@every_mode
+def test_share_without_a_total_names_the_remedy(mode, sim, account):
+    job_id = sim.job("activecampaign", "contacts", states=["completed"], items=50, failed=1)
+    arguments = {"conn_id": account("activecampaign"), "job_id": job_id, "allowed_failures": 0.05}
+    with pytest.raises(JobFailedError, match="expected_items"):
+        run(mode, **arguments)
+    assert run(mode, expected_items="50", **arguments)["total"] is None
+
+
+@every_mode
+def test_many_jobs_in_one_task(mode, sim, account):
+    good = [sim.job("sendgrid", "contacts", states=["pending", "completed"], items=10) for _ in range(29)]
+    bad = sim.job("sendgrid", "contacts", states=["pending", "pending", "errored"], items=10, failed=4)
+    result = run(mode, conn_id=account("sendgrid"), job_id=[*good, bad], allowed_failures=4)
+    assert (result["job_count"], result["total"], result["failed"]) == (30, 300, 4)
+    assert len(result["jobs"]) == 20
+    assert result["jobs"][0]["job_id"] == bad
+    assert len(json.dumps(result)) < 4096
+    polls = [request for request in sim.requests("sendgrid") if good[0] in request.path_qs]
+    if mode != "reschedule":  # which remembers nothing between pokes
+        assert len(polls) == 2, "a finished job is not asked about again"
+
+
+@every_mode
+@pytest.mark.parametrize(("flag", "outcome"), [(None, JobFailedError), ("soft_fail", "skip"), ("never_fail", "skip")])
+def test_failed_job_with_flags(mode, flag, outcome, sim, account):
+    job_id = sim.job("sendgrid", "contacts", states=["pending", "failed"], items=1, failed=1)
+    _assert_outcome(mode, flag, outcome, conn_id=account("sendgrid"), job_id=job_id)
+
+
+@every_mode
+@pytest.mark.parametrize(
+    ("flag", "outcome"), [(None, AirflowSensorTimeout), ("soft_fail", "skip"), ("never_fail", None)]
+)
+def test_timeout_with_flags(mode, flag, outcome, sim, account):
+    job_id = sim.job("sendgrid", "contacts", states=["pending"], items=1)
+    if flag == "never_fail":
+        # BaseSensorOperator raises its own timeout past never_fail in poke mode, from a place it cannot be caught.
+        outcome = "skip" if mode == "deferrable" else AirflowSensorTimeout
+    _assert_outcome(mode, flag, outcome, conn_id=account("sendgrid"), job_id=job_id, timeout=0.3)
+
+
+@every_mode
+@pytest.mark.parametrize(
+    ("flag", "outcome"),
+    [(None, errors.CredentialsError), ("soft_fail", errors.CredentialsError), ("never_fail", "skip")],
+)
+def test_bad_key_with_flags(mode, flag, outcome, sim, account):
+    job_id = sim.job("sendgrid", "contacts", states=["completed"], items=1)
+    _assert_outcome(mode, flag, outcome, conn_id=account("sendgrid", password="SG.wrong"), job_id=job_id)
+
+
+@every_mode
+@pytest.mark.parametrize(
+    ("flag", "outcome"),
+    [(None, errors.UnknownStateError), ("soft_fail", errors.UnknownStateError), ("never_fail", "skip")],
+)
+def test_unknown_state_with_flags(mode, flag, outcome, sim, account):
+    job_id = sim.job("sendgrid", "contacts", states=["pending", "wobbling"], items=1)
+    _assert_outcome(mode, flag, outcome, conn_id=account("sendgrid"), job_id=job_id)
+
+
+@every_mode
+@pytest.mark.parametrize(("flag", "outcome"), [(None, JobGoneError), ("soft_fail", "skip")])
+def test_job_that_expires_during_the_wait(mode, flag, outcome, sim, account, monkeypatch):
+    if mode == "reschedule":
+        pytest.skip("reschedule mode remembers nothing between pokes, so the job was never seen")
+    job_id = sim.job("acquia", "contacts", states=["in_progress"], items=1)
+    original = wait.Wait.note
+    monkeypatch.setattr(wait.Wait, "note", lambda self, job, now: (original(self, job, now), sim.expire(job_id))[0])
+    _assert_outcome(mode, flag, outcome, conn_id=account("acquia"), job_id=job_id)
+
+
+@every_mode
+def test_job_never_seen(mode, sim, account, monkeypatch):
+    monkeypatch.setattr(wait, "GRACE", 0.3)
+    started = time.monotonic()
+    with pytest.raises(errors.JobNotFoundError, match="region") as caught:
+        run(mode, conn_id=account("sendgrid"), job_id="no-such-job")
+    assert "no-such-job" in str(caught.value)
+    assert time.monotonic() - started >= 0.3
+    assert not isinstance(caught.value, AirflowFailException)
+
+
+@every_mode
+def test_job_that_is_known_a_moment_later(mode, sim, account, monkeypatch):
+    monkeypatch.setattr(wait, "GRACE", 30)
+    account("sendgrid")
+    sim.fault("sendgrid", "not_json", count=1, status=404, path="/imports/")
+    job_id = sim.job("sendgrid", "contacts", states=["completed"], items=1)
+    assert run(mode, conn_id="sendgrid_default", job_id=job_id)["state"] == "succeeded"
+
+
+@every_mode
+@pytest.mark.parametrize("fault", ["server_error", "reset", "half_body", "not_json", "rate_limit"])
+def test_a_lost_poll_is_not_a_failed_job(mode, fault, sim, account, impatient):
+    job_id = sim.job("sendgrid", "contacts", states=["pending", "completed"], items=1)
+    sim.fault("sendgrid", fault, count=4)
+    assert run(mode, conn_id=account("sendgrid"), job_id=job_id)["state"] == "succeeded"
+
+
+@every_mode
+def test_vendor_down_for_good(mode, sim, account, impatient):
+    job_id = sim.job("sendgrid", "contacts", states=["pending"], items=1)
+    sim.fault("sendgrid", "outage")
+    with pytest.raises(errors.VendorUnavailableError, match="10 times in a row") as caught:
+        run(mode, conn_id=account("sendgrid"), job_id=job_id, soft_fail=True)
+    assert job_id in str(caught.value)
+
+
+def test_import_limit_of_activecampaign_is_borne_with(sim, account, impatient):
+    job_id = sim.job("activecampaign", "contacts", states=["completed"], items=1)
+    sim.fault("activecampaign", "import_limit", count=2)
+    assert run("poke", conn_id=account("activecampaign"), job_id=job_id)["state"] == "succeeded"
+
+
+@every_mode
+def test_a_wait_beyond_the_deadline_ends_at_the_deadline(mode, sim, account):
+    job_id = sim.job("sendgrid", "contacts", states=["pending"], items=1)
+    sim.fault("sendgrid", "rate_limit", retry_after=7200)
+    started = time.monotonic()
+    with pytest.raises(AirflowSensorTimeout):
+        run(mode, conn_id=account("sendgrid"), job_id=job_id, timeout=1)
+    assert time.monotonic() - started < 5
+
+
+@every_mode
+def test_silent_fail_goes_on(mode, sim, account):
+    job_id = sim.job("sendgrid", "contacts", states=["completed"], items=1)
+    sim.fault("sendgrid", "unauthorized", count=2)
+    arguments = {"conn_id": account("sendgrid"), "job_id": job_id}
+    with pytest.raises(errors.CredentialsError):
+        run(mode, **arguments)
+    sim.clear_faults()
+    sim.fault("sendgrid", "unauthorized", count=2)
+    assert run(mode, silent_fail=True, **arguments)["state"] == "succeeded"
+
+
+def test_first_poll_defers_instead_of_sleeping(sim, account):
+    job_id = sim.job("sendgrid", "contacts", states=["completed"], items=1)
+    sim.fault("sendgrid", "rate_limit", retry_after=90, count=1)
+    started = time.monotonic()
+    with pytest.raises(TaskDeferred) as deferred:
+        make("deferrable", conn_id=account("sendgrid"), job_id=job_id, timeout=3600).execute({})
+    assert time.monotonic() - started < 2
+    assert deferred.value.trigger.first_poll_at - time.time() > 80, "what the vendor asked for is obeyed"
+
+
+def test_a_job_that_is_done_does_not_defer(sim, account):
+    job_id = sim.job("sendgrid", "contacts", states=["completed"], items=1)
+    assert make("deferrable", conn_id=account("sendgrid"), job_id=job_id).execute({})["state"] == "succeeded"
+
+
+def test_trigger_arguments_are_plain_and_bare_of_secrets(sim, account):
+    job_ids = [sim.job("acquia", "contacts", states=["queued"], items=1) for _ in range(3)]
+    with pytest.raises(TaskDeferred) as deferred:
+        make("deferrable", conn_id=account("acquia"), job_id=job_ids).execute({})
+    arguments = json.dumps(deferred.value.trigger.serialize())
+    assert "acquia-password" not in arguments
+    assert sim.url not in arguments
+    assert deferred.value.timeout.total_seconds() > 20
+
+
+@pytest.mark.parametrize(
+    "event",
+    [None, {}, [], "finished", {"status": "success"}, {"status": "finished"}, {"status": "finished", "result": None}]
+    + [{"status": "error"}, {"status": "error", "error": "SystemExit", "message": "x"}, {"status": "canceled"}],
+)
+def test_events_that_make_no_sense_never_pass(event):
+    sensor = make("deferrable", conn_id="sendgrid_default", job_id="1")
+    with pytest.raises(errors.BulkJobError):
+        sensor.execute_complete({}, event)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"job_id": ""}, "job_id"),
+        ({"job_id": "  "}, "job_id"),
+        ({"job_id": None}, "job_id"),
+        ({"job_id": []}, "empty list"),
+        ({"job_id": ["a", "a"]}, "more than once"),
+        ({"job_id": [1, "1"]}, "more than once"),
+        ({"job_id": ".."}, "path"),
+        ({"job_id": ["a", "."]}, "path"),
+        ({"job_id": "a\nb"}, "control character"),
+        ({"job_id": "['a', 'b']"}, "render_template_as_native_obj"),
+        ({"job_id": {"job_id": "a"}}, "dict"),
+        ({"allowed_failures": 1.5}, "allowed_failures=1.5"),
+        ({"allowed_failures": 1.0}, "allowed_failures=1.0"),
+        ({"allowed_failures": -1}, "allowed_failures=-1"),
+        ({"allowed_failures": True}, "allowed_failures=True"),
+        ({"allowed_failures": "many"}, "allowed_failures='many'"),
+        ({"expected_items": 0}, "expected_items=0"),
+        ({"conn_id": " "}, "conn_id"),
+    ],
+)
+def test_literals_are_checked_when_the_dag_is_parsed(arguments, words):
+    with pytest.raises(errors.BadArgumentError, match=re.escape(words)):
+        BulkJobSensor(task_id="gate", **{"conn_id": "sendgrid_default", "job_id": "1", **arguments})
+
+
+@every_mode
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"job_id": "['a', 'b']"}, "render_template_as_native_obj"),
+        ({"job_id": ""}, "job_id"),
+        ({"job_id": "None"}, "job_id"),
+        ({"allowed_failures": "None"}, "allowed_failures"),
+        ({"expected_items": "0"}, "expected_items"),
+        ({"job_kind": "leads"}, "contacts, export"),
+        ({"cancel_on_kill": True}, "no way to stop"),
+    ],
+)
+def test_rendered_values_are_checked_before_any_request(mode, arguments, words, sim, account):
+    sensor = make(mode, conn_id="{{ conn }}", job_id="{{ job }}", allowed_failures="{{ allowed }}")
+    sensor.conn_id, sensor.job_id, sensor.allowed_failures = account("sendgrid"), "1", "0"
+    for name, value in arguments.items():
+        setattr(sensor, name, value)
+    with pytest.raises(errors.BadArgumentError, match=re.escape(words)):
+        sensor.execute({"ti": FirstTry()})
+    assert sim.requests("sendgrid") == []
+
+
+@every_mode
+def test_connection_of_another_type(mode, connection):
+    conn_id = connection("elsewhere", conn_type="http", host="http://127.0.0.1:1")
+    with pytest.raises(errors.BadConnectionError, match="'http'.*intercom, sendgrid"):
+        run(mode, conn_id=conn_id, job_id="1")
+
+
+@every_mode
+def test_no_such_connection(mode):
+    with pytest.raises(errors.BadConnectionError, match="nowhere"):
+        run(mode, conn_id="nowhere", job_id="1")
+
+
+@pytest.mark.parametrize("value", [(1, 2), ["a", 2], range(3)])
+def test_ids_of_any_sequence(value):
+    make("poke", conn_id="sendgrid_default", job_id=value)
+
+
+@every_mode
+def test_log_tells_what_changed_and_nothing_secret(mode, sim, account, caplog, capsys):
+    caplog.set_level(logging.INFO)
+    good = sim.job("activecampaign", "contacts", states=["waiting", "active", "active", "completed"], items=5)
+    bad = sim.job("activecampaign", "contacts", states=["active", "completed"], items=5, failed=2)
+    run(mode, conn_id=account("activecampaign"), job_id=[good, bad], allowed_failures=2)
+    printed = capsys.readouterr()
+    log = caplog.text + printed.out + printed.err
+    assert "1 of 2 jobs done" in log
+    assert "2 of 2 jobs done" in log
+    assert log.count("1 of 2 jobs done") == 1 or mode == "reschedule"
+    assert "activecampaign-key" not in log
+    assert "@" not in re.sub(r"\S+@\d", "", log)
+
+
+def _assert_outcome(mode, flag, outcome, **arguments):
+    flags = {flag: True} if flag else {}
+    with pytest.raises(AirflowSkipException if outcome == "skip" else outcome):
+        run(mode, **arguments, **flags)

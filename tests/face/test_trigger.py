@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+import asyncio
+import json
+import time
+
+import pytest
+
+from airflow_provider_bulkjobs import errors
+from airflow_provider_bulkjobs.http import pool
+from airflow_provider_bulkjobs.triggers.bulk_job import BulkJobTrigger
+from airflow_provider_bulkjobs.triggers.event import read_event
+
+
+def make_trigger(conn_id="sendgrid_default", hook="SendGridHook", **arguments):
+    now = time.time()
+    return BulkJobTrigger(
+        **{
+            "hook_class": f"airflow_provider_bulkjobs.hooks.bulk_job.{hook}",
+            "conn_id": conn_id,
+            "job_kind": "contacts",
+            "started_at": now,
+            "deadline": now + 30,
+            "first_poll_at": now,
+            "poke_interval": 0.05,
+            **arguments,
+        }
+    )
+
+
+async def fire(trigger):
+    [event] = [event async for event in trigger.run()]
+    return event.payload
+
+
+async def test_it_only_reads(sim, account):
+    account("acquia", auth_type="oauth2")
+    job_id = sim.job("acquia", "contacts", states=["queued", "in_progress", "completed"], items=250, failed=1)
+    event = await fire(make_trigger(account("acquia"), "AcquiaCampaignStudioHook", job_ids=[job_id]))
+    assert event["result"]["total"] == 250
+    assert {request.method for request in sim.requests("acquia")} == {"GET"}
+
+
+async def test_it_sleeps_before_its_first_poll(sim, account):
+    account("sendgrid")
+    job_id = sim.job("sendgrid", "contacts", states=["completed"], items=1)
+    started = time.time()
+    await fire(make_trigger(job_ids=[job_id], first_poll_at=started + 0.5))
+    assert sim.requests("sendgrid")[0].time >= started + 0.5
+
+
+async def test_restarted_or_twice_at_once_it_still_ends_well(sim, account):
+    account("sendgrid")
+    job_id = sim.job("sendgrid", "contacts", states=["pending"] * 6 + ["completed"], items=3)
+    first = make_trigger(job_ids=[job_id])
+    interrupted = asyncio.ensure_future(fire(first))
+    while not sim.requests("sendgrid"):
+        await asyncio.sleep(0.01)
+    interrupted.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await interrupted
+    again = [BulkJobTrigger(**json.loads(json.dumps(first.serialize()[1]))) for _ in range(2)]
+    events = await asyncio.gather(*(fire(trigger) for trigger in again))
+    assert [event["result"]["succeeded"] for event in events] == [3, 3]
+
+
+async def test_cancelling_the_wait_does_not_cancel_the_job(sim, account):
+    job_id = sim.job("acquia", "contacts", states=["in_progress"], items=1)
+    trigger = make_trigger(account("acquia"), "AcquiaCampaignStudioHook", job_ids=[job_id], cancel_on_kill=True)
+    task = asyncio.ensure_future(fire(trigger))
+    while not sim.requests("acquia"):
+        await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert {request.method for request in sim.requests("acquia")} == {"GET"}
+
+
+@pytest.mark.parametrize("cancel_on_kill", [True, False])
+async def test_a_user_kill_cancels_the_job_if_asked_to(cancel_on_kill, sim, account):
+    job_id = sim.job("acquia", "contacts", states=["in_progress"], items=1)
+    conn_id = account("acquia")
+    await make_trigger(conn_id, "AcquiaCampaignStudioHook", job_ids=[job_id], cancel_on_kill=cancel_on_kill).on_kill()
+    assert [request.method for request in sim.requests("acquia")] == (["DELETE"] if cancel_on_kill else [])
+
+
+async def test_retry_after_pauses_every_wait_on_the_connection(sim, account):
+    account("sendgrid")
+    jobs = [sim.job("sendgrid", "contacts", states=["completed"], items=1) for _ in range(10)]
+    sim.fault("sendgrid", "rate_limit", count=1, retry_after=1)
+    waits = [fire(make_trigger(job_ids=[job], first_poll_at=time.time() + i * 0.05)) for i, job in enumerate(jobs)]
+    events = await asyncio.gather(*waits)
+    assert {event["status"] for event in events} == {"finished"}
+    times = [request.time for request in sim.requests("sendgrid")]
+    assert times[1] - times[0] >= 0.95, "nobody asks during the pause"
+
+
+async def test_a_renewed_key_is_picked_up_without_a_restart(sim, account):
+    account("sendgrid")
+    job_id = sim.job("sendgrid", "contacts", states=["pending"] * 3 + ["completed"], items=1)
+    account("sendgrid", password="SG.old")
+    trigger = make_trigger(job_ids=[job_id])
+    hook_class = trigger._load_hook().__class__
+    original = hook_class.load_account
+    loaded = []
+
+    async def load(self):
+        loaded.append(await original(self))
+        account("sendgrid")  # renewed right after the wait began
+        return loaded[-1]
+
+    hook_class.load_account = load
+    try:
+        event = await fire(trigger)
+    finally:
+        del hook_class.load_account
+    assert event["status"] == "finished"
+    assert len(loaded) == 2
+
+
+async def test_a_bad_key_ends_the_wait_at_once(sim, account):
+    account("sendgrid", password="SG.wrong")
+    event = await fire(make_trigger(job_ids=["1"]))
+    assert event["error"] == "CredentialsError"
+    assert len(sim.requests("sendgrid")) == 1
+    with pytest.raises(errors.CredentialsError, match="sendgrid_default"):
+        read_event(event)
+
+
+async def test_a_bug_becomes_an_error_of_our_own(sim, account, monkeypatch):
+    account("sendgrid")
+    monkeypatch.setattr(BulkJobTrigger, "_poll", lambda *_: 1 / 0)
+    event = await fire(make_trigger(job_ids=["1"]))
+    with pytest.raises(errors.BulkJobError, match="ZeroDivisionError"):
+        read_event(event)
+
+
+async def test_many_jobs_are_spread_over_the_interval(sim, account):
+    account("sendgrid")
+    jobs = [sim.job("sendgrid", "contacts", states=["pending", "completed"], items=1) for _ in range(20)]
+    await fire(make_trigger(job_ids=jobs, poke_interval=1))
+    times = [request.time for request in sim.requests("sendgrid")][:20]
+    assert 0.7 < times[-1] - times[0] < 1.2
+    assert sim.state()["sendgrid"]["max_concurrent"] == 1
+
+
+async def test_500_waits_share_one_driver_and_do_not_hold_the_loop(sim, account):
+    account("sendgrid")
+    [job_id] = [sim.job("sendgrid", "contacts", states=["pending"], items=1)]
+    await fire(make_trigger(job_ids=[job_id], deadline=time.time() + 0.2))  # what is imported once
+    assert not pool._drivers, "the last wait closes the driver"
+    tasks = [asyncio.ensure_future(fire(make_trigger(job_ids=[job_id], poke_interval=60))) for _ in range(500)]
+    while len(sim.requests("sendgrid")) < 500:
+        await asyncio.sleep(0.01)
+    assert len(pool._drivers) == 1
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert not pool._drivers
