@@ -24,7 +24,10 @@ class JobState(StrEnum):
     @property
     def is_finished(self) -> bool:
         """Whether the vendor will not work on the job any more."""
-        return self not in {JobState.PENDING, JobState.RUNNING}
+        return self not in _UNFINISHED
+
+
+_UNFINISHED = frozenset({JobState.PENDING, JobState.RUNNING})
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ class Wait:
         self.started_at = started_at
         self._jobs: dict[str, BulkJob | None] = dict.fromkeys(job_ids)
         self._jobs.update({job.job_id: job for job in map(BulkJob.from_json, heard)})
-        self._told: object = None
+        self._changed = True
 
     @property
     def job_ids(self) -> list[str]:
@@ -84,6 +84,7 @@ class Wait:
         if not job.known and (before is None or not before.known) and now > self.started_at + GRACE:
             raise JobNotFoundError(self._unknown(job.job_id))
         if job.known or before is None:
+            self._changed |= before is None or before.vendor_state != job.vendor_state
             self._jobs[job.job_id] = job
 
     def note_missing(self, job_id: str, now: float) -> None:
@@ -134,10 +135,10 @@ class Wait:
 
     def news(self) -> str | None:
         """Return a line on how things stand, if that has changed since the last one."""
-        states = Counter(job.vendor_state if job else "not known yet" for job in self._jobs.values())
-        if states == self._told or not any(self._jobs.values()):
+        if not self._changed or not any(self._jobs.values()):
             return None
-        self._told = states
+        self._changed = False
+        states = Counter(job.vendor_state if job else "not known yet" for job in self._jobs.values())
         words = ", ".join(f"{number} {state}" if len(self._jobs) > 1 else state for state, number in states.items())
         if len(self._jobs) == 1:
             return f"{self.name()}: {words}"

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
+import datetime as dt
 import ipaddress
 import json
 import multiprocessing
@@ -47,13 +47,14 @@ def _serve(folder: str, port: Any, polls: Any, connections: Any, ready: Any) -> 
 
 
 def _make_certificate(folder: str) -> None:
+    import certifi
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
 
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "benchmark")])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -61,11 +62,14 @@ def _make_certificate(folder: str) -> None:
         .public_key(key.public_key())
         .serial_number(1)
         .not_valid_before(now)
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
         .sign(key, hashes.SHA256())
     )
-    Path(folder, "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    own = certificate.public_bytes(serialization.Encoding.PEM)
+    Path(folder, "cert.pem").write_bytes(own)
+    # What clients trust is a bundle of the usual size: building a TLS context from it is part of what they pay.
+    Path(folder, "bundle.pem").write_bytes(Path(certifi.where()).read_bytes() + b"\n" + own)
     secret = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
@@ -74,10 +78,10 @@ def _make_certificate(folder: str) -> None:
 
 @dataclass
 class Server:
-    """The running server: its address, its certificate, and what it has counted."""
+    """The running server: its address, the certificates to trust, and what it has counted."""
 
     url: str
-    certificate: str
+    bundle: str
     polls: Any
     connections: Any
     process: Any
@@ -93,4 +97,4 @@ class Server:
         process = context.Process(target=_serve, args=(folder, port, polls, connections, ready), daemon=True)
         process.start()
         ready.wait(30)
-        return cls(f"https://127.0.0.1:{port.value}", f"{folder}/cert.pem", polls, connections, process)
+        return cls(f"https://127.0.0.1:{port.value}", f"{folder}/bundle.pem", polls, connections, process)

@@ -192,7 +192,13 @@ class Vendor(ABC):
             "contacts": {"total": self.contacts_accepted, "distinct": len(self.distinct_contacts)},
             "tokens_issued": self.tokens_issued,
             "jobs": [
-                {"job_id": job.id, "job_kind": job.kind, "state": self.word(job), "items": job.items}
+                {
+                    "job_id": job.id,
+                    "job_kind": job.kind,
+                    "state": self.word(job),
+                    "items": job.items,
+                    "polls": job.polls,
+                }
                 for job in self.jobs.values()
             ],
         }

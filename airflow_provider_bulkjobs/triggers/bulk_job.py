@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -27,6 +28,7 @@ from airflow_provider_bulkjobs.wait import Wait
 if TYPE_CHECKING:
     from airflow_provider_bulkjobs.hooks.bulk_job import BulkJobHook
     from airflow_provider_bulkjobs.http.aiohttp_driver import AiohttpDriver
+    from airflow_provider_bulkjobs.http.patience import Patience
     from airflow_provider_bulkjobs.vendors.account import Account
 
 # Airflow 3.1 mixes up the answers when several triggers look up connections at once: one at a time.
@@ -156,13 +158,15 @@ class BulkJobTrigger(BaseTrigger):
         return hook
 
     async def _poll_with_fresh_credentials(self, hook: BulkJobHook, wait: Wait) -> None:
+        from airflow_provider_bulkjobs.http.patience import Patience
         from airflow_provider_bulkjobs.http.pool import shared_driver
 
+        patience = Patience(longest_wait=max(60.0, self.schedule.poke_interval), report=self._report)
         account = await self._load_account(hook)
         while True:
             try:
                 async with shared_driver(hook.vendor, account) as driver:
-                    return await self._poll(driver, account, wait)
+                    return await self._poll(wait, partial(self._ask, driver, account, wait, patience))
             except CredentialsError:
                 # The key may have been renewed during the wait. If the connection still has the old one, it was not.
                 renewed = await self._load_account(hook)
@@ -174,20 +178,20 @@ class BulkJobTrigger(BaseTrigger):
         async with _lookups.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
             return await hook.load_account()
 
-    async def _poll(self, driver: AiohttpDriver, account: Account, wait: Wait) -> None:
+    async def _poll(self, wait: Wait, ask: Callable[[str], Coroutine[Any, Any, None]]) -> None:
         polls = 1  # the worker's
         while unfinished := wait.unfinished:
             polls += 1
             interval = self.schedule.wait_after(polls)
             if len(unfinished) == 1:
-                await self._ask(driver, account, wait, unfinished[0])
+                await ask(unfinished[0])
             else:
-                await self._ask_all(driver, account, wait, unfinished, interval)
+                await self._ask_all(unfinished, interval, ask)
             if wait.unfinished:
                 await asyncio.sleep(interval / len(unfinished))
 
     async def _ask_all(
-        self, driver: AiohttpDriver, account: Account, wait: Wait, job_ids: Sequence[str], interval: float
+        self, job_ids: Sequence[str], interval: float, ask: Callable[[str], Coroutine[Any, Any, None]]
     ) -> None:
         """Ask about many jobs, spread over the interval, a slow answer not holding up the next question."""
         try:
@@ -195,18 +199,14 @@ class BulkJobTrigger(BaseTrigger):
                 for number, job_id in enumerate(job_ids):
                     if number:
                         await asyncio.sleep(interval / len(job_ids))
-                    group.create_task(self._ask(driver, account, wait, job_id))
+                    group.create_task(ask(job_id))
         except* BulkJobError as errors:
             raise errors.exceptions[0] from None
 
-    async def _ask(self, driver: AiohttpDriver, account: Account, wait: Wait, job_id: str) -> None:
-        from airflow_provider_bulkjobs.http.patience import Patience
-
-        patience = Patience(longest_wait=max(60.0, self.schedule.poke_interval), report=self._report)
+    async def _ask(self, driver: AiohttpDriver, account: Account, wait: Wait, patience: Patience, job_id: str) -> None:
         try:
             with wait.asking(job_id):
-                job = await driver.run(lambda: wait.kind.status(account, job_id), patience)
-                wait.note(job, time.time())
+                wait.note(await driver.run(lambda: wait.kind.status(account, job_id), patience), time.time())
         except JobVanishedError:
             raise
         except BulkJobError as error:

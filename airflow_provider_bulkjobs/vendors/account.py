@@ -187,6 +187,6 @@ def rate_field(requests_per_second: float) -> Field:
         "How many requests a second one process may send to this account; 0 means no limit of our own. "
         "With several triggerers, give each its share.",
         type="number",
-        default=float(requests_per_second),
+        default=int(requests_per_second) if requests_per_second.is_integer() else requests_per_second,
         placeholder=f"{requests_per_second:g}",
     )

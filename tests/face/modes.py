@@ -69,7 +69,7 @@ def _airflow_2_asks_the_database(task_instance: FirstTry) -> Any:
         return nullcontext()
     if not hasattr(base, "_orig_start_date"):
         return nullcontext()
-    return mock.patch.object(base, "_orig_start_date", lambda **_: task_instance.first_reschedule)
+    return mock.patch.object(base, "_orig_start_date", side_effect=lambda **_: task_instance.first_reschedule)
 
 
 def fire(trigger: Any) -> dict[str, Any]:

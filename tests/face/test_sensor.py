@@ -81,7 +81,7 @@ def test_gate(mode, allowed, passes, sim, account):
     if passes:
         assert run(mode, **arguments)["failed"] == 3
     else:
-        with pytest.raises(JobFailedError, match="3 (of 100 )?items failed") as caught:
+        with pytest.raises(JobFailedError, match=r"3 (of 100 )?items failed") as caught:
             run(mode, **arguments)
         assert isinstance(caught.value, AirflowFailException)
 
@@ -275,8 +275,18 @@ def test_trigger_arguments_are_plain_and_bare_of_secrets(sim, account):
 
 @pytest.mark.parametrize(
     "event",
-    [None, {}, [], "finished", {"status": "success"}, {"status": "finished"}, {"status": "finished", "result": None}]
-    + [{"status": "error"}, {"status": "error", "error": "SystemExit", "message": "x"}, {"status": "canceled"}],
+    [
+        None,
+        {},
+        [],
+        "finished",
+        {"status": "success"},
+        {"status": "finished"},
+        {"status": "finished", "result": None},
+        {"status": "error"},
+        {"status": "error", "error": "SystemExit", "message": "x"},
+        {"status": "canceled"},
+    ],
 )
 def test_events_that_make_no_sense_never_pass(event):
     sensor = make("deferrable", conn_id="sendgrid_default", job_id="1")
@@ -338,7 +348,7 @@ def test_rendered_values_are_checked_before_any_request(mode, arguments, words, 
 @every_mode
 def test_connection_of_another_type(mode, connection):
     conn_id = connection("elsewhere", conn_type="http", host="http://127.0.0.1:1")
-    with pytest.raises(errors.BadConnectionError, match="'http'.*intercom, sendgrid"):
+    with pytest.raises(errors.BadConnectionError, match=r"'http'.*intercom, sendgrid"):
         run(mode, conn_id=conn_id, job_id="1")
 
 

@@ -26,7 +26,7 @@ STATUS_PATHS = [
 @pytest.mark.parametrize(("vendor", "kind", "path", "key"), STATUS_PATHS)
 def test_scripted_jobs_say_what_they_are_told(calls, sim, *, vendor, kind, path, key):
     job_id = sim.job(vendor, kind, states=["one", False, "exploded"], items=5, failed=2)
-    described = {"job_id": job_id, "job_kind": kind, "state": "one", "items": 5}
+    described = {"job_id": job_id, "job_kind": kind, "state": "one", "items": 5, "polls": 0}
     assert sim.state()[vendor]["jobs"] == [described]  # looking does not move it on
     words = [calls[vendor]("GET", path.format(job_id)).json()[key] for _ in range(4)]
     assert words == ["one", False, "exploded", "exploded"]

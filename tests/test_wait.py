@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+
+from airflow_provider_bulkjobs import errors
+from airflow_provider_bulkjobs.job import BulkJob, JobState
+from airflow_provider_bulkjobs.vendors.sendgrid import SendGrid
+from airflow_provider_bulkjobs.wait import GRACE, Wait
+
+
+def make_wait(*job_ids, heard=()):
+    vendor = SendGrid()
+    return Wait(
+        vendor=vendor, kind=vendor.kinds[0], conn_id="sendgrid_default", job_ids=job_ids, started_at=1000, heard=heard
+    )
+
+
+def test_finished_jobs_are_not_asked_about_again():
+    wait = make_wait("a", "b")
+    wait.note(BulkJob("a", JobState.SUCCEEDED, "completed"), 1001)
+    wait.note(BulkJob("b", JobState.RUNNING, "pending"), 1001)
+    assert wait.unfinished == ["b"]
+
+
+def test_what_was_heard_goes_on_in_another_process():
+    wait = make_wait("a", "b", "c")
+    wait.note(BulkJob("a", JobState.PARTIALLY_FAILED, "errored", total=10, failed=2), 1001)
+    wait.note(BulkJob("b", JobState.PENDING, "pending"), 1001)
+    again = make_wait("a", "b", "c", heard=wait.heard)
+    assert again.unfinished == ["b", "c"]
+    assert again.result == wait.result
+    with pytest.raises(errors.JobVanishedError):
+        again.note_missing("b", 1002)
+
+
+def test_a_missing_job_has_a_grace():
+    wait = make_wait("a")
+    wait.note_missing("a", 1000 + GRACE)
+    with pytest.raises(errors.JobNotFoundError, match="sendgrid_default"):
+        wait.note_missing("a", 1000 + GRACE + 1)
+
+
+def test_a_job_without_a_record_has_a_grace_too():
+    wait = make_wait("a")
+    nothing_yet = BulkJob("a", JobState.PENDING, "false", known=False)
+    wait.note(nothing_yet, 1000 + GRACE)
+    with pytest.raises(errors.JobNotFoundError):
+        wait.note(nothing_yet, 1000 + GRACE + 1)
+
+
+def test_no_record_of_a_job_that_was_seen_is_no_news():
+    wait = make_wait("a")
+    wait.note(BulkJob("a", JobState.RUNNING, "active"), 1001)
+    wait.note(BulkJob("a", JobState.PENDING, "false", known=False), 9999)
+    assert wait.result["state"] == "running"
+
+
+def test_news_only_when_something_changed():
+    wait = make_wait("a", "b")
+    assert wait.news() is None
+    wait.note(BulkJob("a", JobState.PENDING, "pending"), 1001)
+    assert wait.news() == "sendgrid contact import of 2 jobs: running, 0 of 2 jobs done (1 pending, 1 not known yet)"
+    wait.note(BulkJob("a", JobState.PENDING, "pending"), 1002)
+    assert wait.news() is None
+    wait.note(BulkJob("a", JobState.SUCCEEDED, "completed"), 1003)
+    assert "1 of 2 jobs done" in wait.news()
+
+
+def test_errors_name_the_job_and_how_to_go_on():
+    wait = make_wait(*(str(number) for number in range(30)))
+    with pytest.raises(errors.VendorUnavailableError, match=r"'19'\] and 10 more") as caught, wait.asking("7"):
+        raise errors.VendorUnavailableError("down", retry_after=5)
+    assert caught.value.retry_after == 5
+    with pytest.raises(errors.UnknownStateError, match="contact import 7: wobbling"), wait.asking("7"):
+        raise errors.UnknownStateError("wobbling")
