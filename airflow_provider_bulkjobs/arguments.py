@@ -26,6 +26,21 @@ def is_literal(value: Any) -> bool:
     return value is None or isinstance(value, int | float | dict)
 
 
+def check_literals(conn_id: Any, job_id: Any, allowed_failures: Any, expected_items: Any) -> None:
+    """Check when the DAG is parsed what is final by then.
+
+    :raises BadArgumentError: one of them makes no sense.
+    """
+    for value, read in (
+        (conn_id, read_conn_id),
+        (job_id, read_job_ids),
+        (allowed_failures, read_allowed_failures),
+        (expected_items, read_expected_items),
+    ):
+        if is_literal(value):
+            read(value)
+
+
 def read_conn_id(value: Any) -> str:
     """Return the id of a connection.
 

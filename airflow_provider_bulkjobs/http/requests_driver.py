@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from urllib.parse import urljoin
 
 import requests
+import urllib3
 from tenacity import Retrying
 
 from airflow_provider_bulkjobs.errors import (
@@ -157,6 +158,7 @@ class RequestsDriver:
                 return
 
     def _send(self, request: Request) -> Response:
+        started = time.monotonic()
         try:
             with self.session.request(
                 request.method,
@@ -166,9 +168,9 @@ class RequestsDriver:
                 data=request.form,
                 stream=True,
             ) as answer:
-                return Response(answer.status_code, answer.headers, _read(answer))
-        except requests.RequestException as error:
-            timed_out = isinstance(error, requests.Timeout)
+                return Response(answer.status_code, answer.headers, _read(answer, started))
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            timed_out = isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError)
             raise network_error(self._vendor, self._account, error, timed_out=timed_out) from None
 
     def _credentials(self) -> dict[str, str]:
@@ -192,13 +194,13 @@ class RequestsDriver:
             return token
 
 
-def _read(answer: requests.Response) -> bytes:
-    deadline = time.monotonic() + TOTAL_TIMEOUT
+def _read(answer: requests.Response, started: float) -> bytes:
     body = bytearray()
-    for chunk in answer.iter_content(CHUNK):
+    # Whatever has arrived by now, so that a server that drips cannot hold the worker for longer than the total timeout.
+    while chunk := answer.raw.read1(CHUNK, decode_content=True):
         body += chunk
         if len(body) > LARGEST_BODY:
             raise UnsafeAnswerError(f"the answer is larger than {LARGEST_BODY} bytes; it was not read")
-        if time.monotonic() > deadline:
+        if time.monotonic() > started + TOTAL_TIMEOUT:
             raise requests.Timeout
     return bytes(body)

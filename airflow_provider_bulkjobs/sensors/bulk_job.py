@@ -23,7 +23,7 @@ from airflow_provider_bulkjobs._airflow import (
     first_poke_at,
 )
 from airflow_provider_bulkjobs.arguments import (
-    is_literal,
+    check_literals,
     read_allowed_failures,
     read_conn_id,
     read_expected_items,
@@ -67,7 +67,6 @@ class BulkJobSensor(BaseSensorOperator):
     """
 
     template_fields: Sequence[str] = ("conn_id", "job_id", "allowed_failures", "expected_items")
-    ui_color = "#d7e8e4"
 
     def __init__(
         self,
@@ -83,14 +82,7 @@ class BulkJobSensor(BaseSensorOperator):
     ) -> None:
         super().__init__(**kwargs)
         # What a template or another task will fill in is checked when it is there; the rest can be checked now.
-        for value, read in (
-            (conn_id, read_conn_id),
-            (job_id, read_job_ids),
-            (allowed_failures, read_allowed_failures),
-            (expected_items, read_expected_items),
-        ):
-            if is_literal(value):
-                read(value)
+        check_literals(conn_id, job_id, allowed_failures, expected_items)
         self.conn_id = conn_id
         self.job_id = job_id
         self.job_kind = job_kind
@@ -100,10 +92,12 @@ class BulkJobSensor(BaseSensorOperator):
         self.deferrable = deferrable
         self._wait: Wait | None = None
         self._hook: BulkJobHook | None = None
+        self._started_at: float | None = None
 
     def execute(self, context: Context) -> Any:
         """Wait in the mode asked for; return the result."""
         self._wait = self._hook = None
+        self._started_at = time.time()
         if not self.deferrable:
             return super().execute(context)
         with self._as_a_sensor_fails():
@@ -128,8 +122,8 @@ class BulkJobSensor(BaseSensorOperator):
 
         hook, wait = self._start()
         if self.reschedule:
-            if (started := first_poke_at(context)) is not None:
-                wait.started_at = started.timestamp()
+            if (first_poke := first_poke_at(context)) is not None:
+                wait.started_at = first_poke.timestamp()
             patience = Patience(longest_sleep=max(self.poke_interval, 60.0), report=self.log.warning)
         else:
             deadline = wait.started_at + self.timeout
@@ -138,7 +132,12 @@ class BulkJobSensor(BaseSensorOperator):
             self._ask(hook, wait, patience)
         except errors.WaitTooLongError as error:
             self.log.warning("%s; asking at the next poke", error)
-        return PokeReturnValue(not wait.unfinished, None if wait.unfinished else self._pass(wait.result))
+        if not wait.unfinished:
+            return PokeReturnValue(is_done=True, xcom_value=self._pass(wait.result))
+        if time.time() - wait.started_at > self.timeout:
+            # BaseSensorOperator would say so a moment later, but from where never_fail does not reach.
+            raise AirflowSensorTimeout(self._timed_out(wait.name()))
+        return PokeReturnValue(is_done=False)
 
     def on_kill(self) -> None:
         """Stop the unfinished jobs, if asked to."""
@@ -150,7 +149,7 @@ class BulkJobSensor(BaseSensorOperator):
                 hook.cancel_job(job_id, self.job_kind)
 
     def _start(self) -> tuple[BulkJobHook, Wait]:
-        if self._wait is not None and self._hook is not None:
+        if self._hook and self._wait:
             return self._hook, self._wait
         from airflow_provider_bulkjobs.hooks.bulk_job import hook_for
 
@@ -162,7 +161,13 @@ class BulkJobSensor(BaseSensorOperator):
         kind = hook.job_kind(self.job_kind)
         if self.cancel_on_kill:
             hook.cancel_of(self.job_kind)
-        wait = Wait(vendor=hook.vendor, kind=kind, conn_id=self.conn_id, job_ids=job_ids, started_at=time.time())
+        wait = Wait(
+            vendor=hook.vendor,
+            kind=kind,
+            conn_id=self.conn_id,
+            job_ids=job_ids,
+            started_at=self._started_at or time.time(),
+        )
         self._hook, self._wait = hook, wait
         return hook, wait
 
@@ -184,14 +189,14 @@ class BulkJobSensor(BaseSensorOperator):
                 self.log.info("%s", news)
 
     def _poke_or_defer(self) -> dict[str, Any]:
-        from airflow_provider_bulkjobs.http.patience import IMPATIENT
+        from airflow_provider_bulkjobs.http.patience import Patience
         from airflow_provider_bulkjobs.schedule import Schedule
         from airflow_provider_bulkjobs.triggers.bulk_job import BulkJobTrigger
 
         hook, wait = self._start()
         leave_alone = 0.0
         try:
-            self._ask(hook, wait, IMPATIENT, seconds=FIRST_POLLS)
+            self._ask(hook, wait, Patience(failures=1, longest_sleep=1.0), seconds=FIRST_POLLS)
         except (errors.VendorUnavailableError, errors.WaitTooLongError) as error:
             self.log.warning("%s; going on in the triggerer", error)
             leave_alone = getattr(error, "retry_after", None) or 0.0
@@ -201,7 +206,8 @@ class BulkJobSensor(BaseSensorOperator):
             self.log.exception("Going on in the triggerer, because of silent_fail")
         if not wait.unfinished:
             return self._pass(wait.result)
-        schedule = Schedule(self.poke_interval, self.exponential_backoff, _seconds(self.max_wait))
+        max_wait = self.max_wait.total_seconds() if self.max_wait else None
+        schedule = Schedule(self.poke_interval, self.exponential_backoff, max_wait)
         deadline = wait.started_at + self.timeout
         raise TaskDeferred(
             trigger=BulkJobTrigger(
@@ -213,9 +219,9 @@ class BulkJobSensor(BaseSensorOperator):
                 deadline=deadline,
                 first_poll_at=time.time() + max(schedule.wait_after(1), FLOOR, leave_alone),
                 heard=wait.heard,
-                poke_interval=schedule.poke_interval,
-                exponential_backoff=schedule.exponential_backoff,
-                max_wait=schedule.max_wait,
+                poke_interval=self.poke_interval,
+                exponential_backoff=self.exponential_backoff,
+                max_wait=max_wait,
                 silent_fail=self.silent_fail,
                 cancel_on_kill=self.cancel_on_kill,
             ),
@@ -231,7 +237,7 @@ class BulkJobSensor(BaseSensorOperator):
         self.log.info("%s. The gate opens: %s.", told, verdict.reason)
         return result
 
-    def _timed_out(self, name: str, reason: str | None) -> str:
+    def _timed_out(self, name: str, reason: str | None = None) -> str:
         return f"{name}: not finished within timeout={self.timeout:.0f} s{f' ({reason})' if reason else ''}"
 
     @contextmanager
@@ -248,7 +254,3 @@ class BulkJobSensor(BaseSensorOperator):
             if self.never_fail:
                 raise AirflowSkipException(f"{error} (skipped because of never_fail)") from error
             raise
-
-
-def _seconds(value: timedelta | None) -> float | None:
-    return None if value is None else value.total_seconds()
