@@ -24,6 +24,7 @@ from airflow_provider_bulkjobs.http.answers import (
     LARGEST_BODY,
     TOTAL_TIMEOUT,
     check_answer,
+    credential_headers,
     network_error,
     pause_wanted,
 )
@@ -149,16 +150,16 @@ class AiohttpDriver:
 
     async def _credentials(self) -> Mapping[str, str]:
         if self._token is not None and time.monotonic() < self._token_until:
-            return self._vendor.headers(self._account, self._token.value)
+            return credential_headers(self._vendor, self._account, self._token.value)
         if self._sign_in is None:
             conversation = self._vendor.sign_in(self._account)
             if conversation is None:
-                return self._vendor.headers(self._account, None)
+                return credential_headers(self._vendor, self._account, None)
             # One fetch serves everyone who needs a token by now, and its failure fails them all.
             self._sign_in = asyncio.ensure_future(self._fetch(conversation))
             self._sign_in.add_done_callback(self._signed_in)
         token = await asyncio.shield(self._sign_in)
-        return self._vendor.headers(self._account, token.value)
+        return credential_headers(self._vendor, self._account, token.value)
 
     def _signed_in(self, task: asyncio.Task[Token]) -> None:
         self._sign_in = None

@@ -43,8 +43,9 @@ def pause_wanted(response: Response) -> float | None:
     https://www.twilio.com/docs/sendgrid/api-reference/how-to-use-the-sendgrid-v3-api/rate-limits
     """
     headers = response.headers
-    if retry_after := headers.get("retry-after"):
-        return _seconds(retry_after, headers)
+    retry_after = headers.get("retry-after")
+    if retry_after and (seconds := _seconds(retry_after, headers)) is not None:
+        return seconds
     for prefix in ("x-ratelimit-", "ratelimit-"):
         reset = headers.get(f"{prefix}reset")
         if reset and (response.status == 429 or headers.get(f"{prefix}remaining") == "0"):
@@ -92,9 +93,9 @@ def check_answer(vendor: Vendor, account: Account, request: Request, response: R
         raise TransientError(what, retry_after=pause_wanted(response))
     connection = f"connection {account.conn_id!r}"
     if status < 400:
-        where = urlsplit(response.headers.get("location", ""))
-        place = f"{where.scheme}://{where.hostname}" if where.hostname else "elsewhere"
-        raise VendorAnswerError(f"{what}: it redirects to {place}, where credentials do not follow. Mend {connection}.")
+        raise VendorAnswerError(
+            f"{what}: it redirects to {_place(response)}, where credentials do not follow. Mend {connection}."
+        )
     if status in vendor.bad_key_statuses or (status in {400, 401, 403} and not request.authorized):
         raise CredentialsError(f"{what}. Check the credentials in {connection}.")
     if status == 403:
@@ -102,6 +103,14 @@ def check_answer(vendor: Vendor, account: Account, request: Request, response: R
     if status == 404:
         raise JobNotFoundError(f"{what}. Check the id, and the account, region and host of {connection}.")
     raise VendorAnswerError(f"{what}. The request was refused; the same again would be refused again.")
+
+
+def _place(response: Response) -> str:
+    try:
+        where = urlsplit(response.headers.get("location", ""))
+    except ValueError:
+        return "no valid address"
+    return redact(f"{where.scheme}://{where.hostname}") if where.hostname else "another place"
 
 
 def _words(vendor: Vendor, account: Account, response: Response) -> str:
@@ -112,6 +121,20 @@ def _words(vendor: Vendor, account: Account, response: Response) -> str:
     if not words:
         words = HTTPStatus(response.status).phrase if response.status in set(HTTPStatus) else ""
     return redact(words, account.secrets)
+
+
+def credential_headers(vendor: Vendor, account: Account, token: str | None) -> dict[str, str]:
+    """Return the vendor's headers for an account.
+
+    :raises BadConnectionError: the credentials have characters that no header can carry.
+    """
+    headers = dict(vendor.headers(account, token))
+    if not all(value.isascii() for value in headers.values()):
+        raise BadConnectionError(
+            f"Connection {account.conn_id!r}: the credentials contain characters that no request header can carry. "
+            "Copy them again from the vendor's settings."
+        )
+    return headers
 
 
 def network_error(vendor: Vendor, account: Account, error: Exception, *, timed_out: bool) -> BulkJobError:

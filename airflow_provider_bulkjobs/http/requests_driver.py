@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any, TypeVar
 from urllib.parse import urljoin
 
@@ -26,6 +27,7 @@ from airflow_provider_bulkjobs.http.answers import (
     LARGEST_BODY,
     TOTAL_TIMEOUT,
     check_answer,
+    credential_headers,
     network_error,
     origin,
     pause_wanted,
@@ -43,8 +45,8 @@ CHUNK = 64 * 1024
 class AccountSession(requests.Session):
     """A requests session that knows the account's address and credentials, and sends them nowhere else.
 
-    Paths are relative to the account's base URL. Redirects are not followed and timeouts are set unless asked
-    otherwise.
+    Paths are relative to the account's base URL. Redirects to other hosts are not followed, cookies are not kept,
+    and timeouts are set unless asked otherwise.
     """
 
     def __init__(self, base_url: str, authorize: Callable[[], dict[str, str]]) -> None:
@@ -53,8 +55,16 @@ class AccountSession(requests.Session):
         self._authorize = authorize
         self.trust_env = False  # it would take a password from ~/.netrc; see environment.py for the rest
         self.verify = ca_bundle()
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         if proxy := proxy_for(base_url):
             self.proxies = {"http": proxy, "https": proxy}
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """Return where a redirect leads, if the credentials may go there."""
+        target = super().get_redirect_target(resp)
+        if target is None or origin(urljoin(resp.url, target)) != origin(self.base_url):
+            return None
+        return target
 
     def request(  # type: ignore[override]
         self, method: str, url: str, *, authorized: bool = True, headers: Any = None, **kwargs: Any
@@ -70,7 +80,6 @@ class AccountSession(requests.Session):
         else:
             url = f"{self.base_url}/{url.removeprefix('/')}"
         kwargs.setdefault("timeout", (CONNECT_TIMEOUT, TOTAL_TIMEOUT))
-        kwargs.setdefault("allow_redirects", False)
         own = self._authorize() if authorized else {}
         return super().request(method, url, headers={**own, **(headers or {})}, **kwargs)
 
@@ -166,6 +175,7 @@ class RequestsDriver:
                 authorized=request.authorized,
                 headers=dict(request.headers),
                 data=request.form,
+                allow_redirects=False,
                 stream=True,
             ) as answer:
                 return Response(answer.status_code, answer.headers, _read(answer, started))
@@ -179,7 +189,7 @@ class RequestsDriver:
                 sign_in = self._vendor.sign_in(self._account)
                 self._token = None if sign_in is None else self._fetch(sign_in)
             value = self._token.value if self._token else None
-        return dict(self._vendor.headers(self._account, value))
+        return credential_headers(self._vendor, self._account, value)
 
     def _fetch(self, sign_in: Conversation[Token]) -> Token:
         request = next(sign_in)

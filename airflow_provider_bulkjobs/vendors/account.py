@@ -129,6 +129,8 @@ def _number(conn_id: str, declared: Field, value: Any) -> float:
 
 
 def _base_url(conn_id: str, declared: Field, host: str, port: int | None, schema: str | None) -> str:
+    if not host.isprintable() or " " in host:  # urlsplit would drop line breaks, and so make another host of it
+        raise _bad(conn_id, declared, "contains a space or an invisible character", "Copy it again.")
     scheme, has_scheme, rest = host.partition("://")
     if not has_scheme:
         # In a connection URI the path is Airflow's "schema", which means the scheme of an HTTP connection.

@@ -56,7 +56,7 @@ class Response:
         """
         try:
             value = json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise TransientError(f"the vendor answered {self.status} with a body that is not JSON") from None
         if not isinstance(value, dict):
             raise TransientError(f"the vendor answered {self.status} with JSON that is not an object")

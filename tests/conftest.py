@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An Airflow home of our own, and an environment that tells nothing about proxies and certificates."""
+
+import atexit
+import os
+import shutil
+import tempfile
+import warnings
+from contextlib import suppress
+
+import pytest
+
+# Before airflow is imported for the first time: it reads both while it is imported.
+HOME = tempfile.mkdtemp(prefix="bulkjobs-tests-")
+atexit.register(shutil.rmtree, HOME, ignore_errors=True)
+os.environ["AIRFLOW_HOME"] = HOME
+os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+
+# Airflow warns about itself while it is imported. It is imported only once, so here is the place to look away.
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import airflow_provider_bulkjobs.hooks.bulk_job
+    import airflow_provider_bulkjobs.sensors.bulk_job
+    import airflow_provider_bulkjobs.triggers.bulk_job  # noqa: F401
+
+    with suppress(ImportError):  # up to Airflow 3.2
+        import flask_appbuilder.fieldwidgets  # noqa: F401
+
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+@pytest.fixture(autouse=True)
+def no_proxies_nor_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (*PROXIES, *map(str.lower, PROXIES), *CA_VARIABLES):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def no_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In Airflow 2 a sensor in reschedule mode asks the database when it was first rescheduled: never yet."""
+    from airflow.sensors import base
+
+    if hasattr(base, "_orig_start_date"):
+        monkeypatch.setattr(base, "_orig_start_date", lambda **_: None)

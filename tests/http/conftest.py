@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Both drivers behind one face, and a simulator for them to talk to."""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # "http" is taken, so the helpers in here cannot be a package's
+
+from driving import VENDOR_OF, Driving
+
+from airflow_provider_bulkjobs import simulator
+from airflow_provider_bulkjobs.http import aiohttp_driver, requests_driver
+from airflow_provider_bulkjobs.simulator import Simulator
+from airflow_provider_bulkjobs.vendors.account import Account, read_account
+
+PASSWORDS = {
+    "intercom": simulator.INTERCOM_TOKEN,
+    "sendgrid": simulator.SENDGRID_KEY,
+    "activecampaign": simulator.ACTIVECAMPAIGN_KEY,
+    "acquia": simulator.ACQUIA_PASSWORD,
+}
+
+
+@pytest.fixture(scope="session")
+def running_simulator() -> Iterator[Simulator]:
+    with Simulator(job_seconds=0) as sim:
+        yield sim
+
+
+@pytest.fixture
+def sim(running_simulator: Simulator) -> Iterator[Simulator]:
+    running_simulator.reset()
+    yield running_simulator
+    running_simulator.reset()
+
+
+@pytest.fixture
+def account(sim: Simulator) -> Callable[..., Account]:
+    """Make an account of one of the simulator's vendors, with other values where they are given."""
+
+    def make(vendor: str = "sendgrid", **values: Any) -> Account:
+        good = {
+            "conn_id": "mine",
+            "host": sim.url_of(vendor),
+            "login": simulator.ACQUIA_USER,
+            "password": PASSWORDS[vendor],
+            "extra": {"requests_per_second": 0},
+        }
+        return read_account(VENDOR_OF[vendor].fields, **{**good, **values})
+
+    return make
+
+
+@pytest.fixture
+def oauth2(account: Callable[..., Account]) -> Account:
+    return account(
+        "acquia",
+        login=simulator.ACQUIA_CLIENT_ID,
+        password=simulator.ACQUIA_CLIENT_SECRET,
+        extra={"auth_type": "oauth2"},
+    )
+
+
+@pytest.fixture(params=["requests", "aiohttp"])
+def drive(request: pytest.FixtureRequest) -> Driving:
+    return Driving(request.param)
+
+
+@pytest.fixture
+def limit(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Make a limit of both drivers smaller."""
+
+    def change(**limits: float) -> None:
+        for name, value in limits.items():
+            for module in (requests_driver, aiohttp_driver):
+                monkeypatch.setattr(module, name, value)
+
+    return change

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an answer means before its vendor reads it."""
+
+import json
+import ssl
+import time
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+from requests.structures import CaseInsensitiveDict
+
+from airflow_provider_bulkjobs.errors import (
+    BadConnectionError,
+    CredentialsError,
+    JobNotFoundError,
+    PermissionDeniedError,
+    TransientError,
+    VendorAnswerError,
+)
+from airflow_provider_bulkjobs.http.answers import LONGEST_PAUSE, check_answer, network_error, origin, pause_wanted
+from airflow_provider_bulkjobs.vendors import VENDORS
+from airflow_provider_bulkjobs.vendors.account import Account, read_account
+from airflow_provider_bulkjobs.vendors.base import Request, Response, Vendor
+
+VENDOR_OF = {vendor.conn_type: vendor for vendor in VENDORS}
+SECRET = "s3cret-of-the-account"
+NOW = 1_900_000_000
+POLL = Request("GET", "/status")
+SIGN_IN = Request("POST", "/token", authorized=False)
+
+
+def http_date(epoch: float) -> str:
+    return format_datetime(datetime.fromtimestamp(epoch, UTC), usegmt=True)
+
+
+def answer(status: int, headers: dict[str, str] | None = None, body: bytes | dict[str, Any] = b"") -> Response:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Response(status, CaseInsensitiveDict(headers or {}), content)
+
+
+def account_of(vendor: Vendor) -> Account:
+    return read_account(vendor.fields, conn_id="mine", host="https://here.example", login="bot", password=SECRET)
+
+
+def checked(conn_type: str, response: Response, request: Request = POLL) -> Exception:
+    vendor = VENDOR_OF[conn_type]
+    with pytest.raises(Exception) as caught:  # noqa: PT011  (its exact class is what the tests are about)
+        check_answer(vendor, account_of(vendor), request, response)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "seconds"),
+    [
+        (429, {}, None),
+        (200, {"Retry-After": "7"}, 7),
+        (429, {"Retry-After": "7"}, 7),
+        (503, {"retry-after": "1.5"}, 1.5),
+        (429, {"Retry-After": "0"}, 0),
+        (429, {"Retry-After": "-5"}, 0),
+        (429, {"Retry-After": "soon"}, None),
+        (429, {"Retry-After": "nan"}, None),
+        (429, {"Retry-After": "inf"}, LONGEST_PAUSE),
+        (429, {"Retry-After": "999999"}, LONGEST_PAUSE),
+        (429, {"Retry-After": http_date(NOW + 90), "Date": http_date(NOW)}, 90),
+        (429, {"Retry-After": http_date(NOW - 90), "Date": http_date(NOW)}, 0),
+        (429, {"X-RateLimit-Reset": "30"}, 30),
+        (429, {"X-RateLimit-Reset": str(NOW + 40), "Date": http_date(NOW)}, 40),
+        (429, {"X-RateLimit-Reset": str(NOW - 40), "Date": http_date(NOW)}, 0),
+        (429, {"RateLimit-Reset": "12"}, 12),
+        (429, {"RateLimit-Reset": "nonsense"}, None),
+        (429, {"X-RateLimit-Reset": "NaN"}, None),
+        (200, {"X-RateLimit-Reset": "30", "X-RateLimit-Remaining": "0"}, 30),
+        (200, {"RateLimit-Reset": "30", "RateLimit-Remaining": "0"}, 30),
+        (200, {"X-RateLimit-Reset": "30", "X-RateLimit-Remaining": "1"}, None),
+        (200, {"X-RateLimit-Reset": "30"}, None),
+        (429, {"Retry-After": "3", "X-RateLimit-Reset": "30"}, 3),
+    ],
+)
+def test_pause_wanted(status: int, headers: dict[str, str], seconds: float | None) -> None:
+    assert pause_wanted(answer(status, headers)) == seconds
+
+
+def test_our_clock_counts_where_the_vendor_tells_none() -> None:
+    wanted = pause_wanted(answer(429, {"X-RateLimit-Reset": str(time.time() + 50)}))
+    assert wanted == pytest.approx(50, abs=5)
+    wanted = pause_wanted(answer(429, {"Retry-After": http_date(time.time() + 50), "Date": "no date"}))
+    assert wanted == pytest.approx(50, abs=5)
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204])
+@pytest.mark.parametrize("conn_type", VENDOR_OF)
+def test_a_good_answer_passes(conn_type: str, status: int) -> None:
+    vendor = VENDOR_OF[conn_type]
+    assert check_answer(vendor, account_of(vendor), POLL, answer(status, body=b"not read here")) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (301, VendorAnswerError),
+        (302, VendorAnswerError),
+        (307, VendorAnswerError),
+        (400, VendorAnswerError),
+        (401, CredentialsError),
+        (403, PermissionDeniedError),
+        (404, JobNotFoundError),
+        (405, VendorAnswerError),
+        (408, TransientError),
+        (409, VendorAnswerError),
+        (422, VendorAnswerError),
+        (429, TransientError),
+        (500, TransientError),
+        (502, TransientError),
+        (503, TransientError),
+        (504, TransientError),
+        (520, TransientError),
+        (599, TransientError),
+    ],
+)
+@pytest.mark.parametrize("conn_type", VENDOR_OF)
+def test_the_error_of_a_status(conn_type: str, status: int, error: type[Exception]) -> None:
+    if (conn_type, status) == ("activecampaign", 403):
+        error = CredentialsError  # its word for a bad key
+    raised = checked(conn_type, answer(status, {"Location": "https://there.example"}))
+    assert type(raised) is error
+    assert VENDOR_OF[conn_type].label in str(raised)
+    assert str(status) in str(raised)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403])
+def test_a_refused_sign_in_is_about_the_credentials(status: int) -> None:
+    words = {"error": "invalid_client", "error_description": "The client credentials are invalid"}
+    raised = checked("acquia_campaign_studio", answer(status, body=words), SIGN_IN)
+    assert type(raised) is CredentialsError
+    assert "invalid_client: The client credentials are invalid" in str(raised)
+    assert "'mine'" in str(raised)
+
+
+def test_activecampaigns_import_limit_is_told_with_400() -> None:
+    body = {"Success": 0, "message": "Rate limit exceeded."}
+    assert type(checked("activecampaign", answer(400, body=body))) is TransientError
+    assert type(checked("intercom", answer(400, body=body))) is VendorAnswerError
+    assert type(checked("activecampaign", answer(400, body={"message": "Bad batch."}))) is VendorAnswerError
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_transient_error_has_the_wait_that_the_vendor_asked_for(status: int) -> None:
+    raised = checked("sendgrid", answer(status, {"Retry-After": "11"}))
+    assert isinstance(raised, TransientError)
+    assert raised.retry_after == 11
+
+
+@pytest.mark.parametrize(
+    ("location", "place"),
+    [
+        ("https://there.example/path/of/7?token=signed#part", "https://there.example"),
+        ("https://user:word@there.example/path", "https://there.example"),
+        ("//there.example/path", "there.example"),
+        ("/path?token=signed", "another place"),
+        ("", "another place"),
+    ],
+)
+def test_a_redirect_is_told_by_its_host_alone(location: str, place: str) -> None:
+    raised = str(checked("sendgrid", answer(302, {"Location": location})))
+    assert place in raised
+    assert "'mine'" in raised
+    for part in ("path", "token", "signed", "user", "word@"):
+        assert part not in raised
+
+
+def test_a_redirect_to_a_broken_address_is_an_answer_like_any_other() -> None:
+    assert type(checked("sendgrid", answer(302, {"Location": "https://[there/path"}))) is VendorAnswerError
+
+
+ERROR_BODIES = {
+    "intercom": lambda words: {"type": "error.list", "errors": [{"code": "bad", "message": words}]},
+    "sendgrid": lambda words: {"errors": [{"field": "contacts", "message": words}]},
+    "activecampaign": lambda words: {"message": words},
+    "acquia_campaign_studio": lambda words: {"errors": [{"code": 400, "message": words}]},
+}
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 503])
+@pytest.mark.parametrize("conn_type", VENDOR_OF)
+def test_the_vendors_words_are_told_without_what_must_not_be_logged(conn_type: str, status: int) -> None:
+    words = f"ada@example.com at https://files.example/a?sig=XYZ with\nkey {SECRET} is wrong"
+    raised = str(checked(conn_type, answer(status, body=ERROR_BODIES[conn_type](words))))
+    assert "https://files.example/a" in raised
+    assert "is wrong" in raised
+    for forbidden in ("ada", "sig=", "XYZ", SECRET, "\n"):
+        assert forbidden not in raised
+
+
+@pytest.mark.parametrize("conn_type", VENDOR_OF)
+@pytest.mark.parametrize("body", [b"", b"<h1>We will be back soon</h1>", b"[]", b"null", b"\xff\xfe", b'{"errors": 7}'])
+def test_an_error_without_words_of_the_vendor_has_those_of_http(conn_type: str, body: bytes) -> None:
+    raised = checked(conn_type, answer(404, body=body))
+    assert type(raised) is JobNotFoundError
+    assert "404 (Not Found)" in str(raised)
+
+
+@pytest.mark.parametrize("conn_type", VENDOR_OF)
+def test_a_deeply_nested_body_does_not_hide_the_status(conn_type: str) -> None:
+    assert type(checked(conn_type, answer(404, body=b"[" * 200_000))) is JobNotFoundError
+
+
+def test_network_errors() -> None:
+    vendor = VENDOR_OF["sendgrid"]
+    account = account_of(vendor)
+    late = network_error(vendor, account, OSError(SECRET), timed_out=True)
+    assert type(late) is TransientError
+    assert "in time" in str(late)
+    broken = network_error(vendor, account, ConnectionResetError(SECRET), timed_out=False)
+    assert type(broken) is TransientError
+    assert "ConnectionResetError" in str(broken)
+    for untrusted in (ssl.SSLCertVerificationError(1, "no"), OSError("[SSL: CERTIFICATE_VERIFY_FAILED]")):
+        bad = network_error(vendor, account, untrusted, timed_out=False)
+        assert type(bad) is BadConnectionError
+        assert "here.example" in str(bad)
+        assert "REQUESTS_CA_BUNDLE" in str(bad)
+    assert SECRET not in f"{late} {broken}"
+
+
+def test_origin() -> None:
+    assert origin("https://here.example:8443/a?b") == ("https", "here.example:8443")
+    assert origin("http://here.example") != origin("https://here.example")

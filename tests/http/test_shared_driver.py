@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Many waits on one connection: one session, one throttle, one token."""
+
+import asyncio
+import gc
+from collections.abc import Callable
+
+import pytest
+from driving import QUICK, VENDOR_OF
+
+from airflow_provider_bulkjobs.errors import CredentialsError
+from airflow_provider_bulkjobs.http import pool
+from airflow_provider_bulkjobs.http.aiohttp_driver import CONCURRENT_REQUESTS
+from airflow_provider_bulkjobs.http.pool import shared_driver
+from airflow_provider_bulkjobs.simulator import Simulator
+from airflow_provider_bulkjobs.vendors.account import Account
+from airflow_provider_bulkjobs.vendors.base import Conversation, Request
+
+ACQUIA = VENDOR_OF["acquia"]
+SENDGRID = VENDOR_OF["sendgrid"]
+MANY = 50
+
+
+def me() -> Conversation[str]:
+    answer = yield Request("GET", "/api/users/self")
+    return str(answer.json["username"])
+
+
+def scopes() -> Conversation[int]:
+    answer = yield Request("GET", "/v3/scopes")
+    return len(answer.json["scopes"])
+
+
+async def who(account: Account) -> str:
+    async with shared_driver(ACQUIA, account) as driver:
+        return await driver.run(me, QUICK)
+
+
+async def test_one_token_serves_many_waits(sim: Simulator, oauth2: Account) -> None:
+    assert await asyncio.gather(*(who(oauth2) for _ in range(MANY))) == ["api-bot"] * MANY
+    assert sim.state()["acquia"]["tokens_issued"] == 1
+
+
+async def test_its_failure_fails_them_all(sim: Simulator, account: Callable[..., Account]) -> None:
+    wrong = account("acquia", login="acquia-client", password="wrong-secret", extra={"auth_type": "oauth2"})
+    async with shared_driver(ACQUIA, wrong):
+        ends = await asyncio.gather(*(who(wrong) for _ in range(MANY)), return_exceptions=True)
+    assert {type(end) for end in ends} == {CredentialsError}
+    assert len(sim.requests("acquia")) == 1
+
+
+async def test_a_revoked_token_is_fetched_anew_once(sim: Simulator, oauth2: Account) -> None:
+    async with shared_driver(ACQUIA, oauth2):
+        await who(oauth2)
+        sim.revoke_tokens()
+        assert await asyncio.gather(*(who(oauth2) for _ in range(MANY))) == ["api-bot"] * MANY
+    assert sim.state()["acquia"]["tokens_issued"] == 2
+
+
+async def test_whoever_asked_first_may_leave_without_taking_the_token_along(sim: Simulator, oauth2: Account) -> None:
+    sim.fault("acquia", "slow", seconds=0.2, count=1, path="oauth")
+    async with shared_driver(ACQUIA, oauth2):
+        first, second = asyncio.ensure_future(who(oauth2)), asyncio.ensure_future(who(oauth2))
+        while not sim.requests("acquia"):
+            await asyncio.sleep(0.01)
+        first.cancel()
+        assert await second == "api-bot"
+    assert first.cancelled()
+    assert sim.state()["acquia"]["tokens_issued"] == 1
+
+
+async def test_leaving_while_the_token_is_fetched_leaves_nothing_open(sim: Simulator, oauth2: Account) -> None:
+    sim.fault("acquia", "slow", seconds=0.3, path="oauth")
+    alone = asyncio.ensure_future(who(oauth2))
+    while not sim.requests("acquia"):
+        await asyncio.sleep(0.01)
+    alone.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await alone
+    assert not pool._drivers
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    await asyncio.wait_for(asyncio.gather(*others, return_exceptions=True), 1)
+
+
+async def test_the_last_user_closes_the_driver(account: Callable[..., Account]) -> None:
+    async with shared_driver(SENDGRID, account()) as first:
+        async with shared_driver(SENDGRID, account()) as second:
+            assert second is first
+            await second.run(scopes, QUICK)
+        assert not first._session.closed
+        await first.run(scopes, QUICK)
+    assert first._session.closed
+    assert not pool._drivers
+    del first, second
+    gc.collect()  # an unclosed session would warn now, and warnings are errors
+
+
+async def test_other_credentials_are_another_driver(account: Callable[..., Account]) -> None:
+    async with (
+        shared_driver(SENDGRID, account()) as one,
+        shared_driver(SENDGRID, account(password="SG.renewed")) as renewed,
+        shared_driver(SENDGRID, account(conn_id="other")) as other,
+    ):
+        assert len({id(driver) for driver in (one, renewed, other)}) == 3
+
+
+def test_every_loop_has_drivers_of_its_own(account: Callable[..., Account]) -> None:
+    async def use() -> int:
+        async with shared_driver(SENDGRID, account()) as driver:
+            return await driver.run(scopes, QUICK)
+
+    assert asyncio.run(use()) == asyncio.run(use()) > 0
+    assert not pool._drivers
+
+
+async def test_many_beginners_share_one_driver(account: Callable[..., Account]) -> None:
+    everybody = asyncio.Barrier(MANY)
+
+    async def use() -> int:
+        async with shared_driver(SENDGRID, account()) as driver:
+            await everybody.wait()
+            return id(driver)
+
+    assert len(set(await asyncio.gather(*(use() for _ in range(MANY))))) == 1
+    assert not pool._drivers
+
+
+async def test_an_error_inside_closes_the_driver_too(account: Callable[..., Account]) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with shared_driver(SENDGRID, account()) as driver:
+            raise ZeroDivisionError
+    assert driver._session.closed
+    assert not pool._drivers
+
+
+async def test_a_pause_holds_for_every_wait(sim: Simulator, account: Callable[..., Account]) -> None:
+    sim.fault("sendgrid", "rate_limit", count=1, retry_after=0.4)
+    async with shared_driver(SENDGRID, account()) as driver:
+        first = asyncio.ensure_future(driver.run(scopes, QUICK))
+        while not driver._throttle._paused_until:
+            await asyncio.sleep(0.005)
+        await asyncio.gather(first, *(driver.run(scopes, QUICK) for _ in range(5)))
+    refused, *others = (request.time for request in sim.requests("sendgrid"))
+    assert len(others) == 6
+    assert min(others) - refused >= 0.38
+
+
+async def test_only_so_many_requests_are_under_way(sim: Simulator, account: Callable[..., Account]) -> None:
+    sim.fault("sendgrid", "slow", seconds=0.05)
+    async with shared_driver(SENDGRID, account()) as driver:
+        await asyncio.gather(*(driver.run(scopes, QUICK) for _ in range(MANY)))
+    assert sim.state()["sendgrid"]["max_concurrent"] == CONCURRENT_REQUESTS

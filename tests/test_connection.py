@@ -1,0 +1,396 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a connection to an account, through the real hooks; and what the connection test says."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from airflow_provider_bulkjobs import simulator
+from airflow_provider_bulkjobs.errors import BadConnectionError
+from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS, BulkJobHook, hook_for
+from airflow_provider_bulkjobs.http.answers import credential_headers
+from airflow_provider_bulkjobs.simulator import Simulator
+from airflow_provider_bulkjobs.vendors import VENDORS
+from airflow_provider_bulkjobs.vendors.account import Account, read_account, read_extra
+
+VENDOR_OF = {vendor.conn_type: vendor for vendor in VENDORS}
+HOOK_OF = {hook_class.conn_type: hook_class for hook_class in HOOKS}
+SIMULATED = {"acquia_campaign_studio": "acquia"}
+SECRET = "s3cret-of-the-connection"
+GOOD = {"conn_id": "mine", "host": "https://api.example", "login": "bot", "password": SECRET}
+SECRETS = {
+    "intercom": simulator.INTERCOM_TOKEN,
+    "sendgrid": simulator.SENDGRID_KEY,
+    "activecampaign": simulator.ACTIVECAMPAIGN_KEY,
+    "acquia_campaign_studio": simulator.ACQUIA_PASSWORD,
+}
+
+
+def read(conn_type: str, **values: Any) -> Account:
+    return read_account(VENDOR_OF[conn_type].fields, **{**GOOD, **values})
+
+
+def refusal(conn_type: str, **values: Any) -> str:
+    with pytest.raises(BadConnectionError) as caught:
+        read(conn_type, **values)
+    assert "'mine'" in str(caught.value)
+    assert SECRET not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("empty", [None, "", "   "])
+@pytest.mark.parametrize(
+    ("conn_type", "field"),
+    [(vendor.conn_type, field.name) for vendor in VENDORS for field in vendor.fields if field.required],
+)
+def test_a_missing_value(conn_type: str, field: str, empty: str | None) -> None:
+    told = refusal(conn_type, **{field: empty})
+    declared = next(each for each in VENDOR_OF[conn_type].fields if each.name == field)
+    assert f"the field {field!r} ({declared.label}) is missing. {declared.help}" in told
+
+
+def test_every_vendor_requires_its_secret() -> None:
+    assert all(f.required for vendor in VENDORS for f in vendor.fields if f.name == "password")
+
+
+@pytest.mark.parametrize("conn_type", VENDOR_OF)
+def test_a_masked_secret(conn_type: str) -> None:
+    told = refusal(conn_type, password="***")
+    assert "'password'" in told
+    assert "Enter the real value" in told
+
+
+@pytest.mark.parametrize("password", [f"{SECRET}\nX-Evil: 1", f"{SECRET}\r", f"a\x00{SECRET}", f"a\u200b{SECRET}"])
+@pytest.mark.parametrize("conn_type", VENDOR_OF)
+def test_a_secret_with_an_invisible_character(conn_type: str, password: str) -> None:
+    if password.endswith("\r"):
+        assert read(conn_type, password=password)["password"] == SECRET  # blanks around a value are nobody's intent
+    else:
+        assert "'password'" in refusal(conn_type, password=password)
+
+
+@pytest.mark.parametrize("conn_type", ["intercom", "sendgrid", "activecampaign"])
+def test_a_secret_that_no_header_can_carry(conn_type: str) -> None:
+    vendor = VENDOR_OF[conn_type]
+    account = read_account(vendor.fields, conn_id="mine", host="api.example", password=f"{SECRET}…")
+    with pytest.raises(BadConnectionError, match=r"'mine'.*no request header can carry") as caught:
+        credential_headers(vendor, account, None)
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize("conn_type", VENDOR_OF)
+@pytest.mark.parametrize(
+    ("host", "remedy"),
+    [
+        (f"https://bot:{SECRET}@api.example", "Give the address alone"),
+        ("https://bot@api.example", "Give the address alone"),
+        (f"https://api.example/?key={SECRET}", "Give the address alone"),
+        ("https://api.example/#top", "Give the address alone"),
+        ("ftp://api.example", "Use https://"),
+        ("file:///etc/passwd", "Use https://"),
+        ("javascript://api.example", "Use https://"),
+        ("https://", "Example: https://"),
+        ("https://api example", "Copy it again"),
+        ("api.example/a b", "Copy it again"),
+        ("https://api.example:port", "Example: https://"),
+        ("https://api.example:99999", "Example: https://"),
+        ("https://[::1", "Example: https://"),
+        ("https://api.example\\@evil.example", ""),
+        ("https://api.example\n.evil.example", "Copy it again"),
+        ("***", "Example: https://"),
+    ],
+)
+def test_a_host_that_cannot_be_meant(conn_type: str, host: str, remedy: str) -> None:
+    told = refusal(conn_type, host=host)
+    assert "'host'" in told
+    assert remedy in told
+
+
+@pytest.mark.parametrize(
+    ("conn_type", "field", "choices"),
+    [
+        ("intercom", "region", "us, eu, au"),
+        ("sendgrid", "region", "global, eu"),
+        ("acquia_campaign_studio", "auth_type", "basic, oauth2"),
+    ],
+)
+@pytest.mark.parametrize("value", ["mars", "EU ", 7, "u" * 300])
+def test_a_value_that_is_no_choice(conn_type: str, field: str, choices: str, value: Any) -> None:
+    told = refusal(conn_type, extra={field: value})
+    assert f"{field!r}" in told
+    assert f"Choose one of {choices}" in told
+    assert len(told) < 300
+
+
+@pytest.mark.parametrize("conn_type", VENDOR_OF)
+@pytest.mark.parametrize("value", [-1, "-0.5", "many", "nan", float("nan"), float("inf"), True, [1], {"a": 1}])
+def test_a_rate_that_is_no_number(conn_type: str, value: Any) -> None:
+    told = refusal(conn_type, extra={"requests_per_second": value})
+    assert "'requests_per_second'" in told
+    assert "Enter a number, 0 or more" in told
+
+
+@pytest.mark.parametrize(("value", "rate"), [(0, 0), ("2.5", 2.5), (" 3 ", 3), (1e3, 1000)])
+def test_a_rate(value: Any, rate: float) -> None:
+    assert read("intercom", extra={"requests_per_second": value})["requests_per_second"] == rate
+
+
+@pytest.mark.parametrize("conn_type", VENDOR_OF)
+def test_empty_fields_mean_their_defaults(conn_type: str) -> None:
+    vendor = VENDOR_OF[conn_type]
+    account = read(conn_type, extra={"requests_per_second": "", "region": None})
+    assert account["requests_per_second"] == vendor.requests_per_second
+    defaults = {f.name: f.default for f in vendor.fields if not f.is_standard}
+    assert {name: account[name] for name in defaults} == defaults
+
+
+@pytest.mark.parametrize("extra", ["{", "[]", "7", '"text"', "null", "not json"])
+def test_an_extra_that_is_not_an_object(extra: str) -> None:
+    with pytest.raises(BadConnectionError, match=r"'mine'.*'extra' is not a JSON object. Mend or empty it"):
+        read_extra("mine", extra)
+
+
+@pytest.mark.parametrize(("extra", "values"), [(None, {}), ("", {}), ("{}", {}), ('{"a": 1}', {"a": 1})])
+def test_an_extra(extra: str | None, values: dict[str, Any]) -> None:
+    assert read_extra("mine", extra) == values
+
+
+def test_a_schema_that_is_no_scheme() -> None:
+    told = refusal("intercom", host="api.example", schema="foo")
+    assert "'schema' is 'foo'" in told
+    assert "'host'" in told
+
+
+@pytest.mark.parametrize(
+    ("values", "base_url"),
+    [
+        ({"host": "https://api.example"}, "https://api.example"),
+        ({"host": "HTTPS://API.example"}, "https://api.example"),
+        ({"host": " https://api.example/ "}, "https://api.example"),
+        ({"host": "api.example"}, "https://api.example"),
+        ({"host": "api.example", "schema": "https"}, "https://api.example"),
+        ({"host": "api.example", "schema": "http"}, "http://api.example"),
+        ({"host": "api.example", "schema": ""}, "https://api.example"),
+        ({"host": "https://api.example", "schema": "foo"}, "https://api.example"),
+        ({"host": "api.example:8443"}, "https://api.example:8443"),
+        ({"host": "api.example", "port": 8443}, "https://api.example:8443"),
+        ({"host": "api.example:8443", "port": 1}, "https://api.example:8443"),
+        ({"host": "http://localhost:8080/prefix/"}, "http://localhost:8080/prefix"),
+        ({"host": "https://api.example/a/b//"}, "https://api.example/a/b"),
+        ({"host": "http://[::1]:8080"}, "http://[::1]:8080"),
+        ({"host": "https://[2001:db8::1]/x"}, "https://[2001:db8::1]/x"),
+        ({"host": "http://127.0.0.1", "port": 80}, "http://127.0.0.1:80"),
+    ],
+)
+@pytest.mark.parametrize("conn_type", VENDOR_OF)
+def test_a_host(conn_type: str, values: dict[str, Any], base_url: str) -> None:
+    assert VENDOR_OF[conn_type].base_url(read(conn_type, **values)) == base_url
+
+
+@pytest.mark.parametrize("host", ["https://me.api-us1.com", "me.api-us1.com/api/3", "https://me.api-us1.com/api/3/"])
+def test_activecampaigns_address_with_and_without_the_apis_path(host: str) -> None:
+    assert VENDOR_OF["activecampaign"].base_url(read("activecampaign", host=host)) == "https://me.api-us1.com"
+
+
+@pytest.mark.parametrize("host", ["https://me.mautic.net", "me.mautic.net/api", "https://me.mautic.net/api/"])
+def test_acquias_address_with_and_without_the_apis_path(host: str) -> None:
+    account = read("acquia_campaign_studio", host=host)
+    assert VENDOR_OF["acquia_campaign_studio"].base_url(account) == "https://me.mautic.net"
+
+
+@pytest.mark.parametrize(
+    ("conn_type", "region", "base_url"),
+    [
+        ("intercom", None, "https://api.intercom.io"),
+        ("intercom", "eu", "https://api.eu.intercom.io"),
+        ("intercom", "au", "https://api.au.intercom.io"),
+        ("sendgrid", None, "https://api.sendgrid.com"),
+        ("sendgrid", "eu", "https://api.eu.sendgrid.com"),
+    ],
+)
+def test_a_region_has_its_host(conn_type: str, region: str | None, base_url: str) -> None:
+    assert VENDOR_OF[conn_type].base_url(read(conn_type, host=None, extra={"region": region})) == base_url
+
+
+def test_a_host_counts_more_than_a_region() -> None:
+    assert VENDOR_OF["intercom"].base_url(read("intercom", extra={"region": "eu"})) == "https://api.example"
+
+
+def test_an_account_does_not_show_its_secret() -> None:
+    assert SECRET not in repr(read("intercom"))
+    assert read("intercom").secrets == (SECRET,)
+
+
+def test_a_fingerprint_tells_accounts_apart() -> None:
+    account = read("intercom")
+    assert account.fingerprint == read("intercom").fingerprint
+    assert hash(account.fingerprint) == hash(read("intercom").fingerprint)
+    for other in ({"conn_id": "other"}, {"password": "renewed"}, {"host": "b.example"}, {"extra": {"region": "eu"}}):
+        assert read("intercom", **other).fingerprint != account.fingerprint
+
+
+# Through Airflow.
+
+
+@pytest.fixture(scope="module")
+def running_simulator() -> Iterator[Simulator]:
+    with Simulator(job_seconds=0) as sim:
+        yield sim
+
+
+@pytest.fixture
+def sim(running_simulator: Simulator) -> Simulator:
+    running_simulator.reset()
+    return running_simulator
+
+
+@pytest.fixture
+def hook(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> Callable[..., BulkJobHook]:
+    def make(conn_type: str, **values: Any) -> BulkJobHook:
+        good = {
+            "conn_type": conn_type,
+            "host": sim.url_of(SIMULATED.get(conn_type, conn_type)),
+            "login": simulator.ACQUIA_USER,
+            "password": SECRETS[conn_type],
+        }
+        monkeypatch.setenv("AIRFLOW_CONN_MINE", json.dumps({**good, **values}))
+        return HOOK_OF[conn_type]("mine")
+
+    return make
+
+
+def closing(hook: BulkJobHook) -> tuple[bool, str]:
+    try:
+        return hook.test_connection()
+    finally:
+        if "driver" in hook.__dict__:
+            hook.driver.close()
+
+
+URI_OF = {
+    "intercom": (
+        f"intercom://:{quote('to/k:en=', safe='')}@/?region=eu&requests_per_second=2",
+        {"base_url": "https://api.eu.intercom.io", "password": "to/k:en=", "requests_per_second": 2},
+    ),
+    "sendgrid": (
+        "sendgrid://:SG.a.b@api.example:8443/http?on_behalf_of=sub",
+        {"base_url": "http://api.example:8443", "password": "SG.a.b", "on_behalf_of": "sub"},
+    ),
+    "activecampaign": (
+        "activecampaign://:key@me.api-us1.com",
+        {"base_url": "https://me.api-us1.com", "password": "key"},
+    ),
+    "acquia_campaign_studio": (
+        "acquia-campaign-studio://bot:pass%20word@me.mautic.net/https?auth_type=oauth2",
+        {"base_url": "https://me.mautic.net", "login": "bot", "password": "pass word", "auth_type": "oauth2"},
+    ),
+}
+
+
+@pytest.mark.parametrize("conn_type", VENDOR_OF)
+def test_a_connection_as_uri(monkeypatch: pytest.MonkeyPatch, conn_type: str) -> None:
+    uri, values = URI_OF[conn_type]
+    monkeypatch.setenv("AIRFLOW_CONN_MINE", uri)
+    hook = hook_for("mine")
+    assert type(hook) is HOOK_OF[conn_type]
+    account = hook.account
+    assert {"base_url": hook.vendor.base_url(account)} | {n: account[n] for n in values if n != "base_url"} == values
+
+
+@pytest.mark.parametrize("conn_type", VENDOR_OF)
+@pytest.mark.parametrize("as_text", [True, False])
+def test_a_connection_as_json(hook: Callable[..., BulkJobHook], conn_type: str, *, as_text: bool) -> None:
+    extra = {"requests_per_second": 2}
+    account = hook(conn_type, extra=json.dumps(extra) if as_text else extra).account
+    assert account["requests_per_second"] == 2
+    assert account["password"] == SECRETS[conn_type]
+    assert account.conn_id == "mine"
+
+
+@pytest.mark.parametrize("conn_type", VENDOR_OF)
+def test_each_hook_has_a_default_connection(monkeypatch: pytest.MonkeyPatch, conn_type: str) -> None:
+    monkeypatch.setenv(f"AIRFLOW_CONN_{conn_type.upper()}_DEFAULT", URI_OF[conn_type][0])
+    assert HOOK_OF[conn_type]().account["password"] == URI_OF[conn_type][1]["password"]
+
+
+@pytest.mark.parametrize("conn_type", VENDOR_OF)
+async def test_the_connection_is_read_the_same_without_holding_the_loop(
+    monkeypatch: pytest.MonkeyPatch, conn_type: str
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_MINE", URI_OF[conn_type][0])
+    hook = HOOK_OF[conn_type]("mine")
+    assert await hook.load_account() == HOOK_OF[conn_type]("mine").account
+
+
+def test_a_connection_of_another_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_MINE", "http://:word@api.example")
+    with pytest.raises(BadConnectionError, match="'mine' is of type 'http', and IntercomHook needs 'intercom'"):
+        _ = HOOK_OF["intercom"]("mine").account
+
+
+def test_hook_for_a_connection_without_bulk_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_MINE", f"unheard-of://:{SECRET}@api.example")
+    with pytest.raises(BadConnectionError, match=r"'unheard.of'.*intercom, .*acquia_campaign_studio") as caught:
+        hook_for("mine")
+    assert SECRET not in str(caught.value)
+
+
+TOLD = {
+    "intercom": "Connected to Intercom workspace ",
+    "sendgrid": "Connected to SendGrid (the host of the connection); the key has ",
+    "activecampaign": "Connected to ActiveCampaign as user ",
+    "acquia_campaign_studio": "Connected to Campaign Studio as user 'api-bot'.",
+}
+
+
+@pytest.mark.parametrize("conn_type", VENDOR_OF)
+def test_a_good_connection(hook: Callable[..., BulkJobHook], conn_type: str) -> None:
+    good, told = closing(hook(conn_type))
+    assert good
+    assert told.startswith(TOLD[conn_type])
+    assert told.endswith(".")
+    assert "None" not in told.replace("None of them", "")
+
+
+def test_a_good_oauth2_connection(hook: Callable[..., BulkJobHook]) -> None:
+    values = {"login": simulator.ACQUIA_CLIENT_ID, "password": simulator.ACQUIA_CLIENT_SECRET}
+    assert closing(hook("acquia_campaign_studio", extra={"auth_type": "oauth2"}, **values)) == (
+        True,
+        "Connected to Campaign Studio as user 'api-bot'.",
+    )
+
+
+@pytest.mark.parametrize("conn_type", VENDOR_OF)
+def test_wrong_credentials(hook: Callable[..., BulkJobHook], conn_type: str) -> None:
+    good, told = closing(hook(conn_type, password=SECRET))
+    assert not good
+    assert "Check the credentials in connection 'mine'" in told
+    assert SECRET not in told
+
+
+@pytest.mark.parametrize("conn_type", VENDOR_OF)
+@pytest.mark.parametrize("fault", ["server_error", "reset", "not_json", "rate_limit", "redirect"])
+def test_a_vendor_that_fails(hook: Callable[..., BulkJobHook], sim: Simulator, conn_type: str, fault: str) -> None:
+    sim.fault(None, fault)
+    good, told = closing(hook(conn_type))
+    assert not good
+    assert told
+    assert SECRETS[conn_type] not in told
+
+
+@pytest.mark.parametrize("conn_type", VENDOR_OF)
+def test_a_connection_that_is_incomplete(hook: Callable[..., BulkJobHook], sim: Simulator, conn_type: str) -> None:
+    good, told = closing(hook(conn_type, password=""))
+    assert not good
+    assert "'password'" in told
+    assert sim.requests(SIMULATED.get(conn_type, conn_type)) == []
+
+
+def test_a_connection_that_is_not_there() -> None:
+    good, told = closing(HOOK_OF["intercom"]("nowhere"))
+    assert not good
+    assert "nowhere" in told
+    assert "create it, or correct conn_id" in told
