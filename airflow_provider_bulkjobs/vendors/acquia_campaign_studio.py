@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from airflow_provider_bulkjobs.errors import BadConnectionError, TransientError, UnsafeAnswerError
 from airflow_provider_bulkjobs.job import BulkJob, JobState, count
@@ -57,8 +57,11 @@ def next_page(account: Account, page: str) -> str:
     here, there = urlsplit(base), urlsplit(url)
     if (there.scheme, there.netloc) != (here.scheme, here.netloc):
         raise UnsafeAnswerError("the vendor's next page of details is on another host; it was not asked")
-    path = there.path.removeprefix(here.path)
-    return f"{path}?{there.query}" if there.query else path
+    path = there.path
+    if path.startswith(f"{here.path}/"):
+        path = path[len(here.path) :]
+    # Encoded already, but for what a sloppy server leaves in; both drivers must send the same.
+    return quote(f"{path}?{there.query}" if there.query else path, safe="/?%&=+,;:@!$'()*~")
 
 
 def job_status(account: Account, job_id: str) -> Conversation[BulkJob]:
@@ -76,12 +79,13 @@ def job_status(account: Account, job_id: str) -> Conversation[BulkJob]:
         if len(asked) >= MOST_PAGES:
             raise TransientError(f"{STATES.vendor}: the details of the job did not end after {MOST_PAGES} pages")
         asked.add(page)
-        answer = (yield Request("GET", page)).json
-        if answer.get("details") is None and len(asked) == 1:
-            # Nothing else tells whether the job did any good, so this must not pass for "no failures".
-            raise TransientError(f"{STATES.vendor} answered 'completed' without the details that were asked for")
-        details = mapping(answer.get("details"))
-        contacts = listed(details.get("contacts"))
+        details = mapping((yield Request("GET", page)).json.get("details"))
+        contacts = details.get("contacts")
+        if not isinstance(contacts, list):
+            if len(asked) == 1:
+                # Nothing else tells whether the job did any good, so this must not pass for "no failures".
+                raise TransientError(f"{STATES.vendor} answered {word!r} without the details that were asked for")
+            break
         for contact in contacts:
             outcomes[outcome(contact)] += 1
         # How the last page looks is documented nowhere: no next page, an empty one, or the same one again.

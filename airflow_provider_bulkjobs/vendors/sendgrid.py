@@ -56,8 +56,8 @@ def read_import(answer: Mapping[str, Any], job_id: str) -> BulkJob:
     failed = count(results.get("errored_count"))
     if state is JobState.SUCCEEDED and failed:
         state = JobState.PARTIALLY_FAILED  # a count beats a word
-    elif state is JobState.PARTIALLY_FAILED and failed == 0:
-        failed = None  # "errored" with nothing counted: some items failed, how many is not known
+    elif state in {JobState.PARTIALLY_FAILED, JobState.FAILED} and failed == 0:
+        failed = None  # "errored" or "failed" with nothing counted: how many items failed is not known
     total = count(results.get("requested_count"))
     counted = state.is_finished and total is not None and failed is not None
     return BulkJob(

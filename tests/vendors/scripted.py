@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Conversations by a script: held by hand, and over a real server on loopback that writes down what it was asked."""
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+from requests.structures import CaseInsensitiveDict
+
+from airflow_provider_bulkjobs.errors import BulkJobError, TransientError, VendorUnavailableError
+from airflow_provider_bulkjobs.http.answers import check_answer
+from airflow_provider_bulkjobs.http.patience import IMPATIENT
+from airflow_provider_bulkjobs.http.pool import shared_driver
+from airflow_provider_bulkjobs.http.requests_driver import RequestsDriver
+from airflow_provider_bulkjobs.job import BulkJob
+from airflow_provider_bulkjobs.vendors.account import Account, read_account
+from airflow_provider_bulkjobs.vendors.base import Conversation, JobKind, Request, Response, Vendor
+
+SECRET = "s3cret-Value-for-tests"
+LOGIN = "api-bot"
+Outcome = BulkJob | BulkJobError
+
+
+@dataclass
+class Seen:
+    """One request as it came over the wire; the path as raw as it was sent, with its query."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: str
+
+
+@dataclass
+class Script:
+    """What the server will answer, in order, and what it has been asked."""
+
+    port: int
+    answers: deque[dict[str, Any]] = field(default_factory=deque)
+    seen: list[Seen] = field(default_factory=list)
+
+    def url(self, prefix: str = "") -> str:
+        return f"http://127.0.0.1:{self.port}{prefix}"
+
+    def play(self, answers: Iterable[dict[str, Any]]) -> None:
+        """Start over with these answers."""
+        self.answers = deque(answers)
+        self.seen = []
+
+
+def raw_body(answer: dict[str, Any]) -> bytes:
+    """Return a scripted body as bytes: text stays as it is, anything else becomes JSON."""
+    body = answer.get("body", "")
+    return (body if isinstance(body, str) else json.dumps(body)).encode()
+
+
+class ScriptedHandler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one packet: two would wait for each other
+    disable_nagle_algorithm = True
+    script: Script
+
+    def answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self.script.seen.append(Seen(self.command, self.path, headers, body))
+        # A request too many gets an answer that no fixture has, and stands in the list of what was seen.
+        scripted = self.script.answers.popleft() if self.script.answers else {"status": 418, "body": {}}
+        raw = raw_body(scripted)
+        self.send_response(scripted["status"])
+        for name, value in {"Content-Type": "application/json", **scripted.get("headers", {})}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(raw)))
+        self.end_headers()
+        self.wfile.write(raw)
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = answer  # noqa: N815
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        """Keep quiet."""
+
+
+def make_account(vendor: Vendor, host: str, **extra: Any) -> Account:
+    """Fill in whatever the vendor asks for; ``extra`` overrides."""
+    return read_account(
+        vendor.fields,
+        conn_id="mine",
+        host=host,
+        login=LOGIN,
+        password=SECRET,
+        extra={"requests_per_second": 0, **extra},
+    )
+
+
+def by_hand(
+    vendor: Vendor, account: Account, kind: JobKind, job_id: str, answers: Iterable[dict[str, Any]]
+) -> tuple[Outcome, list[Request]]:
+    """Hold the conversation without any driver; a failure that would be tried again is the end with no patience."""
+    script = deque(answers)
+    asked: list[Request] = []
+
+    def hold(conversation: Conversation[Any]) -> Any:
+        try:
+            request = next(conversation)
+            while True:
+                asked.append(request)
+                scripted = script.popleft()
+                headers = CaseInsensitiveDict(scripted.get("headers", {}))
+                response = Response(scripted["status"], headers, raw_body(scripted))
+                check_answer(vendor, account, request, response)
+                request = conversation.send(response)
+        except StopIteration as end:
+            return end.value
+
+    try:
+        sign_in = vendor.sign_in(account)
+        if sign_in is not None:
+            hold(sign_in)
+        outcome: Outcome = hold(kind.status(account, job_id))
+    except TransientError as error:
+        outcome = VendorUnavailableError(str(error))
+    except BulkJobError as error:
+        outcome = error
+    assert not script, f"{len(script)} answers of the script were not asked for"
+    return outcome, asked
+
+
+def over_requests(vendor: Vendor, account: Account, *starts: Callable[[], Conversation[Any]]) -> Outcome:
+    """Hold conversations on one synchronous driver; return what the last one came to."""
+    driver = RequestsDriver(vendor, account)
+    try:
+        return [driver.run(start, IMPATIENT) for start in starts][-1]
+    except BulkJobError as error:
+        return error
+    finally:
+        driver.close()
+
+
+def over_aiohttp(vendor: Vendor, account: Account, *starts: Callable[[], Conversation[Any]]) -> Outcome:
+    """Hold conversations on one shared asynchronous driver; return what the last one came to."""
+
+    async def talk() -> Outcome:
+        async with shared_driver(vendor, account) as driver:
+            try:
+                return [await driver.run(start, IMPATIENT) for start in starts][-1]
+            except BulkJobError as error:
+                return error
+
+    return asyncio.run(talk())
+
+
+DRIVERS = {"requests": over_requests, "aiohttp": over_aiohttp}

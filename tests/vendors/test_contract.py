@@ -1,0 +1,322 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every vendor owes: the same suite for each, fed by the answers in ``fixtures``.
+
+A new vendor needs no test of its own, only fixtures: ``fixtures/<conn_type>/<job_kind>/<name>.json`` with the
+``answers`` in order and either the ``job`` they come to or the name of the ``error``. Beside these it may have
+``conn`` (other values of the connection's extra), ``paths`` (what must have been asked for), ``sends`` (headers that
+must have been sent) and ``says`` (words the error must have).
+"""
+
+import base64
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from vendors.scripted import DRIVERS, LOGIN, SECRET, Outcome, Script, Seen, by_hand, make_account
+
+from airflow_provider_bulkjobs.job import BulkJob, JobState
+from airflow_provider_bulkjobs.vendors import VENDORS
+from airflow_provider_bulkjobs.vendors.base import JobKind, Vendor
+
+FIXTURES = Path(__file__).parent / "fixtures"
+JOB_ID = "j-1"
+PREFIXES = ("", "/prefix")
+
+# Written out, so that neither comes from the code it is to check.
+PATHS = {
+    ("intercom", "contacts"): "/contacts/bulk/{}",
+    ("intercom", "companies"): "/companies/bulk/{}",
+    ("intercom", "job"): "/jobs/status/{}",
+    ("intercom", "export"): "/export/content/data/{}",
+    ("sendgrid", "contacts"): "/v3/marketing/contacts/imports/{}",
+    ("sendgrid", "export"): "/v3/marketing/contacts/exports/{}",
+    ("activecampaign", "contacts"): "/api/3/import/info?batchId={}",
+    ("acquia_campaign_studio", "contacts"): "/api/contacts/job/{}",
+}
+CREDENTIALS = {
+    "intercom": ("authorization", f"Bearer {SECRET}"),
+    "sendgrid": ("authorization", f"Bearer {SECRET}"),
+    "activecampaign": ("api-token", SECRET),
+    "acquia_campaign_studio": ("authorization", f"Basic {base64.b64encode(f'{LOGIN}:{SECRET}'.encode()).decode()}"),
+}
+BULK_WORDS = {"pending", "running", "completed", "completed_with_errors"}
+DOCUMENTED = {
+    ("intercom", "contacts"): BULK_WORDS,
+    ("intercom", "companies"): BULK_WORDS,
+    ("intercom", "job"): {"pending", "success", "failed"},
+    ("intercom", "export"): {"pending", "in_progress", "completed", "complete", "no_data", "failed", "canceled"},
+    ("sendgrid", "contacts"): {"pending", "completed", "errored", "failed"},
+    ("sendgrid", "export"): {"pending", "ready", "failure"},
+    ("activecampaign", "contacts"): {"false", "waiting", "claimed", "active", "completed", "failed", "interrupted"},
+    ("acquia_campaign_studio", "contacts"): {"queued", "in_progress", "completed"},
+}
+ODD_IDS = {
+    "a/b": "a%2Fb",
+    "a?b=c": "a%3Fb%3Dc",
+    "a#b": "a%23b",
+    "%2e%2e": "%252e%252e",
+    "a b": "a%20b",
+    "é": "%C3%A9",
+    "a&batchId=x": "a%26batchId%3Dx",
+    "a+b": "a%2Bb",
+    "../a": "..%2Fa",
+    "//example.com": "%2F%2Fexample.com",
+    "a;b": "a%3Bb",
+    "a\\b": "a%5Cb",
+    "%": "%25",
+}
+GARBAGE: tuple[dict[str, Any], ...] = (
+    {},
+    {"errors": None},
+    {"errors": "x"},
+    {"errors": 5},
+    {"errors": {}},
+    {"errors": {"message": None}},
+    {"errors": [1, None]},
+    {"errors": [[], {}, {"code": None, "message": None}, {"message": {"a": 1}}, {"message": ["b"]}]},
+    {"error": 5},
+    {"error": None},
+    {"error": ""},
+    {"error": []},
+    {"error": {"message": 5}},
+    {"error": "x", "error_description": 5},
+    {"error": "x", "error_description": None},
+    {"message": None},
+    {"message": 5},
+    {"message": {"a": "b"}},
+    {"failureReasons": None},
+    {"failureReasons": "x"},
+    {"failureReasons": [1, None, "x", {}]},
+    {"failureReasons": {"a": 1}},
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    vendor: Vendor
+    kind: JobKind
+    name: str
+    content: dict[str, Any]
+
+    @property
+    def answers(self) -> list[dict[str, Any]]:
+        return self.content["answers"]
+
+    @property
+    def conn(self) -> dict[str, Any]:
+        return self.content.get("conn", {})
+
+    @property
+    def state(self) -> JobState | None:
+        return JobState(self.content["job"]["state"]) if "job" in self.content else None
+
+
+def read_cases(vendor: Vendor, kind: JobKind) -> list[Case]:
+    folder = FIXTURES / vendor.conn_type / kind.name
+    return [Case(vendor, kind, path.stem, json.loads(path.read_text())) for path in sorted(folder.glob("*.json"))]
+
+
+KINDS = [(vendor, kind) for vendor in VENDORS for kind in vendor.kinds]
+CASES = [case for vendor, kind in KINDS for case in read_cases(vendor, kind)]
+
+each_vendor = pytest.mark.parametrize("vendor", VENDORS, ids=lambda vendor: vendor.conn_type)
+each_kind = pytest.mark.parametrize(
+    ("vendor", "kind"), KINDS, ids=[f"{vendor.conn_type}-{kind.name}" for vendor, kind in KINDS]
+)
+each_case = pytest.mark.parametrize(
+    "case",
+    CASES,
+    ids=[f"{case.vendor.conn_type}-{case.kind.name}-{case.name}" for case in CASES],
+)
+each_prefix = pytest.mark.parametrize("prefix", PREFIXES, ids=["root", "prefix"])
+each_driver = pytest.mark.parametrize("driver", DRIVERS)
+
+
+def check_outcome(case: Case, outcome: Outcome) -> None:
+    if "error" in case.content:
+        assert type(outcome).__name__ == case.content["error"], outcome
+        for words in case.content.get("says", ()):
+            assert words in str(outcome)
+        assert SECRET not in str(outcome)
+    else:
+        assert isinstance(outcome, BulkJob), outcome
+        assert outcome.to_json() == {"job_id": JOB_ID, "known": True, **case.content["job"]}
+
+
+def is_same(one: Outcome, other: Outcome) -> bool:
+    return one == other if isinstance(one, BulkJob) else type(one) is type(other)
+
+
+def talk(script: Script, driver: str, case: Case, prefix: str) -> tuple[Outcome, list[Seen]]:
+    script.play(case.answers)
+    account = make_account(case.vendor, script.url(prefix), **case.conn)
+    outcome = DRIVERS[driver](case.vendor, account, lambda: case.kind.status(account, JOB_ID))
+    assert not script.answers, f"{len(script.answers)} answers of the fixture were not asked for"
+    return outcome, script.seen
+
+
+# --- the fixtures: by hand, and over both drivers
+
+
+@each_case
+def test_conversation_by_hand(case: Case) -> None:
+    account = make_account(case.vendor, "https://vendor.example.com/prefix", **case.conn)
+    outcome, asked = by_hand(case.vendor, account, case.kind, JOB_ID, case.answers)
+    check_outcome(case, outcome)
+    assert [request.path for request in asked] == case.content.get("paths", [request.path for request in asked])
+    for request in asked:
+        assert request.path.startswith("/")
+        assert SECRET not in request.path
+        assert request.method == ("GET" if request.authorized else "POST")
+        assert request.form is None or not request.authorized
+        for name, value in case.content.get("sends", {}).items():
+            sent = {**case.vendor.headers(account, None), **request.headers}
+            assert {key.lower(): text for key, text in sent.items()}[name] == value
+
+
+@each_prefix
+@each_case
+def test_both_drivers_hold_the_same_conversation(script: Script, case: Case, prefix: str) -> None:
+    account = make_account(case.vendor, script.url(prefix), **case.conn)
+    _, asked = by_hand(case.vendor, account, case.kind, JOB_ID, case.answers)
+    outcomes, wires = zip(*(talk(script, driver, case, prefix) for driver in DRIVERS), strict=True)
+    for outcome, wire in zip(outcomes, wires, strict=True):
+        check_outcome(case, outcome)
+        assert [(seen.method, seen.path) for seen in wire] == [(r.method, prefix + r.path) for r in asked]
+        check_wire(case, wire, prefix)
+    assert is_same(*outcomes)
+    name, _ = CREDENTIALS[case.vendor.conn_type]
+    assert [seen.headers.get(name) for seen in wires[0]] == [seen.headers.get(name) for seen in wires[1]]
+
+
+def check_wire(case: Case, wire: list[Seen], prefix: str) -> None:
+    is_oauth2 = case.conn.get("auth_type") == "oauth2"
+    name, value = CREDENTIALS[case.vendor.conn_type]
+    api = wire[1:] if is_oauth2 else wire
+    if api:
+        assert api[0].path == prefix + PATHS[case.vendor.conn_type, case.kind.name].format(JOB_ID)
+    for seen in api:
+        assert (seen.method, seen.body) == ("GET", "")
+        assert SECRET not in seen.path
+        assert seen.headers[name] == ("Bearer ACCESS" if is_oauth2 else value)
+        carriers = {header for header, text in seen.headers.items() if SECRET in text}
+        assert carriers <= {name}
+        assert seen.headers["accept"] == "application/json"
+        assert seen.headers["user-agent"].startswith("airflow-provider-bulkjobs/")
+        assert "cookie" not in seen.headers
+        for wanted, text in case.content.get("sends", {}).items():
+            assert seen.headers[wanted] == text
+
+
+# --- what a vendor must have
+
+
+def test_every_fixture_belongs_to_a_vendor_and_kind() -> None:
+    known = {FIXTURES / vendor.conn_type / kind.name for vendor, kind in KINDS}
+    assert {path.parent for path in FIXTURES.rglob("*") if path.is_file()} <= known
+    for case in CASES:
+        assert ("job" in case.content) != ("error" in case.content), case.name
+        allowed = {"answers", "job", "error", "conn", "paths", "sends", "says"}
+        assert set(case.content) <= allowed, case.name
+
+
+def missing_fixtures(cases: list[Case]) -> list[str]:
+    states = {case.state for case in cases}
+    wanted = {
+        "a success (state succeeded)": JobState.SUCCEEDED in states,
+        "a failure (state failed or partially_failed)": bool(states & {JobState.FAILED, JobState.PARTIALLY_FAILED}),
+        "an unfinished job (state pending or running)": bool(states & {JobState.PENDING, JobState.RUNNING}),
+        "an unknown word (UnknownStateError)": any(case.content.get("error") == "UnknownStateError" for case in cases),
+    }
+    return [what for what, is_there in wanted.items() if not is_there]
+
+
+@each_kind
+def test_kind_has_the_fixtures_it_must_have(vendor: Vendor, kind: JobKind) -> None:
+    missing = missing_fixtures(read_cases(vendor, kind))
+    assert not missing, f"{vendor.conn_type}/{kind.name} has no fixture for: {'; '.join(missing)}"
+
+
+@each_kind
+def test_every_documented_word_has_a_fixture(vendor: Vendor, kind: JobKind) -> None:
+    words = {case.content["job"]["vendor_state"] for case in read_cases(vendor, kind) if case.state}
+    assert words == DOCUMENTED.get((vendor.conn_type, kind.name), words)
+
+
+def test_missing_fixtures_are_named() -> None:
+    assert len(missing_fixtures([])) == 4
+    vendor, kind = KINDS[0]
+    success = Case(vendor, kind, "x", {"job": {"state": "succeeded"}})
+    assert not any("success" in what for what in missing_fixtures([success]))
+
+
+@each_vendor
+def test_form_explains_itself(vendor: Vendor) -> None:
+    names = [field.name for field in vendor.fields]
+    assert len(names) == len(set(names))
+    assert {"password", "host", "requests_per_second"} <= set(names)
+    for field in vendor.fields:
+        assert field.label.strip(), field.name
+        assert field.help.strip(), field.name
+        assert field.default is None or not field.choices or field.default in field.choices
+
+
+@each_vendor
+def test_vendor_is_well_formed(vendor: Vendor) -> None:
+    assert vendor.docs_url.startswith("https://")
+    assert vendor.conn_type.isidentifier()
+    assert vendor.conn_type == vendor.conn_type.lower()
+    assert vendor.label.strip()
+    assert vendor.requests_per_second >= 0
+    names = [kind.name for kind in vendor.kinds]
+    assert names
+    assert len(names) == len(set(names))
+    assert all(name.isidentifier() for name in names)
+    assert all(kind.noun.strip() for kind in vendor.kinds)
+
+
+def test_conn_types_are_unique() -> None:
+    assert len({vendor.conn_type for vendor in VENDORS}) == len(VENDORS)
+
+
+@each_vendor
+@pytest.mark.parametrize("body", GARBAGE, ids=json.dumps)
+def test_error_text_survives_garbage(vendor: Vendor, body: dict[str, Any]) -> None:
+    words = vendor.error_text(body)
+    assert words is None or isinstance(words, str)
+
+
+@each_vendor
+def test_secret_is_not_in_the_repr(vendor: Vendor) -> None:
+    account = make_account(vendor, "https://vendor.example.com")
+    assert SECRET in account.secrets
+    assert SECRET not in repr(account)
+    assert SECRET not in str(account)
+
+
+@each_vendor
+@pytest.mark.parametrize("host", ["https://vendor.example.com", "https://vendor.example.com/", "vendor.example.com"])
+def test_base_url_has_no_slash_at_its_end(vendor: Vendor, host: str) -> None:
+    assert vendor.base_url(make_account(vendor, host)) == "https://vendor.example.com"
+
+
+# --- job ids are data
+
+
+@each_prefix
+@each_driver
+@pytest.mark.parametrize("job_id", ODD_IDS)
+@each_kind
+def test_job_id_stays_one_segment(
+    script: Script, vendor: Vendor, kind: JobKind, job_id: str, driver: str, prefix: str
+) -> None:
+    case = next(case for case in read_cases(vendor, kind) if case.state and not case.state.is_finished)
+    script.play(case.answers)
+    account = make_account(vendor, script.url(prefix))
+    outcome = DRIVERS[driver](vendor, account, lambda: kind.status(account, job_id))
+    assert isinstance(outcome, BulkJob), outcome
+    assert outcome.job_id == job_id
+    path = prefix + PATHS[vendor.conn_type, kind.name].format(ODD_IDS[job_id])
+    assert [seen.path for seen in script.seen] == [path]
