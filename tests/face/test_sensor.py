@@ -370,7 +370,9 @@ def test_log_tells_what_changed_and_nothing_secret(mode, sim, account, caplog, c
     log = caplog.text + printed.out + printed.err
     assert "1 of 2 jobs done" in log
     assert "2 of 2 jobs done" in log
-    assert log.count("1 of 2 jobs done") == 1 or mode == "reschedule"
+    # Airflow 2 hands each record to two handlers, Airflow 3 prints it.
+    told = {record.created for record in caplog.records if "1 of 2 jobs done" in record.getMessage()}
+    assert (len(told) or printed.out.count("1 of 2 jobs done")) == 1 or mode == "reschedule"
     assert "activecampaign-key" not in log
     assert "@" not in re.sub(r"\S+@\d", "", log)
 
