@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A simulator of the vendors in a process of its own, and the connections that lead to it."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from typing import Any
+
+import requests
+from processes import Processes
+
+from airflow_provider_bulkjobs import simulator
+
+
+class LocalSimulator:
+    """A simulator of the vendors.
+
+    :param job_seconds: how long jobs take.
+    """
+
+    def __init__(self, processes: Processes, job_seconds: float) -> None:
+        name = "airflow_provider_bulkjobs.simulator"
+        command = [sys.executable, "-m", name, "--port", "0", "--job-seconds", str(job_seconds)]
+        log = processes.log_of("simulator")
+        processes.start("simulator", command)
+        until = time.monotonic() + 30
+        while not (found := re.search(r"http://\S+(?=\s)", log.read_text())):
+            processes.check()
+            if time.monotonic() > until:
+                raise TimeoutError("the simulator does not start")
+            time.sleep(0.1)
+        self.url = found[0]
+        self._http = requests.Session()
+        self._http.trust_env = False  # no proxy
+
+    @property
+    def connections(self) -> dict[str, dict[str, Any]]:
+        """The connections to the vendors, by id."""
+        vendors = {
+            "intercom": ("intercom", None, simulator.INTERCOM_TOKEN),
+            "sendgrid": ("sendgrid", None, simulator.SENDGRID_KEY),
+            "activecampaign": ("activecampaign", None, simulator.ACTIVECAMPAIGN_KEY),
+            "acquia_campaign_studio": ("acquia", simulator.ACQUIA_USER, simulator.ACQUIA_PASSWORD),
+        }
+        return {
+            f"{conn_type}_default": {
+                "conn_type": conn_type,
+                "host": f"{self.url}/{path}",
+                "login": login,
+                "password": password,
+            }
+            for conn_type, (path, login, password) in vendors.items()
+        }
+
+    def job(self, vendor: str, states: list[Any], items: int = 10, failed: int = 0) -> str:
+        """Make a job that says one of these words per poll, and the last one for ever; return its id."""
+        job = {"vendor": vendor, "states": states, "items": items, "failed": failed}
+        answer = self._http.post(f"{self.url}/control/jobs", json=job, timeout=10)
+        answer.raise_for_status()
+        job_id: str = answer.json()["job_id"]
+        return job_id
+
+    def polls(self) -> dict[str, int]:
+        """Return how often each job was asked about."""
+        state = self._http.get(f"{self.url}/control/state", timeout=10).json()
+        vendors = [book for book in state.values() if isinstance(book, dict) and "jobs" in book]
+        return {job["job_id"]: job["polls"] for book in vendors for job in book["jobs"]}

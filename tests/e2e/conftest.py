@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One real Airflow and one simulator for all of these tests, in .e2e/ of the checkout."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from e2e.runs import EXAMPLES, HERE, HOME, ROOT, RUN, SCRIPTS, Outcome, TriggerRows
+from local_airflow import LocalAirflow, flavour
+from local_simulator import LocalSimulator
+from processes import Processes, tail_on_failure
+
+
+@pytest.fixture(scope="session")
+def processes() -> Iterator[Processes]:
+    shutil.rmtree(HOME, ignore_errors=True)
+    with Processes(HOME) as processes:
+        yield processes
+
+
+@pytest.fixture(scope="session")
+def simulator(processes: Processes) -> LocalSimulator:
+    # Long enough for every gate to find its job unfinished.
+    return LocalSimulator(processes, job_seconds=8 * flavour(port=0).slowness)
+
+
+@pytest.fixture(scope="session")
+def airflow(processes: Processes, simulator: LocalSimulator) -> LocalAirflow:
+    airflow = LocalAirflow(HOME, [ROOT / "example_dags", HERE / "dags"], simulator.connections, processes)
+    with tail_on_failure(processes):
+        airflow.start()
+    return airflow
+
+
+@pytest.fixture(scope="session")
+def mapped_jobs(simulator: LocalSimulator) -> list[str]:
+    return [simulator.job("sendgrid", ["pending"] * number + ["completed"], items=number) for number in (1, 2, 7)]
+
+
+@pytest.fixture(scope="session")
+def outcome(airflow: LocalAirflow, simulator: LocalSimulator, mapped_jobs: list[str]) -> Outcome:
+    """Run all DAGs at once, but for the one that has to lose its triggerer."""
+    jobs = {task_id: simulator.job("sendgrid", **script) for task_id, script in SCRIPTS.items()}
+    runs = dict.fromkeys(EXAMPLES) | {"e2e_modes": jobs, "e2e_mapped": {"job_ids": mapped_jobs}}
+    outcome = Outcome(airflow)
+    with tail_on_failure(airflow.processes), TriggerRows(HOME / "airflow.db") as rows:
+        for dag_id, conf in runs.items():
+            airflow.trigger(dag_id, RUN, conf)
+        for _ in airflow.watch(RUN, seconds=180):
+            pass
+    outcome.triggers = rows.seen
+    return outcome

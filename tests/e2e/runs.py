@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What runs in the tests' Airflow, and what was seen of it."""
+
+import sqlite3
+import threading
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from local_airflow import LocalAirflow
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+HOME = ROOT / ".e2e"
+RUN = "e2e"
+EXAMPLES = tuple(f"bulkjobs_{path.stem}" for path in sorted((ROOT / "example_dags").glob("*.py")))
+
+# What the scripted jobs of the tasks of e2e_modes answer, in SendGrid's words.
+SCRIPTS: dict[str, dict[str, Any]] = {
+    "poke": {"states": ["pending", "pending", "completed"]},
+    "reschedule": {"states": ["pending", "completed"]},
+    "soft_fail_job_failed": {"states": ["pending", "failed"]},
+    "soft_fail_sensor_broken": {"states": ["pending", "a word nobody knows"]},
+    "never_fail_sensor_broken": {"states": ["pending", "a word nobody knows"]},
+    "finished_already": {"states": ["completed"]},
+}
+
+
+class TriggerRows:
+    """All that is ever in the table of the triggers while the block lasts, as text."""
+
+    def __init__(self, database: Path) -> None:
+        self.seen: set[str] = set()
+        self._database = database
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._stop.wait(0.5):
+            with suppress(sqlite3.OperationalError):  # locked for a moment
+                self.seen |= set(rows_of(self._database, "trigger"))
+
+
+def rows_of(database: Path, table: str) -> list[str]:
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        return [repr(row) for row in connection.execute(f"SELECT * FROM {table}")]
+
+
+@dataclass
+class Outcome:
+    """What was seen of the runs of all DAGs.
+
+    :param triggers: the rows of the table of the triggers.
+    """
+
+    airflow: LocalAirflow
+    triggers: set[str] = field(default_factory=set)
+
+    def states(self, dag_id: str) -> dict[str, set[str]]:
+        """Return how each task of a DAG ended, in all its copies."""
+        states: dict[str, set[str]] = {}
+        for task in self.airflow.tasks(RUN):
+            if task.dag_id == dag_id:
+                states.setdefault(task.task_id, set()).add(task.state)
+        return states
+
+    def result(self, dag_id: str, task_id: str = "gate", map_index: int = -1) -> Any:
+        return self.airflow.xcom(dag_id, RUN, task_id, map_index)
+
+    def log(self, dag_id: str, task_id: str = "gate", where: str = "") -> str:
+        return self.airflow.task_log(dag_id, RUN, task_id, where)

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""No secret, no person and no signed address gets out of the sensor, the trigger or the submits."""
+
+import base64
+import re
+
+import pytest
+from e2e.runs import HOME, rows_of
+
+from airflow_provider_bulkjobs import simulator as credentials
+
+BASIC = base64.b64encode(f"{credentials.ACQUIA_USER}:{credentials.ACQUIA_PASSWORD}".encode()).decode()
+SECRETS = [
+    credentials.INTERCOM_TOKEN,
+    credentials.SENDGRID_KEY,
+    credentials.ACTIVECAMPAIGN_KEY,
+    credentials.ACQUIA_PASSWORD,
+    credentials.ACQUIA_CLIENT_SECRET,
+    BASIC,
+]
+PERSON = re.compile(r"[\w.+-]+@example\.com")
+SIGNED = re.compile(r"https?://[^\s\"']+\?[^\s\"']+")
+
+
+def task_logs(outcome):
+    return {path: path.read_text() for path in (HOME / "logs").glob("dag_id=*/**/*.log*")}
+
+
+def xcoms(outcome):
+    return {f"XCom {number}": row for number, row in enumerate(rows_of(HOME / "airflow.db", "xcom"))}
+
+
+def triggers(outcome):
+    return {f"trigger {number}": row for number, row in enumerate(outcome.triggers)}
+
+
+def components(outcome):
+    return {path: path.read_text() for path in HOME.glob("*.log") if path.stem != "simulator"}
+
+
+@pytest.mark.parametrize(("place", "at_least"), [(task_logs, 25), (xcoms, 15), (triggers, 5), (components, 3)])
+def test_nothing_gets_out(outcome, place, at_least):
+    texts = place(outcome)
+    assert len(texts) >= at_least
+    for name, text in texts.items():
+        assert [secret for secret in SECRETS if secret in text] == [], name
+        assert PERSON.findall(text) == [], name
+        if place is not components:  # the web server logs what it is asked for
+            own = outcome.airflow.url  # Airflow's pages may have a query
+            assert [url for url in SIGNED.findall(text) if not url.startswith(own)] == [], name
+
+
+def test_the_triggers_were_seen_as_they_are(outcome):
+    kwargs = [row for row in outcome.triggers if "BulkJobTrigger" in row]
+    assert any("sendgrid_default" in row and "first_poll_at" in row for row in kwargs), "the rows are encrypted"

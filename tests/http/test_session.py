@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The session for calls of one's own: paths are relative to the connection's address, whatever is in them."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from driving import VENDOR_OF
+from raw_server import RawServer, http_answer, raw_server
+
+from airflow_provider_bulkjobs.errors import BadArgumentError
+from airflow_provider_bulkjobs.http.requests_driver import AccountSession, RequestsDriver
+from airflow_provider_bulkjobs.simulator import SENDGRID_KEY
+from airflow_provider_bulkjobs.vendors.account import Account
+
+
+@pytest.fixture
+def server() -> Iterator[RawServer]:
+    with raw_server(lambda exchange: exchange.send(http_answer())) as server:
+        yield server
+
+
+@pytest.fixture
+def session(server: RawServer, account: Callable[..., Account]) -> Iterator[AccountSession]:
+    driver = RequestsDriver(VENDOR_OF["sendgrid"], account(host=f"{server.url}/prefix"))
+    yield driver.session
+    driver.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        ("/a", "/prefix/a"),
+        ("a", "/prefix/a"),
+        ("/a?b=c", "/prefix/a?b=c"),
+        ("a?b=//c", "/prefix/a?b=//c"),
+        ("@elsewhere.example/a", "/prefix/@elsewhere.example/a"),
+        (".elsewhere.example/a", "/prefix/.elsewhere.example/a"),
+        (":1/a", "/prefix/:1/a"),
+        ("\\\\elsewhere.example", "/prefix/%5C%5Celsewhere.example"),
+        ("http:elsewhere.example", "/prefix/http:elsewhere.example"),
+    ],
+)
+def test_a_path_stays_below_the_address(session: AccountSession, server: RawServer, path: str, asked: str) -> None:
+    session.get(path)
+    assert server.lines == [f"GET {asked} HTTP/1.1"]
+    assert server.exchanges[0].headers["authorization"] == f"Bearer {SENDGRID_KEY}"
+
+
+@pytest.mark.xfail(strict=True, reason="an address in the query is taken for the address to go to, and sent nowhere")
+def test_a_path_may_have_an_address_in_its_query(session: AccountSession, server: RawServer) -> None:
+    session.get("/a?callback=https://elsewhere.example/b")
+    assert server.lines == ["GET /prefix/a?callback=https://elsewhere.example/b HTTP/1.1"]
+
+
+@pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete", "head", "options"])
+def test_no_method_leads_elsewhere(session: AccountSession, server: RawServer, method: str) -> None:
+    with pytest.raises(BadArgumentError, match="only talks to the host of its connection"):
+        getattr(session, method)("http://elsewhere.invalid/a")
+    assert server.lines == []
+
+
+def test_a_timeout_is_set_unless_asked_otherwise(session: AccountSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    send = session.send
+    monkeypatch.setattr(
+        session, "send", lambda *args, **kwargs: asked.append(kwargs["timeout"]) or send(*args, **kwargs)
+    )
+    session.get("/a")
+    session.get("/a", timeout=3)
+    assert asked == [(10.0, 60.0), 3]
+
+
+def test_headers_of_ones_own_go_along(session: AccountSession, server: RawServer) -> None:
+    session.get("/a", headers={"X-Own": "1"})
+    sent = server.exchanges[0].headers
+    assert (sent["x-own"], sent["authorization"]) == ("1", f"Bearer {SENDGRID_KEY}")

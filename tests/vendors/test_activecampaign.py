@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What only ActiveCampaign does: it refuses with HTTP 200, and its lists hold people."""
+
+from typing import Any
+
+import pytest
+from vendors.scripted import DRIVERS, SECRET, Outcome, Script, make_account
+
+from airflow_provider_bulkjobs.errors import VendorAnswerError, VendorUnavailableError
+from airflow_provider_bulkjobs.job import BulkJob
+from airflow_provider_bulkjobs.vendors.activecampaign import ActiveCampaign, batch_status
+
+VENDOR = ActiveCampaign()
+WORDS = f"no ada@example.com at https://files.example.com/a?sig=XYZ\nwith key {SECRET}"
+
+each_driver = pytest.mark.parametrize("driver", DRIVERS)
+
+
+def hold(script: Script, driver: str, body: Any, status: int = 200) -> Outcome:
+    script.play([{"status": status, "body": body}])
+    account = make_account(VENDOR, script.url())
+    return DRIVERS[driver](VENDOR, account, lambda: batch_status(account, "j-1"))
+
+
+@pytest.mark.xfail(strict=True, reason="a refusal with status 200 is told as it stands, with addresses and secrets")
+@each_driver
+@pytest.mark.parametrize(
+    ("message", "error"), [(WORDS, VendorAnswerError), (f"Rate limit exceeded. {WORDS}", VendorUnavailableError)]
+)
+@pytest.mark.parametrize("flag", ["Success", "success"])
+def test_a_refusal_with_status_200_is_told_without_what_must_not_be_logged(
+    script: Script, driver: str, flag: str, message: str, error: type[Exception]
+) -> None:
+    outcome = hold(script, driver, {flag: 0, "message": message})
+    assert type(outcome) is error
+    assert "https://files.example.com/a" in str(outcome)
+    for forbidden in ("ada@", "sig=", "XYZ", SECRET, "\n"):
+        assert forbidden not in str(outcome)
+
+
+@each_driver
+@pytest.mark.parametrize("status", [400, 403, 404, 422])
+def test_any_other_refusal_is_told_without_them_too(script: Script, driver: str, status: int) -> None:
+    told = str(hold(script, driver, {"message": WORDS, "failureReasons": [WORDS]}, status))
+    assert "https://files.example.com/a" in told
+    for forbidden in ("ada@", "sig=", "XYZ", SECRET, "\n"):
+        assert forbidden not in told
+
+
+@each_driver
+def test_people_stay_out_of_the_job(script: Script, driver: str) -> None:
+    body = {"status": "completed", "success": ["4711"], "failure": ["ada@example.com"]}
+    job = hold(script, driver, body)
+    assert isinstance(job, BulkJob)
+    assert (job.created, job.failed) == (1, 1)
+    assert "ada@" not in repr(job)
+    assert "4711" not in repr(job)

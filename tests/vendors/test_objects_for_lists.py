@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A server may send a list with gaps as an object. The failures in it must not pass for none."""
+
+from typing import Any
+
+import pytest
+from vendors.scripted import DRIVERS, Script, make_account
+
+from airflow_provider_bulkjobs.job import BulkJob, JobState
+from airflow_provider_bulkjobs.vendors.acquia_campaign_studio import AcquiaCampaignStudio
+from airflow_provider_bulkjobs.vendors.activecampaign import ActiveCampaign
+from airflow_provider_bulkjobs.vendors.base import Vendor
+
+each_driver = pytest.mark.parametrize("driver", DRIVERS)
+FAILED_CONTACT = {"id": 2, "statusCode": 400}
+
+
+def passes_for_a_success(script: Script, driver: str, vendor: Vendor, *bodies: Any) -> bool:
+    script.play({"status": 200, "body": body} for body in bodies)
+    account = make_account(vendor, script.url())
+    outcome = DRIVERS[driver](vendor, account, lambda: vendor.kinds[0].status(account, "j-1"))
+    return isinstance(outcome, BulkJob) and outcome.state is JobState.SUCCEEDED
+
+
+@each_driver
+def test_activecampaigns_failures_as_a_list(script: Script, driver: str) -> None:
+    body = {"status": "completed", "success": ["123"], "failure": ["invalid@example.com"]}
+    assert not passes_for_a_success(script, driver, ActiveCampaign(), body)
+
+
+@pytest.mark.xfail(strict=True, reason="failures that come as an object count as none, and the batch as a success")
+@each_driver
+def test_activecampaigns_failures_as_an_object(script: Script, driver: str) -> None:
+    body = {"status": "completed", "success": ["123"], "failure": {"1": "invalid@example.com"}}
+    assert not passes_for_a_success(script, driver, ActiveCampaign(), body)
+
+
+@each_driver
+def test_acquias_contacts_as_an_object_on_the_first_page(script: Script, driver: str) -> None:
+    page = {"status": "completed", "details": {"contacts": {"1": FAILED_CONTACT}}}
+    assert not passes_for_a_success(script, driver, AcquiaCampaignStudio(), {"status": "completed"}, page)
+
+
+@pytest.mark.xfail(
+    strict=True, reason="a later page without a list ends the count, and what it says of failures is lost"
+)
+@pytest.mark.parametrize(
+    "details",
+    [{"contacts": {"1": FAILED_CONTACT}}, [{"contacts": [FAILED_CONTACT]}], "nonsense"],
+    ids=["contacts an object", "details a list", "details a text"],
+)
+@each_driver
+def test_acquias_later_pages(script: Script, driver: str, details: Any) -> None:
+    first = {"contacts": [{"id": 1, "statusCode": 200}], "next-page": "/api/contacts/job/j-1?details=1&page=2"}
+    pages = [{"status": "completed", "details": each} for each in (first, details)]
+    assert not passes_for_a_success(script, driver, AcquiaCampaignStudio(), {"status": "completed"}, *pages)
