@@ -40,6 +40,7 @@ __all__ = [
     "conf",
     "first_poke_at",
     "get_connection_async",
+    "reschedule",
 ]
 
 
@@ -56,6 +57,18 @@ async def get_connection_async(conn_id: str) -> Connection:
     from asgiref.sync import sync_to_async
 
     return await sync_to_async(BaseHook.get_connection)(conn_id)
+
+
+def reschedule(at: float) -> Exception:
+    """Return the exception that ends a poke and starts the next one at a time, in epoch seconds."""
+    from datetime import UTC, datetime
+
+    try:
+        from airflow.sdk.exceptions import AirflowRescheduleException
+    except ImportError:
+        from airflow.exceptions import AirflowRescheduleException
+    error: Exception = AirflowRescheduleException(datetime.fromtimestamp(at, UTC))
+    return error
 
 
 def first_poke_at(context: Context) -> datetime | None:

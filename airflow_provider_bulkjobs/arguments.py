@@ -14,7 +14,7 @@ from airflow_provider_bulkjobs.errors import BadArgumentError
 AllowedFailures = int | float | None
 LONGEST = 512
 # What a list, or a mapped task's results, look like after a template has turned them into text.
-RENDERED_LIST = re.compile(r"\s*[\[({].*[\])}]\s*|<.*>|Lazy\w*Sequence\(.*\)", re.DOTALL)
+RENDERED_LIST = re.compile(r"\s*(\[.*\]|[({].*[,'\"].*[)}])\s*|<.*>|Lazy\w*Sequence\(.*\)", re.DOTALL)
 
 
 def is_literal(value: Any) -> bool:
@@ -63,9 +63,9 @@ def read_job_ids(value: Any) -> list[str]:
             "output itself (job_id=submit.output), or set render_template_as_native_obj=True on the DAG"
         )
     if isinstance(value, str | int) or value is None:
-        ids = [_read_job_id(value)]
+        ids = [read_job_id(value)]
     elif isinstance(value, Iterable) and not isinstance(value, Mapping | bytes):
-        ids = [_read_job_id(item) for item in value]
+        ids = [read_job_id(item) for item in value]
     else:
         raise BadArgumentError(f"job_id is a {type(value).__name__}: give the vendor's job id, or a list of them")
     if not ids:
@@ -78,7 +78,11 @@ def read_job_ids(value: Any) -> list[str]:
     return ids
 
 
-def _read_job_id(value: Any) -> str:
+def read_job_id(value: Any) -> str:
+    """Return one job id as a string.
+
+    :raises BadArgumentError: it is empty, or cannot be an id.
+    """
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise BadArgumentError(
             f"job_id is {'None' if value is None else 'a ' + type(value).__name__}: give the vendor's job id "
@@ -131,7 +135,9 @@ def read_expected_items(value: Any) -> int | None:
 
     :raises BadArgumentError: it is not a whole number above 0, nor ``None``.
     """
-    number = int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
+    number = int(value) if isinstance(value, str) and re.fullmatch(r"\s*[0-9]{1,15}\s*", value) else value
+    if isinstance(number, float) and number.is_integer():
+        number = int(number)
     if number is None or (isinstance(number, int) and not isinstance(number, bool) and number > 0):
         return number
     raise BadArgumentError(

@@ -88,7 +88,14 @@ class VendorUnavailableError(BulkJobError):
 
 
 class WaitTooLongError(BulkJobError):
-    """The next request would have to wait for longer than the caller wants to."""
+    """The next request would have to wait for longer than the caller wants to.
+
+    :param seconds: how long.
+    """
+
+    def __init__(self, message: str, *, seconds: float = 0.0) -> None:
+        super().__init__(message)
+        self.seconds = seconds
 
 
 class DeadlineReachedError(BulkJobError):

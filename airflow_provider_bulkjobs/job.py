@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+LONGEST_NUMBER = 15  # digits
+MOST_ITEMS = 10**LONGEST_NUMBER  # nobody counts that many
+ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")  # without it, "12:00" and "now" would become moments of today
 FAR_FUTURE = 253402300800  # 1 January 10000 in epoch seconds: where datetime ends
 
 
@@ -70,27 +74,28 @@ class BulkJob:
 
 def count(value: Any) -> int | None:
     """Return a vendor's number of items, or ``None`` for anything that is not one."""
-    if isinstance(value, bool) or value is None:
+    number = _digits(value) if isinstance(value, str) else value
+    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number < MOST_ITEMS:
         return None
-    if isinstance(value, str):
-        return int(value) if value.isascii() and value.isdigit() else None
-    if isinstance(value, (int, float)) and value >= 0 and value == value // 1:
-        return int(value)
-    return None
+    return int(number) if number == int(number) else None
 
 
 def utc_time(value: Any) -> str | None:
     """Return a vendor's time (epoch seconds or ISO 8601) as ISO 8601 in UTC, or ``None`` if it is neither."""
-    if isinstance(value, str) and value.isascii() and value.isdigit():
-        value = int(value)
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
+    if isinstance(value, str) and (digits := _digits(value)) is not None:
+        value = digits
+    if isinstance(value, int | float) and not isinstance(value, bool):
         return datetime.fromtimestamp(value, UTC).isoformat() if 0 < value < FAR_FUTURE else None
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not ISO_DATE.match(value):
         return None
     import pendulum
 
     try:
         moment = pendulum.parse(value)
-    except ValueError:
+        return moment.in_timezone("UTC").isoformat() if isinstance(moment, pendulum.DateTime) else None
+    except (ValueError, TypeError, OverflowError):
         return None
-    return moment.in_timezone("UTC").isoformat() if isinstance(moment, pendulum.DateTime) else None
+
+
+def _digits(value: str) -> int | None:
+    return int(value) if len(value) <= LONGEST_NUMBER and value.isascii() and value.isdigit() else None

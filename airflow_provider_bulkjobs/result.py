@@ -48,7 +48,7 @@ def summarize(*, vendor: str, conn_id: str, job_kind: str, jobs: Sequence[BulkJo
         "job_count": len(jobs),
         "jobs": listed,
     }
-    while len(json.dumps(result).encode()) > LARGEST:
+    while listed and len(json.dumps(result).encode()) > LARGEST:
         listed.pop()
     return result
 

@@ -17,7 +17,7 @@ class Schedule:
     :param poke_interval: seconds between polls.
     :param exponential_backoff: grow the time between polls: the interval's half at first, then doubled each time,
         each plus up to as much again by chance.
-    :param max_wait: the longest time between polls, in seconds.
+    :param max_wait: the longest time between polls with ``exponential_backoff``, in seconds.
     """
 
     poke_interval: float
@@ -30,6 +30,5 @@ class Schedule:
             # As BaseSensorOperator has it, with a limit that keeps the power from overflowing.
             least = max(self.poke_interval * 2.0 ** (min(polls, 40) - 2), 1.0)
             wait = least * random.uniform(1.0, 2.0)  # noqa: S311
-        else:
-            wait = self.poke_interval * random.uniform(1.0 - JITTER, 1.0)  # noqa: S311
-        return wait if self.max_wait is None else min(wait, self.max_wait)
+            return wait if self.max_wait is None else min(wait, self.max_wait)
+        return self.poke_interval * random.uniform(1.0 - JITTER, 1.0)  # noqa: S311

@@ -133,6 +133,13 @@ class Wait:
         jobs = job_ids[0] if len(job_ids) == 1 else f"of {len(job_ids)} jobs"
         return f"{self.vendor.conn_type} {self.kind.noun} {jobs}"
 
+    @property
+    def standing(self) -> str:
+        """How things stand, for the message of a wait that has to end."""
+        unfinished = self.unfinished
+        done = len(self._jobs) - len(unfinished)
+        return f"{self.name()}: {done} of {len(self._jobs)} jobs done, unfinished are {unfinished[:MOST_NAMED]}"
+
     def news(self) -> str | None:
         """Return a line on how things stand, if that has changed since the last one."""
         if not self._changed or not any(self._jobs.values()):

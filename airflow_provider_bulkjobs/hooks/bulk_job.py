@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from airflow_provider_bulkjobs._airflow import AirflowNotFoundException, BaseHook, get_connection_async
-from airflow_provider_bulkjobs.arguments import read_job_ids
+from airflow_provider_bulkjobs.arguments import read_job_id
 from airflow_provider_bulkjobs.errors import (
     BadArgumentError,
     BadConnectionError,
@@ -15,6 +15,7 @@ from airflow_provider_bulkjobs.errors import (
     JobNotFoundError,
 )
 from airflow_provider_bulkjobs.hooks.connection_form import form_behaviour, form_widgets
+from airflow_provider_bulkjobs.redact import redact
 from airflow_provider_bulkjobs.vendors import VENDORS
 from airflow_provider_bulkjobs.vendors.account import Account, read_account, read_extra
 
@@ -73,7 +74,7 @@ class BulkJobHook(BaseHook):
         """
         from airflow_provider_bulkjobs.http.patience import Patience
 
-        kind, [job_id] = self.job_kind(job_kind), read_job_ids(job_id)
+        kind, job_id = self.job_kind(job_kind), read_job_id(job_id)
         return self.driver.run(lambda: kind.status(self.account, job_id), Patience(report=self.log.warning))
 
     async def aget_job(self, job_id: str | int, job_kind: str | None = None) -> BulkJob:
@@ -81,7 +82,7 @@ class BulkJobHook(BaseHook):
         from airflow_provider_bulkjobs.http.patience import Patience
         from airflow_provider_bulkjobs.http.pool import shared_driver
 
-        kind, [job_id] = self.job_kind(job_kind), read_job_ids(job_id)
+        kind, job_id = self.job_kind(job_kind), read_job_id(job_id)
         account = await self.load_account()
         async with shared_driver(self.vendor, account) as driver:
             return await driver.run(lambda: kind.status(account, job_id), Patience(report=self.log.warning))
@@ -93,7 +94,7 @@ class BulkJobHook(BaseHook):
         """
         from airflow_provider_bulkjobs.http.patience import Patience
 
-        cancel, [job_id] = self.cancel_of(job_kind), read_job_ids(job_id)
+        cancel, job_id = self.cancel_of(job_kind), read_job_id(job_id)
         try:
             self.driver.run(lambda: cancel(self.account, job_id), Patience(failures=3, report=self.log.warning))
         except JobNotFoundError:
@@ -104,7 +105,7 @@ class BulkJobHook(BaseHook):
         from airflow_provider_bulkjobs.http.patience import Patience
         from airflow_provider_bulkjobs.http.pool import shared_driver
 
-        cancel, [job_id] = self.cancel_of(job_kind), read_job_ids(job_id)
+        cancel, job_id = self.cancel_of(job_kind), read_job_id(job_id)
         account = await self.load_account()
         try:
             async with shared_driver(self.vendor, account) as driver:
@@ -124,9 +125,10 @@ class BulkJobHook(BaseHook):
         from airflow_provider_bulkjobs.http.patience import IMPATIENT
 
         try:
-            return True, self.driver.run(lambda: self.vendor.check(self.account), IMPATIENT)
+            told = self.driver.run(lambda: self.vendor.check(self.account), IMPATIENT)
         except BulkJobError as error:
             return False, str(error)
+        return True, redact(told, self.account.secrets)
 
     def job_kind(self, name: str | None) -> JobKind:
         """Return the vendor's job kind of that name, or its default one.
@@ -164,6 +166,15 @@ class BulkJobHook(BaseHook):
         """Take the account from a connection that has been read already; return the hook."""
         self.account = self._account(connection)
         return self
+
+    def reread_connection(self) -> bool:
+        """Read the connection again; return whether it has changed, and use it from now on if so."""
+        before = self.account.fingerprint
+        self.using(_get_connection(self.conn_id))
+        if self.account.fingerprint == before:
+            return False
+        self.__dict__.pop("driver").close()
+        return True
 
     async def load_account(self) -> Account:
         """Read the connection anew, without holding the event loop."""

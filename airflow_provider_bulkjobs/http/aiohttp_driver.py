@@ -63,6 +63,11 @@ class AiohttpDriver:
             cookie_jar=aiohttp.DummyCookieJar(),
         )
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether the vendor has asked to be left alone for now."""
+        return self._throttle.pause_left(time.monotonic()) > 0
+
     async def close(self) -> None:
         """Close the connections."""
         if self._sign_in is not None:
@@ -118,18 +123,21 @@ class AiohttpDriver:
 
     async def _exchange(self, request: Request) -> Response:
         headers = await self._credentials() if request.authorized else NO_HEADERS
-        await self._wait_for_turn()
-        async with self._places:
-            response = await self._send(request, headers)
+        while True:
+            await self._wait_for_turn()
+            async with self._places:
+                if not self.is_paused:  # the pause may have begun while this one queued for a place
+                    response = await self._send(request, headers)
+                    break
         if (pause := pause_wanted(response)) is not None:
             self._throttle.pause(time.monotonic(), pause)
-        check_answer(self._vendor, self._account, request, response)
+        check_answer(self._vendor, self._account, request, response, self._token.value if self._token else None)
         return response
 
     async def _wait_for_turn(self) -> None:
         while (wait := self._throttle.reserve(time.monotonic())) > 0:
             await asyncio.sleep(wait)
-            if not self._throttle.is_paused(time.monotonic()):
+            if not self.is_paused:
                 return
 
     async def _send(self, request: Request, headers: Mapping[str, str]) -> Response:

@@ -31,6 +31,7 @@ BASE_HEADERS = {
 LARGEST_BODY = 16 * 1024 * 1024
 CONNECT_TIMEOUT = 10.0  # seconds
 TOTAL_TIMEOUT = 60.0  # seconds
+LAST_LOOK = 5.0  # seconds after the deadline in which a last question may still be answered
 EPOCH = 1_000_000_000  # a reset above this is a moment, below it a number of seconds
 LONGEST_PAUSE = 24 * 3600.0
 
@@ -74,12 +75,16 @@ def _vendor_time(headers: Mapping[str, str]) -> float:
 def _epoch(date: str) -> float | None:
     try:
         return parsedate_to_datetime(date).timestamp()
-    except ValueError:
+    except (ValueError, TypeError, OverflowError):
         return None
 
 
-def check_answer(vendor: Vendor, account: Account, request: Request, response: Response) -> None:
+def check_answer(
+    vendor: Vendor, account: Account, request: Request, response: Response, token: str | None = None
+) -> None:
     """Let a good answer pass.
+
+    :param token: the access token in use, which the vendor may repeat but we must not.
 
     :raises TransientError: try again: throttled, overloaded, down.
     :raises VendorAnswerError: the vendor said no; the message has its own words and what to look at.
@@ -87,7 +92,7 @@ def check_answer(vendor: Vendor, account: Account, request: Request, response: R
     status = response.status
     if 200 <= status < 300:
         return
-    words = _words(vendor, account, response)
+    words = _words(vendor, account, response, token)
     what = f"{vendor.label} answered {status}{f' ({words})' if words else ''}"
     if vendor.is_throttled(response) or status == 408 or status >= 500:
         raise TransientError(what, retry_after=pause_wanted(response))
@@ -113,14 +118,15 @@ def _place(response: Response) -> str:
     return redact(f"{where.scheme}://{where.hostname}") if where.hostname else "another place"
 
 
-def _words(vendor: Vendor, account: Account, response: Response) -> str:
+def _words(vendor: Vendor, account: Account, response: Response, token: str | None) -> str:
     try:
         words = vendor.error_text(response.json)
     except TransientError:
         words = None
     if not words:
         words = HTTPStatus(response.status).phrase if response.status in set(HTTPStatus) else ""
-    return redact(words, account.secrets)
+    sent = [value.rpartition(" ")[2] for value in vendor.headers(account, token).values()]
+    return redact(words, [*account.secrets, *sent])
 
 
 def credential_headers(vendor: Vendor, account: Account, token: str | None) -> dict[str, str]:

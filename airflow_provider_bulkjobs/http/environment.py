@@ -15,6 +15,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from airflow_provider_bulkjobs.errors import BadConnectionError
+
 CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _building = threading.Lock()
 
@@ -32,9 +34,14 @@ def proxy_for(url: str) -> str | None:
 
 
 def ca_bundle() -> str:
-    """Return the file or folder of certificates to trust: the environment's, or else the one requests ships."""
+    """Return the file or folder of certificates to trust: the environment's, or else the one requests ships.
+
+    :raises BadConnectionError: the environment names one that is not there.
+    """
     for name in CA_VARIABLES:
         if path := os.environ.get(name):
+            if not Path(path).exists():
+                raise BadConnectionError(f"The environment variable {name} names certificates that are not there.")
             return path
     import certifi
 

@@ -71,7 +71,7 @@ class Patience:
         :raises DeadlineReachedError: at the deadline, where the sleep would have lasted longer.
         """
         if seconds > self.longest_sleep:
-            raise WaitTooLongError(f"the next request would have to wait {seconds:.1f} s")
+            raise WaitTooLongError(f"the next request would have to wait {seconds:.1f} s", seconds=seconds)
         left = max(self.remaining(), 0.0)
         time.sleep(min(seconds, left))
         if seconds > left:

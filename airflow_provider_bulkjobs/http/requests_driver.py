@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from tenacity import Retrying
 from airflow_provider_bulkjobs.errors import (
     BadArgumentError,
     CredentialsError,
+    DeadlineReachedError,
     TransientError,
     UnsafeAnswerError,
 )
@@ -25,6 +27,7 @@ from airflow_provider_bulkjobs.http.answers import (
     BASE_HEADERS,
     CONNECT_TIMEOUT,
     LARGEST_BODY,
+    LAST_LOOK,
     TOTAL_TIMEOUT,
     check_answer,
     credential_headers,
@@ -39,6 +42,7 @@ from airflow_provider_bulkjobs.vendors.account import Account
 from airflow_provider_bulkjobs.vendors.base import Conversation, Request, Response, Token, Vendor
 
 T = TypeVar("T")
+ABSOLUTE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:)?//")
 CHUNK = 64 * 1024
 
 
@@ -74,7 +78,7 @@ class AccountSession(requests.Session):
         :param url: a path such as ``/v3/scopes``, or a URL of the same origin.
         :raises BadArgumentError: the URL is of another origin, where the credentials must not go.
         """
-        if "://" in url or url.startswith("//"):
+        if ABSOLUTE.match(url):
             if origin(urljoin(self.base_url, url)) != origin(self.base_url):
                 raise BadArgumentError("this session only talks to the host of its connection; use requests itself")
         else:
@@ -96,6 +100,11 @@ class RequestsDriver:
         self._token_lock = threading.Lock()
         self.session = AccountSession(vendor.base_url(account), self._credentials)
         self.session.headers.update(BASE_HEADERS)
+
+    @property
+    def pause_left(self) -> float:
+        """For how many seconds the vendor has asked to be left alone."""
+        return self._throttle.pause_left(time.monotonic())
 
     def close(self) -> None:
         """Close the connections."""
@@ -154,19 +163,22 @@ class RequestsDriver:
 
     def _exchange(self, request: Request, patience: Patience) -> Response:
         self._wait_for_turn(patience)
-        response = self._send(request)
+        if patience.remaining() < -LAST_LOOK:
+            raise DeadlineReachedError("the vendor's answers took too long")
+        response = self._send(request, min(TOTAL_TIMEOUT, max(patience.remaining(), LAST_LOOK)))
         if (pause := pause_wanted(response)) is not None:
             self._throttle.pause(time.monotonic(), pause)
-        check_answer(self._vendor, self._account, request, response)
+        check_answer(self._vendor, self._account, request, response, self._token.value if self._token else None)
         return response
 
     def _wait_for_turn(self, patience: Patience) -> None:
         while (wait := self._throttle.reserve(time.monotonic())) > 0:
             patience.sleep(wait)
-            if not self._throttle.is_paused(time.monotonic()):
+            if not self.pause_left:
                 return
 
-    def _send(self, request: Request) -> Response:
+    def _send(self, request: Request, seconds: float | None = None) -> Response:
+        seconds = TOTAL_TIMEOUT if seconds is None else seconds
         started = time.monotonic()
         try:
             with self.session.request(
@@ -175,10 +187,11 @@ class RequestsDriver:
                 authorized=request.authorized,
                 headers=dict(request.headers),
                 data=request.form,
+                timeout=(min(CONNECT_TIMEOUT, seconds), seconds),
                 allow_redirects=False,
                 stream=True,
             ) as answer:
-                return Response(answer.status_code, answer.headers, _read(answer, started))
+                return Response(answer.status_code, answer.headers, _read(answer, started + seconds))
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             timed_out = isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError)
             raise network_error(self._vendor, self._account, error, timed_out=timed_out) from None
@@ -204,13 +217,13 @@ class RequestsDriver:
             return token
 
 
-def _read(answer: requests.Response, started: float) -> bytes:
+def _read(answer: requests.Response, deadline: float) -> bytes:
     body = bytearray()
     # Whatever has arrived by now, so that a server that drips cannot hold the worker for longer than the total timeout.
     while chunk := answer.raw.read1(CHUNK, decode_content=True):
         body += chunk
         if len(body) > LARGEST_BODY:
             raise UnsafeAnswerError(f"the answer is larger than {LARGEST_BODY} bytes; it was not read")
-        if time.monotonic() > started + TOTAL_TIMEOUT:
+        if time.monotonic() > deadline:
             raise requests.Timeout
     return bytes(body)

@@ -27,9 +27,9 @@ class Throttle:
         self._next = turn + (self._gap or (AFTER_PAUSE if turn > now else 0.0))
         return turn - now
 
-    def is_paused(self, now: float) -> bool:
-        """Tell whether the vendor asked for silence; a turn that falls into it is void."""
-        return now < self._paused_until
+    def pause_left(self, now: float) -> float:
+        """Return for how many seconds nobody may go; a turn that falls into a pause is void."""
+        return max(self._paused_until - now, 0.0)
 
     def pause(self, now: float, seconds: float) -> None:
         """Let nobody go for so many seconds."""

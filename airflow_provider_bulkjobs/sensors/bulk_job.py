@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bulkjobs import errors
@@ -21,6 +20,7 @@ from airflow_provider_bulkjobs._airflow import (
     TaskDeferred,
     conf,
     first_poke_at,
+    reschedule,
 )
 from airflow_provider_bulkjobs.arguments import (
     check_literals,
@@ -32,16 +32,18 @@ from airflow_provider_bulkjobs.arguments import (
 from airflow_provider_bulkjobs.failures import JobFailedError, JobGoneError
 from airflow_provider_bulkjobs.gate import judge
 from airflow_provider_bulkjobs.result import describe
+from airflow_provider_bulkjobs.sensors.asking import ask_about_all
 from airflow_provider_bulkjobs.wait import Wait
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_bulkjobs.hooks.bulk_job import BulkJobHook
-    from airflow_provider_bulkjobs.http.patience import Patience
 
 FIRST_POLLS = 10.0  # seconds the first polls of many jobs may take on the worker
 FLOOR = 5.0  # seconds before the trigger may fire: sooner, its event can overtake the deferral itself
+SHORTEST_INTERVAL = 1.0  # seconds between polls in the triggerer, where a poke_interval of 0 would be a tight loop
+LONGEST_TIMEOUT = 10 * 365 * 86400.0  # seconds, which dates can still be reckoned with
 BACKSTOP = 300.0  # seconds Airflow's own timeout leaves to the trigger's
 
 
@@ -111,7 +113,7 @@ class BulkJobSensor(BaseSensorOperator):
             try:
                 result = read_event(event)
             except DeadlinePassedError as error:
-                raise AirflowSensorTimeout(self._timed_out("bulk jobs", str(error))) from error
+                raise AirflowSensorTimeout(self._timed_out(str(error))) from error
             except errors.JobVanishedError as error:
                 raise JobGoneError(str(error)) from error
             return self._pass(result)
@@ -128,15 +130,22 @@ class BulkJobSensor(BaseSensorOperator):
         else:
             deadline = wait.started_at + self.timeout
             patience = Patience(remaining=lambda: deadline - time.time(), report=self.log.warning)
+        later = 0.0
         try:
-            self._ask(hook, wait, patience)
+            ask_about_all(hook, wait, patience, silent_fail=self.silent_fail)
         except errors.WaitTooLongError as error:
-            self.log.warning("%s; asking at the next poke", error)
+            self.log.warning("%s; asking again after that", error)
+            later = error.seconds
+        except errors.DeadlineReachedError as error:
+            raise AirflowSensorTimeout(self._timed_out(f"{wait.standing} ({error})")) from error
         if not wait.unfinished:
             return PokeReturnValue(is_done=True, xcom_value=self._pass(wait.result))
-        if time.time() - wait.started_at > self.timeout:
+        deadline = wait.started_at + self.timeout
+        if time.time() > deadline:
             # BaseSensorOperator would say so a moment later, but from where never_fail does not reach.
-            raise AirflowSensorTimeout(self._timed_out(wait.name()))
+            raise AirflowSensorTimeout(self._timed_out(wait.standing))
+        if later > self.poke_interval and not (self.silent_fail or self.never_fail):  # which would swallow it
+            raise reschedule(min(time.time() + later, deadline))
         return PokeReturnValue(is_done=False)
 
     def on_kill(self) -> None:
@@ -146,7 +155,10 @@ class BulkJobSensor(BaseSensorOperator):
             hook = type(self._hook)(self.conn_id)
             for job_id in self._wait.unfinished:
                 self.log.info("The task was killed: asking %s to stop job %s", hook.vendor.label, job_id)
-                hook.cancel_job(job_id, self.job_kind)
+                try:
+                    hook.cancel_job(job_id, self.job_kind)
+                except errors.BulkJobError as error:
+                    self.log.warning("Job %s could not be stopped: %s", job_id, error)
 
     def _start(self) -> tuple[BulkJobHook, Wait]:
         if self._hook and self._wait:
@@ -171,39 +183,18 @@ class BulkJobSensor(BaseSensorOperator):
         self._hook, self._wait = hook, wait
         return hook, wait
 
-    def _ask(self, hook: BulkJobHook, wait: Wait, patience: Patience, *, seconds: float | None = None) -> None:
-        until = None if seconds is None else time.monotonic() + seconds
-        try:
-            for job_id in wait.unfinished:
-                with wait.asking(job_id):
-                    job = hook.driver.run(partial(wait.kind.status, hook.account, job_id), patience)
-                    wait.note(job, time.time())
-                if until is not None and time.monotonic() > until:
-                    break
-        except errors.JobVanishedError as error:
-            raise JobGoneError(str(error)) from error
-        except errors.DeadlineReachedError as error:
-            raise AirflowSensorTimeout(self._timed_out(wait.name(), str(error))) from error
-        finally:
-            if news := wait.news():
-                self.log.info("%s", news)
-
     def _poke_or_defer(self) -> dict[str, Any]:
         from airflow_provider_bulkjobs.http.patience import Patience
         from airflow_provider_bulkjobs.schedule import Schedule
         from airflow_provider_bulkjobs.triggers.bulk_job import BulkJobTrigger
 
         hook, wait = self._start()
-        leave_alone = 0.0
+        until = time.time() + FIRST_POLLS
+        patience = Patience(failures=1, longest_sleep=1.0, remaining=lambda: until - time.time())
         try:
-            self._ask(hook, wait, Patience(failures=1, longest_sleep=1.0), seconds=FIRST_POLLS)
-        except (errors.VendorUnavailableError, errors.WaitTooLongError) as error:
+            ask_about_all(hook, wait, patience, silent_fail=self.silent_fail)
+        except (errors.VendorUnavailableError, errors.WaitTooLongError, errors.DeadlineReachedError) as error:
             self.log.warning("%s; going on in the triggerer", error)
-            leave_alone = getattr(error, "retry_after", None) or 0.0
-        except errors.BulkJobError:
-            if not self.silent_fail:
-                raise
-            self.log.exception("Going on in the triggerer, because of silent_fail")
         if not wait.unfinished:
             return self._pass(wait.result)
         max_wait = self.max_wait.total_seconds() if self.max_wait else None
@@ -217,16 +208,16 @@ class BulkJobSensor(BaseSensorOperator):
                 job_kind=wait.kind.name,
                 started_at=wait.started_at,
                 deadline=deadline,
-                first_poll_at=time.time() + max(schedule.wait_after(1), FLOOR, leave_alone),
+                first_poll_at=time.time() + max(schedule.wait_after(1), FLOOR, hook.driver.pause_left),
                 heard=wait.heard,
-                poke_interval=self.poke_interval,
+                poke_interval=max(self.poke_interval, SHORTEST_INTERVAL),
                 exponential_backoff=self.exponential_backoff,
                 max_wait=max_wait,
                 silent_fail=self.silent_fail,
                 cancel_on_kill=self.cancel_on_kill,
             ),
             method_name="execute_complete",
-            timeout=timedelta(seconds=deadline - time.time() + BACKSTOP),
+            timeout=timedelta(seconds=min(deadline - time.time(), LONGEST_TIMEOUT) + BACKSTOP),
         )
 
     def _pass(self, result: dict[str, Any]) -> dict[str, Any]:
@@ -237,8 +228,8 @@ class BulkJobSensor(BaseSensorOperator):
         self.log.info("%s. The gate opens: %s.", told, verdict.reason)
         return result
 
-    def _timed_out(self, name: str, reason: str | None = None) -> str:
-        return f"{name}: not finished within timeout={self.timeout:.0f} s{f' ({reason})' if reason else ''}"
+    def _timed_out(self, standing: str) -> str:
+        return f"Not finished within timeout={self.timeout:.0f} s. {standing}"
 
     @contextmanager
     def _as_a_sensor_fails(self) -> Iterator[None]:

@@ -127,7 +127,10 @@ class BulkJobTrigger(BaseTrigger):
         hook = await asyncio.to_thread(self._load_hook)
         for job_id in self._wait.unfinished if self._wait else self.job_ids:
             self.log.info("The task was killed: asking %s to stop job %s", hook.vendor.label, job_id)
-            await hook.acancel_job(job_id, self.job_kind)
+            try:
+                await hook.acancel_job(job_id, self.job_kind)
+            except BulkJobError as error:
+                self.log.warning("Job %s could not be stopped: %s", job_id, error)
 
     async def _run(self) -> dict[str, Any]:
         hook = await asyncio.to_thread(self._load_hook)
@@ -147,7 +150,10 @@ class BulkJobTrigger(BaseTrigger):
         except TimeoutError:
             if not clock.expired():
                 raise
-            return timed_out(self._last_report)
+            await self._last_look(hook, wait)
+            if wait.unfinished:
+                problem = f" (the last problem: {self._last_report})" if self._last_report else ""
+                return timed_out(wait.standing + problem)
         return finished(wait.result)
 
     def _load_hook(self) -> BulkJobHook:
@@ -167,12 +173,32 @@ class BulkJobTrigger(BaseTrigger):
             try:
                 async with shared_driver(hook.vendor, account) as driver:
                     return await self._poll(wait, partial(self._ask, driver, account, wait, patience))
-            except CredentialsError:
+            except CredentialsError as error:
                 # The key may have been renewed during the wait. If the connection still has the old one, it was not.
                 renewed = await self._load_account(hook)
                 if renewed.fingerprint == account.fingerprint:
-                    raise
+                    if not self.silent_fail:
+                        raise
+                    self._report(f"{error} (going on, because of silent_fail)")
+                    await asyncio.sleep(self.schedule.wait_after(1))
                 account = renewed
+
+    async def _last_look(self, hook: BulkJobHook, wait: Wait) -> None:
+        """Ask once more at the deadline: the jobs may have ended since the last poll, or while no triggerer ran."""
+        from airflow_provider_bulkjobs.http.answers import LAST_LOOK
+        from airflow_provider_bulkjobs.http.patience import IMPATIENT
+        from airflow_provider_bulkjobs.http.pool import shared_driver
+
+        try:
+            async with asyncio.timeout(LAST_LOOK):
+                account = await self._load_account(hook)
+                async with shared_driver(hook.vendor, account) as driver:
+                    if not driver.is_paused:
+                        await asyncio.gather(
+                            *(self._ask(driver, account, wait, IMPATIENT, job_id) for job_id in wait.unfinished)
+                        )
+        except (BulkJobError, TimeoutError) as error:
+            self.log.info("A last look at the deadline came to nothing: %s", error)
 
     async def _load_account(self, hook: BulkJobHook) -> Account:
         async with _lookups.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
@@ -207,7 +233,8 @@ class BulkJobTrigger(BaseTrigger):
         try:
             with wait.asking(job_id):
                 wait.note(await driver.run(lambda: wait.kind.status(account, job_id), patience), time.time())
-        except JobVanishedError:
+            self._last_report = ""
+        except (JobVanishedError, CredentialsError):
             raise
         except BulkJobError as error:
             if not self.silent_fail:

@@ -6,6 +6,9 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_bulkjobs import errors
+from airflow_provider_bulkjobs.job import JobState
+
+FINISHED = {state.value for state in JobState if state.is_finished}
 
 
 class DeadlinePassedError(errors.BulkJobError):
@@ -17,9 +20,9 @@ def finished(result: dict[str, Any]) -> dict[str, Any]:
     return {"status": "finished", "result": result}
 
 
-def timed_out(last_problem: str) -> dict[str, Any]:
-    """Return the event for the deadline, with the last problem there was, if any."""
-    return {"status": "timeout", "message": last_problem}
+def timed_out(how_it_stands: str) -> dict[str, Any]:
+    """Return the event for the deadline."""
+    return {"status": "timeout", "message": how_it_stands}
 
 
 def failed(error: errors.BulkJobError) -> dict[str, Any]:
@@ -35,8 +38,11 @@ def read_event(event: Any) -> dict[str, Any]:
         which must never pass for a success.
     """
     match event:
-        case {"status": "finished", "result": dict(result)}:
-            return result
+        case {
+            "status": "finished",
+            "result": {"state": str(state), "total": _, "failed": _, "jobs": list(), "job_count": int()} as result,
+        } if state in FINISHED:
+            return dict(result)
         case {"status": "timeout", "message": str(message)}:
             raise DeadlinePassedError(message)
         case {"status": "error", "error": str(name), "message": str(message)}:

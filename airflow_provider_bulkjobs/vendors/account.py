@@ -113,6 +113,8 @@ def _checked(conn_id: str, declared: Field, value: Any) -> Any:
     # A line break in a header value would smuggle in a second header.
     if not text.isprintable():
         raise _bad(conn_id, declared, "contains a line break or another invisible character", "Copy it again.")
+    if not text.isascii() and not declared.is_standard:
+        raise _bad(conn_id, declared, "contains characters that no request header can carry", "Copy it again.")
     if declared.choices and text not in declared.choices:
         raise _bad(conn_id, declared, f"is {text[:40]!r}", f"Choose one of {', '.join(declared.choices)}.")
     return text
@@ -142,9 +144,11 @@ def _base_url(conn_id: str, declared: Field, host: str, port: int | None, schema
         scheme, rest = schema or "https", host
     try:
         parts = urlsplit(f"{scheme.lower()}://{rest}")
-        port = parts.port or port
+        port = parts.port or port or None
     except ValueError:
         raise _bad(conn_id, declared, "is not an address", f"Example: {declared.placeholder}") from None
+    if port is not None and not 0 < port < 65536:
+        raise _bad(conn_id, declared, f"has the port {port}", "A port is between 1 and 65535.")
     if parts.scheme not in {"http", "https"}:
         raise _bad(conn_id, declared, f"starts with {parts.scheme[:20]!r}", "Use https://.")
     if parts.username is not None or parts.query or parts.fragment:
@@ -155,7 +159,7 @@ def _base_url(conn_id: str, declared: Field, host: str, port: int | None, schema
             f"Give the address alone, like {declared.placeholder}",
         )
     name = parts.hostname or ""
-    if not re.fullmatch(r"[\w.-]+|[0-9a-f:.]+", name) or not re.fullmatch(r"[\w./~%-]*", parts.path):
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+|[0-9a-f:.]+", name) or not re.fullmatch(r"[A-Za-z0-9_./~%-]*", parts.path):
         raise _bad(conn_id, declared, "is not an address", f"Example: {declared.placeholder}")
     address = f"[{name}]" if ":" in name else name
     return f"{parts.scheme}://{address}{f':{port}' if port else ''}{parts.path.rstrip('/')}"
@@ -189,6 +193,6 @@ def rate_field(requests_per_second: float) -> Field:
         "How many requests a second one process may send to this account; 0 means no limit of our own. "
         "With several triggerers, give each its share.",
         type="number",
-        default=int(requests_per_second) if requests_per_second.is_integer() else requests_per_second,
+        default=int(requests_per_second) if requests_per_second == int(requests_per_second) else requests_per_second,
         placeholder=f"{requests_per_second:g}",
     )

@@ -12,7 +12,8 @@ from typing import Any
 
 from airflow_provider_bulkjobs.errors import TransientError, VendorAnswerError
 from airflow_provider_bulkjobs.job import BulkJob, JobState
-from airflow_provider_bulkjobs.vendors.account import Account, Field, rate_field
+from airflow_provider_bulkjobs.redact import redact
+from airflow_provider_bulkjobs.vendors.account import Account, Field
 from airflow_provider_bulkjobs.vendors.base import (
     Conversation,
     JobKind,
@@ -60,7 +61,8 @@ def read_batch(answer: Mapping[str, Any], job_id: str) -> BulkJob:
 
 
 def _length(value: Any) -> int:
-    return len(value) if isinstance(value, list) else 0
+    # A list, but PHP makes an object of one with gaps.
+    return len(value) if isinstance(value, list | dict) else 0
 
 
 def refusal(answer: Mapping[str, Any]) -> str | None:
@@ -70,12 +72,12 @@ def refusal(answer: Mapping[str, Any]) -> str | None:
     return str(answer.get("message") or "no reason given") if refused else None
 
 
-def batch_status(account: Account, job_id: str) -> Conversation[BulkJob]:  # noqa: ARG001
+def batch_status(account: Account, job_id: str) -> Conversation[BulkJob]:
     """Ask for one batch."""
     answer = (yield Request("GET", f"/api/3/import/info?batchId={path_segment(job_id)}")).json
     if (reason := refusal(answer)) is not None:
         error = TransientError if THROTTLED in reason else VendorAnswerError
-        raise error(f"{STATES.vendor} answered 200, but refused: {reason}")
+        raise error(f"{STATES.vendor} answered 200, but refused: {redact(reason, account.secrets)}")
     return read_batch(answer, job_id)
 
 
@@ -102,7 +104,6 @@ class ActiveCampaign(Vendor):
             placeholder="64 letters and digits",
             required=True,
         ),
-        rate_field(requests_per_second),
     )
     kinds = (JobKind("contacts", "contact import", batch_status),)
 

@@ -18,7 +18,7 @@ from urllib.parse import quote
 from airflow_provider_bulkjobs.errors import TransientError, UnknownStateError
 from airflow_provider_bulkjobs.job import BulkJob, JobState
 from airflow_provider_bulkjobs.redact import redact
-from airflow_provider_bulkjobs.vendors.account import Account, Field
+from airflow_provider_bulkjobs.vendors.account import Account, Field, rate_field
 
 T = TypeVar("T")
 
@@ -36,7 +36,7 @@ class Request:
     method: str
     path: str
     headers: Mapping[str, str] = field(default_factory=dict)
-    form: Mapping[str, str] | None = None
+    form: Mapping[str, str] | None = field(default=None, repr=False)  # it may hold the client secret
     authorized: bool = True
 
 
@@ -70,7 +70,7 @@ Conversation = Generator[Request, Response, T]
 class Token:
     """An access token and the seconds it is good for."""
 
-    value: str
+    value: str = field(repr=False)
     expires_in: float
 
 
@@ -101,8 +101,14 @@ class Vendor(ABC):
     docs_url: ClassVar[str]
     fields: ClassVar[tuple[Field, ...]]
     kinds: ClassVar[tuple[JobKind, ...]]  # the first is the default
-    requests_per_second: ClassVar[float]  # the published limit; 0 where there is none
+    requests_per_second: ClassVar[float] = 0.0  # the published limit; 0 where there is none
     bad_key_statuses: ClassVar[frozenset[int]] = frozenset({401})
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Give every vendor the field for the rate limit."""
+        super().__init_subclass__(**kwargs)
+        if "fields" in cls.__dict__:
+            cls.fields = (*cls.fields, rate_field(cls.requests_per_second))
 
     @abstractmethod
     def base_url(self, account: Account) -> str:

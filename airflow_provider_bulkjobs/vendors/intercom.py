@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_bulkjobs.job import BulkJob, JobState, count, utc_time
-from airflow_provider_bulkjobs.vendors.account import Account, Field, rate_field
+from airflow_provider_bulkjobs.vendors.account import Account, Field
 from airflow_provider_bulkjobs.vendors.base import (
     Conversation,
     JobKind,
@@ -164,7 +164,6 @@ class Intercom(Vendor):
             "The Intercom-Version to ask for. Empty: Preview for bulk contacts and companies, 2.15 for the rest.",
             placeholder="Preview",
         ),
-        rate_field(requests_per_second),
     )
     kinds = (
         JobKind("contacts", "contact import", contacts_status),

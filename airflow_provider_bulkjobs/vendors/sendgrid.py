@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_bulkjobs.job import BulkJob, JobState, count, utc_time
-from airflow_provider_bulkjobs.vendors.account import Account, Field, rate_field
+from airflow_provider_bulkjobs.vendors.account import Account, Field
 from airflow_provider_bulkjobs.vendors.base import (
     Conversation,
     JobKind,
@@ -132,7 +132,6 @@ class SendGrid(Vendor):
             "The user name of the subuser to act for, when the key belongs to the parent account.",
             placeholder="subuser",
         ),
-        rate_field(requests_per_second),
     )
     kinds = (
         JobKind("contacts", "contact import", import_status),
