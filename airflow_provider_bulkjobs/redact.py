@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-EMAIL = re.compile(r"[^\s\"'<>(),;:=\[\]]+@[^\s\"'<>(),;:=\[\]]+")
+EMAIL = re.compile(r"[^\s\"'<>(),;:=\[\]]+(?:@|%40)[^\s\"'<>(),;:=\[\]]+")
 URL_QUERY = re.compile(r"(https?://[^\s\"'<>?#]*)[?#][^\s\"'<>]*", re.IGNORECASE)
 MOST = 500
 

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".demo"
 RUN = "demo"
 LONGEST = 240.0  # seconds for all pipelines
-JOB_SECONDS = 8.0
+JOB_SECONDS = 12.0
 VERDICT = re.compile(
     r"(?P<vendor>\w+) contacts: (?P<state>\w+); (?P<numbers>[^;]*); jobs: .{1,300}?\. "
     r"The gate (?P<verdict>opens|stays closed): (?P<reason>.+?)\.(?=[\s\"'\\]|$)"

@@ -35,6 +35,8 @@ SETTINGS = {
     "TRIGGERER__JOB_HEARTBEAT_SEC": "1",
     "TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "3",
     "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
+    # How long the end of a task's process may go unnoticed. A task that is back by then fails in the scheduler.
+    "WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
 }
 
 

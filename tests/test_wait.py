@@ -47,6 +47,14 @@ def test_a_job_without_a_record_has_a_grace_too():
         wait.note(nothing_yet, 1000 + GRACE + 1)
 
 
+def test_a_job_without_a_record_has_not_vanished():
+    wait = make_wait("a")
+    wait.note(BulkJob("a", JobState.PENDING, "false", known=False), 1001)
+    wait.note_missing("a", 1000 + GRACE)
+    with pytest.raises(errors.JobNotFoundError):
+        wait.note_missing("a", 1000 + GRACE + 1)
+
+
 def test_no_record_of_a_job_that_was_seen_is_no_news():
     wait = make_wait("a")
     wait.note(BulkJob("a", JobState.RUNNING, "active"), 1001)

@@ -20,6 +20,7 @@ from airflow_provider_bulkjobs.errors import (
     TransientError,
     VendorAnswerError,
 )
+from airflow_provider_bulkjobs.http.environment import NO_CERTIFICATES
 from airflow_provider_bulkjobs.redact import redact
 from airflow_provider_bulkjobs.vendors.account import Account
 from airflow_provider_bulkjobs.vendors.base import Request, Response, Vendor
@@ -92,7 +93,7 @@ def check_answer(
     status = response.status
     if 200 <= status < 300:
         return
-    words = _words(vendor, account, response, token)
+    words = _words(vendor, account, response, token if request.authorized else None)
     what = f"{vendor.label} answered {status}{f' ({words})' if words else ''}"
     if vendor.is_throttled(response) or status == 408 or status >= 500:
         raise TransientError(what, retry_after=pause_wanted(response))
@@ -125,7 +126,7 @@ def _words(vendor: Vendor, account: Account, response: Response, token: str | No
         words = None
     if not words:
         words = HTTPStatus(response.status).phrase if response.status in set(HTTPStatus) else ""
-    sent = [value.rpartition(" ")[2] for value in vendor.headers(account, token).values()]
+    sent = [value.rpartition(" ")[2] for value in vendor.headers(account, token or "-").values()]
     return redact(words, [*account.secrets, *sent])
 
 
@@ -150,6 +151,8 @@ def network_error(vendor: Vendor, account: Account, error: Exception, *, timed_o
             f"The certificate of {urlsplit(vendor.base_url(account)).hostname} is not trusted. Check the host of "
             f"connection {account.conn_id!r}; for a certificate authority of your own set REQUESTS_CA_BUNDLE."
         )
+    if "X509" in str(error):
+        return BadConnectionError(NO_CERTIFICATES)
     if timed_out:
         return TransientError(f"{vendor.label} did not answer in time")
     return TransientError(f"{vendor.label} could not be reached, or broke off ({type(error).__name__})")

@@ -18,6 +18,7 @@ from urllib.request import getproxies, proxy_bypass
 from airflow_provider_bulkjobs.errors import BadConnectionError
 
 CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
+NO_CERTIFICATES = f"There are no certificates where the environment says ({', '.join(CA_VARIABLES)})."
 _building = threading.Lock()
 
 
@@ -57,4 +58,7 @@ def _build_tls_context(bundle: str) -> ssl.SSLContext:
 def tls_context(bundle: str) -> ssl.SSLContext:
     """Return the process's TLS context for a bundle. The first call takes some 30 ms: never on an event loop."""
     with _building:
-        return _build_tls_context(bundle)
+        try:
+            return _build_tls_context(bundle)
+        except OSError as error:
+            raise BadConnectionError(NO_CERTIFICATES) from error

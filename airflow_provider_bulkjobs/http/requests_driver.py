@@ -35,7 +35,7 @@ from airflow_provider_bulkjobs.http.answers import (
     origin,
     pause_wanted,
 )
-from airflow_provider_bulkjobs.http.environment import ca_bundle, proxy_for
+from airflow_provider_bulkjobs.http.environment import ca_bundle, proxy_for, tls_context
 from airflow_provider_bulkjobs.http.patience import Patience
 from airflow_provider_bulkjobs.http.throttle import Throttle
 from airflow_provider_bulkjobs.vendors.account import Account
@@ -59,6 +59,8 @@ class AccountSession(requests.Session):
         self._authorize = authorize
         self.trust_env = False  # it would take a password from ~/.netrc; see environment.py for the rest
         self.verify = ca_bundle()
+        if base_url.startswith("https:"):
+            tls_context(self.verify)  # requests would tell a bundle that is none as an outage
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         if proxy := proxy_for(base_url):
             self.proxies = {"http": proxy, "https": proxy}
@@ -78,7 +80,7 @@ class AccountSession(requests.Session):
         :param url: a path such as ``/v3/scopes``, or a URL of the same origin.
         :raises BadArgumentError: the URL is of another origin, where the credentials must not go.
         """
-        if ABSOLUTE.match(url):
+        if ABSOLUTE.match(url.strip()):
             if origin(urljoin(self.base_url, url)) != origin(self.base_url):
                 raise BadArgumentError("this session only talks to the host of its connection; use requests itself")
         else:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from airflow_provider_bulkjobs.errors import BadConnectionError
 
@@ -159,10 +159,15 @@ def _base_url(conn_id: str, declared: Field, host: str, port: int | None, schema
             f"Give the address alone, like {declared.placeholder}",
         )
     name = parts.hostname or ""
-    if not re.fullmatch(r"[A-Za-z0-9_.-]+|[0-9a-f:.]+", name) or not re.fullmatch(r"[A-Za-z0-9_./~%-]*", parts.path):
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+|[0-9a-f:.]+", name) or not _is_plain(parts.path):
         raise _bad(conn_id, declared, "is not an address", f"Example: {declared.placeholder}")
     address = f"[{name}]" if ":" in name else name
     return f"{parts.scheme}://{address}{f':{port}' if port else ''}{parts.path.rstrip('/')}"
+
+
+def _is_plain(path: str) -> bool:
+    """Tell whether a path is one that every library sends as it stands."""
+    return quote(unquote(path)) == path and not {".", ".."} & set(path.split("/"))
 
 
 def read_extra(conn_id: str, extra: str | None) -> dict[str, Any]:

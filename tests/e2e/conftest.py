@@ -21,7 +21,7 @@ def processes() -> Iterator[Processes]:
 @pytest.fixture(scope="session")
 def simulator(processes: Processes) -> LocalSimulator:
     # Long enough for every gate to find its job unfinished.
-    return LocalSimulator(processes, job_seconds=8 * flavour(port=0).slowness)
+    return LocalSimulator(processes, job_seconds=8 * max(2, flavour(port=0).slowness))
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ from pathlib import Path
 import certifi
 import pytest
 
+from airflow_provider_bulkjobs.errors import BadConnectionError
 from airflow_provider_bulkjobs.http.environment import ca_bundle, proxy_for, tls_context
 
 HTTPS = "https://api.vendor.example/v3"
@@ -62,12 +63,13 @@ def test_the_bundle_that_requests_ships() -> None:
     assert ca_bundle() == certifi.where()
 
 
-def test_the_variables_count_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_variables_count_in_their_order(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("SSL_CERT_DIR", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):
-        monkeypatch.setenv(name, f"/{name}")
-        assert ca_bundle() == f"/{name}"
+        (tmp_path / name).touch()
+        monkeypatch.setenv(name, str(tmp_path / name))
+        assert ca_bundle() == str(tmp_path / name)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "")
-    assert ca_bundle() == "/CURL_CA_BUNDLE"
+    assert ca_bundle() == str(tmp_path / "CURL_CA_BUNDLE")
 
 
 def test_a_tls_context_is_made_once() -> None:
@@ -81,5 +83,5 @@ def test_a_bundle_may_be_a_folder(tmp_path: Path) -> None:
 
 
 def test_a_bundle_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="No such file"):
+    with pytest.raises(BadConnectionError, match="SSL_CERT_FILE"):
         tls_context(str(tmp_path / "gone.pem"))

@@ -55,3 +55,7 @@ def test_a_long_text_is_read_in_no_time() -> None:
     began = time.perf_counter()
     redact("a" * 15_000)
     assert time.perf_counter() - began < 0.1
+
+
+def test_addresses_in_urls_are_blanked_out_too() -> None:
+    assert "ada" not in redact("GET https://vendor.example/contacts/ada%40example.com was refused")

@@ -39,8 +39,9 @@ def test_a_pause_holds_for_everybody_and_ends_one_by_one(per_second: float) -> N
 def test_a_pause_is_over_when_it_is_over() -> None:
     throttle = Throttle(0)
     throttle.pause(100.0, 30)
-    assert throttle.is_paused(129.9)
-    assert not throttle.is_paused(130.0)
+    assert throttle.pause_left(129.5) == pytest.approx(0.5)
+    assert throttle.pause_left(130.0) == 0
+    assert throttle.pause_left(131.0) == 0
     assert throttle.reserve(130.0) == 0
     assert throttle.reserve(130.0) == 0
 
@@ -50,7 +51,7 @@ def test_a_turn_taken_before_the_pause_is_void_while_it_lasts() -> None:
     assert throttle.reserve(100.0) == 0
     assert throttle.reserve(100.0) == 1
     throttle.pause(100.5, 10)
-    assert throttle.is_paused(101.0)
+    assert throttle.pause_left(101.0) == pytest.approx(9.5)
     assert throttle.reserve(101.0) == pytest.approx(9.5)
 
 
@@ -58,11 +59,12 @@ def test_the_longer_pause_counts() -> None:
     throttle = Throttle(0)
     throttle.pause(100.0, 30)
     throttle.pause(101.0, 1)
+    assert throttle.pause_left(129.0) == pytest.approx(1)
     assert throttle.reserve(101.0) == pytest.approx(29)
 
 
 def test_a_pause_of_no_length_stops_nobody() -> None:
     throttle = Throttle(0)
     throttle.pause(100.0, 0)
-    assert not throttle.is_paused(100.0)
+    assert throttle.pause_left(100.0) == 0
     assert throttle.reserve(100.0) == 0

@@ -22,7 +22,6 @@ def hold(script: Script, driver: str, body: Any, status: int = 200) -> Outcome:
     return DRIVERS[driver](VENDOR, account, lambda: batch_status(account, "j-1"))
 
 
-@pytest.mark.xfail(strict=True, reason="a refusal with status 200 is told as it stands, with addresses and secrets")
 @each_driver
 @pytest.mark.parametrize(
     ("message", "error"), [(WORDS, VendorAnswerError), (f"Rate limit exceeded. {WORDS}", VendorUnavailableError)]

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the package imports is what it declares: a dependency of a dependency may be gone, or another, tomorrow."""
+
+import ast
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parent.parent
+PACKAGE = PROJECT / "airflow_provider_bulkjobs"
+DECLARED = {
+    re.match(r"[\w.-]+", each)[0].lower(): each
+    for each in tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["dependencies"]
+}
+# What a declared distribution has, or brings along in every release that there is.
+DISTRIBUTION_OF = {"airflow": "apache-airflow", "asgiref": "apache-airflow", "certifi": "requests", "yarl": "aiohttp"}
+OPTIONAL = {"wtforms", "flask_appbuilder"}  # for the forms of an Airflow that has them
+
+
+def imported() -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for file in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module]
+            else:
+                continue
+            for name in names:
+                found.setdefault(name.partition(".")[0], set()).add(file.name)
+    return {name: files for name, files in found.items() if name not in sys.stdlib_module_names | {PACKAGE.name}}
+
+
+# Its HTTPResponse.read1 is younger than what requests is content with.
+TOO_OLD = pytest.mark.xfail(strict=True, reason="requests allows urllib3 before 2.2, where every answer breaks")
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        pytest.param(module, marks=[TOO_OLD] if module == "urllib3" and "urllib3" not in DECLARED else [])
+        for module in sorted(set(imported()) - OPTIONAL)
+    ],
+)
+def test_what_is_imported_is_declared(module):
+    assert DISTRIBUTION_OF.get(module, module) in DECLARED, f"{module} is imported by {imported()[module]}"
+
+
+def test_what_is_declared_is_imported():
+    modules = {DISTRIBUTION_OF.get(module, module) for module in imported()}
+    assert set(DECLARED) - {"apache-airflow-providers-common-compat"} <= modules
