@@ -20,8 +20,8 @@ def processes() -> Iterator[Processes]:
 
 @pytest.fixture(scope="session")
 def simulator(processes: Processes) -> LocalSimulator:
-    # Long enough for every gate to find its job unfinished.
-    return LocalSimulator(processes, job_seconds=8 * max(2, flavour(port=0).slowness))
+    # Long enough for every gate to find its job unfinished, also on a machine that is busy with something else.
+    return LocalSimulator(processes, job_seconds=max(30, 8 * flavour(port=0).slowness))
 
 
 @pytest.fixture(scope="session")
