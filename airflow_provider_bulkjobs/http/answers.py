@@ -153,9 +153,10 @@ def network_error(vendor: Vendor, account: Account, error: Exception, *, timed_o
         )
     if "X509" in str(error):
         return BadConnectionError(NO_CERTIFICATES)
+    where = f"{vendor.label} (host {urlsplit(vendor.base_url(account)).hostname} of connection {account.conn_id!r})"
     if timed_out:
-        return TransientError(f"{vendor.label} did not answer in time")
-    return TransientError(f"{vendor.label} could not be reached, or broke off ({type(error).__name__})")
+        return TransientError(f"{where} did not answer in time")
+    return TransientError(f"{where} could not be reached, or broke off ({type(error).__name__})")
 
 
 def origin(url: str) -> tuple[str, str]:

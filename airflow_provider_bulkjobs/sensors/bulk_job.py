@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from airflow_provider_bulkjobs.hooks.bulk_job import BulkJobHook
 
 FIRST_POLLS = 10.0  # seconds the first polls of many jobs may take on the worker
-FLOOR = 5.0  # seconds before the trigger may fire: sooner, its event can overtake the deferral itself
+FLOOR = 10.0  # seconds before the trigger may fire: sooner, its event can overtake the news of the deferral itself
 SHORTEST_INTERVAL = 1.0  # seconds between polls in the triggerer, where a poke_interval of 0 would be a tight loop
 LONGEST_TIMEOUT = 10 * 365 * 86400.0  # seconds, which dates can still be reckoned with
 BACKSTOP = 300.0  # seconds Airflow's own timeout leaves to the trigger's
