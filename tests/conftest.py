@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 import warnings
+from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
@@ -26,6 +27,8 @@ with warnings.catch_warnings():
     with suppress(ImportError):  # up to Airflow 3.2
         import flask_appbuilder.fieldwidgets  # noqa: F401
 
+from airflow_provider_bulkjobs.simulator import Simulator  # noqa: E402  (after Airflow, as everything else)
+
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
@@ -43,3 +46,11 @@ def no_database(monkeypatch: pytest.MonkeyPatch) -> None:
 
     if hasattr(base, "_orig_start_date"):
         monkeypatch.setattr(base, "_orig_start_date", lambda **_: None)
+
+
+@pytest.fixture
+def sim(running_simulator: Simulator) -> Iterator[Simulator]:
+    """The simulator, knowing nothing; how fast its jobs are is for ``running_simulator`` beside the tests to say."""
+    running_simulator.reset()
+    yield running_simulator
+    running_simulator.reset()

@@ -242,12 +242,6 @@ def running_simulator() -> Iterator[Simulator]:
 
 
 @pytest.fixture
-def sim(running_simulator: Simulator) -> Simulator:
-    running_simulator.reset()
-    return running_simulator
-
-
-@pytest.fixture
 def hook(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> Callable[..., BulkJobHook]:
     def make(conn_type: str, **values: Any) -> BulkJobHook:
         good = {

@@ -37,12 +37,6 @@ def running_simulator() -> Iterator[Simulator]:
 
 
 @pytest.fixture
-def sim(running_simulator: Simulator) -> Simulator:
-    running_simulator.reset()
-    return running_simulator
-
-
-@pytest.fixture
 def hook(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeHook]:
     made: list[BulkJobHook] = []
 

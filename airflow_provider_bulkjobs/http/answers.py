@@ -157,9 +157,3 @@ def network_error(vendor: Vendor, account: Account, error: Exception, *, timed_o
     if timed_out:
         return TransientError(f"{where} did not answer in time")
     return TransientError(f"{where} could not be reached, or broke off ({type(error).__name__})")
-
-
-def origin(url: str) -> tuple[str, str]:
-    """Return what credentials are bound to: scheme, and host with port."""
-    parts = urlsplit(url)
-    return parts.scheme, parts.netloc

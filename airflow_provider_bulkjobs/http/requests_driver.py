@@ -32,14 +32,13 @@ from airflow_provider_bulkjobs.http.answers import (
     check_answer,
     credential_headers,
     network_error,
-    origin,
     pause_wanted,
 )
 from airflow_provider_bulkjobs.http.environment import ca_bundle, proxy_for, tls_context
 from airflow_provider_bulkjobs.http.patience import Patience
 from airflow_provider_bulkjobs.http.throttle import Throttle
 from airflow_provider_bulkjobs.vendors.account import Account
-from airflow_provider_bulkjobs.vendors.base import Conversation, Request, Response, Token, Vendor
+from airflow_provider_bulkjobs.vendors.base import Conversation, Request, Response, Token, Vendor, origin
 
 T = TypeVar("T")
 ABSOLUTE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:)?//")

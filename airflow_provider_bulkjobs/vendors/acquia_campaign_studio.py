@@ -24,6 +24,7 @@ from airflow_provider_bulkjobs.vendors.base import (
     Vendor,
     listed,
     mapping,
+    origin,
     path_segment,
 )
 
@@ -55,7 +56,7 @@ def next_page(account: Account, page: str) -> str:
     base = base_url(account)
     url = urljoin(f"{base}/", page)
     here, there = urlsplit(base), urlsplit(url)
-    if (there.scheme, there.netloc) != (here.scheme, here.netloc):
+    if origin(url) != origin(base):
         raise UnsafeAnswerError("the vendor's next page of details is on another host; it was not asked")
     path = there.path
     if path.startswith(f"{here.path}/"):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from airflow_provider_bulkjobs.errors import TransientError, UnknownStateError
 from airflow_provider_bulkjobs.job import BulkJob, JobState
@@ -133,6 +133,12 @@ class Vendor(ABC):
     def is_throttled(self, response: Response) -> bool:
         """Tell whether an answer means "too many requests"."""
         return response.status == 429
+
+
+def origin(url: str) -> tuple[str, str]:
+    """Return what credentials are bound to: scheme, and host with port."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc
 
 
 def path_segment(job_id: str) -> str:

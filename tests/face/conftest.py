@@ -33,13 +33,6 @@ def running_simulator() -> Iterator[Simulator]:
 
 
 @pytest.fixture
-def sim(running_simulator: Simulator) -> Iterator[Simulator]:
-    running_simulator.reset()
-    yield running_simulator
-    running_simulator.reset()
-
-
-@pytest.fixture
 def connection(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     """Make a connection from keyword arguments; return its id."""
 

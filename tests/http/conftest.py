@@ -32,13 +32,6 @@ def running_simulator() -> Iterator[Simulator]:
 
 
 @pytest.fixture
-def sim(running_simulator: Simulator) -> Iterator[Simulator]:
-    running_simulator.reset()
-    yield running_simulator
-    running_simulator.reset()
-
-
-@pytest.fixture
 def account(sim: Simulator) -> Callable[..., Account]:
     """Make an account of one of the simulator's vendors, with other values where they are given."""
 

@@ -19,10 +19,10 @@ from airflow_provider_bulkjobs.errors import (
     TransientError,
     VendorAnswerError,
 )
-from airflow_provider_bulkjobs.http.answers import LONGEST_PAUSE, check_answer, network_error, origin, pause_wanted
+from airflow_provider_bulkjobs.http.answers import LONGEST_PAUSE, check_answer, network_error, pause_wanted
 from airflow_provider_bulkjobs.vendors import VENDORS
 from airflow_provider_bulkjobs.vendors.account import Account, read_account
-from airflow_provider_bulkjobs.vendors.base import Request, Response, Vendor
+from airflow_provider_bulkjobs.vendors.base import Request, Response, Vendor, origin
 
 VENDOR_OF = {vendor.conn_type: vendor for vendor in VENDORS}
 SECRET = "s3cret-of-the-account"
