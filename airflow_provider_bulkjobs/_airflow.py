@@ -12,6 +12,7 @@ from airflow.providers.common.compat.sdk import (
     AirflowSkipException,
     AirflowTaskTimeout,
     BaseHook,
+    BaseOperator,
     BaseSensorOperator,
     Connection,
     PokeReturnValue,
@@ -31,6 +32,7 @@ __all__ = [
     "AirflowSkipException",
     "AirflowTaskTimeout",
     "BaseHook",
+    "BaseOperator",
     "BaseSensorOperator",
     "Connection",
     "PokeReturnValue",
@@ -39,6 +41,7 @@ __all__ = [
     "first_poke_at",
     "get_connection_async",
     "reschedule",
+    "task_state",
 ]
 
 
@@ -85,3 +88,8 @@ def first_poke_at(context: Context) -> datetime | None:
         map_index=task_instance.map_index,
         try_number=task_instance.try_number,
     )
+
+
+def task_state(context: Context) -> Any:
+    """Return the store whose values outlive a try of the task, or ``None`` before Airflow 3.3."""
+    return context.get("task_state_store")

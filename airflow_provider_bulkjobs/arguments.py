@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from airflow_provider_bulkjobs.errors import BadArgumentError
@@ -26,19 +26,13 @@ def is_literal(value: Any) -> bool:
     return value is None or isinstance(value, int | float | dict)
 
 
-def check_literals(conn_id: Any, job_id: Any, allowed_failures: Any, expected_items: Any) -> None:
+def check_literal(value: Any, read: Callable[[Any], Any]) -> None:
     """Check when the DAG is parsed what is final by then.
 
-    :raises BadArgumentError: one of them makes no sense.
+    :raises BadArgumentError: it makes no sense.
     """
-    for value, read in (
-        (conn_id, read_conn_id),
-        (job_id, read_job_ids),
-        (allowed_failures, read_allowed_failures),
-        (expected_items, read_expected_items),
-    ):
-        if is_literal(value):
-            read(value)
+    if is_literal(value):
+        read(value)
 
 
 def read_conn_id(value: Any) -> str:

@@ -11,9 +11,11 @@
     │   ├── PermissionDeniedError grant the permission
     │   └── JobNotFoundError      check the job id, the region, the host and the account
     ├── JobVanishedError          the job was seen and is gone: its result can no longer be known
+    ├── NotFinishedError          wait for the job before asking for its results
     ├── UnknownStateError         report the word, so that it gets a meaning
     ├── UnsafeAnswerError         the vendor pointed elsewhere; credentials do not follow
     ├── TransientError            nothing: it is tried again, and only seen where patience is not wanted
+    ├── AnswerLostError           look at the vendor's pages: nobody knows whether a submit was taken
     ├── WaitTooLongError          nothing: the caller would rather do something else than wait that long
     ├── DeadlineReachedError      nothing: the sensor turns it into AirflowSensorTimeout
     └── VendorUnavailableError    wait, then resume with the job ids in the message
@@ -57,6 +59,10 @@ class JobVanishedError(BulkJobError):
     """The vendor knew the job during this wait and does not any more."""
 
 
+class NotFinishedError(BulkJobError):
+    """The results of a job were asked for before it was over."""
+
+
 class UnknownStateError(BulkJobError):
     """The vendor used a state that it documents nowhere."""
 
@@ -85,6 +91,10 @@ class VendorUnavailableError(BulkJobError):
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class AnswerLostError(BulkJobError):
+    """A request that must not be sent twice may have been obeyed or not: its answer got lost, or made no sense."""
 
 
 class WaitTooLongError(BulkJobError):

@@ -12,3 +12,7 @@ class JobFailedError(AirflowFailException):
 
 class JobGoneError(AirflowFailException):
     """The job was there and is gone (expired or deleted), so its result cannot be known."""
+
+
+class SubmitBrokenOffError(AirflowFailException):
+    """A submit ended halfway, and another try could send records twice; the message tells what was accepted."""

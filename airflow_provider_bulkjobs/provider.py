@@ -21,12 +21,15 @@ def get_provider_info() -> dict[str, Any]:
     return {
         "package-name": "airflow-provider-bulkjobs",
         "name": "Bulk jobs",
-        "description": "Wait for bulk contact imports of marketing and CRM vendors, and gate on their result.",
+        "description": "Submit bulk contact imports to marketing and CRM vendors, wait, and gate on their result.",
         "integrations": [
             {"integration-name": vendor.label, "external-doc-url": vendor.docs_url, "tags": ["service"]}
             for vendor in VENDORS
         ],
         "hooks": [{"integration-name": v.label, "python-modules": [HOOKS_MODULE]} for v in VENDORS],
+        "operators": [
+            {"integration-name": v.label, "python-modules": [f"{PACKAGE}.operators.bulk_job"]} for v in VENDORS
+        ],
         "sensors": [{"integration-name": v.label, "python-modules": [f"{PACKAGE}.sensors.bulk_job"]} for v in VENDORS],
         "triggers": [
             {"integration-name": v.label, "python-modules": [f"{PACKAGE}.triggers.bulk_job"]} for v in VENDORS

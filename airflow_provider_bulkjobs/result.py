@@ -53,6 +53,12 @@ def summarize(*, vendor: str, conn_id: str, job_kind: str, jobs: Sequence[BulkJo
     return result
 
 
+def nothing(vendor: str, conn_id: str, job_kind: str) -> dict[str, Any]:
+    """Return the result of having had nothing to submit."""
+    job = BulkJob("", JobState.SUCCEEDED, "", total=0, succeeded=0, failed=0, created=0, updated=0, deleted=0)
+    return {**summarize(vendor=vendor, conn_id=conn_id, job_kind=job_kind, jobs=[job]), "job_count": 0, "jobs": []}
+
+
 def describe(result: dict[str, Any]) -> str:
     """Return a result as a line for the log."""
     numbers = [f"{name} {result[name]}" for name in NUMBERS if result[name] is not None]

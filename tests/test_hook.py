@@ -129,7 +129,7 @@ def test_a_renewed_key_needs_a_new_hook_only_without_a_loop(hook: MakeHook, sim:
 @pytest.mark.parametrize(("conn_type", "kind"), STOPPABLE)
 def test_stopping_a_job(sim: Simulator, hook: MakeHook, call: Any, conn_type: str, kind: str) -> None:
     job_id = sim.job(SIMULATED.get(conn_type, conn_type), kind)
-    assert call(hook(conn_type), "cancel_job", job_id, kind) is None
+    assert call(hook(conn_type), "cancel_job", job_id, kind) is True
     method, path = STOPPABLE[conn_type, kind]
     assert asked(sim, conn_type) == [(method, path.format(job_id))]
 
@@ -144,7 +144,7 @@ def test_a_stopped_export_says_so(sim: Simulator, hook: MakeHook, call: Any) -> 
 def test_stopping_a_job_that_is_gone_is_no_error(
     hook: MakeHook, sim: Simulator, call: Any, conn_type: str, kind: str
 ) -> None:
-    assert call(hook(conn_type), "cancel_job", "gone", kind) is None
+    assert call(hook(conn_type), "cancel_job", "gone", kind) is False
     assert len(asked(sim, conn_type)) == 1
 
 

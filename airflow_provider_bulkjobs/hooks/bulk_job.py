@@ -12,7 +12,6 @@ from airflow_provider_bulkjobs.errors import (
     BadArgumentError,
     BadConnectionError,
     BulkJobError,
-    JobNotFoundError,
 )
 from airflow_provider_bulkjobs.hooks.connection_form import form_behaviour, form_widgets
 from airflow_provider_bulkjobs.redact import redact
@@ -20,13 +19,12 @@ from airflow_provider_bulkjobs.vendors import VENDORS
 from airflow_provider_bulkjobs.vendors.account import Account, read_account, read_extra
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow.providers.common.compat.sdk import Connection
 
-    from airflow_provider_bulkjobs.http.requests_driver import AccountSession, RequestsDriver
+    from airflow_provider_bulkjobs.http.requests_driver import RequestsDriver
+    from airflow_provider_bulkjobs.http.session import AccountSession
     from airflow_provider_bulkjobs.job import BulkJob
-    from airflow_provider_bulkjobs.vendors.base import Conversation, JobKind, Vendor
+    from airflow_provider_bulkjobs.vendors.base import JobKind, Vendor
 
 
 class BulkJobHook(BaseHook):
@@ -87,31 +85,34 @@ class BulkJobHook(BaseHook):
         async with shared_driver(self.vendor, account) as driver:
             return await driver.run(lambda: kind.status(account, job_id), Patience(report=self.log.warning))
 
-    def cancel_job(self, job_id: str | int, job_kind: str | None = None) -> None:
-        """Ask the vendor to stop a job; one that is gone already is no error.
+    def cancel_job(self, job_id: str | int, job_kind: str | None = None) -> bool:
+        """Ask the vendor to stop a job; return ``False`` if it is over already, or gone, which is no error.
+
+        Acquia forgets a job that is stopped, and also one that is over, with its details.
 
         :raises BadArgumentError: the vendor cannot stop jobs of this kind.
         """
         from airflow_provider_bulkjobs.http.patience import Patience
 
-        cancel, job_id = self.cancel_of(job_kind), read_job_id(job_id)
-        try:
-            self.driver.run(lambda: cancel(self.account, job_id), Patience(failures=3, report=self.log.warning))
-        except JobNotFoundError:
-            self.log.info("%s job %s is gone already; there is nothing to cancel", self.vendor.label, job_id)
+        kind, job_id = self.stoppable_kind(job_kind), read_job_id(job_id)
+        patience = Patience(failures=3, report=self.log.warning)
+        return self._stopped(job_id, self.driver.run(lambda: kind.stop(self.account, job_id), patience))
 
-    async def acancel_job(self, job_id: str | int, job_kind: str | None = None) -> None:
+    async def acancel_job(self, job_id: str | int, job_kind: str | None = None) -> bool:
         """Ask the vendor to stop a job, without holding the event loop. See :meth:`cancel_job`."""
         from airflow_provider_bulkjobs.http.patience import Patience
         from airflow_provider_bulkjobs.http.pool import shared_driver
 
-        cancel, job_id = self.cancel_of(job_kind), read_job_id(job_id)
+        kind, job_id = self.stoppable_kind(job_kind), read_job_id(job_id)
         account = await self.load_account()
-        try:
-            async with shared_driver(self.vendor, account) as driver:
-                await driver.run(lambda: cancel(account, job_id), Patience(failures=3, report=self.log.warning))
-        except JobNotFoundError:
-            self.log.info("%s job %s is gone already; there is nothing to cancel", self.vendor.label, job_id)
+        patience = Patience(failures=3, report=self.log.warning)
+        async with shared_driver(self.vendor, account) as driver:
+            return self._stopped(job_id, await driver.run(lambda: kind.stop(account, job_id), patience))
+
+    def _stopped(self, job_id: str, stopped: bool) -> bool:
+        if not stopped:
+            self.log.info("%s job %s is over or gone; there is nothing to cancel", self.vendor.label, job_id)
+        return stopped
 
     def get_conn(self) -> AccountSession:
         """Return a requests session with the connection's address and credentials, for calls of your own.
@@ -144,8 +145,8 @@ class BulkJobHook(BaseHook):
             )
         return kinds[name]
 
-    def cancel_of(self, job_kind: str | None) -> Callable[[Account, str], Conversation[None]]:
-        """Return the conversation that stops a job of a kind.
+    def stoppable_kind(self, job_kind: str | None) -> JobKind:
+        """Return a job kind whose jobs can be stopped.
 
         :raises BadArgumentError: the vendor cannot stop jobs of this kind.
         """
@@ -155,7 +156,7 @@ class BulkJobHook(BaseHook):
                 f"{self.vendor.label} has no way to stop a {kind.noun} (job_kind {kind.name!r}): leave out the "
                 "cancel, or stop the job in the vendor's own pages if they let you"
             )
-        return kind.cancel
+        return kind
 
     @cached_property
     def account(self) -> Account:

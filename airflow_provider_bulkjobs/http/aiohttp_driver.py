@@ -17,7 +17,7 @@ import aiohttp
 from tenacity import AsyncRetrying
 from yarl import URL
 
-from airflow_provider_bulkjobs.errors import CredentialsError, TransientError, UnsafeAnswerError
+from airflow_provider_bulkjobs.errors import CredentialsError, TransientError, UnsafeAnswerError, VendorAnswerError
 from airflow_provider_bulkjobs.http.answers import (
     BASE_HEADERS,
     CONNECT_TIMEOUT,
@@ -27,6 +27,7 @@ from airflow_provider_bulkjobs.http.answers import (
     credential_headers,
     network_error,
     pause_wanted,
+    reply,
 )
 from airflow_provider_bulkjobs.http.environment import proxy_for
 from airflow_provider_bulkjobs.http.patience import Patience
@@ -89,13 +90,20 @@ class AiohttpDriver:
             request = next(conversation)
             while True:
                 try:
-                    response = await self._ask(request)
-                except TransientError as error:
-                    response = await self._again(partial(self._ask, request), error, patience)
-                request = conversation.send(response)
+                    response = await self._ask_patiently(request, patience)
+                except VendorAnswerError as error:
+                    request = conversation.throw(error)  # it may know another way
+                else:
+                    request = reply(conversation, request, response)
         except StopIteration as end:
             result: T = end.value
             return result
+
+    async def _ask_patiently(self, request: Request, patience: Patience) -> Response:
+        try:
+            return await self._ask(request)
+        except TransientError as error:
+            return await self._again(partial(self._ask, request), error, patience)
 
     async def _again(self, ask: Callable[[], Awaitable[T]], failure: TransientError, patience: Patience) -> T:
         known: TransientError | None = failure
@@ -146,7 +154,7 @@ class AiohttpDriver:
                 request.method,
                 URL(self._base_url + request.path, encoded=True),
                 headers={**headers, **request.headers},
-                data=request.form,
+                data=request.body if request.form is None else request.form,
                 allow_redirects=False,
                 proxy=self._proxy,
             ) as answer:
@@ -154,7 +162,8 @@ class AiohttpDriver:
                 return Response(answer.status, answer.headers, body)
         except (aiohttp.ClientError, OSError) as error:
             timed_out = isinstance(error, TimeoutError)
-            raise network_error(self._vendor, self._account, error, timed_out=timed_out) from None
+            lost = not (request.repeatable or isinstance(error, aiohttp.ClientConnectorError))
+            raise network_error(self._vendor, self._account, error, timed_out=timed_out, lost=lost) from None
 
     async def _credentials(self) -> Mapping[str, str]:
         if self._token is not None and time.monotonic() < self._token_until:

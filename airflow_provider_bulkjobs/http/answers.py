@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from airflow_provider_bulkjobs import __version__
 from airflow_provider_bulkjobs.errors import (
+    AnswerLostError,
     BadConnectionError,
     BulkJobError,
     CredentialsError,
@@ -24,6 +26,9 @@ from airflow_provider_bulkjobs.http.environment import NO_CERTIFICATES
 from airflow_provider_bulkjobs.redact import redact
 from airflow_provider_bulkjobs.vendors.account import Account
 from airflow_provider_bulkjobs.vendors.base import Request, Response, Vendor
+
+Q = TypeVar("Q")
+T = TypeVar("T")
 
 BASE_HEADERS = {
     "Accept": "application/json",
@@ -88,6 +93,7 @@ def check_answer(
     :param token: the access token in use, which the vendor may repeat but we must not.
 
     :raises TransientError: try again: throttled, overloaded, down.
+    :raises AnswerLostError: the same, but the request must not be sent again.
     :raises VendorAnswerError: the vendor said no; the message has its own words and what to look at.
     """
     status = response.status
@@ -95,7 +101,11 @@ def check_answer(
         return
     words = _words(vendor, account, response, token if request.authorized else None)
     what = f"{vendor.label} answered {status}{f' ({words})' if words else ''}"
-    if vendor.is_throttled(response) or status == 408 or status >= 500:
+    if vendor.is_throttled(response):
+        raise TransientError(what, retry_after=pause_wanted(response) or vendor.pause_after(request))
+    if status == 408 or status >= 500:
+        if not request.repeatable:  # it may have been obeyed all the same
+            raise AnswerLostError(what)
         raise TransientError(what, retry_after=pause_wanted(response))
     connection = f"connection {account.conn_id!r}"
     if status < 400:
@@ -109,6 +119,19 @@ def check_answer(
     if status == 404:
         raise JobNotFoundError(f"{what}. Check the id, and the account, region and host of {connection}.")
     raise VendorAnswerError(f"{what}. The request was refused; the same again would be refused again.")
+
+
+def reply(conversation: Generator[Q, Response, T], request: Q, response: Response) -> Q:
+    """Send a conversation the answer to its request; return its next request.
+
+    :raises AnswerLostError: it can make no sense of the answer to a request that must not be sent again.
+    """
+    try:
+        return conversation.send(response)
+    except TransientError as error:
+        if getattr(request, "repeatable", True):
+            raise
+        raise AnswerLostError(str(error)) from error
 
 
 def _place(response: Response) -> str:
@@ -144,8 +167,13 @@ def credential_headers(vendor: Vendor, account: Account, token: str | None) -> d
     return headers
 
 
-def network_error(vendor: Vendor, account: Account, error: Exception, *, timed_out: bool) -> BulkJobError:
-    """Return the error for an exchange that got no answer, or half of one."""
+def network_error(
+    vendor: Vendor, account: Account, error: Exception, *, timed_out: bool, lost: bool = False
+) -> BulkJobError:
+    """Return the error for an exchange that got no answer, or half of one.
+
+    :param lost: the request may have arrived, and must not be sent again.
+    """
     if isinstance(error, ssl.SSLCertVerificationError) or "CERTIFICATE_VERIFY_FAILED" in str(error):
         return BadConnectionError(
             f"The certificate of {urlsplit(vendor.base_url(account)).hostname} is not trusted. Check the host of "
@@ -154,6 +182,7 @@ def network_error(vendor: Vendor, account: Account, error: Exception, *, timed_o
     if "X509" in str(error):
         return BadConnectionError(NO_CERTIFICATES)
     where = f"{vendor.label} (host {urlsplit(vendor.base_url(account)).hostname} of connection {account.conn_id!r})"
+    kind = AnswerLostError if lost else TransientError
     if timed_out:
-        return TransientError(f"{where} did not answer in time")
-    return TransientError(f"{where} could not be reached, or broke off ({type(error).__name__})")
+        return kind(f"{where} did not answer in time")
+    return kind(f"{where} could not be reached, or broke off ({type(error).__name__})")

@@ -31,6 +31,7 @@ class Patience:
     :param longest_sleep: the most seconds the caller will be held for by one wait.
     :param remaining: how many seconds are left until the deadline.
     :param report: what to tell about each failure that is borne with.
+    :param committing: called right before a request that must not be sent twice.
     """
 
     failures: int = 10
@@ -39,6 +40,7 @@ class Patience:
     longest_sleep: float = math.inf
     remaining: Callable[[], float] = lambda: math.inf
     report: Callable[[str], None] = log.warning
+    committing: Callable[[], None] = lambda: None
 
     def retrying(self) -> dict[str, Any]:
         """Return the arguments for a tenacity controller; its first try is the first *re*-try."""

@@ -3,28 +3,25 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
-from http.cookiejar import DefaultCookiePolicy
-from typing import Any, TypeVar
-from urllib.parse import urljoin
+from typing import BinaryIO, TypeVar
 
 import requests
 import urllib3
 from tenacity import Retrying
 
 from airflow_provider_bulkjobs.errors import (
-    BadArgumentError,
     CredentialsError,
     DeadlineReachedError,
     TransientError,
     UnsafeAnswerError,
+    VendorAnswerError,
 )
 from airflow_provider_bulkjobs.http.answers import (
-    BASE_HEADERS,
     CONNECT_TIMEOUT,
     LARGEST_BODY,
     LAST_LOOK,
@@ -33,60 +30,19 @@ from airflow_provider_bulkjobs.http.answers import (
     credential_headers,
     network_error,
     pause_wanted,
+    reply,
 )
-from airflow_provider_bulkjobs.http.environment import ca_bundle, proxy_for, tls_context
+from airflow_provider_bulkjobs.http.files import opened, send_file, told
 from airflow_provider_bulkjobs.http.patience import Patience
+from airflow_provider_bulkjobs.http.session import AccountSession
 from airflow_provider_bulkjobs.http.throttle import Throttle
 from airflow_provider_bulkjobs.vendors.account import Account
-from airflow_provider_bulkjobs.vendors.base import Conversation, Request, Response, Token, Vendor, origin
+from airflow_provider_bulkjobs.vendors.base import Conversation, Request, Response, Token, Vendor
+from airflow_provider_bulkjobs.vendors.operation import Upload
 
 T = TypeVar("T")
-ABSOLUTE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:)?//")
+Talk = Generator[Request | Upload, Response, T]
 CHUNK = 64 * 1024
-
-
-class AccountSession(requests.Session):
-    """A requests session that knows the account's address and credentials, and sends them nowhere else.
-
-    Paths are relative to the account's base URL. Redirects to other hosts are not followed, cookies are not kept,
-    and timeouts are set unless asked otherwise.
-    """
-
-    def __init__(self, base_url: str, authorize: Callable[[], dict[str, str]]) -> None:
-        super().__init__()
-        self.base_url = base_url
-        self._authorize = authorize
-        self.trust_env = False  # it would take a password from ~/.netrc; see environment.py for the rest
-        self.verify = ca_bundle()
-        if base_url.startswith("https:"):
-            tls_context(self.verify)  # requests would tell a bundle that is none as an outage
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        if proxy := proxy_for(base_url):
-            self.proxies = {"http": proxy, "https": proxy}
-
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """Return where a redirect leads, if the credentials may go there."""
-        target = super().get_redirect_target(resp)
-        if target is None or origin(urljoin(resp.url, target)) != origin(self.base_url):
-            return None
-        return target
-
-    def request(  # type: ignore[override]
-        self, method: str, url: str, *, authorized: bool = True, headers: Any = None, **kwargs: Any
-    ) -> requests.Response:
-        """Send a request to a path of the account's own host.
-
-        :param url: a path such as ``/v3/scopes``, or a URL of the same origin.
-        :raises BadArgumentError: the URL is of another origin, where the credentials must not go.
-        """
-        if ABSOLUTE.match(url.strip()):
-            if origin(urljoin(self.base_url, url)) != origin(self.base_url):
-                raise BadArgumentError("this session only talks to the host of its connection; use requests itself")
-        else:
-            url = f"{self.base_url}/{url.removeprefix('/')}"
-        kwargs.setdefault("timeout", (CONNECT_TIMEOUT, TOTAL_TIMEOUT))
-        own = self._authorize() if authorized else {}
-        return super().request(method, url, headers={**own, **(headers or {})}, **kwargs)
 
 
 class RequestsDriver:
@@ -100,7 +56,6 @@ class RequestsDriver:
         self._token_until = 0.0
         self._token_lock = threading.Lock()
         self.session = AccountSession(vendor.base_url(account), self._credentials)
-        self.session.headers.update(BASE_HEADERS)
 
     @property
     def pause_left(self) -> float:
@@ -111,12 +66,13 @@ class RequestsDriver:
         """Close the connections."""
         self.session.close()
 
-    def run(self, start: Callable[[], Conversation[T]], patience: Patience) -> T:
+    def run(self, start: Callable[[], Talk[T]], patience: Patience) -> T:
         """Hold a conversation to its end.
 
         :param start: makes the conversation; called again where an answer made no sense.
         :raises VendorUnavailableError: the vendor failed beyond ``patience``.
         :raises DeadlineReachedError: the deadline came first.
+        :raises AnswerLostError: nobody knows whether a request that must not be sent twice was obeyed.
         :raises BulkJobError: the vendor said no, or something nobody understands.
         """
         try:
@@ -124,15 +80,33 @@ class RequestsDriver:
         except TransientError as error:
             return self._again(lambda: self._talk(start(), patience), error, patience)
 
-    def _talk(self, conversation: Conversation[T], patience: Patience) -> T:
+    def ask(self, request: Request | Upload, patience: Patience) -> Response:
+        """Ask a single question; see :meth:`run`."""
+        try:
+            return self._ask(request, patience)
+        except TransientError as error:
+            return self._again(partial(self._ask, request, patience), error, patience)
+
+    @contextmanager
+    def open_file(self, path: str, headers: Mapping[str, str], most_bytes: int) -> Iterator[BinaryIO]:
+        """Open a file on the account's own host; see :func:`~airflow_provider_bulkjobs.http.files.open_file`."""
+        with (
+            told(self._vendor.label),
+            self.session.get(path, headers=dict(headers), allow_redirects=False, stream=True) as answer,
+            opened(answer, self._vendor.label, most_bytes) as file,
+        ):
+            yield file
+
+    def _talk(self, conversation: Talk[T], patience: Patience) -> T:
         try:
             request = next(conversation)
             while True:
                 try:
-                    response = self._ask(request, patience)
-                except TransientError as error:
-                    response = self._again(partial(self._ask, request, patience), error, patience)
-                request = conversation.send(response)
+                    response = self.ask(request, patience)
+                except VendorAnswerError as error:
+                    request = conversation.throw(error)  # it may know another way
+                else:
+                    request = reply(conversation, request, response)
         except StopIteration as end:
             result: T = end.value
             return result
@@ -150,7 +124,9 @@ class RequestsDriver:
 
         return Retrying(sleep=patience.sleep, **patience.retrying())(try_again)
 
-    def _ask(self, request: Request, patience: Patience) -> Response:
+    def _ask(self, request: Request | Upload, patience: Patience) -> Response:
+        if isinstance(request, Upload):
+            return send_file(request, self._vendor, self._account)
         token = self._token
         try:
             return self._exchange(request, patience)
@@ -166,6 +142,8 @@ class RequestsDriver:
         self._wait_for_turn(patience)
         if patience.remaining() < -LAST_LOOK:
             raise DeadlineReachedError("the vendor's answers took too long")
+        if not request.repeatable:
+            patience.committing()
         response = self._send(request, min(TOTAL_TIMEOUT, max(patience.remaining(), LAST_LOOK)))
         if (pause := pause_wanted(response)) is not None:
             self._throttle.pause(time.monotonic(), pause)
@@ -187,7 +165,7 @@ class RequestsDriver:
                 request.path,
                 authorized=request.authorized,
                 headers=dict(request.headers),
-                data=request.form,
+                data=request.body if request.form is None else request.form,
                 timeout=(min(CONNECT_TIMEOUT, seconds), seconds),
                 allow_redirects=False,
                 stream=True,
@@ -195,7 +173,8 @@ class RequestsDriver:
                 return Response(answer.status_code, answer.headers, _read(answer, started + seconds))
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             timed_out = isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError)
-            raise network_error(self._vendor, self._account, error, timed_out=timed_out) from None
+            lost = not (request.repeatable or never_sent(error))
+            raise network_error(self._vendor, self._account, error, timed_out=timed_out, lost=lost) from None
 
     def _credentials(self) -> dict[str, str]:
         with self._token_lock:
@@ -216,6 +195,14 @@ class RequestsDriver:
             token: Token = end.value
             self._token_until = time.monotonic() + token.expires_in * 0.9
             return token
+
+
+def never_sent(error: Exception) -> bool:
+    """Tell whether an exchange failed before the vendor can have seen anything of it."""
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return isinstance(error, requests.ConnectTimeout | requests.exceptions.ProxyError) or isinstance(
+        reason, urllib3.exceptions.NewConnectionError
+    )
 
 
 def _read(answer: requests.Response, deadline: float) -> bytes:

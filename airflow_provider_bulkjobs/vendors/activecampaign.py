@@ -25,9 +25,22 @@ from airflow_provider_bulkjobs.vendors.base import (
     mapping,
     path_segment,
 )
+from airflow_provider_bulkjobs.vendors.operation import (
+    Operation,
+    Option,
+    Order,
+    Record,
+    SubmitConversation,
+    accepted_id,
+    json_request,
+)
+from airflow_provider_bulkjobs.vendors.outcome import Outcome, ResultsConversation, finished_word
 
 DOCS_URL = "https://developers.activecampaign.com/reference/bulk-import-status-info"
 
+SUBMIT_PATH = "/api/3/import/bulk_import"
+ON_CONTACTS = ("exclude_automations",)  # the vendor's example has it in each contact
+IMPORT_PAUSE = 60.0  # seconds; imports are counted by the minute
 THROTTLED = "Rate limit exceeded"  # the importer's own limit, told with status 400
 STATES = States(
     "ActiveCampaign",
@@ -65,6 +78,10 @@ def _length(value: Any) -> int:
     return len(value) if isinstance(value, list | dict) else 0
 
 
+def _values(value: Any) -> list[Any]:
+    return list(value.values()) if isinstance(value, dict) else listed(value)
+
+
 def refusal(answer: Mapping[str, Any]) -> str | None:
     """Return why the vendor refused, from an answer with HTTP 200; the flag is spelled in two ways."""
     flag = answer.get("Success", answer.get("success"))
@@ -79,6 +96,46 @@ def batch_status(account: Account, job_id: str) -> Conversation[BulkJob]:
         error = TransientError if THROTTLED in reason else VendorAnswerError
         raise error(f"{STATES.vendor} answered 200, but refused: {redact(reason, account.secrets)}")
     return read_batch(answer, job_id)
+
+
+def batch_results(account: Account, job_id: str) -> ResultsConversation:  # noqa: ARG001
+    """Tell the ids of new contacts and the addresses that failed; why they did, and who was updated, is not told."""
+    answer = (yield Request("GET", f"/api/3/import/info?batchId={path_segment(job_id)}")).json
+    finished_word(STATES, {**answer, "status": answer.get("status") or "waiting"})  # false, before it is stored
+    yield [Outcome("created", None, {"id": one}) for one in _values(answer.get("success"))]
+    yield [Outcome("failed", None, {"email": one}) for one in _values(answer.get("failure"))]
+
+
+def submit_import(order: Order) -> SubmitConversation:
+    """Queue a batch of contacts."""
+    also = {name: value for name, value in order.options.items() if name not in ON_CONTACTS}
+    answer = (yield json_request("POST", SUBMIT_PATH, order, key="contacts", also=also)).json
+    if (reason := refusal(answer)) is not None:
+        raise VendorAnswerError(f"{STATES.vendor} answered 200, but refused: {redact(reason)}")
+    return accepted_id(STATES.vendor, answer, "batchId")
+
+
+def _check_contact(record: Record) -> str | None:
+    # One contact without a proper address, and the vendor refuses all that came with it.
+    name, _, domain = str(record.get("email", "")).partition("@")
+    return None if name and domain else "lacks an address in field 'email'"
+
+
+IMPORT = Operation(
+    "import",
+    submit_import,
+    most_items=250,
+    most_bytes=399_999,
+    check=_check_contact,
+    options=(
+        Option("exclude_automations", (bool,), "True keeps the import from starting automations"),
+        Option(
+            "callback", (dict,), "an address of yours that is told when the import is done, and why contacts failed"
+        ),
+    ),
+    option_on_records=ON_CONTACTS,
+    requests_per_minute=100,
+)
 
 
 class ActiveCampaign(Vendor):
@@ -105,7 +162,7 @@ class ActiveCampaign(Vendor):
             required=True,
         ),
     )
-    kinds = (JobKind("contacts", "contact import", batch_status),)
+    kinds = (JobKind("contacts", "contact import", batch_status, operations=(IMPORT,), results=batch_results),)
 
     def base_url(self, account: Account) -> str:
         """Return the account URL; people paste it with and without the API's path."""
@@ -131,3 +188,7 @@ class ActiveCampaign(Vendor):
     def is_throttled(self, response: Response) -> bool:
         """Tell "too many requests" also from the importer's own limit, which answers 400."""
         return response.status == 429 or (response.status == 400 and THROTTLED.encode() in response.body)
+
+    def pause_after(self, request: Request) -> float | None:
+        """Let imports pause until the next minute; the answer to one too many does not tell when."""
+        return IMPORT_PAUSE if request.path == SUBMIT_PATH else None

@@ -12,13 +12,25 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from urllib.parse import quote, urlsplit
 
-from airflow_provider_bulkjobs.errors import TransientError, UnknownStateError
+from airflow_provider_bulkjobs.errors import (
+    BadArgumentError,
+    CredentialsError,
+    JobNotFoundError,
+    PermissionDeniedError,
+    TransientError,
+    UnknownStateError,
+    VendorAnswerError,
+)
 from airflow_provider_bulkjobs.job import BulkJob, JobState
 from airflow_provider_bulkjobs.redact import redact
 from airflow_provider_bulkjobs.vendors.account import Account, Field, rate_field
+
+if TYPE_CHECKING:
+    from airflow_provider_bulkjobs.vendors.operation import Operation
+    from airflow_provider_bulkjobs.vendors.outcome import ResultsConversation
 
 T = TypeVar("T")
 
@@ -31,6 +43,9 @@ class Request:
     :param form: form fields of the body.
     :param headers: headers this request needs beside the vendor's own.
     :param authorized: ``False`` for the token request, which carries its credentials itself.
+    :param body: the body, as it goes over the wire.
+    :param repeatable: ``False`` if the vendor would do twice what is asked for twice. Such a request is sent again
+        only after an answer that proves that nothing was done.
     """
 
     method: str
@@ -38,6 +53,8 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     form: Mapping[str, str] | None = field(default=None, repr=False)  # it may hold the client secret
     authorized: bool = True
+    body: bytes | None = field(default=None, repr=False)  # it holds people
+    repeatable: bool = True
 
 
 @dataclass(frozen=True)
@@ -81,12 +98,33 @@ class JobKind:
     :param noun: what people call such a job: "contact import".
     :param status: the conversation that finds out how a job stands.
     :param cancel: the conversation that stops a job, where the vendor can.
+    :param operations: what can be submitted as such a job.
+    :param results: the conversation that tells how each item fared, where the vendor does.
     """
 
     name: str
     noun: str
     status: Callable[[Account, str], Conversation[BulkJob]]
     cancel: Callable[[Account, str], Conversation[None]] | None = None
+    operations: tuple[Operation, ...] = ()
+    results: Callable[[Account, str], ResultsConversation] | None = None
+
+    def stop(self, account: Account, job_id: str) -> Conversation[bool]:
+        """Stop a job; return ``False`` if it is over already, or gone."""
+        if self.cancel is None:
+            raise BadArgumentError(f"there is no way to stop a {self.noun}")
+        try:
+            yield from self.cancel(account, job_id)
+        except JobNotFoundError:
+            return False
+        except VendorAnswerError as error:
+            if isinstance(error, CredentialsError | PermissionDeniedError):
+                raise
+            job = yield from self.status(account, job_id)
+            if not job.state.is_finished:
+                raise
+            return False
+        return True
 
 
 class Vendor(ABC):
@@ -133,6 +171,10 @@ class Vendor(ABC):
     def is_throttled(self, response: Response) -> bool:
         """Tell whether an answer means "too many requests"."""
         return response.status == 429
+
+    def pause_after(self, request: Request) -> float | None:  # noqa: ARG002
+        """Return how many seconds to pause after "too many requests", where the answer does not tell."""
+        return None
 
 
 def origin(url: str) -> tuple[str, str]:

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Twilio SendGrid Marketing Campaigns: contact imports (upsert, CSV and delete alike) and exports.
 
-https://www.twilio.com/docs/sendgrid/api-reference/contacts/import-contacts-status
-https://www.twilio.com/docs/sendgrid/api-reference/contacts/export-contacts-status
+https://www.twilio.com/docs/sendgrid/api-reference/contacts
 """
 
 from __future__ import annotations
@@ -10,92 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_bulkjobs.job import BulkJob, JobState, count, utc_time
+from airflow_provider_bulkjobs.vendors import sendgrid_jobs as jobs
+from airflow_provider_bulkjobs.vendors import sendgrid_submit as submit
 from airflow_provider_bulkjobs.vendors.account import Account, Field
-from airflow_provider_bulkjobs.vendors.base import (
-    Conversation,
-    JobKind,
-    Request,
-    States,
-    Vendor,
-    listed,
-    mapping,
-    path_segment,
-)
+from airflow_provider_bulkjobs.vendors.base import Conversation, JobKind, Request, Vendor, listed, mapping
 
 HOSTS = {"global": "https://api.sendgrid.com", "eu": "https://api.eu.sendgrid.com"}
-DOCS_URL = "https://www.twilio.com/docs/sendgrid/api-reference/contacts"
-
-IMPORT_STATES = States(
-    "Twilio SendGrid",
-    DOCS_URL,
-    "status",
-    {
-        "pending": JobState.PENDING,  # the whole run: there is no word for "running"
-        "completed": JobState.SUCCEEDED,
-        "errored": JobState.PARTIALLY_FAILED,
-        "failed": JobState.FAILED,
-    },
-)
-EXPORT_STATES = States(
-    "Twilio SendGrid",
-    DOCS_URL,
-    "status",
-    {
-        "pending": JobState.PENDING,
-        "ready": JobState.SUCCEEDED,
-        "failure": JobState.FAILED,
-    },
-)
-
-
-def read_import(answer: Mapping[str, Any], job_id: str) -> BulkJob:
-    """Read an import: counts are there or not, depending on the type of job."""
-    state, word = IMPORT_STATES.read(answer)
-    results = mapping(answer.get("results"))
-    failed = count(results.get("errored_count"))
-    if state is JobState.SUCCEEDED and failed:
-        state = JobState.PARTIALLY_FAILED  # a count beats a word
-    elif state in {JobState.PARTIALLY_FAILED, JobState.FAILED} and failed == 0:
-        failed = None  # "errored" or "failed" with nothing counted: how many items failed is not known
-    total = count(results.get("requested_count"))
-    counted = state.is_finished and total is not None and failed is not None
-    return BulkJob(
-        job_id,
-        state,
-        word,
-        total=total,
-        failed=failed,
-        succeeded=max((total or 0) - (failed or 0), 0) if counted else None,
-        created=count(results.get("created_count")),
-        updated=count(results.get("updated_count")),
-        deleted=count(results.get("deleted_count")),
-        started_at=utc_time(answer.get("started_at")),
-        finished_at=utc_time(answer.get("finished_at")),
-    )
-
-
-def read_export(answer: Mapping[str, Any], job_id: str) -> BulkJob:
-    """Read an export; its file addresses are signed, so they stay out of the job."""
-    return BulkJob(
-        job_id,
-        *EXPORT_STATES.read(answer),
-        total=count(answer.get("contact_count")),
-        created_at=utc_time(answer.get("created_at")),
-        finished_at=utc_time(answer.get("completed_at")),
-    )
-
-
-def import_status(account: Account, job_id: str) -> Conversation[BulkJob]:  # noqa: ARG001
-    """Ask for an import; an upsert, a CSV file and a delete answer at the same place."""
-    answer = yield Request("GET", f"/v3/marketing/contacts/imports/{path_segment(job_id)}")
-    return read_import(answer.json, job_id)
-
-
-def export_status(account: Account, job_id: str) -> Conversation[BulkJob]:  # noqa: ARG001
-    """Ask for an export."""
-    answer = yield Request("GET", f"/v3/marketing/contacts/exports/{path_segment(job_id)}")
-    return read_export(answer.json, job_id)
 
 
 class SendGrid(Vendor):
@@ -103,7 +22,7 @@ class SendGrid(Vendor):
 
     conn_type = "sendgrid"
     label = "Twilio SendGrid"
-    docs_url = DOCS_URL
+    docs_url = jobs.DOCS_URL
     requests_per_second = 0.0  # limits differ by endpoint and are told in headers only
     fields = (
         Field(
@@ -134,8 +53,20 @@ class SendGrid(Vendor):
         ),
     )
     kinds = (
-        JobKind("contacts", "contact import", import_status),
-        JobKind("export", "contact export", export_status),
+        JobKind(
+            "contacts",
+            "contact import",
+            jobs.import_status,
+            operations=submit.CONTACTS,
+            results=jobs.import_results,
+        ),
+        JobKind(
+            "export",
+            "contact export",
+            jobs.export_status,
+            operations=submit.EXPORTS,
+            results=jobs.export_results,
+        ),
     )
 
     def base_url(self, account: Account) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_bulkjobs import simulator
-from airflow_provider_bulkjobs.sensors import bulk_job
+from airflow_provider_bulkjobs.sensors import waiting
 from airflow_provider_bulkjobs.simulator import Simulator
 
 PASSWORDS = {
@@ -23,7 +23,7 @@ CONN_TYPES = {"acquia": "acquia_campaign_studio"}
 @pytest.fixture(autouse=True)
 def quick_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a trigger poll faster than a user may have it."""
-    monkeypatch.setattr(bulk_job, "SHORTEST_INTERVAL", 0.01)
+    monkeypatch.setattr(waiting, "SHORTEST_INTERVAL", 0.01)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,8 @@ from driving import VENDOR_OF
 from raw_server import RawServer, http_answer, raw_server
 
 from airflow_provider_bulkjobs.errors import BadArgumentError
-from airflow_provider_bulkjobs.http.requests_driver import AccountSession, RequestsDriver
+from airflow_provider_bulkjobs.http.requests_driver import RequestsDriver
+from airflow_provider_bulkjobs.http.session import AccountSession
 from airflow_provider_bulkjobs.simulator import SENDGRID_KEY
 from airflow_provider_bulkjobs.vendors.account import Account
 

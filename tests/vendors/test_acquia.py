@@ -9,7 +9,8 @@ from vendors.scripted import DRIVERS, LOGIN, SECRET, Outcome, Script, make_accou
 
 from airflow_provider_bulkjobs.errors import CredentialsError, UnsafeAnswerError
 from airflow_provider_bulkjobs.job import BulkJob, JobState
-from airflow_provider_bulkjobs.vendors.acquia_campaign_studio import AcquiaCampaignStudio, job_status
+from airflow_provider_bulkjobs.vendors.acquia_campaign_studio import AcquiaCampaignStudio
+from airflow_provider_bulkjobs.vendors.acquia_jobs import job_status
 
 VENDOR = AcquiaCampaignStudio()
 JOB = "/api/contacts/job/j-1"

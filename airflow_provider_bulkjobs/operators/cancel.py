@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stop jobs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_bulkjobs import errors
+from airflow_provider_bulkjobs._airflow import BaseOperator
+from airflow_provider_bulkjobs.arguments import check_literal, read_conn_id, read_job_ids
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_bulkjobs.hooks.bulk_job import BulkJobHook
+
+
+class BulkJobCancelOperator(BaseOperator):
+    """Stop jobs, where the vendor can: Acquia's contact jobs and Intercom's exports. What is written stays written.
+
+    A job that is over or gone is no error, and is left as it is. Returns how many jobs were canceled, finished or gone.
+
+    :param conn_id: the connection; its type says which vendor. (templated)
+    :param job_id: the vendor's id of the job, or a list of ids. (templated)
+    :param job_kind: which of the vendor's job kinds; its first one if not given.
+    """
+
+    template_fields: Sequence[str] = ("conn_id", "job_id")
+
+    def __init__(self, *, conn_id: str, job_id: Any, job_kind: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        check_literal(conn_id, read_conn_id)
+        check_literal(job_id, read_job_ids)
+        self.conn_id = conn_id
+        self.job_id = job_id
+        self.job_kind = job_kind
+
+    def execute(self, context: Context) -> dict[str, int]:  # noqa: ARG002
+        """Stop the jobs that are not over."""
+        from airflow_provider_bulkjobs.hooks.bulk_job import hook_for
+
+        job_ids = read_job_ids(self.job_id)
+        hook = hook_for(read_conn_id(self.conn_id))
+        hook.stoppable_kind(self.job_kind)
+        counts = Counter({"canceled": 0, "finished": 0, "gone": 0})
+        for job_id in job_ids:
+            counts[self._cancel(hook, job_id)] += 1
+        self.log.info("%s: %s", hook.vendor.label, ", ".join(f"{number} {what}" for what, number in counts.items()))
+        return dict(counts)
+
+    def _cancel(self, hook: BulkJobHook, job_id: str) -> str:
+        try:
+            if hook.get_job(job_id, self.job_kind).state.is_finished:
+                return "finished"  # Acquia would forget its details
+        except errors.JobNotFoundError:
+            return "gone"
+        return "canceled" if hook.cancel_job(job_id, self.job_kind) else "finished"

@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the sensor and the submitting operator share: waiting for jobs, in every mode a sensor has, and the gate."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_bulkjobs import errors
+from airflow_provider_bulkjobs._airflow import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    AirflowTaskTimeout,
+    BaseSensorOperator,
+    PokeReturnValue,
+    TaskDeferred,
+    conf,
+    first_poke_at,
+    reschedule,
+)
+from airflow_provider_bulkjobs.arguments import (
+    check_literal,
+    read_allowed_failures,
+    read_conn_id,
+    read_expected_items,
+    read_job_ids,
+)
+from airflow_provider_bulkjobs.failures import JobFailedError, JobGoneError
+from airflow_provider_bulkjobs.gate import judge
+from airflow_provider_bulkjobs.result import describe
+from airflow_provider_bulkjobs.sensors.asking import ask_about_all
+from airflow_provider_bulkjobs.wait import Wait
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_bulkjobs.hooks.bulk_job import BulkJobHook
+
+FIRST_POLLS = 10.0  # seconds the first polls of many jobs may take on the worker
+FLOOR = 10.0  # seconds before the trigger may fire: sooner, its event can overtake the news of the deferral itself
+SHORTEST_INTERVAL = 1.0  # seconds between polls in the triggerer, where a poke_interval of 0 would be a tight loop
+DEFERRABLE: bool = conf.getboolean("operators", "default_deferrable", fallback=False)
+LONGEST_TIMEOUT = 10 * 365 * 86400.0  # seconds, which dates can still be reckoned with
+BACKSTOP = 300.0  # seconds Airflow's own timeout leaves to the trigger's
+
+
+class JobWaiter(BaseSensorOperator):
+    """Wait for the jobs in ``self.job_id``, in any mode, and judge their result.
+
+    What the arguments mean is told by :class:`~airflow_provider_bulkjobs.sensors.bulk_job.BulkJobSensor`.
+    """
+
+    template_fields: Sequence[str] = ("conn_id", "allowed_failures", "expected_items")
+
+    job_id: Any
+
+    def __init__(
+        self,
+        *,
+        conn_id: str,
+        job_kind: str | None,
+        allowed_failures: Any,
+        expected_items: Any,
+        cancel_on_kill: bool,
+        deferrable: bool,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        # What a template or another task will fill in is checked when it is there; the rest can be checked now.
+        check_literal(conn_id, read_conn_id)
+        check_literal(allowed_failures, read_allowed_failures)
+        check_literal(expected_items, read_expected_items)
+        self.conn_id = conn_id
+        self.job_kind = job_kind
+        self.allowed_failures = allowed_failures
+        self.expected_items = expected_items
+        self.cancel_on_kill = cancel_on_kill
+        self.deferrable = deferrable
+        self._wait: Wait | None = None
+        self._hook: BulkJobHook | None = None
+        self._started_at: float | None = None
+
+    def execute(self, context: Context) -> Any:
+        """Wait in the mode asked for; return the result."""
+        self._wait = self._hook = None
+        self._started_at = time.time()
+        if not self.deferrable:
+            return super().execute(context)
+        with self._as_a_sensor_fails():
+            return self._poke_or_defer()
+
+    def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:  # noqa: ARG002
+        """Judge what the trigger has found out; return the result."""
+        from airflow_provider_bulkjobs.triggers.event import DeadlinePassedError, read_event
+
+        with self._as_a_sensor_fails():
+            try:
+                result = read_event(event)
+            except DeadlinePassedError as error:
+                raise AirflowSensorTimeout(self._timed_out(str(error))) from error
+            except errors.JobVanishedError as error:
+                raise JobGoneError(str(error)) from error
+            return self._pass(result)
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        """Ask about every job that has not finished yet."""
+        from airflow_provider_bulkjobs.http.patience import Patience
+
+        hook, wait = self._start()
+        if self.reschedule:
+            if (first_poke := first_poke_at(context)) is not None:
+                wait.started_at = first_poke.timestamp()
+            patience = Patience(longest_sleep=max(self.poke_interval, 60.0), report=self.log.warning)
+        else:
+            deadline = wait.started_at + self.timeout
+            patience = Patience(remaining=lambda: deadline - time.time(), report=self.log.warning)
+        later = 0.0
+        try:
+            ask_about_all(hook, wait, patience, silent_fail=self.silent_fail)
+        except errors.WaitTooLongError as error:
+            self.log.warning("%s; asking again after that", error)
+            later = error.seconds
+        except errors.DeadlineReachedError as error:
+            raise AirflowSensorTimeout(self._timed_out(f"{wait.standing} ({error})")) from error
+        if not wait.unfinished:
+            return PokeReturnValue(is_done=True, xcom_value=self._pass(wait.result))
+        deadline = wait.started_at + self.timeout
+        if time.time() > deadline:
+            # BaseSensorOperator would say so a moment later, but from where never_fail does not reach.
+            raise AirflowSensorTimeout(self._timed_out(wait.standing))
+        if later > self.poke_interval and not (self.silent_fail or self.never_fail):  # which would swallow it
+            raise reschedule(min(time.time() + later, deadline))
+        return PokeReturnValue(is_done=False)
+
+    def on_kill(self) -> None:
+        """Stop the unfinished jobs, if asked to."""
+        if self.cancel_on_kill and self._hook:
+            # A new hook: the old one may have been interrupted in the middle of a request.
+            hook = type(self._hook)(self.conn_id)
+            for job_id in self._open_jobs():
+                self.log.info("The task was killed: asking %s to stop job %s", hook.vendor.label, job_id)
+                try:
+                    hook.cancel_job(job_id, self.job_kind)
+                except errors.BulkJobError as error:
+                    self.log.warning("Job %s could not be stopped: %s", job_id, error)
+
+    def _open_jobs(self) -> list[str]:
+        return self._wait.unfinished if self._wait else []
+
+    def _start(self) -> tuple[BulkJobHook, Wait]:
+        if self._hook and self._wait:
+            return self._hook, self._wait
+        from airflow_provider_bulkjobs.hooks.bulk_job import hook_for
+
+        # Everything that can be wrong without asking the vendor, in the order in which users would mend it.
+        job_ids = read_job_ids(self.job_id)
+        read_allowed_failures(self.allowed_failures)
+        read_expected_items(self.expected_items)
+        hook = hook_for(read_conn_id(self.conn_id))
+        kind = hook.job_kind(self.job_kind)
+        if self.cancel_on_kill:
+            hook.stoppable_kind(self.job_kind)
+        wait = Wait(
+            vendor=hook.vendor,
+            kind=kind,
+            conn_id=self.conn_id,
+            job_ids=job_ids,
+            started_at=self._started_at or time.time(),
+        )
+        self._hook, self._wait = hook, wait
+        return hook, wait
+
+    def _poke_or_defer(self) -> dict[str, Any]:
+        from airflow_provider_bulkjobs.http.patience import Patience
+        from airflow_provider_bulkjobs.schedule import Schedule
+        from airflow_provider_bulkjobs.triggers.bulk_job import BulkJobTrigger
+
+        hook, wait = self._start()
+        until = time.time() + FIRST_POLLS
+        patience = Patience(failures=1, longest_sleep=1.0, remaining=lambda: until - time.time())
+        try:
+            ask_about_all(hook, wait, patience, silent_fail=self.silent_fail)
+        except (errors.VendorUnavailableError, errors.WaitTooLongError, errors.DeadlineReachedError) as error:
+            self.log.warning("%s; going on in the triggerer", error)
+        if not wait.unfinished:
+            return self._pass(wait.result)
+        max_wait = self.max_wait.total_seconds() if self.max_wait else None
+        schedule = Schedule(self.poke_interval, self.exponential_backoff, max_wait)
+        deadline = wait.started_at + self.timeout
+        raise TaskDeferred(
+            trigger=BulkJobTrigger(
+                hook_class=f"{type(hook).__module__}.{type(hook).__qualname__}",
+                conn_id=self.conn_id,
+                job_ids=wait.job_ids,
+                job_kind=wait.kind.name,
+                started_at=wait.started_at,
+                deadline=deadline,
+                first_poll_at=time.time() + max(schedule.wait_after(1), FLOOR, hook.driver.pause_left),
+                heard=wait.heard,
+                poke_interval=max(self.poke_interval, SHORTEST_INTERVAL),
+                exponential_backoff=self.exponential_backoff,
+                max_wait=max_wait,
+                silent_fail=self.silent_fail,
+                cancel_on_kill=self.cancel_on_kill,
+            ),
+            method_name="execute_complete",
+            kwargs=self._remember(),
+            timeout=timedelta(seconds=min(deadline - time.time(), LONGEST_TIMEOUT) + BACKSTOP),
+        )
+
+    def _remember(self) -> dict[str, Any]:
+        """Return what ``execute_complete`` is to be told, beside the event."""
+        return {}
+
+    def _pass(self, result: dict[str, Any]) -> dict[str, Any]:
+        verdict = judge(result, read_allowed_failures(self.allowed_failures), read_expected_items(self.expected_items))
+        told = describe(result)
+        if not verdict.passed:
+            raise JobFailedError(f"{told}. The gate stays closed: {verdict.reason}.")
+        self.log.info("%s. The gate opens: %s.", told, verdict.reason)
+        return result
+
+    def _timed_out(self, standing: str) -> str:
+        return f"Not finished within timeout={self.timeout:.0f} s. {standing}"
+
+    @contextmanager
+    def _as_a_sensor_fails(self) -> Iterator[None]:
+        """Turn errors into skips as ``BaseSensorOperator`` does in poke mode; deferred, it does so only in part."""
+        try:
+            yield
+        except (AirflowFailException, AirflowSensorTimeout, AirflowTaskTimeout) as error:
+            if self.soft_fail or self.never_fail:
+                flag = "soft_fail" if self.soft_fail else "never_fail"
+                raise AirflowSkipException(f"{error} (skipped because of {flag})") from error
+            raise
+        except Exception as error:
+            if self.never_fail:
+                raise AirflowSkipException(f"{error} (skipped because of never_fail)") from error
+            raise

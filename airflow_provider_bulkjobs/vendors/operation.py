@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can be submitted: the limits of a request, the shape of a record, the options, and the conversation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from airflow_provider_bulkjobs.errors import TransientError
+from airflow_provider_bulkjobs.vendors.account import Account
+from airflow_provider_bulkjobs.vendors.base import Request, Response
+
+Record = Mapping[str, Any]
+Options = Mapping[str, Any]
+Check = Callable[[Record], str | None]
+
+JSON_HEADERS = {"Content-Type": "application/json"}
+# A vendor that names no limit in bytes still gets no request that would not fit into a worker's memory with ease.
+MOST_BYTES = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option of a request, under the vendor's own name.
+
+    :param types: what the value may be.
+    :param choices: the only values allowed.
+    """
+
+    name: str
+    types: tuple[type, ...]
+    help: str
+    required: bool = False
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """The records of one request, encoded and joined.
+
+    :param open: opens them to be read, as often as it is called.
+    :param size: how many bytes they are.
+    :param columns: the names of the fields, where records are rows of a table.
+    """
+
+    open: Callable[[], BinaryIO]
+    size: int
+    columns: tuple[str, ...] = ()
+
+    @property
+    def data(self) -> bytes:
+        """All of it."""
+        with self.open() as file:
+            return file.read()
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """All that a request to submit is made of.
+
+    :param options: the options of the vendor's request, checked.
+    :param open_job: the id of the job to append to, for operations that append and where there is one.
+    """
+
+    account: Account
+    chunk: Chunk
+    options: Options
+    open_job: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file for a signed address, which gets exactly these headers and never the credentials.
+
+    :param open: opens what is to be sent, as often as it is called.
+    """
+
+    url: str
+    headers: Mapping[str, str]
+    open: Callable[[], BinaryIO]
+
+
+SubmitConversation = Generator[Request | Upload, Response, str]
+
+
+def encode_json(value: Any) -> bytes:
+    """Return a record, or any value, as JSON."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One thing to do with records: create, update, delete …
+
+    :param submit: the conversation that hands over records and returns the id of the job.
+    :param most_items: how many records a request takes; 0 for an operation without records.
+    :param most_bytes: how large a request may be.
+    :param check: what is wrong with a record, or ``None``; names fields and never their values.
+    :param options: the options of the vendor's request.
+    :param option_on_records: which of them the vendor wants in each record.
+    :param option_instead: the one that takes the place of the records.
+    :param encode: makes bytes of a record.
+    :param is_table: all records have the same fields, and go out as rows of a CSV file.
+    :param repeatable: whether the same request sent twice comes to the same as sent once.
+    :param appends: whether further requests can go into the job of the first one.
+    :param requests_per_minute: a limit for these requests alone; 0 where there is none.
+    """
+
+    name: str
+    submit: Callable[[Order], SubmitConversation]
+    most_items: int
+    most_bytes: int = MOST_BYTES
+    check: Check = lambda _record: None
+    options: tuple[Option, ...] = ()
+    option_on_records: tuple[str, ...] = ()
+    option_instead: str | None = None
+    encode: Callable[[Record], bytes] = encode_json
+    is_table: bool = False
+    repeatable: bool = False
+    appends: bool = False
+    requests_per_minute: float = 0.0
+
+
+def json_request(
+    method: str,
+    path: str,
+    order: Order,
+    *,
+    key: str | None = None,
+    also: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Request:
+    """Return the request that carries the records as a JSON list.
+
+    :param key: where the list stands in the body; by itself if not given.
+    :param also: what else stands in the body.
+    """
+    body = b"[%b]" % order.chunk.data
+    if key is not None:
+        rest = b"".join(b"%b:%b," % (encode_json(name), encode_json(value)) for name, value in (also or {}).items())
+        body = b"{%b%b:%b}" % (rest, encode_json(key), body)
+    return Request(method, path, {**JSON_HEADERS, **(headers or {})}, body=body)
+
+
+def accepted_id(vendor: str, answer: Mapping[str, Any], *names: str) -> str:
+    """Return the id of the job that a submit was answered with.
+
+    :param names: the keys it may stand under.
+    :raises TransientError: it is not there.
+    """
+    for name in names:
+        if answer.get(name):
+            return str(answer[name])
+    raise TransientError(f"{vendor} answered a submit without the id of a job")
+
+
+def needs(*names: str) -> Check:
+    """Want all of these fields."""
+
+    def check(record: Record) -> str | None:
+        missing = [name for name in names if _is_missing(record.get(name))]
+        return f"lacks {_quoted(missing, 'and')}" if missing else None
+
+    return check
+
+
+def needs_any(*names: str) -> Check:
+    """Want at least one of these fields."""
+
+    def check(record: Record) -> str | None:
+        return f"lacks {_quoted(names, 'or')}" if all(_is_missing(record.get(name)) for name in names) else None
+
+    return check
+
+
+def knows(names: Iterable[str], remedy: str) -> Check:
+    """Want no other fields than these, because the vendor would drop them without a word."""
+    known = frozenset(names)
+
+    def check(record: Record) -> str | None:
+        unknown = record.keys() - known
+        return (
+            f"has {_quoted(sorted(map(str, unknown)), 'and')}, which the vendor would drop: {remedy}"
+            if unknown
+            else None
+        )
+
+    return check
+
+
+def every(*checks: Check) -> Check:
+    """Want all of these, and tell the first that is not so."""
+
+    def check(record: Record) -> str | None:
+        return next((problem for one in checks if (problem := one(record)) is not None), None)
+
+    return check
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or value in ("", [])
+
+
+def _quoted(names: Iterable[str], word: str) -> str:
+    return f" {word} ".join(f"field {name!r}" for name in names)
