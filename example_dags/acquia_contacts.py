@@ -8,31 +8,34 @@ Here no failed contact is allowed and some fail: ``send_campaign`` does not run,
 from __future__ import annotations
 
 import csv
+import json
+import tempfile
 from pathlib import Path
 
 import pendulum
 from airflow.providers.common.compat.sdk import dag, task
 
-from airflow_provider_bulkjobs.sensors.bulk_job import BulkJobSensor
+from airflow_provider_bulkjobs.operators.bulk_job import BulkJobOperator, BulkJobResultsOperator
 
 CONTACTS = Path(__file__).parent / "contacts.csv"
+FILES = Path(tempfile.gettempdir(), "bulkjobs")  # or s3://…, gs://…, abfs://…
 
 
 @dag(schedule=None, start_date=pendulum.datetime(2026, 1, 1, tz="UTC"), catchup=False, tags=["bulkjobs"])
 def bulkjobs_acquia_contacts():
     @task
-    def submit() -> str:
-        from airflow_provider_bulkjobs.hooks.bulk_job import AcquiaCampaignStudioHook
+    def extract() -> str:
+        """Stand in for an export of the warehouse, as JSON Lines; the fields are Campaign Studio's.
 
-        with CONTACTS.open(newline="") as file:
-            contacts = [
-                {"email": row["email"], "firstname": row["first_name"], "lastname": row["last_name"]}
-                for row in csv.DictReader(file)
-            ]
-        session = AcquiaCampaignStudioHook("acquia_campaign_studio_default").get_conn()
-        answer = session.post("/api/contacts/bulk/new", json=contacts)
-        answer.raise_for_status()
-        return answer.json()["id"]
+        A path is handed on: Airflow would log and store what is returned, and these are people.
+        """
+        FILES.mkdir(exist_ok=True)
+        path = FILES / "acquia-contacts.jsonl"
+        with CONTACTS.open(newline="") as source, path.open("w") as target:
+            for row in csv.DictReader(source):
+                contact = {"email": row["email"], "firstname": row["first_name"], "lastname": row["last_name"]}
+                target.write(json.dumps(contact) + "\n")
+        return str(path)
 
     @task
     def send_campaign(result: dict) -> str:
@@ -40,19 +43,27 @@ def bulkjobs_acquia_contacts():
 
     @task(trigger_rule="one_failed")
     def tell_the_team() -> str:
-        return "the campaign was stopped; the gate's log says why"
+        return "the campaign was stopped; the log of the import says why"
 
-    gate = BulkJobSensor(
-        task_id="gate",
+    import_contacts = BulkJobOperator(
+        task_id="import_contacts",
         conn_id="acquia_campaign_studio_default",
-        job_id=submit(),
+        operation="create",
+        records=extract(),
         allowed_failures=0,
         poke_interval=1,
         timeout=600,
         deferrable=True,
     )
-    send_campaign(gate.output)
-    gate >> tell_the_team()
+    each_contact = BulkJobResultsOperator(
+        task_id="each_contact",
+        conn_id="acquia_campaign_studio_default",
+        job_id=import_contacts.output["job_ids"],
+        path=f"{FILES}/acquia-{{{{ run_id }}}}.jsonl",
+        trigger_rule="all_done",
+    )
+    import_contacts >> [each_contact, tell_the_team()]
+    send_campaign(import_contacts.output)
 
 
 bulkjobs_acquia_contacts()

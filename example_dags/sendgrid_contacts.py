@@ -1,48 +1,46 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SendGrid: one upsert of up to 30,000 contacts, a gate at 5 % failed contacts."""
+"""SendGrid: contacts from a file, a gate at 5 % failed contacts, and the failed ones in a file of their own."""
 
 from __future__ import annotations
 
-import csv
+import tempfile
 from pathlib import Path
 
 import pendulum
 from airflow.providers.common.compat.sdk import dag, task
 
-from airflow_provider_bulkjobs.sensors.bulk_job import BulkJobSensor
+from airflow_provider_bulkjobs.operators.bulk_job import BulkJobOperator, BulkJobResultsOperator
 
 CONTACTS = Path(__file__).parent / "contacts.csv"
+RESULTS = Path(tempfile.gettempdir(), "bulkjobs")  # or s3://…, gs://…, abfs://…
 
 
 @dag(schedule=None, start_date=pendulum.datetime(2026, 1, 1, tz="UTC"), catchup=False, tags=["bulkjobs"])
 def bulkjobs_sendgrid_contacts():
-    @task
-    def submit() -> str:
-        from airflow_provider_bulkjobs.hooks.bulk_job import SendGridHook
-
-        with CONTACTS.open(newline="") as file:
-            contacts = [
-                {"email": row["email"], "first_name": row["first_name"], "last_name": row["last_name"]}
-                for row in csv.DictReader(file)
-            ]
-        answer = SendGridHook("sendgrid_default").get_conn().put("/v3/marketing/contacts", json={"contacts": contacts})
-        answer.raise_for_status()
-        return answer.json()["job_id"]
-
-    @task
-    def send_campaign(result: dict) -> str:
-        return f"campaign goes to {result['succeeded']} of {result['total']} contacts"
-
-    gate = BulkJobSensor(
-        task_id="gate",
+    import_contacts = BulkJobOperator(
+        task_id="import_contacts",
         conn_id="sendgrid_default",
-        job_id=submit(),
+        operation="upsert",
+        records=str(CONTACTS),
         allowed_failures=0.05,
         poke_interval=1,
         timeout=600,
         deferrable=True,
     )
-    send_campaign(gate.output)
+    failed_contacts = BulkJobResultsOperator(
+        task_id="failed_contacts",
+        conn_id="sendgrid_default",
+        job_id=import_contacts.output["job_ids"],
+        path=f"{RESULTS}/sendgrid-{{{{ run_id }}}}.jsonl",
+        trigger_rule="all_done",  # also when the gate stays closed
+    )
+
+    @task
+    def send_campaign(result: dict) -> str:
+        return f"campaign goes to {result['succeeded']} of {result['total']} contacts"
+
+    import_contacts >> failed_contacts
+    send_campaign(import_contacts.output)
 
 
 bulkjobs_sendgrid_contacts()

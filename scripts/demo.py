@@ -36,28 +36,43 @@ class Promise(NamedTuple):
     :param jobs: how many jobs the contacts make.
     :param items: how many contacts the vendor counts; ``None`` if it does not tell.
     :param failed: how many of them it refuses; ``None`` if it does not tell.
+    :param submit: the task that submits.
+    :param gate: the task that judges.
     """
 
     tasks: dict[str, str]
     jobs: int
     items: int | None
     failed: int | None
+    submit: str = "import_contacts"
+    gate: str = "import_contacts"
 
 
-OPEN = {"submit": "success", "gate": "success"}
+def _well(*task_ids: str, **others: str) -> dict[str, str]:
+    return dict.fromkeys(task_ids, "success") | others
+
+
 PROMISES = {
-    "bulkjobs_sendgrid_contacts": Promise(OPEN | {"send_campaign": "success"}, 1, 1000, 30),
-    "bulkjobs_intercom_contacts": Promise(OPEN | {"tag_segment": "success"}, 1, 300, None),
-    "bulkjobs_activecampaign_contacts": Promise(OPEN | {"send_campaign": "success"}, 4, None, 30),
+    "bulkjobs_sendgrid_contacts": Promise(_well("import_contacts", "failed_contacts", "send_campaign"), 1, 1000, 30),
+    "bulkjobs_intercom_contacts": Promise(
+        _well("extract", "submit", "gate", "tag_segment"), 1, 300, None, submit="submit", gate="gate"
+    ),
+    # The 30 are left out before anything is sent.
+    "bulkjobs_activecampaign_contacts": Promise(_well("extract", "import_contacts", "send_campaign"), 4, None, 0),
     "bulkjobs_acquia_contacts": Promise(
-        {"submit": "success", "gate": "failed", "send_campaign": "upstream_failed", "tell_the_team": "success"},
+        _well("extract", "each_contact", "tell_the_team", import_contacts="failed", send_campaign="upstream_failed"),
         1,
         1000,
         30,
     ),
-    "bulkjobs_warehouse_to_campaign": Promise(
-        {"extract": "success", "check": "success"} | OPEN | {"send_campaign": "success"}, 1, 970, 0
+    "bulkjobs_warehouse_to_campaign": Promise(_well("extract", "check", "import_contacts", "send_campaign"), 1, 970, 0),
+    "bulkjobs_gate_by_branch": Promise(
+        _well(*("import_contacts", "choose", "send_to_the_sure_ones"), send_campaign="skipped", ask_somebody="skipped"),
+        1,
+        1000,
+        30,
     ),
+    "bulkjobs_gate_by_asset": Promise(_well("import_contacts", "publish"), 1, 1000, 30),
 }
 
 
@@ -110,14 +125,14 @@ def _run(processes: Processes, *, keep: bool) -> int:
 
 def _row(airflow: LocalAirflow, simulator: LocalSimulator, dag_id: str) -> dict[str, Any]:
     """Return what became of a pipeline, as its gate has told it in the log."""
-    submitted = airflow.xcom(dag_id, RUN, "submit")
-    job_ids = submitted["batch_ids"] if isinstance(submitted, dict) else [submitted]
-    told = VERDICT.search(airflow.task_log(dag_id, RUN, "gate"))
+    promise = PROMISES[dag_id]
+    job_ids = airflow.xcom(dag_id, RUN, promise.submit, key="job_ids")
+    told = VERDICT.search(airflow.task_log(dag_id, RUN, promise.gate))
     if told is None:
         raise RuntimeError(f"the gate of {dag_id} has not said how it decided")
     numbers = dict(pair.split(" ") for pair in told["numbers"].split(", ") if pair != "no numbers")
     polls = simulator.polls()
-    [gate] = [task for task in airflow.tasks(RUN) if (task.dag_id, task.task_id) == (dag_id, "gate")]
+    [gate] = [task for task in airflow.tasks(RUN) if (task.dag_id, task.task_id) == (dag_id, promise.gate)]
     return {
         "dag_id": dag_id,
         "pipeline": _short(dag_id),

@@ -100,6 +100,11 @@ class Task:
     state: str
     seconds: float | None
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self.state in FINAL
+
 
 class LocalAirflow:
     """An Airflow with a home of its own.
@@ -166,13 +171,13 @@ class LocalAirflow:
             body["logical_date"] = None
         self._ask("POST", f"/dags/{dag_id}/dagRuns", json=body)
 
-    def tasks(self, run_id: str) -> list[Task]:
-        """Return all tasks of the runs of that name, of any DAG."""
+    def tasks(self, run_id: str | None = None) -> list[Task]:
+        """Return all tasks of the runs of that name, of any DAG; of all runs, if none is named."""
         answer = self._ask("GET", "/dags/~/dagRuns/~/taskInstances?limit=1000")
         return [
             Task(ti["dag_id"], ti["dag_run_id"], ti["task_id"], ti["map_index"], ti["state"] or "none", ti["duration"])
             for ti in answer["task_instances"]
-            if ti["dag_run_id"] == run_id
+            if run_id in {None, ti["dag_run_id"]}
         ]
 
     def is_over(self, run_id: str) -> bool:
@@ -200,9 +205,9 @@ class LocalAirflow:
         while written != (written := sum(path.stat().st_size for path in (self.home / "logs").rglob("*.log"))):
             time.sleep(1)
 
-    def xcom(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> Any:
-        """Return what a task returned."""
-        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"
+    def xcom(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1, key: str = "return_value") -> Any:
+        """Return what a task returned, or pushed."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
         return self._ask("GET", f"{path}?map_index={map_index}&stringify=false")["value"]
 
     def task_log(self, dag_id: str, run_id: str, task_id: str, where: str = "") -> str:

@@ -44,7 +44,7 @@ class LocalSimulator:
             "activecampaign": ("activecampaign", None, simulator.ACTIVECAMPAIGN_KEY),
             "acquia_campaign_studio": ("acquia", simulator.ACQUIA_USER, simulator.ACQUIA_PASSWORD),
         }
-        return {
+        connections: dict[str, dict[str, Any]] = {
             f"{conn_type}_default": {
                 "conn_type": conn_type,
                 "host": f"{self.url}/{path}",
@@ -53,6 +53,11 @@ class LocalSimulator:
             }
             for conn_type, (path, login, password) in vendors.items()
         }
+        # With time between two requests of a submit, for whoever wants to see what happens there.
+        for conn_type in ("activecampaign", "intercom"):
+            slow = connections[f"{conn_type}_default"] | {"extra": {"requests_per_second": 0.25}}
+            connections[f"{conn_type}_slow"] = slow
+        return connections
 
     def job(self, vendor: str, states: list[Any], items: int = 10, failed: int = 0) -> str:
         """Make a job that says one of these words per poll, and the last one for ever; return its id."""
@@ -62,8 +67,13 @@ class LocalSimulator:
         job_id: str = answer.json()["job_id"]
         return job_id
 
+    def state(self) -> dict[str, Any]:
+        """Return the simulator's books."""
+        state: dict[str, Any] = self._http.get(f"{self.url}/control/state", timeout=10).json()
+        return state
+
     def polls(self) -> dict[str, int]:
         """Return how often each job was asked about."""
-        state = self._http.get(f"{self.url}/control/state", timeout=10).json()
+        state = self.state()
         vendors = [book for book in state.values() if isinstance(book, dict) and "jobs" in book]
         return {job["job_id"]: job["polls"] for book in vendors for job in book["jobs"]}
