@@ -47,7 +47,7 @@ class JsonLinesFile:
 
     def write(self, row: dict[str, Any]) -> None:
         """Write one row."""
-        line = json.dumps(row, ensure_ascii=False, default=str).encode("utf-8", "surrogatepass") + b"\n"
+        line = _encode(row) + b"\n"
         self._file.write(line)
         self.rows += 1
         self.bytes += len(line)
@@ -66,6 +66,16 @@ def _publish(source: str, path: ObjectStoragePath) -> None:
             beside.unlink(missing_ok=True)
     else:
         path.fs.put_file(source, path.path)  # object stores show a file only when all of it has arrived
+
+
+def _encode(row: dict[str, Any]) -> bytes:
+    try:
+        return json.dumps(row, ensure_ascii=False, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError):  # what was left out may have been so for what it holds
+        try:
+            return json.dumps(json.loads(json.dumps(row, default=str), parse_constant=str)).encode()
+        except (TypeError, ValueError, RecursionError):
+            return json.dumps({**row, "item": "nested too deeply to be written"}).encode()
 
 
 def rejected(row: Row) -> dict[str, Any]:

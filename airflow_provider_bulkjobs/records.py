@@ -45,7 +45,7 @@ def read_records(source: Any) -> Iterator[Row]:
     :param source: an iterable of dicts, or the path or URI of a file.
     :raises BadArgumentError: it is neither, or the file cannot be read; names the line.
     """
-    if isinstance(source, str | os.PathLike):
+    if isinstance(source, str | os.PathLike) or hasattr(source, "fs"):
         return _read_file(source)
     if isinstance(source, Iterable) and not isinstance(source, Mapping | bytes):
         return _read_list(source)
@@ -133,7 +133,8 @@ def _read_json_lines(file: BinaryIO, name: str) -> Iterator[Row]:
 
 def _read_csv(file: BinaryIO, name: str) -> Iterator[Row]:
     """Read a table. What an empty cell means only its writer knows; here it is a value that is not given."""
-    rows = csv.reader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""), strict=True)
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+    rows = csv.reader(text, strict=True)
     try:
         names = tuple(cell.strip() for cell in next(rows, []))
         if names and (not all(names) or len(set(names)) < len(names)):
@@ -151,3 +152,5 @@ def _read_csv(file: BinaryIO, name: str) -> Iterator[Row]:
         raise BadArgumentError(f"records={name!r:.200}: line {rows.line_num} is not CSV: {error}") from error
     except UnicodeDecodeError as error:
         raise BadArgumentError(f"records={name!r:.200}: not UTF-8 after line {rows.line_num}") from error
+    finally:
+        text.detach()  # whoever has opened the file closes it

@@ -60,20 +60,23 @@ def _rows(hook: BulkJobHook, download: Download, most_bytes: int) -> Iterator[Ou
 def _open(hook: BulkJobHook, download: Download, most_bytes: int) -> AbstractContextManager[BinaryIO]:
     from airflow_provider_bulkjobs.http.files import open_file
 
-    if download.url.startswith("/"):
+    if download.own:
         return hook.driver.open_file(download.url, download.headers, most_bytes)
     return open_file(download.url, hook.vendor, hook.account, most_bytes)
 
 
 def _read_csv(file: BinaryIO, download: Download) -> Iterator[Outcome]:
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="")
+    rows = csv.reader(text)
     try:
-        rows = csv.reader(io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline=""))
         names = next(rows, [])
         for cells in rows:
             if cells:
                 yield _outcome(dict(zip(names, cells, strict=False)), download)
     except csv.Error as error:
         raise VendorAnswerError(f"the vendor's file is not CSV after line {rows.line_num}: {error}") from error
+    finally:
+        text.detach()  # whoever has opened the file closes it
 
 
 def _read_json_lines(file: BinaryIO, download: Download) -> Iterator[Outcome]:

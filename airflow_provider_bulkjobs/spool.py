@@ -68,15 +68,19 @@ class Spool:
 
     def add(self, line: int, record: Record, columns: tuple[str, ...] = ()) -> str | None:
         """Take a record; return what is wrong with it instead, if something is."""
-        self._columns = self._columns or columns or tuple(map(str, record))
+        columns = self._columns or columns or tuple(map(str, record))
         try:
-            data = self._row(record) if self._operation.is_table else self._operation.encode(record)
+            data = _row(record, columns) if self._operation.is_table else self._operation.encode(record)
         except (TypeError, ValueError, RecursionError) as error:
             return _why_not(self._operation, record, error)
         if isinstance(data, str):
             return data
-        if len(data) > self._most_bytes:
-            return f"is {len(data)} bytes as it would be sent, and {self._most_bytes} fit into a request"
+        header = len(_csv_line(columns)) if self._operation.is_table else 0
+        if header + len(data) > self._most_bytes:
+            return f"is {header + len(data)} bytes as it would be sent, and {self._most_bytes} fit into a request"
+        if not self._columns:
+            self._columns = columns
+            self._hash.update(_csv_line(columns) if self._operation.is_table else b"")
         self._hash.update(data)
         self._hash.update(b"\n")
         if self._items and (
@@ -128,16 +132,6 @@ class Spool:
             self._file.write(header)
             self._size = len(header)
 
-    def _row(self, record: Record) -> bytes | str:
-        missing = record.keys() - set(self._columns)
-        if missing:
-            return f"has {', '.join(f'field {name!r}' for name in sorted(map(str, missing)))}, unlike the first record"
-        cells = [record.get(name) for name in self._columns]
-        for name, cell in zip(self._columns, cells, strict=True):
-            if not isinstance(cell, str | int | float | None):
-                return f"has a {type(cell).__name__} in field {name!r}, which no cell of a table can hold"
-        return _csv_line(cells)
-
     def _chunk(self, start: int, size: int) -> Chunk:
         opener = self._open_packed if self._operation.is_table else self._open_plain
         return Chunk(lambda: opener(start, size), size, self._columns)
@@ -156,6 +150,18 @@ class Spool:
         return cast("BinaryIO", packed)
 
 
+def _row(record: Record, columns: tuple[str, ...]) -> bytes | str:
+    """Return a record as a row of a table, or what is wrong with it."""
+    unknown = record.keys() - set(columns)
+    if unknown:
+        return f"has {', '.join(f'field {name!r}' for name in sorted(map(str, unknown)))}, unlike the first record"
+    cells = [record.get(name) for name in columns]
+    for name, cell in zip(columns, cells, strict=True):
+        if not isinstance(cell, str | int | float | None):
+            return f"has a {type(cell).__name__} in field {name!r}, which no cell of a table can hold"
+    return _csv_line(cells)
+
+
 def _copy(source: IO[bytes], target: gzip.GzipFile, size: int) -> None:
     while size > 0 and (data := source.read(min(size, PIECE))):
         target.write(data)
@@ -164,7 +170,7 @@ def _copy(source: IO[bytes], target: gzip.GzipFile, size: int) -> None:
 
 def _csv_line(cells: Any) -> bytes:
     text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerow(cells)
+    csv.writer(text, lineterminator="\r\n").writerow(cells)
     return text.getvalue().encode()
 
 
@@ -172,6 +178,8 @@ def _why_not(operation: Operation, record: Record, error: Exception) -> str:
     for name, value in record.items():
         try:
             operation.encode({name: value})
-        except (TypeError, ValueError, RecursionError, KeyError):
+        except KeyError:  # it takes another field, and only that
+            continue
+        except (TypeError, ValueError, RecursionError):
             return f"has a {type(value).__name__} in field {name!r} that JSON cannot hold: convert it first"
     return f"cannot be encoded ({type(error).__name__})"

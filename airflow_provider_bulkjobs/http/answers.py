@@ -102,7 +102,8 @@ def check_answer(
     words = _words(vendor, account, response, token if request.authorized else None)
     what = f"{vendor.label} answered {status}{f' ({words})' if words else ''}"
     if vendor.is_throttled(response):
-        raise TransientError(what, retry_after=pause_wanted(response) or vendor.pause_after(request))
+        pause = pause_wanted(response)
+        raise TransientError(what, retry_after=vendor.pause_after(request) if pause is None else pause)
     if status == 408 or status >= 500:
         if not request.repeatable:  # it may have been obeyed all the same
             raise AnswerLostError(what)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, cast
@@ -48,7 +49,7 @@ def send_file(upload: Upload, vendor: Vendor, account: Account) -> Response:
         raise TransientError(f"the upload to {where} broke off ({type(error).__name__})") from None
     if answer.status_code in {408, 429} or answer.status_code >= 500:
         raise TransientError(f"{where} answered the upload with {answer.status_code}")
-    if not answer.ok or answer.is_redirect:
+    if not 200 <= answer.status_code < 300:
         raise VendorAnswerError(f"{where} refused the upload with {answer.status_code}: the job has got no file")
     return Response(answer.status_code, answer.headers, b"")
 
@@ -111,7 +112,7 @@ def told(where: str) -> Iterator[None]:
     """Turn what goes wrong in reading into what it means."""
     try:
         yield
-    except (requests.RequestException, urllib3.exceptions.HTTPError, EOFError, gzip.BadGzipFile) as error:
+    except (requests.RequestException, urllib3.exceptions.HTTPError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise VendorUnavailableError(f"the download from {where} broke off ({type(error).__name__})") from None
 
 

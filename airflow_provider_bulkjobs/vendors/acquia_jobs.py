@@ -13,7 +13,7 @@ from urllib.parse import quote, urljoin, urlsplit
 from airflow_provider_bulkjobs.errors import TransientError, UnsafeAnswerError
 from airflow_provider_bulkjobs.job import BulkJob, JobState, count
 from airflow_provider_bulkjobs.vendors.account import Account
-from airflow_provider_bulkjobs.vendors.base import Conversation, Request, States, mapping, origin, path_segment
+from airflow_provider_bulkjobs.vendors.base import Conversation, Request, States, listed, mapping, origin, path_segment
 from airflow_provider_bulkjobs.vendors.operation import (
     Operation,
     Option,
@@ -139,9 +139,12 @@ def job_results(account: Account, job_id: str) -> ResultsConversation:
     pages = Pages(account, job_id)
     while pages.has_next:
         contacts = yield from pages.ask()
-        yield [
-            Outcome(outcome(one), mapping(mapping(one).get("errors")).get("message"), mapping(one)) for one in contacts
-        ]
+        yield [Outcome(outcome(one), _words(mapping(one).get("errors")), mapping(one)) for one in contacts]
+
+
+def _words(errors: Any) -> str | None:
+    words = [str(mapping(error)["message"]) for error in listed(errors) if mapping(error).get("message")]
+    return "; ".join(words) or None
 
 
 def cancel_job(account: Account, job_id: str) -> Conversation[None]:  # noqa: ARG001

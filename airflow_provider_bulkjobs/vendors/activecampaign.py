@@ -101,7 +101,9 @@ def batch_status(account: Account, job_id: str) -> Conversation[BulkJob]:
 def batch_results(account: Account, job_id: str) -> ResultsConversation:  # noqa: ARG001
     """Tell the ids of new contacts and the addresses that failed; why they did, and who was updated, is not told."""
     answer = (yield Request("GET", f"/api/3/import/info?batchId={path_segment(job_id)}")).json
-    finished_word(STATES, {**answer, "status": answer.get("status") or "waiting"})  # false, before it is stored
+    if answer.get("status") is False:  # asked before anything was stored
+        answer = {"status": "waiting"}
+    finished_word(STATES, answer)
     yield [Outcome("created", None, {"id": one}) for one in _values(answer.get("success"))]
     yield [Outcome("failed", None, {"email": one}) for one in _values(answer.get("failure"))]
 
@@ -111,13 +113,14 @@ def submit_import(order: Order) -> SubmitConversation:
     also = {name: value for name, value in order.options.items() if name not in ON_CONTACTS}
     answer = (yield json_request("POST", SUBMIT_PATH, order, key="contacts", also=also)).json
     if (reason := refusal(answer)) is not None:
-        raise VendorAnswerError(f"{STATES.vendor} answered 200, but refused: {redact(reason)}")
+        raise VendorAnswerError(f"{STATES.vendor} answered 200, but refused: {redact(reason, order.account.secrets)}")
     return accepted_id(STATES.vendor, answer, "batchId")
 
 
 def _check_contact(record: Record) -> str | None:
     # One contact without a proper address, and the vendor refuses all that came with it.
-    name, _, domain = str(record.get("email", "")).partition("@")
+    email = record.get("email")
+    name, _, domain = email.partition("@") if isinstance(email, str) else ("", "", "")
     return None if name and domain else "lacks an address in field 'email'"
 
 

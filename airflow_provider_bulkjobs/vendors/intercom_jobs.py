@@ -148,4 +148,4 @@ def export_results(account: Account, job_id: str) -> ResultsConversation:
     answer = yield Request("GET", f"/export/content/data/{path_segment(job_id)}", version(account, "2.15"))
     if finished_word(EXPORT_STATES, answer.json) in {"completed", "complete"}:
         headers = {"Accept": "application/octet-stream", **version(account, "2.15")}
-        yield Download(f"/download/content/data/{path_segment(job_id)}", "exported", headers=headers)
+        yield Download(f"/download/content/data/{path_segment(job_id)}", "exported", own=True, headers=headers)

@@ -151,8 +151,9 @@ def accepted_id(vendor: str, answer: Mapping[str, Any], *names: str) -> str:
     :raises TransientError: it is not there.
     """
     for name in names:
-        if answer.get(name):
-            return str(answer[name])
+        job_id = answer.get(name)
+        if isinstance(job_id, str | int) and not isinstance(job_id, bool) and str(job_id).strip():
+            return str(job_id)
     raise TransientError(f"{vendor} answered a submit without the id of a job")
 
 

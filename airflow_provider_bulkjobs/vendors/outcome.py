@@ -28,9 +28,10 @@ class Outcome(NamedTuple):
 class Download:
     """A file with one item per row.
 
-    :param url: where it is: a path on the account's own host, or an address elsewhere, which gets no credentials.
+    :param url: where it is. It gets no credentials, whatever the vendor says.
     :param status: what being in the file means for an item.
     :param format: how the file is written, gzipped or not.
+    :param own: ``url`` is a path on the account's own host, not taken from an answer; it gets the credentials.
     :param error_field: the column that tells what went wrong.
     """
 
@@ -38,6 +39,7 @@ class Download:
     status: str
     format: Literal["csv", "jsonl"] = "csv"
     error_field: str | None = None
+    own: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
 
 

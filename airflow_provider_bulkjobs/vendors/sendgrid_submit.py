@@ -60,12 +60,13 @@ def import_csv(order: Order) -> SubmitConversation:
         )
     body = {**order.options, "file_type": "csv", "field_mappings": mappings}
     answer = yield Request("PUT", f"{CONTACTS_PATH}/imports", JSON_HEADERS, body=encode_json(body))
+    job_id = accepted_id("SendGrid", answer.json, "job_id")
     where = answer.json.get("upload_uri")
     if not isinstance(where, str):
         raise TransientError("SendGrid opened an import without saying where to put its file")
     headers = [mapping(header) for header in listed(answer.json.get("upload_headers"))]
     yield Upload(where, {str(one.get("header")): str(one.get("value")) for one in headers}, order.chunk.open)
-    return accepted_id("SendGrid", answer.json, "job_id")
+    return job_id
 
 
 def _field_ids(columns: Sequence[str]) -> Any:

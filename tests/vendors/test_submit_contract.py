@@ -43,7 +43,7 @@ from airflow_provider_bulkjobs.results import outcomes
 from airflow_provider_bulkjobs.submission import Submission, _marked
 from airflow_provider_bulkjobs.vendors import VENDORS
 from airflow_provider_bulkjobs.vendors.account import Account
-from airflow_provider_bulkjobs.vendors.base import JobKind, Vendor
+from airflow_provider_bulkjobs.vendors.base import JobKind, Response, Vendor
 from airflow_provider_bulkjobs.vendors.operation import MOST_BYTES, Operation, Order
 from airflow_provider_bulkjobs.vendors.outcome import Outcome
 
@@ -233,7 +233,991 @@ class Case:
 KINDS = [(vendor, kind) for vendor in VENDORS for kind in vendor.kinds]
 CASES = [Case(vendor, kind, operation) for vendor, kind in KINDS for operation in kind.operations]
 CASE_OF = {case.key: case for case in CASES}
-# Files are uploaded from workers only, so only their driver can.
-DRIVEN = [
-    (case, driver) for case in CASES for driver in ("requests", "aiohttp") if driver == "requests" or not has_upload(case)
-] if False else []
+# Files are uploaded from workers only, and so by one of the drivers.
+DRIVEN = [(case, driver) for case in CASES for driver in ("requests", "aiohttp")[: 1 if case.operation.is_table else 2]]
+
+each_case = pytest.mark.parametrize("case", CASES, ids=str)
+each_driven = pytest.mark.parametrize(("case", "driver"), DRIVEN, ids=[f"{case}-{driver}" for case, driver in DRIVEN])
+each_driver = pytest.mark.parametrize("driver", ["requests", "aiohttp"])
+each_kind = pytest.mark.parametrize(
+    ("vendor", "kind"), KINDS, ids=[f"{vendor.conn_type}-{kind.name}" for vendor, kind in KINDS]
+)
+
+
+class RoughHandler(ScriptedHandler):
+    """Answers by the script: also with bytes, and by breaking off where the script says so."""
+
+    def answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode(errors="surrogateescape")
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self.script.seen.append(Seen(self.command, self.path, headers, body))
+        scripted = self.script.answers.popleft() if self.script.answers else {"status": 418, "body": {}}
+        breaks = scripted.get("breaks")
+        self.close_connection = breaks is not None
+        if breaks in {"closed", "reset"}:
+            if breaks == "reset":
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            os.close(self.connection.detach())
+            return
+        raw = scripted["body"] if isinstance(scripted.get("body"), bytes) else raw_body(scripted)
+        raw = raw.replace(HERE.encode(), self.script.url().encode())
+        self.send_response(scripted["status"])
+        for name, value in {"Content-Type": "application/json", **scripted.get("headers", {})}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(raw) + (10 if breaks == "half a body" else 0)))
+        self.end_headers()
+        self.wfile.write(raw)
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815
+
+
+@pytest.fixture(scope="module")
+def rough_server() -> Iterator[Script]:
+    handler = type("Handler", (RoughHandler,), {})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.daemon_threads = True
+        server.block_on_close = False
+        handler.script = Script(server.server_address[1])
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        yield handler.script
+        server.shutdown()
+        thread.join(5)
+
+
+@pytest.fixture
+def script(rough_server: Script) -> Script:
+    rough_server.play(())
+    return rough_server
+
+
+def make_hook(vendor: Vendor, account: Account) -> BulkJobHook:
+    hook = HOOK_OF[vendor.conn_type](account.conn_id)
+    hook.account = account
+    return hook
+
+
+def response(body: Any) -> Response:
+    return Response(200, {}, json.dumps(body).encode())
+
+
+def prepared(case: Case, account: Account, records: Any = None, options: Any = None) -> Submission:
+    submit = case.submit
+    options = submit.options if options is None else options
+    submission = Submission(make_hook(case.vendor, account), case.kind.name, case.operation, options, None)
+    if submission.takes_records:
+        rows = submit.records if records is None else records
+        submission.prepare((Row(number, record) for number, record in enumerate(rows, 1)), None)
+    return submission
+
+
+def orders(submission: Submission, account: Account, options: Any, open_job: str | None = None) -> list[Order]:
+    return [Order(account, portion.chunk, options, open_job) for portion in submission._portions(0)]
+
+
+def hold(driver: str, vendor: Vendor, account: Account, *starts: Callable[[], Any]) -> Any:
+    """Hold conversations on one driver, patiently; return what the last one came to."""
+    if driver == "requests":
+        requests_driver = RequestsDriver(vendor, account)
+        try:
+            return [requests_driver.run(start, QUICK) for start in starts][-1]
+        except BulkJobError as error:
+            return error
+        finally:
+            requests_driver.close()
+
+    async def talk() -> Any:
+        async with shared_driver(vendor, account) as aiohttp_driver:
+            try:
+                return [await aiohttp_driver.run(start, QUICK) for start in starts][-1]
+            except BulkJobError as error:
+                return error
+
+    return asyncio.run(talk())
+
+
+def send(case: Case, driver: str, host: str, *first: Callable[[Account], Any], open_job: str | None = None) -> Any:
+    """Send the submit of a case as the operator would; return the job's id, or the error."""
+    account = make_account(case.vendor, host)
+    with prepared(case, account) as submission:
+        [order] = orders(submission, account, case.submit.options, open_job)
+        return hold(
+            driver,
+            case.vendor,
+            account,
+            *[lambda start=start: start(account) for start in first],
+            lambda: _marked(case.operation.submit(order), repeatable=case.operation.repeatable),
+        )
+
+
+def sent(script: Script) -> list[tuple[str, str]]:
+    return [(seen.method, seen.path) for seen in script.seen]
+
+
+# --- what there is, and its limits
+
+
+def lacking() -> list[str]:
+    told = [
+        f"{vendor.conn_type}: no operation at all" for vendor in VENDORS if not any(k.operations for k in vendor.kinds)
+    ]
+    told += [f"{vendor.conn_type}/{kind.name}: no operations" for vendor, kind in KINDS if not kind.operations]
+    return told + [f"{vendor.conn_type}/{kind.name}: no results" for vendor, kind in KINDS if kind.results is None]
+
+
+def test_every_kind_can_be_submitted_and_has_results() -> None:
+    assert lacking() == []
+
+
+@pytest.mark.parametrize("table", [LIMITS, SUBMITS], ids=["limits", "submits"])
+def test_every_operation_is_in_the_tables(table: dict[Key, Any]) -> None:
+    there_are = {case.key for case in CASES}
+    assert there_are - table.keys() == set(), "not in the table"
+    assert table.keys() - there_are == set(), "in the table only"
+
+
+@each_case
+def test_limits_are_the_documented_ones(case: Case) -> None:
+    operation, limits = case.operation, case.limits
+    assert operation.most_items == limits.items if limits.items is not None else operation.most_items > 0
+    # Where the vendor documents none, a request must still fit into memory with ease.
+    assert operation.most_bytes == limits.size if limits.size is not None else operation.most_bytes <= MOST_BYTES
+    assert operation.repeatable is limits.repeatable
+    assert operation.appends is limits.appends
+    assert operation.requests_per_minute == limits.per_minute
+
+
+def test_the_limit_where_none_is_documented_is_no_burden() -> None:
+    assert MOST_BYTES == 16 * 1024 * 1024
+
+
+@each_case
+def test_options_explain_themselves(case: Case) -> None:
+    operation = case.operation
+    names = [option.name for option in operation.options]
+    assert len(names) == len(set(names))
+    assert all(option.help.strip() and option.types for option in operation.options)
+    assert set(operation.option_on_records) <= set(names)
+    assert operation.option_instead is None or operation.option_instead in names
+
+
+@each_kind
+def test_operations_of_a_kind_have_names_of_their_own(vendor: Vendor, kind: JobKind) -> None:
+    names = [operation.name for operation in kind.operations]
+    assert len(names) == len(set(names))
+    assert all(name.isidentifier() for name in names)
+
+
+# --- on the wire
+
+
+@pytest.mark.parametrize("prefix", ["", "/prefix"], ids=["root", "prefix"])
+@each_driven
+def test_submit_on_the_wire(script: Script, case: Case, driver: str, prefix: str) -> None:
+    script.play(case.submit.answers)
+    assert send(case, driver, script.url(prefix)) == JOB
+    assert not script.answers
+    seen = script.seen[0]
+    assert (seen.method, seen.path) == (case.submit.method, prefix + case.submit.path)
+    assert (json.loads(seen.body) if seen.body else None) == case.submit.body
+    assert seen.headers.get("content-type") == ("application/json" if seen.body else None)
+    assert seen.headers["accept"] == "application/json"
+    name, value = CREDENTIALS[case.vendor.conn_type]
+    assert seen.headers[name] == value
+    assert {header for header, text in seen.headers.items() if SECRET in text} <= {name}
+    assert {header: seen.headers.get(header) for header in case.submit.headers} == case.submit.headers
+    assert SECRET not in seen.path + seen.body
+
+
+@each_driver
+@pytest.mark.parametrize("key", [key for key, limits in LIMITS.items() if limits.appends], ids="-".join)
+def test_append_on_the_wire(script: Script, key: Key, driver: str) -> None:
+    case = CASE_OF[key]
+    script.play(ID)
+    assert send(case, driver, script.url(), open_job="job/9") == JOB
+    [seen] = script.seen
+    assert (seen.method, seen.path) == (case.submit.method, case.submit.path)
+    assert json.loads(seen.body) == {**case.submit.body, "job": {"id": "job/9"}}
+    assert seen.headers["intercom-version"] == "Preview"
+
+
+@each_driver
+@pytest.mark.parametrize(("status", "code"), [(403, "forbidden"), (404, "job_not_found")])
+@pytest.mark.parametrize("key", [key for key, limits in LIMITS.items() if limits.appends], ids="-".join)
+def test_job_that_is_closed_is_followed_by_a_new_one(
+    script: Script, key: Key, driver: str, status: int, code: str
+) -> None:
+    case = CASE_OF[key]
+    closed = {"type": "error.list", "errors": [{"code": code, "message": "job is closed for new task updates"}]}
+    script.play([answer(closed, status), *ID])
+    assert send(case, driver, script.url(), open_job="job-9") == JOB
+    first, second = script.seen
+    assert json.loads(first.body) == {**case.submit.body, "job": {"id": "job-9"}}
+    assert json.loads(second.body) == case.submit.body
+    assert (second.method, second.path) == (first.method, first.path)
+
+
+@each_driver
+@pytest.mark.parametrize(
+    ("status", "error", "open_job"),
+    [
+        (403, PermissionDeniedError, None),
+        (404, JobNotFoundError, None),
+        (401, CredentialsError, "job-9"),
+        (422, VendorAnswerError, "job-9"),
+    ],
+)
+@pytest.mark.parametrize("key", [key for key, limits in LIMITS.items() if limits.appends], ids="-".join)
+def test_refusal_that_is_not_about_a_closed_job_is_an_error(
+    script: Script, key: Key, driver: str, status: int, error: type[BulkJobError], open_job: str | None
+) -> None:
+    script.play([answer({"errors": [{"code": "x", "message": "no"}]}, status), *ID])
+    assert type(send(CASE_OF[key], driver, script.url(), open_job=open_job)) is error
+    assert len(script.seen) == 1
+
+
+@each_driver
+def test_new_job_that_is_refused_as_well_is_an_error(script: Script, driver: str) -> None:
+    refused = answer({"errors": [{"code": "api_plan_restricted", "message": "not on your plan"}]}, 403)
+    script.play([refused, refused, *ID])
+    error = send(CASE_OF["intercom", "contacts", "create"], driver, script.url(), open_job="job-9")
+    assert type(error) is PermissionDeniedError
+    assert "not on your plan" in str(error)
+    assert len(script.seen) == 2
+
+
+@each_driver
+def test_version_of_the_connection_goes_with_a_submit(script: Script, driver: str) -> None:
+    case = CASE_OF["intercom", "contacts", "create"]
+    account = make_account(case.vendor, script.url(), api_version="2.17")
+    script.play(ID)
+    with prepared(case, account) as submission:
+        [order] = orders(submission, account, {})
+        assert hold(driver, case.vendor, account, lambda: case.operation.submit(order)) == JOB
+    assert script.seen[0].headers["intercom-version"] == "2.17"
+
+
+@each_driver
+def test_misspelled_id_of_an_export_is_read(script: Script, driver: str) -> None:
+    script.play([answer({"job_identfier": JOB, "status": "pending"}, 200)])
+    assert send(CASE_OF["intercom", "export", "export"], driver, script.url()) == JOB
+
+
+@each_driver
+def test_deleting_all_contacts_names_none(script: Script, driver: str) -> None:
+    case = CASE_OF["sendgrid", "contacts", "delete"]
+    account = make_account(case.vendor, script.url())
+    options = {"delete_all_contacts": True}
+    script.play(JOB_ID)
+    with prepared(case, account, options=options) as submission:
+        [order] = orders(submission, account, options)
+        assert hold(driver, case.vendor, account, lambda: case.operation.submit(order)) == JOB
+    assert sent(script) == [("DELETE", "/v3/marketing/contacts?delete_all_contacts=true")]
+
+
+def test_option_on_records_is_in_each_and_gives_way_to_the_records_own(script: Script) -> None:
+    case = CASE_OF["acquia_campaign_studio", "contacts", "edit"]
+    account = make_account(case.vendor, script.url())
+    records = [{"id": 1}, {"id": 2, "overwriteWithBlank": False}]
+    with prepared(case, account, records, {"overwriteWithBlank": True}) as submission:
+        [order] = orders(submission, account, {"overwriteWithBlank": True})
+        body = json.loads(next(case.operation.submit(order)).body)
+    assert body == [{"id": 1, "overwriteWithBlank": True}, {"id": 2, "overwriteWithBlank": False}]
+
+
+# --- the file
+
+IMPORT = CASE_OF["sendgrid", "contacts", "import_csv"]
+# A client cannot help naming the host, the length and itself.
+UNAVOIDABLE = {"host", "content-length", "accept-encoding", "user-agent", "connection", "accept"}
+
+
+def test_file_goes_where_the_answer_says_with_its_headers_and_no_others(script: Script) -> None:
+    script.play(IMPORT.submit.answers)
+    assert send(IMPORT, "requests", script.url("/prefix")) == JOB
+    upload = script.seen[1]
+    assert (upload.method, upload.path) == ("PUT", UPLOAD)
+    assert {n: v for n, v in upload.headers.items() if n not in UNAVOIDABLE} == {
+        "x-amz-server-side-encryption": "aws:kms"
+    }
+    assert SECRET not in str(upload)
+    raw = upload.body.encode(errors="surrogateescape")
+    assert int(upload.headers["content-length"]) == len(raw)
+    assert gzip.decompress(raw).decode() == 'email,note\r\nada@example.com,"a ""b""\nc"\r\nbob@example.com,\r\n'
+
+
+def test_columns_are_found_by_the_names_of_the_fields(script: Script) -> None:
+    fields = {
+        "custom_fields": [{"id": "e1_T", "name": "Loyalty", "field_type": "Text"}],
+        "reserved_fields": [{"id": "_rf2_T", "name": "email", "field_type": "Text"}],
+    }
+    script.play([answer(fields, 200), *IMPORT.submit.answers])
+    account = make_account(IMPORT.vendor, script.url())
+    rows = [{"email": "ada@example.com", "loyalty": "gold", "e1_T": "x"}]
+    with prepared(IMPORT, account, rows, {}) as submission:
+        [order] = orders(submission, account, {})
+        assert hold("requests", IMPORT.vendor, account, lambda: IMPORT.operation.submit(order)) == JOB
+    assert sent(script)[0] == ("GET", "/v3/marketing/field_definitions")
+    assert json.loads(script.seen[1].body) == {"file_type": "csv", "field_mappings": ["_rf2_T", "e1_T", "e1_T"]}
+
+
+@pytest.mark.parametrize(
+    ("options", "named"), [({}, "'nickname'"), ({"field_mappings": ["_rf2_T"]}, "'field_mappings' has 1")]
+)
+def test_columns_that_fit_no_field_open_no_import(script: Script, options: dict[str, Any], named: str) -> None:
+    script.play([answer({"reserved_fields": [{"id": "_rf2_T", "name": "email"}]}, 200)])
+    account = make_account(IMPORT.vendor, script.url())
+    with prepared(IMPORT, account, [{"email": "ada@example.com", "nickname": "a"}], options) as submission:
+        [order] = orders(submission, account, options)
+        error = hold("requests", IMPORT.vendor, account, lambda: IMPORT.operation.submit(order))
+    assert type(error) is BadArgumentError
+    assert named in str(error)
+    assert "ada@example.com" not in str(error)
+    assert all(method == "GET" for method, _ in sent(script))
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 302])
+def test_file_that_is_refused_is_a_refused_submit(script: Script, status: int) -> None:
+    script.play([answer(OPENED, 200), answer(f"<Error>ada@example.com {SECRET}</Error>", status)])
+    error = send(IMPORT, "requests", script.url())
+    assert type(error) is VendorAnswerError
+    assert f"{status}" in str(error)
+    assert not any(word in str(error) for word in ("signed", "ada@", SECRET, "/bucket"))
+    assert len(script.seen) == 2
+
+
+@pytest.mark.parametrize(
+    "lost", [answer("", 503), answer("", 429), answer("", 408), {"breaks": "reset"}, {"breaks": "closed"}], ids=str
+)
+def test_file_that_did_not_arrive_is_sent_again_all_of_it(script: Script, lost: Answer) -> None:
+    script.play([answer(OPENED, 200), lost, answer("", 200)])
+    assert send(IMPORT, "requests", script.url()) == JOB
+    assert sent(script) == [("PUT", "/v3/marketing/contacts/imports"), ("PUT", UPLOAD), ("PUT", UPLOAD)]
+    assert script.seen[1].body == script.seen[2].body
+
+
+@pytest.mark.parametrize("where", ["ftp://example.com/x", "nonsense", "//example.com/x", "", "https://", "http://[x"])
+def test_address_for_a_file_that_makes_no_sense_gets_none(script: Script, where: str) -> None:
+    script.play([answer({**OPENED, "upload_uri": where}, 200)])
+    assert type(send(IMPORT, "requests", script.url())) is UnsafeAnswerError
+    assert len(script.seen) == 1
+
+
+def test_file_goes_nowhere_without_encryption_unless_the_vendor_is_there_too() -> None:
+    account = make_account(IMPORT.vendor, "https://vendor.example.com")
+    with prepared(IMPORT, account) as submission:
+        [order] = orders(submission, account, IMPORT.submit.options)
+        conversation = IMPORT.operation.submit(order)
+        next(conversation)
+        opened = {**OPENED, "upload_uri": "http://127.0.0.1:9/key?signed"}
+        upload = conversation.send(response(opened))
+        driver = RequestsDriver(IMPORT.vendor, account)
+        with pytest.raises(UnsafeAnswerError):
+            driver.ask(upload, QUICK)
+        driver.close()
+
+
+@pytest.mark.parametrize("missing", ["upload_uri", "job_id"])
+def test_answer_without_an_address_or_an_id_gets_no_file(script: Script, missing: str) -> None:
+    opened = answer({name: value for name, value in OPENED.items() if name != missing}, 200)
+    script.play([opened] * 9)
+    assert type(send(IMPORT, "requests", script.url())) is VendorUnavailableError
+    assert {seen.path for seen in script.seen} == {IMPORT.submit.path}
+
+
+# --- nothing twice, nothing lost
+
+REPEATABLE = [(case, driver) for case, driver in DRIVEN if case.limits.repeatable]
+# aiohttp repeats a PUT and a DELETE by itself when a connection is lost; submits are sent by workers, over requests.
+SINGLE = [
+    (case, driver)
+    for case, driver in DRIVEN
+    if not case.limits.repeatable and (driver == "requests" or case.submit.method == "POST")
+]
+LOST: dict[str, Answer] = {
+    "reset": {"breaks": "reset"},
+    "closed": {"breaks": "closed"},
+    "half a body": {"status": 202, "body": "{", "breaks": "half a body"},
+    "500": answer({}, 500),
+    "502": answer("<html>Bad gateway</html>", 502),
+    "503": answer("", 503),
+    "504": answer("", 504),
+    "408": answer({}, 408),
+    "not JSON": answer("<html>Please log in</html>", 200),
+    "nothing": answer("", 202),
+    "a list": answer([{"id": JOB}], 202),
+    "no id": answer({"status": "pending"}, 202),
+}
+PAUSE = {"Retry-After": "0.001"}
+
+
+def ids(driven: list[tuple[Case, str]]) -> list[str]:
+    return [f"{case}-{driver}" for case, driver in driven]
+
+
+# A client may treat a connection in a way of its own when it is used again.
+@pytest.mark.parametrize("is_warm", [False, True], ids=["first", "later"])
+@pytest.mark.parametrize("lost", LOST)
+@pytest.mark.parametrize(("case", "driver"), SINGLE, ids=ids(SINGLE))
+def test_what_the_vendor_would_do_twice_is_not_sent_twice(
+    script: Script, case: Case, driver: str, lost: str, is_warm: bool
+) -> None:
+    script.play([*[answer({}, 200)] * is_warm, LOST[lost], *case.submit.answers])
+    outcome = send(case, driver, script.url(), *[case.vendor.check] * is_warm)
+    assert sent(script)[is_warm:] == [(case.submit.method, case.submit.path)]
+    assert type(outcome) is AnswerLostError, outcome
+
+
+@pytest.mark.parametrize("lost", LOST)
+@pytest.mark.parametrize(("case", "driver"), REPEATABLE, ids=ids(REPEATABLE))
+def test_what_may_be_repeated_is(script: Script, case: Case, driver: str, lost: str) -> None:
+    script.play([LOST[lost], *case.submit.answers])
+    assert send(case, driver, script.url()) == JOB
+    first, second = script.seen[:2]
+    assert not script.answers
+    assert (first.method, first.path, first.body) == (second.method, second.path, second.body)
+
+
+@each_driven
+def test_refused_for_being_too_many_is_sent_again(script: Script, case: Case, driver: str) -> None:
+    script.play([answer({}, 429, **PAUSE), *case.submit.answers])
+    assert send(case, driver, script.url()) == JOB
+    assert sent(script)[:2] == [(case.submit.method, case.submit.path)] * 2
+
+
+@each_driver
+def test_too_many_imports_is_told_with_another_status(script: Script, driver: str) -> None:
+    case = CASE_OF["activecampaign", "contacts", "import"]
+    reasons = ["Up to 100 imports may be requested per minute."]
+    refused = {"success": 0, "message": "Rate limit exceeded.", "failureReasons": reasons}
+    script.play([answer(refused, 400, **PAUSE), *case.submit.answers])
+    assert send(case, driver, script.url()) == JOB
+    assert len(script.seen) == 2
+
+
+@each_driven
+def test_connection_that_is_refused_is_tried_again(case: Case, driver: str) -> None:
+    with socket.socket() as taken:  # bound, but not listening
+        taken.bind(("127.0.0.1", 0))
+        outcome = send(case, driver, f"http://127.0.0.1:{taken.getsockname()[1]}")
+    assert type(outcome) is VendorUnavailableError, outcome
+    assert f"{QUICK.failures} times in a row" in str(outcome)
+
+
+@each_driver
+def test_pending_export_of_somebody_else_is_an_error_at_once(script: Script, driver: str) -> None:
+    pending = {"errors": [{"code": "too_many", "message": "You can only have 1 pending message data export job"}]}
+    script.play([answer(pending, 429)])
+    outcome = send(CASE_OF["intercom", "export", "export"], driver, script.url())
+    assert isinstance(outcome, VendorAnswerError), outcome
+    assert len(script.seen) == 1
+
+
+@each_driver
+@pytest.mark.parametrize("key", [key for key, limits in LIMITS.items() if not limits.repeatable and limits.appends])
+def test_new_job_after_a_closed_one_is_not_opened_twice(script: Script, key: Key, driver: str) -> None:
+    closed = answer({"errors": [{"code": "forbidden", "message": "closed"}]}, 403)
+    script.play([closed, {"breaks": "closed"}, *ID])
+    assert type(send(CASE_OF[key], driver, script.url(), open_job="job-9")) is AnswerLostError
+    assert len(script.seen) == 2
+
+
+# --- answers
+
+
+NO_ID: tuple[Any, ...] = (None, "", False, [], {}, True, [JOB], {"id": JOB}, 1.5)
+
+
+@pytest.mark.parametrize("job_id", NO_ID, ids=json.dumps)
+@each_case
+def test_id_that_is_none_is_not_taken_for_one(script: Script, case: Case, job_id: Any) -> None:
+    [*_, last] = [one for one in case.submit.answers if isinstance(one["body"], dict)]
+    nonsense = {**last, "body": {name: job_id if value == JOB else value for name, value in last["body"].items()}}
+    script.play([nonsense] * 9)
+    outcome = send(case, "requests", script.url())
+    assert type(outcome) is (VendorUnavailableError if case.limits.repeatable else AnswerLostError), outcome
+
+
+@each_driven
+def test_id_may_be_a_number(script: Script, case: Case, driver: str) -> None:
+    def numbered(one: Answer) -> Answer:
+        body = one["body"]
+        return {**one, "body": {n: 20 if v == JOB else v for n, v in body.items()} if isinstance(body, dict) else body}
+
+    script.play(map(numbered, case.submit.answers))
+    assert send(case, driver, script.url()) == "20"
+
+
+@each_driver
+@pytest.mark.parametrize("refusal", [{"success": 0}, {"Success": 0}, {"success": "0"}, {"Success": False}], ids=str)
+def test_refusal_with_status_200_is_one(script: Script, driver: str, refusal: dict[str, Any]) -> None:
+    case = CASE_OF["activecampaign", "contacts", "import"]
+    script.play([answer({**refusal, "message": "JSON payload did not pass validation.", "batchId": JOB}, 200)])
+    outcome = send(case, driver, script.url())
+    assert type(outcome) is VendorAnswerError, outcome
+    assert "did not pass validation" in str(outcome)
+    assert len(script.seen) == 1
+
+
+# What a vendor may say, and what of it nobody may read.
+LEAK = f"bad row for ada@example.com with key {SECRET}, see https://files.example.com/f?X-Amz-Signature=signed"
+PRIVATE = ("ada@", SECRET, "signed", LOGIN)
+REFUSALS = {
+    "intercom": {"type": "error.list", "errors": [{"code": "parameter_invalid", "message": LEAK}]},
+    "sendgrid": {"errors": [{"field": "contacts", "message": LEAK}]},
+    "activecampaign": {"success": 0, "message": LEAK, "failureReasons": [{"contact": 0, "failureReason": LEAK}]},
+    "acquia_campaign_studio": {"errors": [{"code": 400, "message": LEAK, "details": [], "type": None}]},
+}
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 409, 413, 422, 500])
+@each_driven
+def test_error_has_the_vendors_words_and_nothing_private(script: Script, case: Case, driver: str, status: int) -> None:
+    script.play([answer(REFUSALS[case.vendor.conn_type], status)] * 9)
+    outcome = send(case, driver, script.url())
+    assert isinstance(outcome, BulkJobError), outcome
+    assert status == 200 or "bad row for" in str(outcome)
+    for word in PRIVATE:
+        assert word not in str(outcome)
+        assert word not in repr(outcome)
+
+
+@each_driven
+def test_error_without_words_of_the_vendor_has_none_of_the_records(script: Script, case: Case, driver: str) -> None:
+    script.play([answer(f"<html>{LEAK}</html>", 400)])
+    outcome = send(case, driver, script.url())
+    assert type(outcome) is VendorAnswerError, outcome
+    assert not any(word in str(outcome) for word in PRIVATE)
+
+
+@each_case
+def test_request_does_not_show_its_records(case: Case) -> None:
+    account = make_account(case.vendor, "https://vendor.example.com")
+    with prepared(case, account) as submission:
+        [order] = orders(submission, account, case.submit.options)
+        request = next(case.operation.submit(order))
+        assert "ada@example.com" not in repr(request)
+        assert SECRET not in repr(order)
+
+
+# --- records that the vendor's documentation rules out
+
+VALUE = "s3cret-cell"
+CREATE, UPDATE, DELETE = (("intercom", "contacts", name) for name in ("create", "update", "delete"))
+UPSERT, REMOVE = ("sendgrid", "contacts", "upsert"), ("sendgrid", "contacts", "delete")
+COMPANIES = [("intercom", "companies", name) for name in ("upsert", "update", "delete")]
+TICKETS, BATCH = ("intercom", "job", "enqueue"), ("activecampaign", "contacts", "import")
+EDIT, REPLACE = (("acquia_campaign_studio", "contacts", name) for name in ("edit", "replace"))
+REFUSED: list[tuple[Key, dict[str, Any], list[str]]] = [
+    (CREATE, {"name": VALUE}, ["external_id", "email"]),
+    (CREATE, {"email": "", "external_id": None, "name": VALUE}, ["external_id", "email"]),
+    (CREATE, {"email": VALUE, "frist_name": VALUE}, ["frist_name"]),
+    (CREATE, {"email": VALUE, "id": VALUE}, ["id"]),
+    (UPDATE, {"email": VALUE}, ["id"]),
+    (UPDATE, {"id": "", "email": VALUE}, ["id"]),
+    (UPDATE, {"id": VALUE, "role": VALUE}, ["role"]),
+    (UPDATE, {"id": VALUE, "signed_up_at": VALUE, "last_seen_at": VALUE}, ["signed_up_at", "last_seen_at"]),
+    (UPDATE, {"id": VALUE, 7: VALUE}, ["7"]),
+    (DELETE, {"email": VALUE}, ["id"]),
+    (DELETE, {"id": VALUE, "email": VALUE}, ["email"]),
+    (COMPANIES[0], {"name": VALUE}, ["company_id"]),
+    (COMPANIES[0], {"company_id": VALUE, "id": VALUE}, ["id"]),
+    (COMPANIES[1], {"company_id": VALUE}, ["id"]),
+    (COMPANIES[1], {"id": VALUE, "company_id": VALUE}, ["company_id"]),
+    (COMPANIES[2], {"company_id": VALUE}, ["id"]),
+    (COMPANIES[2], {"id": VALUE, "name": VALUE}, ["name"]),
+    (TICKETS, {"contacts": [{"email": VALUE}]}, ["ticket_type_id"]),
+    (TICKETS, {"ticket_type_id": VALUE}, ["contacts"]),
+    (TICKETS, {"ticket_type_id": VALUE, "contacts": []}, ["contacts"]),
+    (TICKETS, {"ticket_type_id": VALUE, "contacts": VALUE}, ["contacts"]),
+    (TICKETS, {"ticket_type_id": VALUE, "contacts": [{"email": VALUE}, {"name": VALUE}]}, ["id", "email"]),
+    (TICKETS, {"ticket_type_id": VALUE, "contacts": [VALUE]}, ["id", "external_id", "email"]),
+    (UPSERT, {"first_name": VALUE}, ["email", "phone_number_id", "external_id", "anonymous_id"]),
+    (UPSERT, {"email": VALUE, "first_name": VALUE * 9}, ["first_name"]),
+    (UPSERT, {"email": VALUE, "last_name": VALUE * 9}, ["last_name"]),
+    (UPSERT, {"email": VALUE, "city": VALUE * 9}, ["city"]),
+    (UPSERT, {"email": VALUE, "country": VALUE * 9}, ["country"]),
+    (UPSERT, {"email": VALUE, "state_province_region": VALUE * 9}, ["state_province_region"]),
+    (UPSERT, {"email": VALUE, "address_line_1": VALUE * 10}, ["address_line_1"]),
+    (UPSERT, {"email": VALUE, "address_line_2": VALUE * 10}, ["address_line_2"]),
+    (UPSERT, {"email": VALUE, "alternate_emails": [VALUE] * 6}, ["alternate_emails"]),
+    (UPSERT, {"email": VALUE, "alternate_emails": VALUE}, ["alternate_emails"]),
+    (UPSERT, {"email": VALUE, "custom_fields": VALUE}, ["custom_fields"]),
+    (UPSERT, {"email": VALUE, "custom_fields": [VALUE]}, ["custom_fields"]),
+    (REMOVE, {"email": VALUE}, ["id"]),
+    (BATCH, {"first_name": VALUE}, ["email"]),
+    (BATCH, {"email": None, "first_name": VALUE}, ["email"]),
+    (BATCH, {"email": VALUE}, ["email"]),
+    (BATCH, {"email": f"{VALUE}@"}, ["email"]),
+    (BATCH, {"email": f"@{VALUE}"}, ["email"]),
+    (BATCH, {"email": ["a@b", VALUE]}, ["email"]),
+    (EDIT, {"email": VALUE}, ["id"]),
+    (REPLACE, {"email": VALUE}, ["id"]),
+]
+
+
+@pytest.mark.parametrize(("key", "record", "fields"), REFUSED)
+def test_record_is_refused_with_its_field_and_without_its_value(
+    key: Key, record: dict[str, Any], fields: list[str]
+) -> None:
+    problem = CASE_OF[key].operation.check(record)
+    assert problem
+    for name in fields:
+        assert f"'{name}'" in problem
+    assert VALUE not in problem
+
+
+LONGEST = {
+    **dict.fromkeys(("first_name", "last_name", "state_province_region", "country"), "é" * 50),
+    **dict.fromkeys(("address_line_1", "address_line_2"), "é" * 100),
+    "city": "é" * 60,
+    "alternate_emails": ["a@example.com"] * 5,
+    "custom_fields": {},
+}
+ACCEPTED: list[tuple[Key, dict[str, Any]]] = [
+    *((case.key, record) for case in CASES for record in case.submit.records),
+    *((UPSERT, {name: "1"}) for name in ("email", "phone_number_id", "external_id", "anonymous_id")),
+    (UPSERT, {"email": "ada@example.com", **LONGEST}),
+    (CREATE, {"email": "ada@example.com", "role": "lead", "signed_up_at": 1, "last_seen_at": 1, "tags": {}}),
+    (UPDATE, {"id": 0, "custom_attributes": {"anything": 1}, "companies": {"remove": []}, "owner_id": None}),
+    (COMPANIES[0], {"company_id": "1", "custom_attributes": {}, "remote_created_at": 1, "website": ""}),
+    (TICKETS, {"ticket_type_id": 1, "contacts": [{"id": "1"}, {"external_id": "2"}], "ticket_attributes": {}}),
+    (REMOVE, {"id": 7, "email": "ada@example.com"}),
+    (BATCH, {"email": "ada@example.com", "anything": "the vendor may add"}),
+    (EDIT, {"id": 0}),
+]
+
+
+@pytest.mark.parametrize(("key", "record"), ACCEPTED)
+def test_good_record_is_taken(key: Key, record: dict[str, Any]) -> None:
+    assert CASE_OF[key].operation.check(record) is None
+
+
+def test_every_check_is_tested() -> None:
+    unchecked = {IMPORT.key, ("acquia_campaign_studio", "contacts", "create")}
+    assert {key for key, _, _ in REFUSED} == {case.key for case in CASES if case.operation.most_items} - unchecked
+
+
+# --- results
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """The answers of a job that is over, and what is told of its items."""
+
+    answers: tuple[Answer, ...]
+    outcomes: list[Outcome]
+    asked: tuple[str, ...] = ()  # after the question how the job stands
+
+
+def task(number: int, state: str) -> dict[str, Any]:
+    return {"id": f"task-{number}", "item_count": 100, "state": state}
+
+
+def bulk(state: str, *tasks: str) -> Answer:
+    return answer({"id": JOB, "state": state, "tasks": [task(n, each) for n, each in enumerate(tasks, 1)]}, 200)
+
+
+def failed_task(number: int) -> Outcome:
+    return Outcome("failed", "some of the task's items, or all", {"task_id": f"task-{number}", "items": 100})
+
+
+def ticket(status: str, resource: str | None) -> Answer:
+    return answer({"type": "job", "id": JOB, "status": status, "resource_type": "ticket", "resource_id": resource}, 200)
+
+
+def imported(status: str, **results: Any) -> Answer:
+    return answer({"id": JOB, "status": status, "results": results}, 200)
+
+
+def exported(status: str, *urls: str) -> Answer:
+    return answer({"id": JOB, "status": status, "urls": [f"{HERE}{url}" for url in urls]}, 200)
+
+
+def page(number: int | None, *contacts: dict[str, Any]) -> Answer:
+    following = {} if number is None else {"next-page": f"/api/contacts/job/{JOB}?details=1&page={number}"}
+    return answer({"status": "completed", "details": {"contacts": [*contacts], **following}}, 200)
+
+
+MIXED = ("completed", "completed_with_errors", "completed_with_errors")
+ERRORS_CSV = b'email,error\n"ada@example.com","bad\nrow"\n\nbob@example.com,\n'
+ERRORS = [
+    Outcome("failed", "bad\nrow", {"email": "ada@example.com", "error": "bad\nrow"}),
+    Outcome("failed", "", {"email": "bob@example.com", "error": ""}),
+]
+ERRORS_FILE = "/errors.csv?X-Amz-Signature=signed"
+MESSAGES = [Outcome("exported", None, {"id": "1", "text": "é"}), Outcome("exported", None, {"id": "2", "text": "b"})]
+MESSAGES_CSV = "\ufeffid,text\n1,é\n2,b\n".encode()
+FAILED = {"code": 400, "message": "email: A valid email is required.", "details": {}, "type": None}
+DETAILS = [{"id": 1, "statusCode": 201}, {"id": 2, "statusCode": 200}, {"id": 3, "statusCode": 400, "errors": FAILED}]
+TOLD = [
+    Outcome("created", None, DETAILS[0]),
+    Outcome("updated", None, DETAILS[1]),
+    Outcome("failed", FAILED["message"], DETAILS[2]),
+]
+BATCH_INFO = {"status": "completed", "success": ["123"], "failure": ["bad@nowhere"]}
+BATCH_TOLD = [Outcome("created", None, {"id": "123"}), Outcome("failed", None, {"email": "bad@nowhere"})]
+DOWNLOAD = f"/download/content/data/{JOB}"
+PAGES = [f"/api/contacts/job/{JOB}?details=1{more}" for more in ("", "&page=2", "&page=3")]
+OVER = answer({"status": "completed"}, 200)
+
+RESULTS: dict[tuple[str, str], dict[str, Fetch]] = {
+    ("intercom", "contacts"): {
+        "some failed": Fetch((bulk("completed_with_errors", *MIXED),), [failed_task(2), failed_task(3)]),
+        "none failed": Fetch((bulk("completed", "completed"),), []),
+    },
+    ("intercom", "companies"): {
+        "some failed": Fetch((bulk("completed_with_errors", *MIXED),), [failed_task(2), failed_task(3)]),
+    },
+    ("intercom", "job"): {
+        "created": Fetch(
+            (ticket("success", "123"),), [Outcome("created", None, {"resource_type": "ticket", "resource_id": "123"})]
+        ),
+        "failed": Fetch(
+            (ticket("failed", None),), [Outcome("failed", None, {"resource_type": "ticket", "resource_id": None})]
+        ),
+    },
+    ("intercom", "export"): {
+        "a file": Fetch(
+            (
+                # Another host than the account's own, as it is with workspaces of another region.
+                answer({"status": "completed", "download_url": "https://elsewhere.example.com/file"}, 200),
+                answer(gzip.compress(MESSAGES_CSV), 200),
+            ),
+            MESSAGES,
+            (DOWNLOAD,),
+        ),
+        "the other spelling": Fetch(
+            (answer({"status": "complete"}, 200), answer(MESSAGES_CSV, 200)), MESSAGES, (DOWNLOAD,)
+        ),
+        "no data": Fetch((answer({"status": "no_data"}, 200),), []),
+        "failed": Fetch((answer({"status": "failed"}, 200),), []),
+        "canceled": Fetch((answer({"status": "canceled"}, 200),), []),
+    },
+    ("sendgrid", "contacts"): {
+        "a file": Fetch(
+            (imported("errored", errors_url=f"{HERE}{ERRORS_FILE}"), answer(ERRORS_CSV, 200)), ERRORS, (ERRORS_FILE,)
+        ),
+        "a gzipped file": Fetch(
+            (imported("failed", errors_url=f"{HERE}{ERRORS_FILE}"), answer(gzip.compress(ERRORS_CSV), 200)),
+            ERRORS,
+            (ERRORS_FILE,),
+        ),
+        "no file": Fetch((imported("completed", requested_count=3),), []),
+    },
+    ("sendgrid", "export"): {
+        "files": Fetch(
+            (
+                exported("ready", "/part-0.csv?sig=a", "/part-1.json.gz?sig=b", "/part-2.csv.gzip"),
+                answer(MESSAGES_CSV, 200),
+                answer(gzip.compress(b'{"id": "1", "text": "\xc3\xa9"}\n\n{"id": "2", "text": "b"}'), 200),
+                answer(gzip.compress(MESSAGES_CSV), 200),
+            ),
+            MESSAGES * 3,
+            ("/part-0.csv?sig=a", "/part-1.json.gz?sig=b", "/part-2.csv.gzip"),
+        ),
+        "failed": Fetch((answer({"id": JOB, "status": "failure", "message": "no"}, 200),), []),
+    },
+    ("activecampaign", "contacts"): {
+        "lists": Fetch((answer(BATCH_INFO, 200),), BATCH_TOLD),
+        "objects": Fetch(
+            (answer({"status": "failed", "success": {"1": "123"}, "failure": {"2": "bad@nowhere"}}, 200),), BATCH_TOLD
+        ),
+        "none": Fetch((answer({"status": "interrupted"}, 200),), []),
+    },
+    ("acquia_campaign_studio", "contacts"): {
+        "three pages": Fetch((OVER, *map(page, (2, 3, None), DETAILS)), TOLD, tuple(PAGES)),
+        "an empty last page": Fetch((OVER, page(2, *DETAILS), page(3)), TOLD, tuple(PAGES[:2])),
+        "a last page that names itself": Fetch(
+            (OVER, page(2, *DETAILS[:2]), page(2, DETAILS[2])), TOLD, tuple(PAGES[:2])
+        ),
+        "a list of errors": Fetch(
+            (OVER, page(None, {"id": 3, "statusCode": 400, "errors": [FAILED]})),
+            [Outcome("failed", FAILED["message"], {"id": 3, "statusCode": 400, "errors": [FAILED]})],
+            tuple(PAGES[:1]),
+        ),
+    },
+}
+UNFINISHED: dict[tuple[str, str], tuple[str, list[Any]]] = {
+    ("intercom", "contacts"): ("state", ["pending", "running"]),
+    ("intercom", "companies"): ("state", ["pending", "running"]),
+    ("intercom", "job"): ("status", ["pending"]),
+    ("intercom", "export"): ("status", ["pending", "in_progress"]),
+    ("sendgrid", "contacts"): ("status", ["pending"]),
+    ("sendgrid", "export"): ("status", ["pending"]),
+    ("activecampaign", "contacts"): ("status", [False, "waiting", "claimed", "active"]),
+    ("acquia_campaign_studio", "contacts"): ("status", ["queued", "in_progress"]),
+}
+KIND_OF = {(vendor.conn_type, kind.name): (vendor, kind) for vendor, kind in KINDS}
+FETCHES = [(key, name) for key, fetches in RESULTS.items() for name in fetches]
+EVERY_BYTE = 10**9
+
+
+def fetch(script: Script, key: tuple[str, str], prefix: str = "", most_bytes: int = EVERY_BYTE) -> list[Outcome]:
+    vendor, kind = KIND_OF[key]
+    hook = make_hook(vendor, make_account(vendor, script.url(prefix)))
+    try:
+        return list(outcomes(hook, kind, JOB, most_bytes))
+    finally:
+        hook.driver.close()
+
+
+@pytest.mark.parametrize("table", [RESULTS, UNFINISHED], ids=["results", "unfinished"])
+def test_every_kind_is_in_the_tables(table: dict[tuple[str, str], Any]) -> None:
+    assert KIND_OF.keys() - table.keys() == set(), "not in the table"
+    assert table.keys() - KIND_OF.keys() == set(), "in the table only"
+
+
+@pytest.mark.parametrize("prefix", ["", "/prefix"], ids=["root", "prefix"])
+@pytest.mark.parametrize(("key", "name"), FETCHES, ids=[f"{'-'.join(key)}-{name}" for key, name in FETCHES])
+def test_how_each_item_fared(script: Script, key: tuple[str, str], name: str, prefix: str) -> None:
+    expected = RESULTS[key][name]
+    script.play(expected.answers)
+    assert fetch(script, key, prefix) == expected.outcomes
+    assert not script.answers
+    own = {path for path in expected.asked if path.startswith(("/api/", "/download/"))}  # on the account's own host
+    paths = [
+        f"{prefix}{PATHS[key].format(JOB)}",
+        *(f"{prefix if path in own else ''}{path}" for path in expected.asked),
+    ]
+    assert sent(script) == [("GET", path) for path in paths]
+    header, value = CREDENTIALS[key[0]]
+    strangers = len(expected.asked) - len(own)
+    for number, seen in enumerate(script.seen):
+        if number < len(script.seen) - strangers:
+            assert seen.headers[header] == value
+        else:
+            assert SECRET not in str(seen)
+            assert header not in seen.headers
+
+
+def test_export_is_asked_for_as_a_file(script: Script) -> None:
+    key = ("intercom", "export")
+    script.play(RESULTS[key]["a file"].answers)
+    fetch(script, key)
+    assert script.seen[1].headers["accept"] == "application/octet-stream"
+    assert script.seen[1].headers["intercom-version"] == "2.15"
+
+
+@pytest.mark.parametrize(
+    ("key", "word"), [(key, word) for key, (_, words) in UNFINISHED.items() for word in words], ids=str
+)
+def test_unfinished_job_has_no_results_yet(script: Script, key: tuple[str, str], word: Any) -> None:
+    script.play([answer({UNFINISHED[key][0]: word, "results": {"errors_url": HERE}, "success": ["1"]}, 200)])
+    with pytest.raises(NotFinishedError, match="BulkJobSensor"):
+        fetch(script, key)
+    assert len(script.seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ({}, VendorUnavailableError),
+        ([], VendorUnavailableError),
+        ("<html>", VendorUnavailableError),
+        ({"state": "done", "status": "done"}, UnknownStateError),
+        ({"state": 5, "status": 5}, UnknownStateError),
+    ],
+    ids=["an empty object", "a list", "no JSON", "a new word", "a number"],
+)
+@each_kind
+def test_nonsense_is_not_taken_for_results(
+    script: Script, vendor: Vendor, kind: JobKind, body: Any, error: type[BulkJobError]
+) -> None:
+    script.play([answer(body, 200)])
+    with pytest.raises(error):
+        fetch(script, (vendor.conn_type, kind.name))
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(401, CredentialsError), (404, JobNotFoundError), (400, VendorAnswerError)]
+)
+@each_kind
+def test_refused_results_are_an_error_with_nothing_private(
+    script: Script, vendor: Vendor, kind: JobKind, status: int, error: type[BulkJobError]
+) -> None:
+    script.play([answer(REFUSALS[vendor.conn_type], status)])
+    with pytest.raises(error, match="bad row for") as caught:
+        fetch(script, (vendor.conn_type, kind.name))
+    assert not any(word in str(caught.value) for word in PRIVATE)
+
+
+ACQUIA = ("acquia_campaign_studio", "contacts")
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        "https://elsewhere.example.com/api/contacts/job/j-1?details=1&page=2",
+        "//elsewhere.example.com/api/contacts/job/j-1?details=1&page=2",
+        f"https://{LOGIN}:x@127.0.0.1/api/contacts/job/j-1",
+    ],
+)
+def test_next_page_elsewhere_is_refused(script: Script, elsewhere: str) -> None:
+    details = {"contacts": DETAILS, "next-page": elsewhere}
+    script.play([OVER, answer({"status": "completed", "details": details}, 200)])
+    with pytest.raises(UnsafeAnswerError) as caught:
+        fetch(script, ACQUIA)
+    assert len(script.seen) == 2
+    assert "elsewhere.example.com" not in str(caught.value)
+
+
+@pytest.mark.parametrize("details", [None, "nonsense", {}, {"contacts": "nonsense"}, {"contacts": {"1": DETAILS[2]}}])
+def test_details_that_are_none_do_not_pass_for_no_failures(script: Script, details: Any) -> None:
+    script.play([OVER, answer({"status": "completed", "details": details}, 200)])
+    with pytest.raises(VendorUnavailableError):
+        fetch(script, ACQUIA)
+
+
+@pytest.mark.parametrize("status", [403, 404, 410, 302])
+@pytest.mark.parametrize(
+    ("key", "name"), [(("sendgrid", "contacts"), "a file"), (("sendgrid", "export"), "files")], ids=["errors", "export"]
+)
+def test_file_that_is_refused_is_an_error(script: Script, key: tuple[str, str], name: str, status: int) -> None:
+    script.play([RESULTS[key][name].answers[0], answer(LEAK, status, Location="https://elsewhere.example.com")])
+    with pytest.raises(VendorAnswerError, match=str(status)) as caught:
+        fetch(script, key)
+    assert not any(word in str(caught.value) for word in (*PRIVATE, "sig="))
+
+
+@pytest.mark.parametrize("url", ["ftp://example.com/x", "nonsense", "//example.com/x", "https://"])
+@pytest.mark.parametrize("key", [("sendgrid", "contacts"), ("sendgrid", "export")], ids="-".join)
+def test_file_at_an_address_that_makes_no_sense_is_an_error(script: Script, key: tuple[str, str], url: str) -> None:
+    body = {"status": "errored" if key[1] == "contacts" else "ready", "results": {"errors_url": url}, "urls": [url]}
+    script.play([answer(body, 200)])
+    with pytest.raises(UnsafeAnswerError):
+        fetch(script, key)
+
+
+@pytest.mark.parametrize("file", [ERRORS_CSV * 99, gzip.compress(ERRORS_CSV * 99)], ids=["plain", "gzipped"])
+def test_file_that_is_too_large_is_not_read(script: Script, file: bytes) -> None:
+    script.play([RESULTS["sendgrid", "contacts"]["a file"].answers[0], answer(file, 200)])
+    with pytest.raises(UnsafeAnswerError, match="max_bytes"):
+        fetch(script, ("sendgrid", "contacts"), most_bytes=len(ERRORS_CSV) * 99 - 1)
+
+
+@pytest.mark.parametrize("file", [ERRORS_CSV * 99, gzip.compress(ERRORS_CSV * 99)], ids=["plain", "gzipped"])
+def test_file_that_is_just_not_too_large_is_read(script: Script, file: bytes) -> None:
+    script.play([RESULTS["sendgrid", "contacts"]["a file"].answers[0], answer(file, 200)])
+    assert len(fetch(script, ("sendgrid", "contacts"), most_bytes=len(ERRORS_CSV) * 99)) == 99 * 3 - 1
+
+
+BROKEN = {
+    "cut off": {"status": 200, "body": ERRORS_CSV, "breaks": "half a body"},
+    "half a gzip": answer(gzip.compress(os.urandom(9999))[:999], 200),
+    "a broken gzip": answer(gzip.compress(ERRORS_CSV)[:10] + b"\xff" * 99, 200),
+}
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_file_that_breaks_off_is_an_error(script: Script, how: str) -> None:
+    script.play([RESULTS["sendgrid", "contacts"]["a file"].answers[0], BROKEN[how]])
+    with pytest.raises(BulkJobError, match=r"127\.0\.0\.1"):
+        fetch(script, ("sendgrid", "contacts"))
+
+
+@pytest.mark.parametrize("line", ["[1]", "7", "{", "null"])
+def test_file_of_something_else_than_objects_is_an_error(script: Script, line: str) -> None:
+    script.play([exported("ready", "/part-0.json?sig=a"), answer(f'{{"id": "1"}}\n{line}\n', 200)])
+    with pytest.raises(VendorAnswerError, match="JSON objects"):
+        fetch(script, ("sendgrid", "export"))

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which operation is meant, and its options: checked by name and type before anything is sent."""
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_bulkjobs.errors import BadArgumentError
+from airflow_provider_bulkjobs.options import choose_operation, read_options
+from airflow_provider_bulkjobs.vendors import VENDORS
+from airflow_provider_bulkjobs.vendors.base import JobKind, Vendor
+from airflow_provider_bulkjobs.vendors.operation import Operation, Option
+
+KINDS = {(vendor.conn_type, kind.name): (vendor, kind) for vendor in VENDORS for kind in vendor.kinds}
+OPERATION = Operation(
+    "put",
+    lambda order: iter(()),
+    most_items=1,
+    options=(
+        Option("flag", (bool,), "whether"),
+        Option("number", (int,), "how many"),
+        Option("text", (str,), "what"),
+        Option("color", (str,), "which", choices=("red", "blue")),
+        Option("list", (list,), "these"),
+        Option("object", (dict,), "that"),
+    ),
+)
+NEEDY = Operation(
+    "order", lambda order: iter(()), most_items=0, options=(Option("after", (int,), "the first second", required=True),)
+)
+
+
+@pytest.mark.parametrize(("vendor", "kind"), KINDS.values(), ids=map("-".join, KINDS))
+def test_operation_is_found_by_its_name(vendor: Vendor, kind: JobKind) -> None:
+    for operation in kind.operations:
+        assert choose_operation(vendor, kind, operation.name) is operation
+
+
+@pytest.mark.parametrize(("vendor", "kind"), KINDS.values(), ids=map("-".join, KINDS))
+def test_operation_may_be_left_out_only_where_there_is_one(vendor: Vendor, kind: JobKind) -> None:
+    if len(kind.operations) == 1:
+        assert choose_operation(vendor, kind, None) is kind.operations[0]
+        return
+    with pytest.raises(BadArgumentError, match="operation is missing") as caught:
+        choose_operation(vendor, kind, None)
+    assert all(operation.name in str(caught.value) for operation in kind.operations)
+
+
+@pytest.mark.parametrize("name", ["nonsense", "", "Create", "create "])
+@pytest.mark.parametrize(("vendor", "kind"), KINDS.values(), ids=map("-".join, KINDS))
+def test_unknown_operation_is_told_those_there_are(vendor: Vendor, kind: JobKind, name: str) -> None:
+    with pytest.raises(BadArgumentError) as caught:
+        choose_operation(vendor, kind, name)
+    told = str(caught.value)
+    assert repr(name) in told
+    assert vendor.label in told
+    assert repr(kind.name) in told
+    assert all(operation.name in told for operation in kind.operations)
+
+
+@pytest.mark.parametrize("name", [None, "create"])
+def test_kind_without_operations_says_so(name: str | None) -> None:
+    vendor, kind = KINDS["intercom", "contacts"]
+    only_reports = JobKind("reports", "report", kind.status)
+    with pytest.raises(BadArgumentError, match="it only reports such jobs and takes none"):
+        choose_operation(vendor, only_reports, name)
+
+
+@pytest.mark.parametrize("options", [None, {}])
+def test_no_options(options: Any) -> None:
+    assert read_options(OPERATION, options) == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ({"flag": True}, {"flag": True}),
+        ({"flag": False}, {"flag": False}),
+        ({"number": 0}, {"number": 0}),
+        ({"text": ""}, {"text": ""}),
+        ({"text": "12"}, {"text": "12"}),
+        ({"text": "True"}, {"text": "True"}),
+        ({"color": "blue"}, {"color": "blue"}),
+        ({"list": []}, {"list": []}),
+        ({"object": {"a": 1}}, {"object": {"a": 1}}),
+        ({"flag": None, "number": 1}, {"number": 1}),
+    ],
+    ids=str,
+)
+def test_right_option_is_taken_as_it_is(given: dict[str, Any], read: dict[str, Any]) -> None:
+    assert read_options(OPERATION, given) == read
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ({"number": "12"}, {"number": 12}),
+        ({"number": " 12\n"}, {"number": 12}),
+        ({"flag": "True"}, {"flag": True}),
+        ({"flag": "false"}, {"flag": False}),
+    ],
+    ids=str,
+)
+def test_text_of_a_template_becomes_what_is_meant(given: dict[str, Any], read: dict[str, Any]) -> None:
+    result = read_options(OPERATION, given)
+    assert result == read
+    assert [type(value) for value in result.values()] == [type(value) for value in read.values()]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"flag": 1},
+        {"flag": "yes"},
+        {"flag": ""},
+        {"number": True},
+        {"number": 1.5},
+        {"number": "1.5"},
+        {"number": "-"},
+        {"number": ""},
+        {"number": "²"},
+        {"text": 5},
+        {"list": "['a', 'b']"},
+        {"list": ("a",)},
+        {"list": {"a": 1}},
+        {"object": "{}"},
+        {"object": [1]},
+    ],
+    ids=str,
+)
+def test_option_of_another_type_is_named(given: dict[str, Any]) -> None:
+    [(name, value)] = given.items()
+    with pytest.raises(BadArgumentError, match=rf"option '{name}' is a {type(value).__name__}, not a "):
+        read_options(OPERATION, given)
+
+
+@pytest.mark.parametrize("value", ["green", "Red", "", "r"])
+def test_choice_that_is_none_is_told_those_there_are(value: str) -> None:
+    with pytest.raises(BadArgumentError, match=r"option 'color' .*: choose one of red, blue"):
+        read_options(OPERATION, {"color": value})
+
+
+@pytest.mark.parametrize("name", ["flags", "Flag", "", 7, None])
+def test_unknown_option_is_told_those_there_are(name: Any) -> None:
+    with pytest.raises(BadArgumentError) as caught:
+        read_options(OPERATION, {name: 1})
+    assert f"option {name!r} is unknown to the operation 'put'" in str(caught.value)
+    assert "flag, number, text, color, list, object" in str(caught.value)
+
+
+@pytest.mark.parametrize("given", [{}, {"after": None}, None], ids=str)
+def test_required_option_that_is_missing_is_explained(given: Any) -> None:
+    with pytest.raises(BadArgumentError, match="option 'after' is missing: the first second"):
+        read_options(NEEDY, given)
+
+
+@pytest.mark.parametrize("given", [[], "{}", 7, [("flag", True)]], ids=str)
+def test_options_that_are_no_dict_are_refused(given: Any) -> None:
+    with pytest.raises(BadArgumentError, match=f"options is a {type(given).__name__}: give a dict"):
+        read_options(OPERATION, given)
+
+
+DOCUMENTED = {
+    ("intercom", "export", "export"): {"created_at_after", "created_at_before"},
+    ("sendgrid", "contacts", "upsert"): {"list_ids"},
+    ("sendgrid", "contacts", "import_csv"): {"list_ids", "field_mappings"},
+    ("sendgrid", "contacts", "delete"): {"delete_all_contacts"},
+    ("sendgrid", "export", "export"): {"list_ids", "segment_ids", "notifications", "file_type", "max_file_size"},
+    ("activecampaign", "contacts", "import"): {"exclude_automations", "callback"},
+    **{("acquia_campaign_studio", "contacts", n): {"overwriteWithBlank"} for n in ("create", "edit", "replace")},
+}
+
+
+def test_options_are_the_documented_ones() -> None:
+    there_are = {
+        (*key, operation.name): {option.name for option in operation.options}
+        for key, (_, kind) in KINDS.items()
+        for operation in kind.operations
+        if operation.options
+    }
+    assert there_are == DOCUMENTED
+
+
+def test_required_options_are_the_documented_ones() -> None:
+    required = {
+        option.name
+        for _, kind in KINDS.values()
+        for operation in kind.operations
+        for option in operation.options
+        if option.required
+    }
+    assert required == {"created_at_after", "created_at_before"}

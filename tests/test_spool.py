@@ -1,0 +1,469 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Records cut into requests: no request above the limits, no record lost, none sent twice."""
+
+import csv
+import datetime as dt
+import decimal
+import gzip
+import io
+import json
+import math
+import random
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+from vendors.scripted import make_account
+
+from airflow_provider_bulkjobs.errors import BadArgumentError
+from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
+from airflow_provider_bulkjobs.records import Row
+from airflow_provider_bulkjobs.spool import Portion, Spool
+from airflow_provider_bulkjobs.submission import Submission
+from airflow_provider_bulkjobs.vendors import VENDORS
+from airflow_provider_bulkjobs.vendors.operation import Chunk, Operation, Order
+
+MakeSpool = Callable[..., Spool]
+HOOK_OF = {hook_class.conn_type: hook_class for hook_class in HOOKS}
+OPERATIONS = {
+    (vendor.conn_type, kind.name, operation.name): operation
+    for vendor in VENDORS
+    for kind in vendor.kinds
+    for operation in kind.operations
+    if operation.most_items
+}
+each_operation = pytest.mark.parametrize("key", OPERATIONS, ids="-".join)
+JSON = Operation("put", lambda order: iter(()), most_items=3, most_bytes=1000)
+TABLE = replace(JSON, is_table=True)
+DELETE = OPERATIONS["sendgrid", "contacts", "delete"]
+RECORD = {"a": "x"}  # 9 bytes as JSON
+SIZE = 9
+
+
+@pytest.fixture
+def make() -> Iterator[MakeSpool]:
+    spools: list[Spool] = []
+
+    def make(operation: Operation = JSON, room: int = 0, **limits: Any) -> Spool:
+        spools.append(Spool(replace(operation, **limits), room))
+        return spools[-1]
+
+    yield make
+    for spool in spools:
+        spool.close()
+
+
+def fill(spool: Spool, *records: Any, columns: tuple[str, ...] = ()) -> list[str | None]:
+    told = [spool.add(line, record, columns) for line, record in enumerate(records, 1)]
+    spool.cut()
+    return told
+
+
+def shape(spool: Spool, skip: int = 0) -> list[tuple[int, int, int, int]]:
+    return [(each.number, each.items, each.first, each.last) for each in spool.portions(skip)]
+
+
+def bodies(spool: Spool) -> list[bytes]:
+    return [each.chunk.data for each in spool.portions()]
+
+
+# --- cut by items
+
+
+@pytest.mark.parametrize(
+    ("records", "expected"), [(0, []), (1, [1]), (2, [2]), (3, [3]), (4, [3, 1]), (6, [3, 3]), (7, [3, 3, 1])]
+)
+def test_cut_by_items(make: MakeSpool, records: int, expected: list[int]) -> None:
+    spool = make()
+    assert fill(spool, *[RECORD] * records) == [None] * records
+    assert [items for _, items, _, _ in shape(spool)] == expected
+    assert (spool.items, spool.requests) == (records, len(expected))
+    assert bodies(spool) == [b",".join([b'{"a":"x"}'] * items) for items in expected]
+
+
+def test_lines_of_each_request_are_told(make: MakeSpool) -> None:
+    spool = make()
+    for line in (2, 3, 7, 8, 20):
+        spool.add(line, RECORD)
+    spool.cut()
+    assert shape(spool) == [(1, 3, 2, 7), (2, 2, 8, 20)]
+
+
+@pytest.mark.parametrize("skip", range(4))
+def test_requests_at_the_beginning_can_be_left_out(make: MakeSpool, skip: int) -> None:
+    spool = make(most_items=1)
+    fill(spool, {"a": 1}, {"a": 2}, {"a": 3})
+    assert [(each.number, each.chunk.data) for each in spool.portions(skip)] == [
+        (number, b'{"a":%d}' % number) for number in range(skip + 1, 4)
+    ]
+
+
+def test_cutting_where_there_is_nothing_adds_no_request(make: MakeSpool) -> None:
+    spool = make()
+    spool.cut()
+    fill(spool, RECORD)
+    spool.cut()
+    assert spool.requests == 1
+
+
+@each_operation
+def test_one_more_than_the_vendor_takes_is_another_request(make: MakeSpool, key: tuple[str, str, str]) -> None:
+    operation = OPERATIONS[key]
+    most = min(operation.most_items, 1000)  # a million rows prove no more
+    spool = make(operation, most_items=most)
+    fill(spool, *[{"id": number % 10} for number in range(most + 1)])
+    assert [items for _, items, _, _ in shape(spool)] == [most, 1]
+
+
+# --- cut by bytes
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_what_fits_exactly_is_one_request(make: MakeSpool, count: int) -> None:
+    size = count * SIZE + (count - 1)  # with the commas
+    spool = make(most_items=99, most_bytes=size)
+    fill(spool, *[RECORD] * count * 2)
+    assert [len(body) for body in bodies(spool)] == [size, size]
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_what_is_one_byte_too_much_is_two(make: MakeSpool, count: int) -> None:
+    spool = make(most_items=99, most_bytes=count * SIZE + (count - 1) - 1)
+    fill(spool, *[RECORD] * count)
+    assert [items for _, items, _, _ in shape(spool)] == [count - 1, 1]
+
+
+def test_room_that_is_taken_already_counts(make: MakeSpool) -> None:
+    spool = make(room=100, most_items=99, most_bytes=100 + SIZE)
+    fill(spool, *[RECORD] * 3)
+    assert [len(body) for body in bodies(spool)] == [SIZE] * 3
+
+
+def test_bytes_are_counted_and_not_characters(make: MakeSpool) -> None:
+    spool = make(most_bytes=len('{"a":"é"}'.encode()) * 2)  # lacks a byte for the comma
+    fill(spool, *[{"a": "é"}] * 2)
+    assert spool.requests == 2
+
+
+def test_a_record_that_is_too_large_is_told_with_its_size(make: MakeSpool) -> None:
+    spool = make(most_bytes=SIZE)
+    told = fill(spool, RECORD, {"a": "xy"}, RECORD)
+    assert told == [None, f"is {SIZE + 1} bytes as it would be sent, and {SIZE} fit into a request", None]
+    assert (spool.items, spool.requests) == (2, 2)
+    assert shape(spool) == [(1, 1, 1, 1), (2, 1, 3, 3)]
+
+
+def test_a_table_has_its_header_in_each_request_and_it_counts(make: MakeSpool) -> None:
+    header, row = b"email,name\r\n", b"a,b\r\n"
+    spool = make(TABLE, most_items=99, most_bytes=len(header) + 2 * len(row))
+    fill(spool, *[{"email": "a", "name": "b"}] * 5)
+    assert [gzip.decompress(body) for body in bodies(spool)] == [header + row * 2, header + row * 2, header + row]
+
+
+def test_a_row_that_is_too_large_only_with_its_header_is_told(make: MakeSpool) -> None:
+    header, row = b"email\r\n", b"ada@example.com\r\n"
+    assert fill(make(TABLE, most_bytes=len(header) + len(row)), {"email": "ada@example.com"}) == [None]
+    [told] = fill(make(TABLE, most_bytes=len(header) + len(row) - 1), {"email": "ada@example.com"})
+    assert told
+    assert "ada@" not in told
+
+
+def test_a_row_that_begins_another_request_is_told_where_its_header_leaves_no_room(make: MakeSpool) -> None:
+    header, row = b"email\r\n", b"ada@example.com\r\n"
+    spool = make(TABLE, most_bytes=len(header) + len(row) - 1)
+    before, told = fill(spool, {"email": "a"}, {"email": "ada@example.com"})
+    assert before is None
+    assert told
+    assert len(gzip.decompress(bodies(spool)[-1])) < len(header) + len(row)
+
+
+# --- requests as they are sent, with whatever may be in a record
+
+ALPHABET = "abc ,;:\"'\\\n\r\t\x00\x7f{}[]%&=+/é€😀\u2028"
+
+
+def random_text(source: random.Random, longest: int) -> str:
+    return "".join(source.choices(ALPHABET, k=source.randrange(longest)))
+
+
+def random_records(source: random.Random, count: int, longest: int) -> list[dict[str, Any]]:
+    return [
+        {"id": random_text(source, longest) or "0", "text": random_text(source, source.choice([3, longest]))}
+        for _ in range(count)
+    ]
+
+
+def held(operation: Operation, chunk: Chunk) -> list[Any]:
+    """Return the records of a request, read back."""
+    if operation.is_table:
+        text = gzip.decompress(chunk.data).decode()
+        return [dict(row) for row in csv.DictReader(io.StringIO(text, newline=""), strict=True)]
+    if operation.name == DELETE.name and operation.encode is DELETE.encode:
+        return [{"id": unquote(one)} for one in chunk.data.decode().split(",")]
+    return json.loads(b"[%b]" % chunk.data)
+
+
+def size_on_the_wire(operation: Operation, order: Order) -> int:
+    """Return the bytes that the limit is about: those of the file, of the body, or of the query."""
+    if operation.is_table:
+        return len(gzip.decompress(order.chunk.data))
+    request = next(operation.submit(order))
+    return len(request.path.partition("?")[2]) if request.body is None else len(request.body)
+
+
+@contextmanager
+def submitted(
+    key: tuple[str, str, str], operation: Operation, options: dict[str, Any], records: list[Any]
+) -> Iterator[list[tuple[Portion, Order]]]:
+    """Prepare a submit as the operator does; yield its requests."""
+    conn_type, kind, _ = key
+    hook = HOOK_OF[conn_type]("mine")
+    hook.account = make_account(hook.vendor, "https://vendor.example.com")
+    open_job = str(uuid.UUID(int=7)) if operation.appends else None
+    with Submission(hook, kind, operation, options, None) as submission:
+        submission.prepare((Row(line, record) for line, record in enumerate(records, 1)), None)
+        yield [
+            (portion, Order(hook.account, portion.chunk, options, open_job)) for portion in submission.spool.portions()
+        ]
+
+
+LONG_OPTIONS: dict[str, Any] = {
+    "list_ids": [str(uuid.UUID(int=number)) for number in range(20)],
+    "field_mappings": ["_rf2_T", None],
+    "callback": {"url": f"https://example.com/{'x' * 500}", "params": [{"key": "é", "value": "€" * 99}]},
+    "overwriteWithBlank": True,
+    "exclude_automations": True,
+}
+
+
+@pytest.mark.parametrize("seed", range(8))
+@each_operation
+def test_every_request_stays_within_the_limits_and_no_record_is_lost(key: tuple[str, str, str], seed: int) -> None:
+    source = random.Random(f"{key} {seed}")
+    options = {
+        option.name: LONG_OPTIONS[option.name] for option in OPERATIONS[key].options if option.name in LONG_OPTIONS
+    }
+    operation = replace(
+        OPERATIONS[key],
+        check=lambda _record: None,  # which fields a record needs is not the question here
+        most_items=min(OPERATIONS[key].most_items, source.randrange(2, 40)),
+        most_bytes=source.randrange(5000, 9000),
+    )
+    records = random_records(source, 60, 300)
+    with submitted(key, operation, options, records) as requests:
+        for portion, order in requests:
+            assert 1 <= portion.items <= operation.most_items
+            assert size_on_the_wire(operation, order) <= operation.most_bytes
+        found = [record for portion, _ in requests for record in held(operation, portion.chunk)]
+        assert [{name: one[name] for name in one if name in {"id", "text"}} for one in found] == [
+            {name: one[name] for name in found[0] if name in one} for one in records
+        ]
+        lines = [line for portion, _ in requests for line in range(portion.first, portion.last + 1)]
+        assert lines == list(range(1, len(records) + 1))
+
+
+@pytest.mark.parametrize(
+    ("key", "most_bytes", "count", "length"),
+    [
+        (("activecampaign", "contacts", "import"), 399_999, 600, 3000),
+        (("sendgrid", "contacts", "upsert"), 6_000_000, 2000, 6000),
+        (("sendgrid", "contacts", "delete"), 4000, 500, 40),
+    ],
+)
+def test_requests_at_the_vendors_own_limits(
+    key: tuple[str, str, str], most_bytes: int, count: int, length: int
+) -> None:
+    operation = OPERATIONS[key]
+    records = [{"id": number, "email": "a@b.c", "text": "é" * (length // 2)} for number in range(10**9, 10**9 + count)]
+    with submitted(key, operation, {}, records) as requests:
+        sizes = [size_on_the_wire(operation, order) for _, order in requests]
+        assert sum(portion.items for portion, _ in requests) == count
+    assert len(sizes) > 1
+    assert max(sizes) <= most_bytes
+    assert min(sizes[:-1]) > most_bytes - length - 500, "requests are filled as far as they can be"
+
+
+def test_a_record_that_is_too_large_is_refused_with_its_line_before_anything_is_sent() -> None:
+    key = ("activecampaign", "contacts", "import")
+    records = [{"email": "ada@example.com"}, {"email": "bob@example.com", "note": "x" * 400_000}]
+    refused = pytest.raises(BadArgumentError, match=r"1 of 2 records .* nothing was sent: line 2 is \d+ bytes")
+    with refused as caught, submitted(key, OPERATIONS[key], {}, records):
+        pass
+    assert "bob@" not in str(caught.value)
+
+
+# --- values
+
+
+CIRCLE: dict[str, Any] = {}
+CIRCLE["again"] = CIRCLE
+DEEP: list[Any] = []
+for _ in range(100_000):
+    DEEP = [DEEP]
+NO_JSON: dict[str, Any] = {
+    "a date": dt.date(2026, 3, 14),
+    "a moment": dt.datetime(2026, 3, 14, tzinfo=dt.UTC),
+    "a decimal": decimal.Decimal("1.5"),
+    "bytes": b"ada@example.com",
+    "a set": {"ada@example.com"},
+    "no number": math.nan,
+    "infinity": math.inf,
+    "half a character": "ada@example.com\ud800",
+    "a circle": CIRCLE,
+    "a deep one": DEEP,
+    "inside": [{"a": {"b": b"ada@example.com"}}],
+    "a name inside": {("ada@example.com", 1): 2},
+}
+
+
+@pytest.mark.parametrize("kind", NO_JSON)
+def test_a_value_that_json_cannot_hold_is_told_by_its_field_and_type(make: MakeSpool, kind: str) -> None:
+    value = NO_JSON[kind]
+    spool = make()
+    before, told, after = fill(spool, RECORD, {"id": 1, "odd": value, "last": "x"}, RECORD)
+    assert (before, after) == (None, None)
+    assert told == f"has a {type(value).__name__} in field 'odd' that JSON cannot hold: convert it first"
+    assert bodies(spool) == [b'{"a":"x"},{"a":"x"}']
+
+
+def test_a_field_whose_name_json_cannot_hold_is_told(make: MakeSpool) -> None:
+    [told] = fill(make(), {"id": 1, ("a", "b"): "ada@example.com"})
+    assert told
+    assert "('a', 'b')" in told
+    assert "ada@" not in told
+
+
+def test_the_field_is_the_right_one_where_only_one_is_sent(make: MakeSpool) -> None:
+    [told] = fill(make(DELETE), {"email": "ada@example.com", "id": "\ud800"})
+    assert told
+    assert "'id'" in told
+    assert "'email'" not in told
+
+
+@pytest.mark.parametrize(
+    "value", ["é€😀", "\u2028", '"\\', "\x00", 10**30, -0.5, True, None, [], {"a": [1, {"b": None}]}]
+)
+def test_a_value_that_json_can_hold_arrives_as_it_was(make: MakeSpool, value: Any) -> None:
+    spool = make()
+    assert fill(spool, {"a": value}) == [None]
+    assert json.loads(bodies(spool)[0]) == {"a": value}
+
+
+# --- tables
+
+
+def table(spool: Spool) -> str:
+    [body] = bodies(spool)
+    return gzip.decompress(body).decode()
+
+
+def test_the_columns_are_those_of_the_first_record(make: MakeSpool) -> None:
+    spool = make(TABLE)
+    assert fill(spool, {"email": "a", "name": "b"}, {"name": "d", "email": "c"}, {"email": "e"}) == [None] * 3
+    assert table(spool) == "email,name\r\na,b\r\nc,d\r\ne,\r\n"
+    assert next(spool.portions()).chunk.columns == ("email", "name")
+
+
+def test_the_columns_of_a_file_are_all_of_them_also_where_the_first_row_has_empty_cells(make: MakeSpool) -> None:
+    spool = make(TABLE)
+    assert fill(spool, {"email": "a"}, {"name": "b"}, columns=("email", "name")) == [None, None]
+    assert table(spool) == "email,name\r\na,\r\n,b\r\n"
+
+
+def test_a_record_with_another_field_is_told_and_left_out(make: MakeSpool) -> None:
+    spool = make(TABLE)
+    told = fill(spool, {"email": "a"}, {"email": "b", "name": "Ada", "age": 7}, {"email": "c"})
+    assert told == [None, "has field 'age', field 'name', unlike the first record", None]
+    assert table(spool) == "email\r\na\r\nc\r\n"
+
+
+def test_the_columns_are_not_those_of_a_record_that_was_left_out(make: MakeSpool) -> None:
+    spool = make(TABLE)
+    refused, *taken = fill(spool, {"odd": ["x"]}, {"email": "a"}, {"email": "b"})
+    assert refused
+    assert taken == [None, None]
+    assert table(spool) == "email\r\na\r\nb\r\n"
+
+
+@pytest.mark.parametrize("value", [["ada@example.com"], {"a": "ada@example.com"}, b"ada@example.com", {1}, 1j], ids=str)
+def test_a_value_that_no_cell_can_hold_is_told_by_its_field_and_type(make: MakeSpool, value: Any) -> None:
+    spool = make(TABLE)
+    told = fill(spool, {"email": "a"}, {"email": value}, {"email": "c"})
+    assert told == [None, f"has a {type(value).__name__} in field 'email', which no cell of a table can hold", None]
+
+
+def test_half_a_character_in_a_cell_is_told_by_its_field(make: MakeSpool) -> None:
+    told = fill(make(TABLE), {"email": "a", "name": "b"}, {"email": "a", "name": "\ud800"})[1]
+    assert told
+    assert "'name'" in told
+
+
+CELLS = ["", " ", ",", '"', '""', "a\nb", "a\r\nb", "\r", "é€😀", "=1+1", "\t", "\ufeff", "'"]
+
+
+def test_cells_arrive_as_they_were(make: MakeSpool) -> None:
+    spool = make(TABLE, most_items=99)
+    fill(spool, *[{"first": cell, "last": cell} for cell in CELLS])
+    rows = list(csv.reader(io.StringIO(table(spool), newline=""), strict=True))
+    assert rows == [["first", "last"], *([cell, cell] for cell in CELLS)]
+
+
+def test_a_table_of_one_column_keeps_its_empty_cells(make: MakeSpool) -> None:
+    spool = make(TABLE)
+    fill(spool, {"email": "a"}, {"email": None}, {"email": "c"})
+    assert list(csv.reader(io.StringIO(table(spool)))) == [["email"], ["a"], [""], ["c"]]
+
+
+# --- what has been taken
+
+
+def test_a_request_can_be_read_as_often_as_it_is_sent(make: MakeSpool) -> None:
+    for operation in (JSON, TABLE):
+        spool = make(operation, most_items=1)
+        fill(spool, {"a": 1}, {"a": 2})
+        first, second = (each.chunk for each in spool.portions())
+        once = first.data, second.data
+        assert (first.data, second.data) == once
+        with second.open() as one, first.open() as other:
+            assert (other.read(), one.read()) == once
+        assert once[0] != once[1]
+
+
+def test_a_request_can_be_read_while_the_next_are_looked_for(make: MakeSpool) -> None:
+    spool = make(most_items=1)
+    fill(spool, *[{"a": number} for number in range(5)])
+    assert [json.loads(each.chunk.data)["a"] for each in spool.portions()] == list(range(5))
+    chunks = [each.chunk for each in spool.portions()]
+    assert [json.loads(chunk.data)["a"] for chunk in reversed(chunks)] == [4, 3, 2, 1, 0]
+
+
+def fingerprint(make: MakeSpool, *records: Any, operation: Operation = JSON) -> str:
+    spool = make(operation)
+    fill(spool, *records)
+    return spool.fingerprint
+
+
+@pytest.mark.parametrize("operation", [JSON, TABLE], ids=["JSON", "table"])
+def test_the_fingerprint_tells_the_records_and_their_order(make: MakeSpool, operation: Operation) -> None:
+    one, other = {"a": "1"}, {"a": "2"}
+    known = fingerprint(make, one, other, operation=operation)
+    assert fingerprint(make, one, other, operation=operation) == known
+    different = [(one,), (other, one), (one, other, other), (one, {"a": "2", "b": ""}), ({"a": "1\n2"},)]
+    assert known not in {fingerprint(make, *records, operation=operation) for records in different}
+
+
+def test_the_fingerprint_of_a_table_tells_its_columns(make: MakeSpool) -> None:
+    prints = {fingerprint(make, {name: "1"}, operation=TABLE) for name in ("email", "name")}
+    assert len(prints) == 2
+
+
+def test_the_space_is_given_back() -> None:
+    spool = Spool(JSON, 0)
+    fill(spool, RECORD)
+    spool.close()
+    with pytest.raises(ValueError, match="closed"):
+        bodies(spool)
