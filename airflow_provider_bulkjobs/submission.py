@@ -69,6 +69,11 @@ class Submission:
         return self._progress.accepted if self._progress else 0
 
     @property
+    def has_sent(self) -> bool:
+        """Whether the vendor has accepted anything, or may have."""
+        return self._progress is not None and (self._progress.accepted > 0 or self._progress.committing)
+
+    @property
     def job_ids(self) -> list[str]:
         """The jobs that the vendor has accepted."""
         return list(self._progress.job_ids) if self._progress else []
@@ -154,7 +159,8 @@ class Submission:
                 "what there is now from the beginning, clear the state of this task instance."
             )
         if progress.committing:
-            raise AnswerLostError(f"An earlier try ended in the middle of a request. {self._account_for(progress)}")
+            self._progress = progress
+            raise AnswerLostError(f"An earlier try ended in the middle of a request. {self.account}")
         self._log.info("Going on where an earlier try has ended: %s are accepted already", done)
         return progress
 
@@ -174,20 +180,22 @@ class Submission:
                 Patience(report=self._log.warning, committing=commit),
             )
         except AnswerLostError as error:
-            raise AnswerLostError(f"{error}. {self._account_for(progress)}") from error
+            raise AnswerLostError(f"{error}. {self.account}") from error
         except BulkJobError as error:
             if progress.committing:  # but it is certain that nothing came of it
                 progress.committing = False
                 ledger.save(progress)
-            raise type(error)(f"{str(error).rstrip('.')}. {self._account_for(progress)}") from error
+            raise type(error)(f"{str(error).rstrip('.')}. {self.account}") from error
         progress.committing = False
         progress.accepted += 1
         if job_id not in progress.job_ids[-1:]:
             progress.job_ids.append(job_id)
         ledger.save(progress)
 
-    def _account_for(self, progress: Progress) -> str:
-        """Say what was accepted and what was not."""
+    @property
+    def account(self) -> str:
+        """What was accepted and what was not, in words."""
+        progress = self._progress or Progress("")
         if not self.takes_records:
             return "The request may have been obeyed." if progress.committing else "Nothing was accepted."
         before, next_one = None, None

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bulkjobs import errors
-from airflow_provider_bulkjobs._airflow import AirflowSkipException
+from airflow_provider_bulkjobs._airflow import AirflowSkipException, AirflowTaskTimeout
 from airflow_provider_bulkjobs.arguments import (
     is_literal,
     read_allowed_failures,
@@ -145,10 +145,11 @@ class BulkJobOperator(JobWaiter):
                 yield submission
             except errors.AnswerLostError as error:
                 raise SubmitBrokenOffError(str(error)) from error
-            except errors.BulkJobError as error:
-                if submission.accepted and not (operation.repeatable or ledger.is_durable):
-                    raise SubmitBrokenOffError(f"{error} It is not retried: that would send records twice.") from error
-                raise
+            except (Exception, AirflowTaskTimeout) as error:
+                if not submission.has_sent or operation.repeatable or ledger.is_durable:
+                    raise
+                told = str(error) if isinstance(error, errors.BulkJobError) else f"{error!r}. {submission.account}"
+                raise SubmitBrokenOffError(f"{told} It is not retried: that would send records twice.") from error
 
     def _prepare(self, submission: Submission) -> None:
         from airflow_provider_bulkjobs.output import JsonLinesFile, rejected

@@ -138,10 +138,12 @@ class JobWaiter(BaseSensorOperator):
 
     def on_kill(self) -> None:
         """Stop the unfinished jobs, if asked to."""
-        if self.cancel_on_kill and self._hook:
+        if self.cancel_on_kill and (job_ids := self._open_jobs()):
+            from airflow_provider_bulkjobs.hooks.bulk_job import hook_for
+
             # A new hook: the old one may have been interrupted in the middle of a request.
-            hook = type(self._hook)(self.conn_id)
-            for job_id in self._open_jobs():
+            hook = hook_for(self.conn_id)
+            for job_id in job_ids:
                 self.log.info("The task was killed: asking %s to stop job %s", hook.vendor.label, job_id)
                 try:
                     hook.cancel_job(job_id, self.job_kind)

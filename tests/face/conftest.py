@@ -28,7 +28,7 @@ def quick_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def running_simulator() -> Iterator[Simulator]:
-    with Simulator(job_seconds=0.2) as sim:
+    with Simulator(job_seconds=0.1) as sim:
         yield sim
 
 

@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a submit costs, beside the loop that one would write by hand, in one run on one machine.
+
+    python benchmarks/submit.py [--rows 1000000] [--repeats 3] [vendor …]
+
+Each measurement is a fresh process that sends a CSV file to a server on this machine, which counts what comes. The
+package reads, checks and cuts all rows before the first request, at no request rate; the loop reads, cuts and sends.
+The numbers of one run compare with each other, not with those of another machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import ctypes
+import gc
+import json
+import logging
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sink import FIELDS, Sink
+
+if TYPE_CHECKING:
+    from requests import Session
+
+    from airflow_provider_bulkjobs.progress import Progress
+
+FEW = 10_000
+LEAST = 0.5  # MiB; less is noise, and no ratio is made of it
+WARM = 10  # rows that are sent before anything is measured
+PLAIN = ("email", "first_name", "last_name", "city")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One vendor's submit, and what the hand-written loop knows of it.
+
+    :param conn_type: of the connection.
+    :param columns: of the file.
+    :param most_items: how many records go into a request.
+    :param key: where the records stand in the body; by themselves if not given.
+    :param path: where the records, or the order to import a file, are sent.
+    """
+
+    conn_type: str
+    operation: str
+    path: str
+    most_items: int
+    key: str | None = None
+    method: str = "POST"
+    columns: tuple[str, ...] = PLAIN
+
+
+CASES = {
+    # Intercom knows no first_name, and the package no field that Intercom would drop.
+    "intercom": Case(
+        *("intercom", "create", "/contacts/bulk", 100, "contacts"), columns=("email", "name", "external_id", "phone")
+    ),
+    "sendgrid": Case("sendgrid", "upsert", "/v3/marketing/contacts", 30_000, "contacts", "PUT"),
+    "sendgrid_csv": Case("sendgrid", "import_csv", "/v3/marketing/contacts/imports", 1_000_000, method="PUT"),
+    "activecampaign": Case("activecampaign", "import", "/api/3/import/bulk_import", 250, "contacts"),
+    "acquia": Case("acquia_campaign_studio", "create", "/api/contacts/bulk/new", 10_000),
+}
+
+
+class Forgetful:
+    """A ledger that keeps nothing."""
+
+    def load(self) -> Progress | None:
+        return None
+
+    def save(self, progress: Progress) -> None:
+        pass
+
+
+def ours(case: Case, url: str) -> Callable[[str], None]:
+    from airflow_provider_bulkjobs.hooks.bulk_job import hook_for
+    from airflow_provider_bulkjobs.options import choose_operation
+    from airflow_provider_bulkjobs.records import read_records
+    from airflow_provider_bulkjobs.submission import Submission
+
+    connection = {"conn_type": case.conn_type, "host": url, "login": "bench", "password": "bench"}
+    os.environ["AIRFLOW_CONN_BENCH"] = json.dumps({**connection, "extra": {"requests_per_second": 0}})
+    hook = hook_for("bench")
+    kind = hook.job_kind(None)
+    operation = replace(choose_operation(hook.vendor, kind, case.operation), requests_per_minute=0)
+
+    def submit(path: str) -> None:
+        with Submission(hook, kind.name, operation, {}, logging.getLogger("bench")) as submission:
+            submission.prepare(read_records(path), None)
+            submission.send(Forgetful())
+
+    return submit
+
+
+def by_hand(case: Case, url: str) -> Callable[[str], None]:
+    """Read, cut and send: no checks, no retries, no notes."""
+    import requests
+
+    session = requests.Session()
+
+    def submit(path: str) -> None:
+        with Path(path).open(newline="") as file:
+            rows = csv.DictReader(file)
+            while batch := list(islice(rows, case.most_items)):
+                body = {case.key: batch} if case.key else batch
+                _ask(session, case.method, f"{url}{case.path}", json=body)
+
+    def upload(path: str) -> None:
+        order = {"file_type": "csv", "field_mappings": [f"_rf_{name}" for name in FIELDS]}
+        address = _ask(session, case.method, f"{url}{case.path}", json=order)["upload_uri"]
+        with Path(path).open("rb") as file:
+            _ask(requests.Session(), "PUT", address, data=file)
+
+    return upload if case.operation == "import_csv" else submit
+
+
+CONTENDERS = {"ours": ours, "by_hand": by_hand}
+
+
+def _ask(session: Session, method: str, url: str, **body: Any) -> dict[str, Any]:
+    answer = session.request(method, url, **body)
+    answer.raise_for_status()
+    told: dict[str, Any] = answer.json()
+    return told
+
+
+def measure(contender: str, case: Case, url: str, warm: str, path: str) -> dict[str, float]:
+    submit = CONTENDERS[contender](case, url)
+    submit(warm)  # imports, the session, the first connection
+    forget_peak()
+    memory, cpu, began = peak(), time.process_time(), time.perf_counter()
+    submit(path)
+    return {
+        "seconds": time.perf_counter() - began,
+        "cpu_seconds": time.process_time() - cpu,
+        "mib": (peak() - memory) / 1024,
+    }
+
+
+def forget_peak() -> None:
+    """Give back what the imports have left over, or else it hides what comes after; on Linux alone."""
+    gc.collect()
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def people(count: int, columns: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    yield columns
+    if columns == PLAIN:
+        for n in range(count):
+            yield f"person{n}@example.com", f"First{n}", f"Last{n}", f"City {n % 1000}"
+    else:
+        for n in range(count):
+            yield f"person{n}@example.com", f"First{n} Last{n}", str(n), f"+1555{n:07}"
+
+
+def write(folder: Path, count: int, columns: tuple[str, ...]) -> Path:
+    path = folder / f"{'-'.join(columns)}-{count}.csv"
+    if not path.exists():
+        with path.open("w", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows(people(count, columns))
+    return path
+
+
+def run(contender: str, name: str, sink: Sink, folder: Path, rows: int) -> dict[str, float]:
+    columns = CASES[name].columns
+    command = [sys.executable, __file__, "--client", contender, sink.url]
+    command += [str(write(folder, WARM, columns)), str(write(folder, rows, columns)), name]
+    environment = os.environ | {"AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR"}
+    before = sink.rows
+    client = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    received = sink.rows - before - WARM
+    if received != rows:
+        raise SystemExit(f"{name}, {contender}: {received} of {rows} rows have come")
+    result: dict[str, float] = json.loads(client.stdout.splitlines()[-1])
+    return {
+        "rows_per_s": rows / result["seconds"],
+        "rows_per_cpu_s": rows / result["cpu_seconds"],
+        "mib": result["mib"],
+    }
+
+
+def compare(name: str, sink: Sink, folder: Path, rows: int, repeats: int) -> list[float]:
+    """Print a line about a file; return the peaks in memory."""
+    results: dict[str, list[dict[str, float]]] = {contender: [] for contender in CONTENDERS}
+    for _ in range(repeats):  # in turns, so that both have their share of a busy minute
+        for contender, so_far in results.items():
+            so_far.append(run(contender, name, sink, folder, rows))
+    own, peer = ({unit: statistics.median(one[unit] for one in all_) for unit in all_[0]} for all_ in results.values())
+    print(
+        f"{name:>17}{rows:>10,}{own['rows_per_s']:>14,.0f}{peer['rows_per_s']:>14,.0f}"
+        f"{own['rows_per_s'] / peer['rows_per_s']:>14.2f}{own['rows_per_cpu_s'] / peer['rows_per_cpu_s']:>14.2f}"
+        f"{own['mib']:>14.1f}{peer['mib']:>14.1f}",
+        flush=True,
+    )
+    return [own["mib"], peer["mib"]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("vendors", nargs="*", default=list(CASES), metavar="vendor", help=", ".join(CASES))
+    parser.add_argument("--rows", type=int, default=1_000_000, help=f"of the large file; the small one has {FEW:,}")
+    parser.add_argument("--repeats", type=int, default=3, help="of which the median is shown")
+    parser.add_argument("--client", nargs=4, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.client:
+        contender, url, warm, path = options.client
+        print(json.dumps(measure(contender, CASES[options.vendors[0]], url, warm, path)))
+        return
+    if unknown := set(options.vendors) - set(CASES):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}")
+    os.environ["NO_PROXY"] = "*"  # everything stays on this machine
+    sink = Sink.start()
+    titles = ("ours, rows/s", "by hand", "ratio", "ratio by CPU", "ours, MiB", "by hand")
+    print(f"{'':>17}{'rows':>10}" + "".join(f"{title:>14}" for title in titles), flush=True)
+    peaks = {}
+    with tempfile.TemporaryDirectory(prefix="bulkjobs-bench-") as folder:
+        for name in options.vendors:
+            peaks[name] = [compare(name, sink, Path(folder), rows, options.repeats) for rows in (FEW, options.rows)]
+    sink.process.terminate()
+    for name, (few, many) in peaks.items():
+        times = [
+            f"{large / small:.1f} times" if small >= LEAST else "n/a" for small, large in zip(few, many, strict=True)
+        ]
+        print(f"{name}: memory with {options.rows:,} rows over that with {FEW:,}: {times[0]}, by hand {times[1]}")
+
+
+if __name__ == "__main__":
+    main()
