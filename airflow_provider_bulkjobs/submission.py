@@ -12,6 +12,7 @@ import io
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from airflow_provider_bulkjobs.errors import AnswerLostError, BadArgumentError, BulkJobError
@@ -167,9 +168,14 @@ class Submission:
     def _send(self, portion: Portion, progress: Progress, ledger: Ledger) -> None:
         from airflow_provider_bulkjobs.http.patience import Patience
 
-        def commit() -> None:
-            progress.committing = True
-            ledger.save(progress)
+        def commit(*, doing: bool) -> None:
+            if progress.committing is not doing:
+                progress.committing = doing
+                ledger.save(progress)
+
+        def bear(told: str) -> None:
+            commit(doing=False)  # what is tried again has certainly not been obeyed
+            self._log.warning("%s", told)
 
         hook, operation = self._hook, self._operation
         open_job = progress.job_ids[-1] if operation.appends and progress.job_ids else None
@@ -177,14 +183,12 @@ class Submission:
         try:
             job_id = hook.driver.run(
                 lambda: _marked(operation.submit(order), repeatable=operation.repeatable),
-                Patience(report=self._log.warning, committing=commit),
+                Patience(report=bear, committing=partial(commit, doing=True)),
             )
         except AnswerLostError as error:
             raise AnswerLostError(f"{error}. {self.account}") from error
         except BulkJobError as error:
-            if progress.committing:  # but it is certain that nothing came of it
-                progress.committing = False
-                ledger.save(progress)
+            commit(doing=False)  # it is certain that nothing came of it
             raise type(error)(f"{str(error).rstrip('.')}. {self.account}") from error
         progress.committing = False
         progress.accepted += 1
