@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 from airflow_provider_bulkjobs.errors import BadArgumentError
+from airflow_provider_bulkjobs.redact import redact
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
@@ -67,8 +68,13 @@ def object_path(path: Any, name: str) -> ObjectStoragePath:
         found = path if isinstance(path, ObjectStoragePath) else ObjectStoragePath(os.fspath(path))
         found.fs  # noqa: B018  (it tells whether there is one for this path)
     except (TypeError, ValueError, ImportError) as error:
-        raise BadArgumentError(f"{name}={str(path)!r:.200} cannot be opened: {error}") from error
+        raise BadArgumentError(f"{name}={shown(path)} cannot be opened: {redact(str(error))}") from error
     return found
+
+
+def shown(path: Any) -> str:
+    """Return a path for a message, without a query, which may be a signature."""
+    return repr(redact(str(path)))
 
 
 def _read_list(items: Iterable[Any]) -> Iterator[Row]:
@@ -91,7 +97,7 @@ def _read_file(source: str | os.PathLike[str]) -> Iterator[Row]:
     name = name.removesuffix(".gz")
     if not name.endswith((".csv", *JSON_LINES)):
         raise BadArgumentError(
-            f"records={text!r:.200} is neither JSON Lines (.jsonl) nor CSV (.csv), nor either with .gz"
+            f"records={shown(text)} is neither JSON Lines (.jsonl) nor CSV (.csv), nor either with .gz"
         )
     read = _read_csv if name.endswith(".csv") else _read_json_lines
     with _open(source, is_packed=is_packed) as file:
@@ -107,7 +113,7 @@ def _open(source: Any, *, is_packed: bool) -> Iterator[BinaryIO]:
             yield cast("BinaryIO", gzip.GzipFile(fileobj=file)) if is_packed else file
     except (OSError, EOFError, zlib.error) as error:
         reason = error.strerror or type(error).__name__ if isinstance(error, OSError) else "it is broken"
-        raise BadArgumentError(f"records={str(source)!r:.200} cannot be read: {reason}") from error
+        raise BadArgumentError(f"records={shown(source)} cannot be read: {reason}") from error
 
 
 def _read_json_lines(file: BinaryIO, name: str) -> Iterator[Row]:
@@ -115,7 +121,7 @@ def _read_json_lines(file: BinaryIO, name: str) -> Iterator[Row]:
     while line := file.readline(LONGEST_LINE):
         number += 1
         if len(line) == LONGEST_LINE:
-            raise BadArgumentError(f"records={name!r:.200}: line {number} is longer than {LONGEST_LINE} bytes")
+            raise BadArgumentError(f"records={shown(name)}: line {number} is longer than {LONGEST_LINE} bytes")
         if number == 1:
             line = line.removeprefix(b"\xef\xbb\xbf")
         if not line.strip():
@@ -138,7 +144,7 @@ def _read_csv(file: BinaryIO, name: str) -> Iterator[Row]:
     try:
         names = tuple(cell.strip() for cell in next(rows, []))
         if names and (not all(names) or len(set(names)) < len(names)):
-            raise BadArgumentError(f"records={name!r:.200}: the first line must name each column, and no two alike")
+            raise BadArgumentError(f"records={shown(name)}: the first line must name each column, and no two alike")
         begins = rows.line_num + 1  # a quoted cell may go over several lines
         for cells in rows:
             line, begins = begins, rows.line_num + 1
@@ -149,8 +155,8 @@ def _read_csv(file: BinaryIO, name: str) -> Iterator[Row]:
             else:
                 yield Row(line, {key: cell for key, cell in zip(names, cells, strict=True) if cell}, columns=names)
     except csv.Error as error:
-        raise BadArgumentError(f"records={name!r:.200}: line {rows.line_num} is not CSV: {error}") from error
+        raise BadArgumentError(f"records={shown(name)}: line {rows.line_num} is not CSV: {error}") from error
     except UnicodeDecodeError as error:
-        raise BadArgumentError(f"records={name!r:.200}: not UTF-8 after line {rows.line_num}") from error
+        raise BadArgumentError(f"records={shown(name)}: not UTF-8 after line {rows.line_num}") from error
     finally:
         text.detach()  # whoever has opened the file closes it

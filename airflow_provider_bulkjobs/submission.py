@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Self
 from airflow_provider_bulkjobs.errors import AnswerLostError, BadArgumentError, BulkJobError
 from airflow_provider_bulkjobs.progress import Ledger, Progress
 from airflow_provider_bulkjobs.records import Row
+from airflow_provider_bulkjobs.redact import redact
 from airflow_provider_bulkjobs.spool import Portion, Spool
 from airflow_provider_bulkjobs.vendors.base import Request
 from airflow_provider_bulkjobs.vendors.operation import (
@@ -103,7 +104,7 @@ class Submission:
             if reject is not None:
                 reject(row._replace(problem=problem))
             elif len(problems) < MOST_PROBLEMS:
-                problems.append(f"line {row.line} {problem}")
+                problems.append(f"line {row.line} {redact(problem)}")  # names of fields may be people, without a header
         self.spool.cut()
         if problems:
             more = f"; and {self.invalid - len(problems)} more" if self.invalid > len(problems) else ""

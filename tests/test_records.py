@@ -329,3 +329,10 @@ def test_a_broken_gzip_is_told(tmp_path: Path, name: str, how: str) -> None:
     with pytest.raises(BadArgumentError, match="cannot be read") as caught:
         list(read_records(tmp_path / name))
     assert name in str(caught.value)
+
+
+def test_a_signed_address_is_not_told() -> None:
+    with pytest.raises(BadArgumentError) as raised:
+        list(read_records("https://files.example.com/people.txt?sig=s3cret"))
+    assert "https://files.example.com/people.txt" in str(raised.value)
+    assert "s3cret" not in str(raised.value)

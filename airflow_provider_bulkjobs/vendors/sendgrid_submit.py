@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from airflow_provider_bulkjobs.errors import BadArgumentError, TransientError
+from airflow_provider_bulkjobs.redact import redact
 from airflow_provider_bulkjobs.vendors.base import Request, listed, mapping
 from airflow_provider_bulkjobs.vendors.operation import (
     JSON_HEADERS,
@@ -56,7 +57,7 @@ def import_csv(order: Order) -> SubmitConversation:
     elif len(mappings) != len(columns):
         raise BadArgumentError(
             f"option 'field_mappings' has {len(mappings)} entries for {len(columns)} columns "
-            f"({', '.join(columns)}): give one for each, None for a column to be left out"
+            f"({redact(', '.join(columns))}): give one for each, None for a column to be left out"
         )
     body = {**order.options, "file_type": "csv", "field_mappings": mappings}
     answer = yield Request("PUT", f"{CONTACTS_PATH}/imports", JSON_HEADERS, body=encode_json(body))
@@ -73,15 +74,14 @@ def _field_ids(columns: Sequence[str]) -> Any:
     """Return the ids of the columns, which are named as the fields are in SendGrid, or by their ids."""
     answer = (yield Request("GET", "/v3/marketing/field_definitions")).json
     fields = [mapping(one) for key in ("custom_fields", "reserved_fields") for one in listed(answer.get(key))]
-    ids = {str(one.get("name")).lower(): one.get("id") for one in fields} | {
-        one.get("id"): one.get("id") for one in fields
-    }
+    ids = {str(one.get("name")).lower(): one.get("id") for one in fields}
+    ids |= {one.get("id"): one.get("id") for one in fields}
     found = [ids.get(column, ids.get(column.lower())) for column in columns]
     if None in found:
         unknown = [column for column, field_id in zip(columns, found, strict=True) if field_id is None]
         raise BadArgumentError(
-            f"SendGrid has no field for column {', '.join(map(repr, unknown))}: rename it to the field's name, or give "
-            "the option 'field_mappings', with None for a column to be left out"
+            f"SendGrid has no field for column {redact(', '.join(map(repr, unknown)))}: rename it to the field's name, "
+            "or give the option 'field_mappings', with None for a column to be left out"
         )
     return found
 

@@ -572,6 +572,16 @@ def test_a_server_that_is_not_there_is_proof_that_nothing_was_done(connection, i
         submit(conn_id=conn_id, **IMPORT.arguments())
 
 
+@pytest.mark.parametrize("operation", ["upsert", "import_csv"])
+def test_a_file_without_names_for_its_columns_tells_nobody(operation, sim, account, tmp_path):
+    path = tmp_path / "people.csv"
+    path.write_text("ada@example.com,Ada\nbob@example.com,Bob\n")
+    with pytest.raises(errors.BadArgumentError) as raised:
+        submit(conn_id=account("sendgrid"), operation=operation, records=str(path))
+    assert "@" not in str(raised.value)
+    assert books(sim, "sendgrid")["total"] == 0
+
+
 def test_the_lines_told_are_those_of_the_file(sim, account, tmp_path):
     path = tmp_path / "people.jsonl"
     path.write_text("\n\n".join(json.dumps(person(n)) for n in range(300)))  # every second line is empty
