@@ -53,6 +53,7 @@ def account(sim: Simulator, connection: Callable[..., str]) -> Callable[..., str
             "host": sim.url_of(vendor),
             "login": simulator.ACQUIA_USER,
             "password": PASSWORDS[vendor],
+            "extra": {"requests_per_second": 0},  # the pace is tested where it is meant
         }
         return connection(conn_id or f"{good['conn_type']}_default", **{**good, **values})
 
