@@ -74,7 +74,7 @@ def _field_ids(columns: Sequence[str]) -> Any:
     """Return the ids of the columns, which are named as the fields are in SendGrid, or by their ids."""
     answer = (yield Request("GET", "/v3/marketing/field_definitions")).json
     fields = [mapping(one) for key in ("custom_fields", "reserved_fields") for one in listed(answer.get(key))]
-    ids = {str(one.get("name")).lower(): one.get("id") for one in fields}
+    ids: dict[Any, Any] = {str(one.get("name")).lower(): one.get("id") for one in fields}
     ids |= {one.get("id"): one.get("id") for one in fields}
     found = [ids.get(column, ids.get(column.lower())) for column in columns]
     if None in found:
