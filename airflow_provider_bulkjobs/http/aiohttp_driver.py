@@ -7,6 +7,7 @@ All waits on one connection share one driver, and with it one session, one throt
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -36,7 +37,9 @@ from airflow_provider_bulkjobs.vendors.account import Account
 from airflow_provider_bulkjobs.vendors.base import Conversation, Request, Response, Token, Vendor
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 CONCURRENT_REQUESTS = 20
+LONG_QUEUE = 10.0  # seconds
 NO_HEADERS: Mapping[str, str] = {}
 
 
@@ -55,6 +58,7 @@ class AiohttpDriver:
         self._token: Token | None = None
         self._token_until = 0.0
         self._sign_in: asyncio.Task[Token] | None = None
+        self._has_told = False
         self._base_url = vendor.base_url(account)
         self._proxy = proxy_for(self._base_url)
         self._session = aiohttp.ClientSession(
@@ -90,7 +94,10 @@ class AiohttpDriver:
             request = next(conversation)
             while True:
                 try:
-                    response = await self._ask_patiently(request, patience)
+                    try:
+                        response = await self._ask(request)
+                    except TransientError as error:
+                        response = await self._again(partial(self._ask, request), error, patience)
                 except VendorAnswerError as error:
                     request = conversation.throw(error)  # it may know another way
                 else:
@@ -98,12 +105,6 @@ class AiohttpDriver:
         except StopIteration as end:
             result: T = end.value
             return result
-
-    async def _ask_patiently(self, request: Request, patience: Patience) -> Response:
-        try:
-            return await self._ask(request)
-        except TransientError as error:
-            return await self._again(partial(self._ask, request), error, patience)
 
     async def _again(self, ask: Callable[[], Awaitable[T]], failure: TransientError, patience: Patience) -> T:
         known: TransientError | None = failure
@@ -144,9 +145,23 @@ class AiohttpDriver:
 
     async def _wait_for_turn(self) -> None:
         while (wait := self._throttle.reserve(time.monotonic())) > 0:
+            self._tell_of_queue(wait)
             await asyncio.sleep(wait)
             if not self.is_paused:
-                return
+                break
+        # After an event loop was held up, those whose turn came meanwhile must not go all at once.
+        while (wait := self._throttle.release(time.monotonic())) > 0:  # noqa: ASYNC110  (a time is waited for)
+            await asyncio.sleep(wait)
+
+    def _tell_of_queue(self, wait: float) -> None:
+        if wait < LONG_QUEUE or self._has_told or self.is_paused:
+            return
+        self._has_told = True
+        log.warning(
+            "Connection %r: the waits on it ask more often than %g times a second, its limit. They take turns, so each "
+            "asks every %.0f s or so, whatever its poke_interval. This is said once.",
+            *(self._account.conn_id, self._account["requests_per_second"], wait),
+        )
 
     async def _send(self, request: Request, headers: Mapping[str, str]) -> Response:
         try:

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Many waits on one account with a limit: they take turns, and none is refused."""
+
+import asyncio
+import logging
+import time
+from collections import Counter
+
+import pytest
+
+from airflow_provider_bulkjobs.http import aiohttp_driver
+from airflow_provider_bulkjobs.triggers.bulk_job import BulkJobTrigger
+
+WAITS = 120
+PER_SECOND = 40
+ROUNDS = 2
+
+
+def trigger(hook, conn_id, job_id):
+    now = time.time()
+    return BulkJobTrigger(
+        hook_class=f"airflow_provider_bulkjobs.hooks.bulk_job.{hook}",
+        conn_id=conn_id,
+        job_ids=[job_id],
+        job_kind="contacts",
+        started_at=now,
+        deadline=now + 60,
+        first_poll_at=now,
+        poke_interval=0.2,
+    )
+
+
+async def crowd(crowded, quiet):
+    """Run the waits of the crowd until all are over, and tell how long another connection's wait took meanwhile."""
+    began = time.monotonic()
+    tasks = [asyncio.ensure_future(anext(one.run())) for one in crowded]
+    await anext(quiet.run())
+    seconds = time.monotonic() - began
+    return seconds, await asyncio.gather(*tasks)
+
+
+@pytest.fixture
+def told(sim, account, monkeypatch, caplog):
+    monkeypatch.setattr(aiohttp_driver, "LONG_QUEUE", 1.0)
+    sim.settings(limits={"activecampaign": {"requests": PER_SECOND, "per_seconds": 1}})
+    conn_id = account("activecampaign", extra={"requests_per_second": PER_SECOND})
+    other = account("sendgrid")
+    words = ["waiting"] * ROUNDS + ["completed"]
+    jobs = [sim.job("activecampaign", states=words) for _ in range(WAITS)]
+    with caplog.at_level(logging.WARNING, "airflow_provider_bulkjobs"):
+        seconds, events = asyncio.run(
+            crowd(
+                [trigger("ActiveCampaignHook", conn_id, job_id) for job_id in jobs],
+                trigger("SendGridHook", other, sim.job("sendgrid", states=["pending", "completed"])),
+            )
+        )
+    return seconds, events, caplog
+
+
+def test_a_crowd_takes_turns(sim, told):
+    seconds, events, caplog = told
+    books = sim.state()["activecampaign"]
+    assert {event.payload["status"] for event in events} == {"finished"}
+    assert "429" not in {str(status) for status in books["statuses"]}
+    turns: Counter[str] = Counter()
+    for asked in sim.requests("activecampaign"):
+        turns[asked.path_qs] += 1
+        # On a busy machine two neighbours may change places, so that one is asked about twice before the other once.
+        assert turns[asked.path_qs] <= 2 + (min(turns.values()) if len(turns) == WAITS else 0)
+    assert set(turns.values()) == {ROUNDS + 1}
+    assert seconds < 2  # another connection does not wait in that queue
+    assert len([one for one in caplog.get_records("setup") if "take turns" in one.message]) == 1
