@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -57,6 +58,7 @@ class AiohttpDriver:
         self._places = asyncio.Semaphore(CONCURRENT_REQUESTS)
         self._token: Token | None = None
         self._token_until = 0.0
+        self._headers: Mapping[str, str] | None = None
         self._sign_in: asyncio.Task[Token] | None = None
         self._has_told = False
         self._base_url = vendor.base_url(account)
@@ -127,7 +129,7 @@ class AiohttpDriver:
             if token is None or not request.authorized:
                 raise
             if self._token is token:
-                self._token = None
+                self._token = self._headers = None
             return await self._exchange(request)
 
     async def _exchange(self, request: Request) -> Response:
@@ -181,12 +183,14 @@ class AiohttpDriver:
             raise network_error(self._vendor, self._account, error, timed_out=timed_out, lost=lost) from None
 
     async def _credentials(self) -> Mapping[str, str]:
-        if self._token is not None and time.monotonic() < self._token_until:
-            return credential_headers(self._vendor, self._account, self._token.value)
+        if self._headers is not None and time.monotonic() < self._token_until:
+            return self._headers
         if self._sign_in is None:
             conversation = self._vendor.sign_in(self._account)
             if conversation is None:
-                return credential_headers(self._vendor, self._account, None)
+                self._token_until = math.inf
+                self._headers = credential_headers(self._vendor, self._account, None)
+                return self._headers
             # One fetch serves everyone who needs a token by now, and its failure fails them all.
             self._sign_in = asyncio.ensure_future(self._fetch(conversation))
             self._sign_in.add_done_callback(self._signed_in)
@@ -198,6 +202,7 @@ class AiohttpDriver:
         if task.cancelled() or task.exception() is not None:
             return
         self._token = task.result()
+        self._headers = credential_headers(self._vendor, self._account, self._token.value)
         self._token_until = time.monotonic() + self._token.expires_in * 0.9
 
     async def _fetch(self, conversation: Conversation[Token]) -> Token:
