@@ -98,6 +98,8 @@ class Processes:
             for pid in pids:
                 _send(pid, signal.SIGKILL)
             time.sleep(0.05)
+        for process in self._running.values():
+            process.wait()  # what has ended last was not looked at since
 
     def _alive(self) -> list[int]:
         for process in self._running.values():
