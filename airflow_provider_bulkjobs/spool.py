@@ -53,6 +53,7 @@ class Spool:
         self._separator = b"" if operation.is_table else SEPARATOR
         self._hash = hashlib.blake2b(digest_size=16)
         self._columns: tuple[str, ...] = ()
+        self._header = 0  # bytes
         self._start = self._items = self._first = self._last = self._size = 0
         self.items = 0
         self.requests = 0
@@ -75,11 +76,12 @@ class Spool:
             return _why_not(self._operation, record, error)
         if isinstance(data, str):
             return data
-        header = len(_csv_line(columns)) if self._operation.is_table else 0
+        header = (self._header or len(_csv_line(columns))) if self._operation.is_table else 0
         if header + len(data) > self._most_bytes:
             return f"is {header + len(data)} bytes as it would be sent, and {self._most_bytes} fit into a request"
         if not self._columns:
             self._columns = columns
+            self._header = header
             self._hash.update(_csv_line(columns) if self._operation.is_table else b"")
         self._hash.update(data)
         self._hash.update(b"\n")

@@ -123,7 +123,8 @@ class Submission:
         began = reported = time.monotonic()
         gap = 60 / self._operation.requests_per_minute if self._operation.requests_per_minute else 0.0
         for sent, portion in enumerate(self._portions(progress.accepted)):
-            time.sleep(max(began + sent * gap - time.monotonic(), 0.0))
+            if (early := began + sent * gap - time.monotonic()) > 0:
+                time.sleep(early)
             self._send(portion, progress, ledger)
             if time.monotonic() > reported + REPORT_EVERY or progress.accepted == self.requests:
                 reported = time.monotonic()

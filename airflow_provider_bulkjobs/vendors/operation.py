@@ -16,6 +16,7 @@ Record = Mapping[str, Any]
 Options = Mapping[str, Any]
 Check = Callable[[Record], str | None]
 
+ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 JSON_HEADERS = {"Content-Type": "application/json"}
 # A vendor that names no limit in bytes still gets no request that would not fit into a worker's memory with ease.
 MOST_BYTES = 16 * 1024 * 1024
@@ -87,7 +88,7 @@ SubmitConversation = Generator[Request | Upload, Response, str]
 
 def encode_json(value: Any) -> bytes:
     """Return a record, or any value, as JSON."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    return ENCODER.encode(value).encode()
 
 
 @dataclass(frozen=True, slots=True)
