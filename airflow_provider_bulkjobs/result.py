@@ -59,6 +59,18 @@ def nothing(vendor: str, conn_id: str, job_kind: str) -> dict[str, Any]:
     return {**summarize(vendor=vendor, conn_id=conn_id, job_kind=job_kind, jobs=[job]), "job_count": 0, "jobs": []}
 
 
+def with_missing(result: dict[str, Any], submitted: int) -> dict[str, Any]:
+    """Return a result whose total is what was submitted: what the vendor does not tell of has failed."""
+    succeeded = result["state"] == JobState.SUCCEEDED
+    failed = 0 if result["failed"] is None and succeeded else result["failed"]
+    return {
+        **result,
+        "state": JobState.PARTIALLY_FAILED.value if succeeded else result["state"],
+        "total": submitted,
+        "failed": None if failed is None else failed + submitted - result["total"],
+    }
+
+
 def describe(result: dict[str, Any]) -> str:
     """Return a result as a line for the log."""
     numbers = [f"{name} {result[name]}" for name in NUMBERS if result[name] is not None]

@@ -34,10 +34,14 @@ class Portion:
     """
 
     number: int
-    items: int
     first: int
     last: int
     chunk: Chunk
+
+    @property
+    def items(self) -> int:
+        """How many records there are."""
+        return self.chunk.items
 
 
 class Spool:
@@ -123,7 +127,7 @@ class Spool:
             items, first, last, size = HEADER.unpack(self._file.read(HEADER.size))
             start, position = position + HEADER.size, position + HEADER.size + size
             if number > skip:
-                yield Portion(number, items, first, last, self._chunk(start, size))
+                yield Portion(number, first, last, self._chunk(start, size, items))
 
     def _begin(self, line: int) -> None:
         self._start, self._first = self._file.tell(), line
@@ -134,9 +138,9 @@ class Spool:
             self._file.write(header)
             self._size = len(header)
 
-    def _chunk(self, start: int, size: int) -> Chunk:
+    def _chunk(self, start: int, size: int, items: int) -> Chunk:
         opener = self._open_packed if self._operation.is_table else self._open_plain
-        return Chunk(lambda: opener(start, size), size, self._columns)
+        return Chunk(lambda: opener(start, size), size, items, self._columns)
 
     def _open_plain(self, start: int, size: int) -> BinaryIO:
         self._file.seek(start)

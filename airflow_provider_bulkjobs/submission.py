@@ -146,7 +146,7 @@ class Submission:
         if self.takes_records:
             yield from self.spool.portions(skip)
         elif not skip:
-            yield Portion(1, 0, 0, 0, Chunk(io.BytesIO, 0))
+            yield Portion(1, 0, 0, Chunk(io.BytesIO, size=0, items=0))
 
     def _take_up(self, ledger: Ledger) -> Progress:
         what = [self.spool.fingerprint, self._hook.conn_id, self.kind, self._operation.name, self._options]
@@ -194,7 +194,7 @@ class Submission:
             raise type(error)(f"{str(error).rstrip('.')}. {self.account}") from error
         progress.committing = False
         progress.accepted += 1
-        if job_id not in progress.job_ids[-1:]:
+        if job_id not in progress.job_ids:
             progress.job_ids.append(job_id)
         ledger.save(progress)
 

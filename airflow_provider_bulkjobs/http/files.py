@@ -43,8 +43,14 @@ def send_file(upload: Upload, vendor: Vendor, account: Account) -> Response:
         with _stranger(upload.url) as session, upload.open() as file:
             # A file without a length would be sent in pieces, which such storages do not take.
             answer = session.put(
-                upload.url, data=file, headers=dict(upload.headers), timeout=TIMEOUTS, allow_redirects=False
+                upload.url,
+                data=file,
+                headers=dict(upload.headers),
+                timeout=TIMEOUTS,
+                allow_redirects=False,
+                stream=True,  # what it has to say, at whatever length, is not read
             )
+            answer.close()
     except requests.RequestException as error:
         raise TransientError(f"the upload to {where} broke off ({type(error).__name__})") from None
     if answer.status_code in {408, 429} or answer.status_code >= 500:

@@ -19,7 +19,7 @@ from airflow_provider_bulkjobs.failures import JobFailedError, JobGoneError, Sub
 from airflow_provider_bulkjobs.operators.cancel import BulkJobCancelOperator
 from airflow_provider_bulkjobs.operators.ledger import TaskLedger
 from airflow_provider_bulkjobs.operators.results import BulkJobResultsOperator
-from airflow_provider_bulkjobs.result import nothing
+from airflow_provider_bulkjobs.result import nothing, with_missing
 from airflow_provider_bulkjobs.sensors.waiting import DEFERRABLE, JobWaiter
 
 if TYPE_CHECKING:
@@ -102,6 +102,7 @@ class BulkJobOperator(JobWaiter):
         self.job_id = None
 
         self._submission: Submission | None = None
+        self._submitted = 0
 
     def execute(self, context: Context) -> Any:
         """Submit, and wait if asked to."""
@@ -113,13 +114,12 @@ class BulkJobOperator(JobWaiter):
                 return self.job_id
             if not self.job_id:
                 return nothing(submission.vendor, self.conn_id, submission.kind)
-            if self.expected_items is None:
-                self.expected_items = submission.spool.items or None
+            self._submitted = submission.spool.items
             return super().execute(context)
 
-    def execute_complete(self, context: Context, event: Any = None, expected_items: Any = None) -> dict[str, Any]:
+    def execute_complete(self, context: Context, event: Any = None, submitted: int = 0) -> dict[str, Any]:
         """Judge what the trigger has found out; return the result."""
-        self.expected_items = expected_items
+        self._submitted = submitted
         with _forgotten_when_judged(TaskLedger(context)):
             return super().execute_complete(context, event)
 
@@ -168,7 +168,19 @@ class BulkJobOperator(JobWaiter):
             raise errors.BadArgumentError(f"records: {left_out}. Check what wrote them, or set allow_empty=True.")
 
     def _remember(self) -> dict[str, Any]:
-        return {"expected_items": self.expected_items}
+        return {"submitted": self._submitted}
+
+    def _pass(self, result: dict[str, Any]) -> dict[str, Any]:
+        if self._submitted:
+            if self.expected_items is None:
+                self.expected_items = self._submitted
+            if result["total"] is not None and result["total"] < self._submitted:
+                self.log.warning(
+                    "%d records were submitted, and the vendor tells of %d: the others count as failed",
+                    *(self._submitted, result["total"]),
+                )
+                result = with_missing(result, self._submitted)
+        return super()._pass(result)
 
     def _open_jobs(self) -> list[str]:
         return super()._open_jobs() if self._wait or not self._submission else self._submission.job_ids

@@ -43,11 +43,13 @@ class Chunk:
 
     :param open: opens them to be read, as often as it is called.
     :param size: how many bytes they are.
+    :param items: how many records they are.
     :param columns: the names of the fields, where records are rows of a table.
     """
 
     open: Callable[[], BinaryIO]
     size: int
+    items: int
     columns: tuple[str, ...] = ()
 
     @property

@@ -1042,3 +1042,26 @@ def test_the_trigger_is_told_to_stop_the_jobs(sim, account, long_jobs):
 
 def run_until_deferred(**arguments):
     make("deferrable", **arguments).execute({})
+
+
+def finished(**numbers):
+    nothing_known = dict.fromkeys(("succeeded", "created", "updated", "deleted"))
+    job = {"job_id": "j-1", "state": "succeeded", "vendor_state": "completed", "total": None, "failed": None}
+    result = {"vendor": "acquia_campaign_studio", "state": "succeeded", "job_kind": "contacts", "job_count": 1}
+    return {"status": "finished", "result": {**result, **nothing_known, "jobs": [job], **numbers}}
+
+
+@pytest.mark.parametrize("failed", [0, None])
+def test_records_the_vendor_does_not_tell_of_count_as_failed(failed, account):
+    arguments = {"conn_id": account("acquia"), "operation": "create", "records": []}
+    event = finished(total=10, failed=failed)
+    with pytest.raises(JobFailedError, match="990 items failed, 0 are allowed"):
+        make("deferrable", **arguments).execute_complete({}, event, submitted=1000)
+    passed = make("deferrable", allowed_failures=None, **arguments).execute_complete({}, event, submitted=1000)
+    assert (passed["state"], passed["total"], passed["failed"]) == ("partially_failed", 1000, 990)
+
+
+def test_a_vendor_that_counts_nothing_is_believed(account):
+    operator = make("deferrable", conn_id=account("activecampaign"), records=[])
+    result = operator.execute_complete({}, finished(total=None, failed=0), submitted=1000)
+    assert (result["state"], result["total"], result["failed"]) == ("succeeded", None, 0)
