@@ -11,7 +11,8 @@ import uuid
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
-from airflow_provider_bulkjobs.records import Row, object_path
+from airflow_provider_bulkjobs.errors import BadArgumentError
+from airflow_provider_bulkjobs.records import Row, object_path, shown
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
@@ -40,7 +41,10 @@ class JsonLinesFile:
         with self._file:
             if kind is None:
                 self._file.flush()
-                _publish(self._file.name, self._path)
+                try:
+                    _publish(self._file.name, self._path)
+                except OSError as error:
+                    raise BadArgumentError(f"path={shown(self._path)} cannot be written: {error.strerror}") from error
 
     def __str__(self) -> str:
         return str(self._path)

@@ -68,7 +68,10 @@ def object_path(path: Any, name: str) -> ObjectStoragePath:
         found = path if isinstance(path, ObjectStoragePath) else ObjectStoragePath(os.fspath(path))
         found.fs  # noqa: B018  (it tells whether there is one for this path)
     except (TypeError, ValueError, ImportError) as error:
-        raise BadArgumentError(f"{name}={shown(path)} cannot be opened: {redact(str(error))}") from error
+        raise BadArgumentError(
+            f"{name}={shown(path)} cannot be opened: {redact(str(error))}. Another storage than local files "
+            "needs its provider, such as apache-airflow-providers-amazon[s3fs] for s3."
+        ) from error
     return found
 
 

@@ -56,6 +56,7 @@ class Submission:
         self._options = options
         self._log = log
         self._progress: Progress | None = None
+        self._first_fields: list[str] = []
         self.spool = Spool(operation, ROOM + len(encode_json(options)))
         self.invalid = 0
 
@@ -64,11 +65,6 @@ class Submission:
 
     def __exit__(self, *_: object) -> None:
         self.spool.close()
-
-    @property
-    def accepted(self) -> int:
-        """How many requests the vendor has accepted."""
-        return self._progress.accepted if self._progress else 0
 
     @property
     def has_sent(self) -> bool:
@@ -108,15 +104,17 @@ class Submission:
         self.spool.cut()
         if problems:
             more = f"; and {self.invalid - len(problems)} more" if self.invalid > len(problems) else ""
+            remedy = "Correct them, or set skip_invalid=True to leave them out."
+            if not self.spool.items:  # it is not the records that are wrong
+                remedy = f"Check the names of the fields; the first record has {redact(', '.join(self._first_fields))}."
             raise BadArgumentError(
                 f"{self.invalid} of {self.invalid + self.spool.items} records cannot be submitted, and nothing was "
-                f"sent: {'; '.join(problems)}{more}. Correct them, or set skip_invalid=True to leave them out."
+                f"sent: {'; '.join(problems)}{more}. {remedy}"
             )
 
     def send(self, ledger: Ledger) -> Progress:
         """Send what has not been accepted yet; return the ids of all jobs.
 
-        :raises AnswerLostError: nobody knows whether a request was taken that must not be sent twice.
         :raises BulkJobError: the vendor refused or failed; the message says what was accepted and what was not.
         """
         progress = self._progress = self._take_up(ledger)
@@ -135,6 +133,7 @@ class Submission:
         return progress
 
     def _take(self, row: Row) -> str | None:
+        self._first_fields = self._first_fields or [repr(str(name)) for name in row.columns or row.record]
         if row.problem is not None:
             return row.problem
         if not row.record:

@@ -18,9 +18,10 @@ def bulkjobs_gate_by_branch():
     @task.branch
     def choose(result: dict) -> str:
         # A number the vendor does not give is None: never take it for 0.
-        if result["failed"] is None or not result["total"]:
+        if result["failed"] is None:
             return "ask_somebody"
-        return "send_campaign" if result["failed"] / result["total"] < 0.01 else "send_to_the_sure_ones"
+        bad = result["failed"] + result["rejected"]
+        return "send_campaign" if bad < 0.01 * result["submitted"] else "send_to_the_sure_ones"
 
     @task
     def send_campaign() -> str:

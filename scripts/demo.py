@@ -104,7 +104,7 @@ def _run(processes: Processes, *, keep: bool) -> int:
         airflow.trigger(dag_id, RUN)
     for task in airflow.watch(RUN, LONGEST):
         if task.state not in {"none", "scheduled", "queued"}:
-            _say(f"{_short(task.dag_id):24}{task.task_id:16}{_coloured(task.state)}")
+            _say(f"{_short(task.dag_id):24}{task.task_id:24}{_coloured(task.state)}")
     rows = [_row(airflow, simulator, dag_id) for dag_id in PROMISES]
     _print_table(rows)
     wrong = _compare(airflow.tasks(RUN), rows)

@@ -115,7 +115,10 @@ def test_an_old_file_is_replaced_all_of_it(tmp_path: Path) -> None:
 
 def test_nothing_is_left_behind_when_the_file_cannot_be_put_there(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").mkdir()
-    with pytest.raises(OSError, match="directory"), JsonLinesFile(tmp_path / "a.jsonl") as file:
+    with (
+        pytest.raises(BadArgumentError, match="cannot be written: Is a directory"),
+        JsonLinesFile(tmp_path / "a.jsonl") as file,
+    ):
         file.write({"a": 1})
     assert names(tmp_path) == ["a.jsonl"]
 

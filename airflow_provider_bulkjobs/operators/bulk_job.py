@@ -39,13 +39,14 @@ class BulkJobOperator(JobWaiter):
     later a retry goes on with the first request that was not accepted. What the vendor would do twice is never sent
     twice: where nobody knows whether a request was obeyed, the task fails, and says so.
 
-    Returns what the sensor returns or, without ``wait_for_completion``, the list of the job ids. Raises what the sensor
-    raises, ``BadArgumentError`` for records or options that cannot be submitted (nothing is sent then), and
+    Returns what the sensor returns, with the numbers of records ``submitted`` and ``rejected`` (left out by
+    ``skip_invalid``) or, without ``wait_for_completion``, the list of the job ids. Raises what the sensor raises,
+    ``BadArgumentError`` for records or options that cannot be submitted (nothing is sent then), and
     :class:`~airflow_provider_bulkjobs.failures.SubmitBrokenOffError` for a submit that must not be retried.
 
     :param conn_id: the connection; its type says which vendor. (templated)
     :param job_kind: which of the vendor's job kinds; its first one if not given.
-    :param operation: what to do with the records (see the README); may be left out where there is only one.
+    :param operation: what to do with the records (see docs/submitting.md); may be left out where there is only one.
     :param records: a list of dicts, a task's output, or the path or URI of a JSON Lines or CSV file, also gzipped. The
         fields are the vendor's own. In CSV, an empty cell is a field that is not given. (templated)
     :param options: options of the vendor's request, by their names. (templated)
@@ -102,24 +103,27 @@ class BulkJobOperator(JobWaiter):
         self.job_id = None
 
         self._submission: Submission | None = None
-        self._submitted = 0
+        self._submitted = self._rejected = 0
 
     def execute(self, context: Context) -> Any:
         """Submit, and wait if asked to."""
         ledger = TaskLedger(context)
+        ledger.load()  # so that XCom has the jobs there are, whatever goes wrong from here on
         with self._submitting(ledger) as submission:
             self.job_id = submission.send(ledger).job_ids if submission.requests else []
+        self._submitted, self._rejected = submission.spool.items, submission.invalid
         with _forgotten_when_judged(ledger):
             if not self.wait_for_completion:
                 return self.job_id
             if not self.job_id:
-                return nothing(submission.vendor, self.conn_id, submission.kind)
-            self._submitted = submission.spool.items
+                return self._counted(nothing(submission.vendor, self.conn_id, submission.kind))
             return super().execute(context)
 
-    def execute_complete(self, context: Context, event: Any = None, submitted: int = 0) -> dict[str, Any]:
+    def execute_complete(
+        self, context: Context, event: Any = None, submitted: int = 0, rejected: int = 0
+    ) -> dict[str, Any]:
         """Judge what the trigger has found out; return the result."""
-        self._submitted = submitted
+        self._submitted, self._rejected = submitted, rejected
         with _forgotten_when_judged(TaskLedger(context)):
             return super().execute_complete(context, event)
 
@@ -168,7 +172,7 @@ class BulkJobOperator(JobWaiter):
             raise errors.BadArgumentError(f"records: {left_out}. Check what wrote them, or set allow_empty=True.")
 
     def _remember(self) -> dict[str, Any]:
-        return {"submitted": self._submitted}
+        return {"submitted": self._submitted, "rejected": self._rejected}
 
     def _pass(self, result: dict[str, Any]) -> dict[str, Any]:
         if self._submitted:
@@ -180,7 +184,10 @@ class BulkJobOperator(JobWaiter):
                     *(self._submitted, result["total"]),
                 )
                 result = with_missing(result, self._submitted)
-        return super()._pass(result)
+        return self._counted(super()._pass(result))
+
+    def _counted(self, result: dict[str, Any]) -> dict[str, Any]:
+        return {**result, "submitted": self._submitted, "rejected": self._rejected}
 
     def _open_jobs(self) -> list[str]:
         return super()._open_jobs() if self._wait or not self._submission else self._submission.job_ids

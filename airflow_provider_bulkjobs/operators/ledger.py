@@ -36,6 +36,7 @@ class TaskLedger:
         """Return what an earlier try has noted down."""
         noted = self._state.get(STATE) if self._state is not None else None
         if noted is None:
+            self._tell(Progress(""))
             return None
         number = noted[JOB_IDS]
         job_ids = [job_id for part in range(-(-number // PART)) for job_id in self._state.get(f"{STATE}_{part}")]
@@ -51,8 +52,7 @@ class TaskLedger:
                 part = (number - 1) // PART
                 self._state.set(f"{STATE}_{part}", progress.job_ids[part * PART :])
             self._state.set(STATE, {**progress.to_json(), JOB_IDS: number})
-        if number != self._noted:
-            self._tell(progress)
+        self._tell(progress)
 
     def forget(self) -> None:
         """Let the next run of the task be a new submit."""
@@ -60,6 +60,8 @@ class TaskLedger:
             self._state.delete(STATE)
 
     def _tell(self, progress: Progress) -> None:
+        if self._noted == len(progress.job_ids):
+            return
         self._noted = len(progress.job_ids)
         if self._task_instance is not None and hasattr(self._task_instance, "xcom_push"):
             self._task_instance.xcom_push(key=JOB_IDS, value=list(progress.job_ids))

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bulkjobs._airflow import BaseOperator
+from airflow_provider_bulkjobs._airflow import AirflowSkipException, BaseOperator
 from airflow_provider_bulkjobs.arguments import check_literal, read_conn_id, read_job_ids
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ class BulkJobResultsOperator(BaseOperator):
     """Write how each item of finished jobs fared to a file, as JSON Lines: ``job_id``, ``status``, ``error``, ``item``.
 
     What an ``item`` has is what the vendor tells; see the README. Returns the path, and the numbers of rows and bytes.
-    The file is under its name only when it is complete. It may hold addresses of people; XCom and the log never do.
+    Skips if there is no job. The file is under its name only when it is complete. It may hold addresses of people; XCom
+    and the log never do.
 
     :param conn_id: the connection; its type says which vendor. (templated)
     :param job_id: the vendor's id of the job, or a list of ids. (templated)
@@ -56,6 +57,8 @@ class BulkJobResultsOperator(BaseOperator):
         from airflow_provider_bulkjobs.output import JsonLinesFile
         from airflow_provider_bulkjobs.results import outcomes
 
+        if isinstance(self.job_id, Sequence) and not self.job_id:
+            raise AirflowSkipException("nothing was submitted, so there are no results")
         job_ids = read_job_ids(self.job_id)
         hook = hook_for(read_conn_id(self.conn_id))
         kind = hook.job_kind(self.job_kind)

@@ -123,8 +123,10 @@ def submit_import(order: Order) -> SubmitConversation:
 def _check_contact(record: Record) -> str | None:
     # One contact without a proper address, and the vendor refuses all that came with it.
     email = record.get("email")
+    if email is None or email == "":
+        return "lacks field 'email'"
     name, _, domain = email.partition("@") if isinstance(email, str) else ("", "", "")
-    return None if name and domain else "lacks an address in field 'email'"
+    return None if name and domain else "has no e-mail address in field 'email'"
 
 
 IMPORT = Operation(

@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from airflow_provider_bulkjobs import errors, simulator
+from airflow_provider_bulkjobs._airflow import AirflowSkipException
 from airflow_provider_bulkjobs.http import patience as patience_module
 from airflow_provider_bulkjobs.operators.bulk_job import BulkJobOperator, BulkJobResultsOperator
 from airflow_provider_bulkjobs.simulator import intercom as simulated_intercom
@@ -405,3 +406,10 @@ def test_bad_arguments_are_told_before_any_request(arguments, words, sim, accoun
     with pytest.raises(errors.BadArgumentError, match=re.escape(words)):
         operator.execute({})
     assert sim.requests("sendgrid") == []
+
+
+def test_no_job_has_no_results(tmp_path):
+    operator = BulkJobResultsOperator(task_id="r", conn_id="a", job_id="{{ x }}", path=str(tmp_path / "a.jsonl"))
+    operator.job_id = []  # as a template renders it, after a submit that came to nothing
+    with pytest.raises(AirflowSkipException, match="nothing was submitted"):
+        operator.execute({})
