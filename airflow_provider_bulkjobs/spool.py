@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any, BinaryIO, cast
 
-from airflow_provider_bulkjobs.vendors.operation import Chunk, Operation, Record
+from airflow_provider_bulkjobs.vendors.operation import Chunk, Operation, Record, shown_name
 
 HEADER = struct.Struct("<QQQQ")  # records, first line, last line, bytes
 SEPARATOR = b","
@@ -158,9 +158,9 @@ class Spool:
 
 def _row(record: Record, columns: tuple[str, ...]) -> bytes | str:
     """Return a record as a row of a table, or what is wrong with it."""
-    unknown = record.keys() - set(columns)
-    if unknown:
-        return f"has {', '.join(f'field {name!r}' for name in sorted(map(str, unknown)))}, unlike the first record"
+    if unknown := record.keys() - set(columns):
+        names = ", ".join(f"field {shown_name(name)}" for name in sorted(map(str, unknown)))
+        return f"has {names}, unlike the first record"
     cells = [record.get(name) for name in columns]
     for name, cell in zip(columns, cells, strict=True):
         if not isinstance(cell, str | int | float | None):

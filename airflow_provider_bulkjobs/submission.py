@@ -28,6 +28,7 @@ from airflow_provider_bulkjobs.vendors.operation import (
     Order,
     SubmitConversation,
     encode_json,
+    shown_name,
 )
 
 if TYPE_CHECKING:
@@ -118,11 +119,12 @@ class Submission:
         :raises BulkJobError: the vendor refused or failed; the message says what was accepted and what was not.
         """
         progress = self._progress = self._take_up(ledger)
-        began = reported = time.monotonic()
+        reported = turn = time.monotonic()
         gap = 60 / self._operation.requests_per_minute if self._operation.requests_per_minute else 0.0
-        for sent, portion in enumerate(self._portions(progress.accepted)):
-            if (early := began + sent * gap - time.monotonic()) > 0:
+        for portion in self._portions(progress.accepted):
+            if (early := turn - time.monotonic()) > 0:
                 time.sleep(early)
+            turn = time.monotonic() + gap  # a pause is not made up for: that would be the next one's cause
             self._send(portion, progress, ledger)
             if time.monotonic() > reported + REPORT_EVERY or progress.accepted == self.requests:
                 reported = time.monotonic()
@@ -133,7 +135,7 @@ class Submission:
         return progress
 
     def _take(self, row: Row) -> str | None:
-        self._first_fields = self._first_fields or [repr(str(name)) for name in row.columns or row.record]
+        self._first_fields = self._first_fields or [shown_name(str(name)) for name in row.columns or row.record]
         if row.problem is not None:
             return row.problem
         if not row.record:

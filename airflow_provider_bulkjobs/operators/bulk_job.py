@@ -77,11 +77,6 @@ class BulkJobOperator(JobWaiter):
         deferrable: bool = DEFERRABLE,
         **kwargs: Any,
     ) -> None:
-        if kwargs.get("mode", "poke") != "poke":
-            raise errors.BadArgumentError(
-                f"mode={kwargs['mode']!r} would submit again at each poke: use deferrable=True, or "
-                "wait_for_completion=False with a BulkJobSensor"
-            )
         super().__init__(
             conn_id=conn_id,
             job_kind=job_kind,
@@ -91,6 +86,7 @@ class BulkJobOperator(JobWaiter):
             deferrable=deferrable,
             **kwargs,
         )
+        self._check_mode()  # it may also come from default_args
         if skip_invalid and is_literal(results_path) and not results_path:
             raise errors.BadArgumentError("skip_invalid=True needs results_path: the file for the records left out")
         self.operation = operation
@@ -104,10 +100,20 @@ class BulkJobOperator(JobWaiter):
 
         self._submission: Submission | None = None
         self._submitted = self._rejected = 0
+        self._repeatable = False
+        self._ledger: TaskLedger | None = None
+
+    def _check_mode(self) -> None:
+        if self.mode != "poke":
+            raise errors.BadArgumentError(
+                f"mode={self.mode!r} would submit again at each poke: use deferrable=True, or "
+                "wait_for_completion=False with a BulkJobSensor"
+            )
 
     def execute(self, context: Context) -> Any:
         """Submit, and wait if asked to."""
-        ledger = TaskLedger(context)
+        self._check_mode()
+        ledger = self._ledger = TaskLedger(context)
         ledger.load()  # so that XCom has the jobs there are, whatever goes wrong from here on
         with self._submitting(ledger) as submission:
             self.job_id = submission.send(ledger).job_ids if submission.requests else []
@@ -117,15 +123,36 @@ class BulkJobOperator(JobWaiter):
                 return self.job_id
             if not self.job_id:
                 return self._counted(nothing(submission.vendor, self.conn_id, submission.kind))
-            return super().execute(context)
+            with self._not_submitted_again(ledger):
+                return super().execute(context)
 
     def execute_complete(
-        self, context: Context, event: Any = None, submitted: int = 0, rejected: int = 0
+        self, context: Context, event: Any = None, submitted: int = 0, rejected: int = 0, repeatable: bool = False
     ) -> dict[str, Any]:
         """Judge what the trigger has found out; return the result."""
-        self._submitted, self._rejected = submitted, rejected
-        with _forgotten_when_judged(TaskLedger(context)):
+        self._submitted, self._rejected, self._repeatable = submitted, rejected, repeatable
+        ledger = TaskLedger(context)
+        with _forgotten_when_judged(ledger), self._not_submitted_again(ledger):
             return super().execute_complete(context, event)
+
+    def on_kill(self) -> None:
+        """Stop the jobs, if asked to; then a later run has nothing to go on with."""
+        super().on_kill()
+        if self.cancel_on_kill and self._ledger:
+            self._ledger.forget()
+
+    @contextmanager
+    def _not_submitted_again(self, ledger: TaskLedger) -> Iterator[None]:
+        """Let an error of the wait end the task for good, where a retry would submit again what must not be."""
+        try:
+            yield
+        except errors.BulkJobError as error:
+            if self._repeatable or ledger.is_durable:
+                raise
+            raise SubmitBrokenOffError(
+                f"{error} This is not retried: that would submit again. Wait for the jobs (XCom job_ids) with a "
+                "BulkJobSensor."
+            ) from error
 
     @contextmanager
     def _submitting(self, ledger: TaskLedger) -> Iterator[Submission]:
@@ -139,6 +166,7 @@ class BulkJobOperator(JobWaiter):
         self._hook = hook = hook_for(read_conn_id(self.conn_id))
         kind = hook.stoppable_kind(self.job_kind) if self.cancel_on_kill else hook.job_kind(self.job_kind)
         operation = choose_operation(hook.vendor, kind, self.operation)
+        self._repeatable = operation.repeatable
         self._submission = Submission(hook, kind.name, operation, read_options(operation, self.options), self.log)
         with self._submission as submission:
             if submission.takes_records:
@@ -172,7 +200,7 @@ class BulkJobOperator(JobWaiter):
             raise errors.BadArgumentError(f"records: {left_out}. Check what wrote them, or set allow_empty=True.")
 
     def _remember(self) -> dict[str, Any]:
-        return {"submitted": self._submitted, "rejected": self._rejected}
+        return {"submitted": self._submitted, "rejected": self._rejected, "repeatable": self._repeatable}
 
     def _pass(self, result: dict[str, Any]) -> dict[str, Any]:
         if self._submitted:

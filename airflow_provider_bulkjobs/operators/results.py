@@ -57,7 +57,7 @@ class BulkJobResultsOperator(BaseOperator):
         from airflow_provider_bulkjobs.output import JsonLinesFile
         from airflow_provider_bulkjobs.results import outcomes
 
-        if isinstance(self.job_id, Sequence) and not self.job_id:
+        if isinstance(self.job_id, list | tuple) and not self.job_id:
             raise AirflowSkipException("nothing was submitted, so there are no results")
         job_ids = read_job_ids(self.job_id)
         hook = hook_for(read_conn_id(self.conn_id))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -17,6 +18,7 @@ Options = Mapping[str, Any]
 Check = Callable[[Record], str | None]
 
 ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+FIELD_NAME = re.compile(r"[A-Za-z_$][\w$.-]{0,60}|\d{1,4}")
 JSON_HEADERS = {"Content-Type": "application/json"}
 # A vendor that names no limit in bytes still gets no request that would not fit into a worker's memory with ease.
 MOST_BYTES = 16 * 1024 * 1024
@@ -208,4 +210,9 @@ def _is_missing(value: Any) -> bool:
 
 
 def _quoted(names: Iterable[str], word: str) -> str:
-    return f" {word} ".join(f"field {name!r}" for name in names)
+    return f" {word} ".join(f"field {shown_name(name)}" for name in names)
+
+
+def shown_name(name: str) -> str:
+    """Return the name of a field for a message, if it is one: without a header, it is a person's."""
+    return repr(name) if FIELD_NAME.fullmatch(name) else "(not a name)"

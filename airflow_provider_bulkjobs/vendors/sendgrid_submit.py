@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import quote
 
 from airflow_provider_bulkjobs.errors import BadArgumentError, TransientError
-from airflow_provider_bulkjobs.redact import redact
 from airflow_provider_bulkjobs.vendors.base import Request, listed, mapping
 from airflow_provider_bulkjobs.vendors.operation import (
     JSON_HEADERS,
@@ -29,6 +28,7 @@ from airflow_provider_bulkjobs.vendors.operation import (
     json_request,
     needs,
     needs_any,
+    shown_name,
 )
 
 CONTACTS_PATH = "/v3/marketing/contacts"
@@ -57,7 +57,7 @@ def import_csv(order: Order) -> SubmitConversation:
     elif len(mappings) != len(columns):
         raise BadArgumentError(
             f"option 'field_mappings' has {len(mappings)} entries for {len(columns)} columns "
-            f"({redact(', '.join(columns))}): give one for each, None for a column to be left out"
+            f"({', '.join(map(shown_name, columns))}): give one for each, None for a column to be left out"
         )
     body = {**order.options, "file_type": "csv", "field_mappings": mappings}
     answer = yield Request("PUT", f"{CONTACTS_PATH}/imports", JSON_HEADERS, body=encode_json(body))
@@ -80,8 +80,8 @@ def _field_ids(columns: Sequence[str]) -> Any:
     if None in found:
         unknown = [column for column, field_id in zip(columns, found, strict=True) if field_id is None]
         raise BadArgumentError(
-            f"SendGrid has no field for column {redact(', '.join(map(repr, unknown)))}: rename it to the field's name, "
-            "or give the option 'field_mappings', with None for a column to be left out"
+            f"SendGrid has no field for column {', '.join(map(shown_name, unknown))}: rename it to the name of the "
+            "field, or give the option 'field_mappings', with None for a column to be left out"
         )
     return found
 
@@ -110,6 +110,12 @@ def _check_lengths(record: Record) -> str | None:
         return f"needs a list of at most {MOST_ALTERNATE_EMAILS} in field 'alternate_emails'"
     fields = record.get("custom_fields")
     return None if fields is None or isinstance(fields, Mapping) else "needs an object in field 'custom_fields'"
+
+
+def _check_id(record: Record) -> str | None:
+    one = record["id"]
+    is_id = isinstance(one, str | int) and not isinstance(one, bool)
+    return None if is_id else "has something else than an id in field 'id'"
 
 
 def _encode_id(record: Record) -> bytes:
@@ -149,7 +155,7 @@ CONTACTS = (
         delete,
         most_items=1000,
         most_bytes=LONGEST_QUERY,
-        check=needs("id"),
+        check=every(needs("id"), _check_id),
         options=(Option("delete_all_contacts", (bool,), "True deletes all contacts; then there are no records"),),
         option_instead="delete_all_contacts",
         encode=_encode_id,

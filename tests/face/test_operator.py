@@ -1079,3 +1079,18 @@ def test_the_result_tells_what_was_submitted_and_what_was_left_out(mode, account
     arguments = {"conn_id": account("activecampaign"), "records": [person(1), person(2), {"email": "nobody"}]}
     result = run(mode, **arguments, skip_invalid=True, results_path=str(tmp_path / "rejected.jsonl"))
     assert (result["submitted"], result["rejected"], result["failed"]) == (2, 1, 0)
+
+
+def test_a_mode_that_would_submit_at_each_poke_is_refused_wherever_it_comes_from():
+    with pytest.raises(errors.BadArgumentError, match="would submit again at each poke"):
+        make(conn_id="a", records=[], default_args={"mode": "reschedule"})
+
+
+@both_modes
+def test_without_a_store_an_error_of_the_wait_is_not_retried(mode, sim, account, monkeypatch):
+    sim.fault("activecampaign", "unauthorized", path="import/info")
+    arguments = {"conn_id": account("activecampaign"), "records": [person(1)]}
+    with pytest.raises(SubmitBrokenOffError, match="Wait for the jobs"):
+        run(mode, **arguments)
+    with pytest.raises(errors.CredentialsError):
+        run(mode, {"task_state_store": Store()}, **arguments)

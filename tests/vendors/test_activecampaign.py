@@ -1,16 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What only ActiveCampaign does: it refuses with HTTP 200, and its lists hold people."""
 
-import io
 from typing import Any
 
 import pytest
 from vendors.scripted import DRIVERS, SECRET, Outcome, Script, make_account
 
-from airflow_provider_bulkjobs.errors import AnswerLostError, VendorAnswerError, VendorUnavailableError
+from airflow_provider_bulkjobs.errors import VendorAnswerError, VendorUnavailableError
 from airflow_provider_bulkjobs.job import BulkJob
-from airflow_provider_bulkjobs.vendors.activecampaign import ActiveCampaign, batch_status, submit_import
-from airflow_provider_bulkjobs.vendors.operation import Chunk, Order
+from airflow_provider_bulkjobs.vendors.activecampaign import ActiveCampaign, batch_status
 
 VENDOR = ActiveCampaign()
 WORDS = f"no ada@example.com at https://files.example.com/a?sig=XYZ\nwith key {SECRET}"
@@ -56,13 +54,3 @@ def test_people_stay_out_of_the_job(script: Script, driver: str) -> None:
     assert (job.created, job.failed) == (1, 1)
     assert "ada@" not in repr(job)
     assert "4711" not in repr(job)
-
-
-@each_driver
-def test_a_batch_that_took_only_some_of_the_contacts_is_in_doubt(script: Script, driver: str) -> None:
-    script.play([{"status": 200, "body": {"Success": 1, "queued_contacts": 1, "batchId": "b-1"}}])
-    data = b'{"email":"a@example.com"},{"email":"b@example.com"}'
-    order = Order(make_account(VENDOR, script.url()), Chunk(lambda: io.BytesIO(data), len(data), items=2), {})
-    outcome = DRIVERS[driver](VENDOR, order.account, lambda: submit_import(order))
-    assert type(outcome) is AnswerLostError
-    assert "queued 1 of 2 contacts (batch b-1)" in str(outcome)
