@@ -15,4 +15,7 @@ class JobGoneError(AirflowFailException):
 
 
 class SubmitBrokenOffError(AirflowFailException):
-    """A submit ended halfway, and another try could send records twice; the message tells what was accepted."""
+    """A submit ended halfway, and another try could send records twice; the message tells what was accepted.
+
+    It is never skipped: half an import is no quiet day.
+    """
