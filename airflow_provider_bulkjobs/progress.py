@@ -29,8 +29,5 @@ class Progress:
 class Ledger(Protocol):
     """Where the progress is noted down."""
 
-    def load(self) -> Progress | None:
-        """Return what an earlier try has noted down."""
-
     def save(self, progress: Progress) -> None:
         """Note down the progress."""

@@ -57,7 +57,7 @@ class Spool:
         self._separator = b"" if operation.is_table else SEPARATOR
         self._hash = hashlib.blake2b(digest_size=16)
         self._columns: tuple[str, ...] = ()
-        self._header = 0  # bytes
+        self._header = b""  # of a table
         self._start = self._items = self._first = self._last = self._size = 0
         self.items = 0
         self.requests = 0
@@ -80,13 +80,13 @@ class Spool:
             return _why_not(self._operation, record, error)
         if isinstance(data, str):
             return data
-        header = (self._header or len(_csv_line(columns))) if self._operation.is_table else 0
-        if header + len(data) > self._most_bytes:
-            return f"is {header + len(data)} bytes as it would be sent, and {self._most_bytes} fit into a request"
+        header = self._header or (_csv_line(columns) if self._operation.is_table else b"")
+        if len(header) + len(data) > self._most_bytes:
+            return f"is {len(header) + len(data)} bytes as it would be sent, and {self._most_bytes} fit into a request"
         if not self._columns:
             self._columns = columns
             self._header = header
-            self._hash.update(_csv_line(columns) if self._operation.is_table else b"")
+            self._hash.update(header)
         self._hash.update(data)
         self._hash.update(b"\n")
         if self._items and (
@@ -132,11 +132,9 @@ class Spool:
     def _begin(self, line: int) -> None:
         self._start, self._first = self._file.tell(), line
         self._file.write(bytes(HEADER.size))
+        self._file.write(self._header)
+        self._size = len(self._header)
         self.requests += 1
-        if self._operation.is_table:
-            header = _csv_line(self._columns)
-            self._file.write(header)
-            self._size = len(header)
 
     def _chunk(self, start: int, size: int, items: int) -> Chunk:
         opener = self._open_packed if self._operation.is_table else self._open_plain

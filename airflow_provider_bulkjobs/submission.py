@@ -113,12 +113,13 @@ class Submission:
                 f"sent: {'; '.join(problems)}{more}. {remedy}"
             )
 
-    def send(self, ledger: Ledger) -> Progress:
+    def send(self, ledger: Ledger, earlier: Progress | None = None) -> Progress:
         """Send what has not been accepted yet; return the ids of all jobs.
 
+        :param earlier: what an earlier try has noted down.
         :raises BulkJobError: the vendor refused or failed; the message says what was accepted and what was not.
         """
-        progress = self._progress = self._take_up(ledger)
+        progress = self._progress = self._take_up(earlier)
         reported = turn = time.monotonic()
         gap = 60 / self._operation.requests_per_minute if self._operation.requests_per_minute else 0.0
         for portion in self._portions(progress.accepted):
@@ -149,13 +150,11 @@ class Submission:
         elif not skip:
             yield Portion(1, 0, 0, Chunk(io.BytesIO, size=0, items=0))
 
-    def _take_up(self, ledger: Ledger) -> Progress:
+    def _take_up(self, progress: Progress | None) -> Progress:
         what = [self.spool.fingerprint, self._hook.conn_id, self.kind, self._operation.name, self._options]
         fingerprint = hashlib.blake2b(encode_json(what), digest_size=16).hexdigest()
-        progress = ledger.load()
         if progress is None:
             return Progress(fingerprint)
-        done = f"{progress.accepted} of {self.requests} requests"
         if progress.fingerprint != fingerprint:
             raise BulkJobError(
                 f"An earlier try had {progress.accepted} requests accepted ({_named(progress.job_ids)}), but of other "
@@ -165,7 +164,8 @@ class Submission:
         if progress.committing:
             self._progress = progress
             raise AnswerLostError(f"An earlier try ended in the middle of a request. {self.account}")
-        self._log.info("Going on where an earlier try has ended: %s are accepted already", done)
+        done, of = progress.accepted, self.requests
+        self._log.info("Going on where an earlier try has ended: %d of %d requests are accepted already", done, of)
         return progress
 
     def _send(self, portion: Portion, progress: Progress, ledger: Ledger) -> None:

@@ -78,9 +78,6 @@ CASES = {
 class Forgetful:
     """A ledger that keeps nothing."""
 
-    def load(self) -> Progress | None:
-        return None
-
     def save(self, progress: Progress) -> None:
         pass
 

@@ -12,10 +12,14 @@ import os
 import ssl
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from airflow_provider_bulkjobs.errors import BadConnectionError
+
+if TYPE_CHECKING:
+    import requests
 
 CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 NO_CERTIFICATES = f"There are no certificates where the environment says ({', '.join(CA_VARIABLES)})."
@@ -47,6 +51,15 @@ def ca_bundle() -> str:
     import certifi
 
     return certifi.where()
+
+
+def heed_environment(session: requests.Session, url: str) -> str:
+    """Let a requests session for a URL heed the environment as told here; return the bundle it trusts."""
+    session.trust_env = False  # it would take a password from ~/.netrc
+    session.verify = bundle = ca_bundle()
+    if proxy := proxy_for(url):
+        session.proxies = {"http": proxy, "https": proxy}
+    return bundle
 
 
 @functools.cache

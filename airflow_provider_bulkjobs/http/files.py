@@ -21,7 +21,7 @@ from airflow_provider_bulkjobs.errors import (
     VendorUnavailableError,
 )
 from airflow_provider_bulkjobs.http.answers import CONNECT_TIMEOUT, TOTAL_TIMEOUT
-from airflow_provider_bulkjobs.http.environment import ca_bundle, proxy_for
+from airflow_provider_bulkjobs.http.environment import heed_environment
 from airflow_provider_bulkjobs.vendors.account import Account
 from airflow_provider_bulkjobs.vendors.base import Response, Vendor
 from airflow_provider_bulkjobs.vendors.operation import Upload
@@ -53,8 +53,7 @@ def send_file(upload: Upload, vendor: Vendor, account: Account) -> Response:
             answer.close()
     except requests.RequestException as error:
         raise TransientError(f"the upload to {where} broke off ({type(error).__name__})") from None
-    if answer.status_code in {408, 429} or answer.status_code >= 500:
-        raise TransientError(f"{where} answered the upload with {answer.status_code}")
+    _check_passing(answer, where, "upload")
     if not 200 <= answer.status_code < 300:
         raise VendorAnswerError(f"{where} refused the upload with {answer.status_code}: the job has got no file")
     return Response(answer.status_code, answer.headers, b"")
@@ -79,8 +78,7 @@ def open_file(url: str, vendor: Vendor, account: Account, most_bytes: int) -> It
 @contextmanager
 def opened(answer: requests.Response, where: str, most_bytes: int) -> Iterator[BinaryIO]:
     """Open the body of an answer; see :func:`open_file`."""
-    if answer.status_code in {408, 429} or answer.status_code >= 500:
-        raise TransientError(f"{where} answered the download with {answer.status_code}")
+    _check_passing(answer, where, "download")
     if answer.status_code != 200:
         raise VendorAnswerError(f"{where} refused the download with {answer.status_code}; the file may have expired")
     answer.raw.decode_content = True
@@ -122,13 +120,16 @@ def told(where: str) -> Iterator[None]:
         raise VendorUnavailableError(f"the download from {where} broke off ({type(error).__name__})") from None
 
 
+def _check_passing(answer: requests.Response, where: str, what: str) -> None:
+    """Let an answer pass that would be the same if asked for again."""
+    if answer.status_code in {408, 429} or answer.status_code >= 500:
+        raise TransientError(f"{where} answered the {what} with {answer.status_code}")
+
+
 def _stranger(url: str) -> requests.Session:
     session = requests.Session()
-    session.trust_env = False  # it would take a password from ~/.netrc
     session.headers.clear()
-    session.verify = ca_bundle()
-    if proxy := proxy_for(url):
-        session.proxies = {"http": proxy, "https": proxy}
+    heed_environment(session, url)
     return session
 
 

@@ -13,7 +13,7 @@ import requests
 
 from airflow_provider_bulkjobs.errors import BadArgumentError
 from airflow_provider_bulkjobs.http.answers import BASE_HEADERS, CONNECT_TIMEOUT, TOTAL_TIMEOUT
-from airflow_provider_bulkjobs.http.environment import ca_bundle, proxy_for, tls_context
+from airflow_provider_bulkjobs.http.environment import heed_environment, tls_context
 from airflow_provider_bulkjobs.vendors.base import origin
 
 ABSOLUTE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:)?//")
@@ -31,13 +31,10 @@ class AccountSession(requests.Session):
         self.headers.update(BASE_HEADERS)
         self.base_url = base_url
         self._authorize = authorize
-        self.trust_env = False  # it would take a password from ~/.netrc; see environment.py for the rest
-        self.verify = ca_bundle()
+        bundle = heed_environment(self, base_url)
         if base_url.startswith("https:"):
-            tls_context(self.verify)  # requests would tell a bundle that is none as an outage
+            tls_context(bundle)  # requests would tell a bundle that is none as an outage
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        if proxy := proxy_for(base_url):
-            self.proxies = {"http": proxy, "https": proxy}
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         """Return where a redirect leads, if the credentials may go there."""

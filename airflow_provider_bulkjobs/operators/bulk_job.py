@@ -97,7 +97,6 @@ class BulkJobOperator(JobWaiter):
         self.results_path = results_path
         self.allow_empty = allow_empty
         self.job_id = None
-
         self._submission: Submission | None = None
         self._submitted = self._rejected = 0
         self._repeatable = False
@@ -114,9 +113,9 @@ class BulkJobOperator(JobWaiter):
         """Submit, and wait if asked to."""
         self._check_mode()
         ledger = self._ledger = TaskLedger(context)
-        ledger.load()  # so that XCom has the jobs there are, whatever goes wrong from here on
+        earlier = ledger.load()  # at once, so that XCom has the jobs there are, whatever goes wrong from here on
         with self._submitting(ledger) as submission:
-            self.job_id = submission.send(ledger).job_ids if submission.requests else []
+            self.job_id = submission.send(ledger, earlier).job_ids if submission.requests else []
         self._submitted, self._rejected = submission.spool.items, submission.invalid
         with _forgotten_when_judged(ledger):
             if not self.wait_for_completion:

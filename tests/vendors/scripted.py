@@ -3,10 +3,12 @@
 
 import asyncio
 import json
+import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from requests.structures import CaseInsensitiveDict
@@ -82,6 +84,21 @@ class ScriptedHandler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         """Keep quiet."""
+
+
+@contextmanager
+def serving(handler_class: type[ScriptedHandler]) -> Iterator[Script]:
+    """Serve a handler on loopback, with an empty script."""
+    handler = type("Handler", (handler_class,), {})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.daemon_threads = True
+        server.block_on_close = False
+        handler.script = Script(server.server_address[1])
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        yield handler.script
+        server.shutdown()
+        thread.join(5)
 
 
 def make_account(vendor: Vendor, host: str, **extra: Any) -> Account:

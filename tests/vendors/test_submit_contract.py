@@ -11,14 +11,12 @@ import json
 import os
 import socket
 import struct
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from vendors.scripted import LOGIN, SECRET, Script, ScriptedHandler, Seen, make_account, raw_body
+from vendors.scripted import LOGIN, SECRET, Script, ScriptedHandler, Seen, make_account, raw_body, serving
 from vendors.test_contract import CREDENTIALS, PATHS
 
 from airflow_provider_bulkjobs.errors import (
@@ -273,16 +271,8 @@ class RoughHandler(ScriptedHandler):
 
 @pytest.fixture(scope="module")
 def rough_server() -> Iterator[Script]:
-    handler = type("Handler", (RoughHandler,), {})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.daemon_threads = True
-        server.block_on_close = False
-        handler.script = Script(server.server_address[1])
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        yield handler.script
-        server.shutdown()
-        thread.join(5)
+    with serving(RoughHandler) as script:
+        yield script
 
 
 @pytest.fixture
