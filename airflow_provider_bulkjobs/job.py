@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 LONGEST_NUMBER = 15  # digits
 MOST_ITEMS = 10**LONGEST_NUMBER  # nobody counts that many
@@ -34,8 +33,7 @@ class JobState(StrEnum):
 _UNFINISHED = frozenset({JobState.PENDING, JobState.RUNNING})
 
 
-@dataclass(frozen=True, slots=True)
-class BulkJob:
+class BulkJob(NamedTuple):
     """One bulk job as its vendor tells it.
 
     Counts are numbers of items (contacts, companies, rows); ``None`` means that the vendor did not say,
@@ -63,7 +61,7 @@ class BulkJob:
 
     def to_json(self) -> dict[str, Any]:
         """Return the job as plain JSON, without the fields the vendor did not fill."""
-        values = {name: value for name, value in asdict(self).items() if value is not None}
+        values = {name: value for name, value in self._asdict().items() if value is not None}
         return {**values, "state": self.state.value}
 
     @classmethod
@@ -74,6 +72,8 @@ class BulkJob:
 
 def count(value: Any) -> int | None:
     """Return a vendor's number of items, or ``None`` for anything that is not one."""
+    if value is None:
+        return None
     number = _digits(value) if isinstance(value, str) else value
     if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number < MOST_ITEMS:
         return None
@@ -82,6 +82,8 @@ def count(value: Any) -> int | None:
 
 def utc_time(value: Any) -> str | None:
     """Return a vendor's time (epoch seconds or ISO 8601) as ISO 8601 in UTC, or ``None`` if it is neither."""
+    if value is None:
+        return None
     if isinstance(value, str) and (digits := _digits(value)) is not None:
         value = digits
     if isinstance(value, int | float) and not isinstance(value, bool):

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from airflow_provider_bulkjobs.errors import (
+    BulkJobError,
     JobNotFoundError,
     JobVanishedError,
     UnknownStateError,
@@ -109,14 +109,14 @@ class Wait:
             "long ago may have expired."
         )
 
-    @contextmanager
-    def asking(self, job_id: str) -> Iterator[None]:
-        """Turn what goes wrong in asking about a job into what it means for the wait, and name the job."""
-        try:
-            yield
-        except JobNotFoundError:
+    def note_error(self, job_id: str, error: BulkJobError) -> None:
+        """Write down what went wrong in asking about a job.
+
+        :raises BulkJobError: what it means for the wait, with the job's name.
+        """
+        if isinstance(error, JobNotFoundError):
             self.note_missing(job_id, time.time())
-        except VendorUnavailableError as error:
+        elif isinstance(error, VendorUnavailableError):
             unfinished = self.unfinished
             more = f" and {len(unfinished) - MOST_NAMED} more" if len(unfinished) > MOST_NAMED else ""
             raise VendorUnavailableError(
@@ -124,8 +124,10 @@ class Wait:
                 f"job_id={unfinished[:MOST_NAMED]}{more}.",
                 retry_after=error.retry_after,
             ) from error
-        except (VendorAnswerError, UnknownStateError, UnsafeAnswerError) as error:
+        elif isinstance(error, VendorAnswerError | UnknownStateError | UnsafeAnswerError):
             raise type(error)(f"{self.name(job_id)}: {error}") from error
+        else:
+            raise error
 
     def name(self, job_id: str | None = None) -> str:
         """Return what to call the wait, or one of its jobs, in messages."""

@@ -75,8 +75,8 @@ def test_news_only_when_something_changed():
 
 def test_errors_name_the_job_and_how_to_go_on():
     wait = make_wait(*(str(number) for number in range(30)))
-    with pytest.raises(errors.VendorUnavailableError, match=r"'19'\] and 10 more") as caught, wait.asking("7"):
-        raise errors.VendorUnavailableError("down", retry_after=5)
+    with pytest.raises(errors.VendorUnavailableError, match=r"'19'\] and 10 more") as caught:
+        wait.note_error("7", errors.VendorUnavailableError("down", retry_after=5))
     assert caught.value.retry_after == 5
-    with pytest.raises(errors.UnknownStateError, match="contact import 7: wobbling"), wait.asking("7"):
-        raise errors.UnknownStateError("wobbling")
+    with pytest.raises(errors.UnknownStateError, match="contact import 7: wobbling"):
+        wait.note_error("7", errors.UnknownStateError("wobbling"))

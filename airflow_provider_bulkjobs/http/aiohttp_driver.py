@@ -12,10 +12,11 @@ import math
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import TypeVar
 
 import aiohttp
+from multidict import CIMultiDict
 from tenacity import AsyncRetrying
 from yarl import URL
 
@@ -39,7 +40,8 @@ from airflow_provider_bulkjobs.vendors.base import Conversation, Request, Respon
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
-CONCURRENT_REQUESTS = 20
+CONCURRENT_REQUESTS = 10
+KNOWN_URLS = 2000  # a URL that is parsed anew for each poll costs more than one that is kept
 LONG_QUEUE = 10.0  # seconds
 NO_HEADERS: Mapping[str, str] = {}
 
@@ -57,11 +59,12 @@ class AiohttpDriver:
         # Requests queue here, not in the connector, where waiting would count against their timeouts.
         self._places = asyncio.Semaphore(CONCURRENT_REQUESTS)
         self._token: Token | None = None
-        self._token_until = 0.0
-        self._headers: Mapping[str, str] | None = None
-        self._sign_in: asyncio.Task[Token] | None = None
+        self._headers: Mapping[str, str] = NO_HEADERS
+        self._headers_until = 0.0
+        self._fetching: asyncio.Task[Token] | None = None
         self._has_told = False
         self._base_url = vendor.base_url(account)
+        self._url = lru_cache(KNOWN_URLS)(partial(_url, self._base_url))
         self._proxy = proxy_for(self._base_url)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=tls, limit=0, ttl_dns_cache=300, keepalive_timeout=60),
@@ -77,8 +80,8 @@ class AiohttpDriver:
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._sign_in is not None:
-            self._sign_in.cancel()
+        if self._fetching is not None:
+            self._fetching.cancel()
         await self._session.close()
 
     async def run(self, start: Callable[[], Conversation[T]], patience: Patience) -> T:
@@ -129,11 +132,13 @@ class AiohttpDriver:
             if token is None or not request.authorized:
                 raise
             if self._token is token:
-                self._token = self._headers = None
+                self._token, self._headers_until = None, 0.0
             return await self._exchange(request)
 
     async def _exchange(self, request: Request) -> Response:
-        headers = await self._credentials() if request.authorized else NO_HEADERS
+        headers = NO_HEADERS
+        if request.authorized:
+            headers = self._headers if time.monotonic() < self._headers_until else await self._sign_in()
         while True:
             await self._wait_for_turn()
             async with self._places:
@@ -167,43 +172,43 @@ class AiohttpDriver:
 
     async def _send(self, request: Request, headers: Mapping[str, str]) -> Response:
         try:
-            async with self._session.request(
+            answer = await self._session.request(
                 request.method,
-                URL(self._base_url + request.path, encoded=True),
-                headers={**headers, **request.headers},
+                self._url(request.path),
+                headers={**headers, **request.headers} if request.headers else headers,
                 data=request.body if request.form is None else request.form,
                 allow_redirects=False,
                 proxy=self._proxy,
-            ) as answer:
-                body = await _read(answer)
-                return Response(answer.status, answer.headers, body)
+            )
+            return Response(answer.status, answer.headers, await _read(answer))
         except (aiohttp.ClientError, OSError) as error:
             timed_out = isinstance(error, TimeoutError)
             lost = not (request.repeatable or isinstance(error, aiohttp.ClientConnectorError))
             raise network_error(self._vendor, self._account, error, timed_out=timed_out, lost=lost) from None
 
-    async def _credentials(self) -> Mapping[str, str]:
-        if self._headers is not None and time.monotonic() < self._token_until:
-            return self._headers
-        if self._sign_in is None:
+    async def _sign_in(self) -> Mapping[str, str]:
+        if self._fetching is None:
             conversation = self._vendor.sign_in(self._account)
             if conversation is None:
-                self._token_until = math.inf
-                self._headers = credential_headers(self._vendor, self._account, None)
-                return self._headers
+                return self._keep_headers(None, math.inf)
             # One fetch serves everyone who needs a token by now, and its failure fails them all.
-            self._sign_in = asyncio.ensure_future(self._fetch(conversation))
-            self._sign_in.add_done_callback(self._signed_in)
-        token = await asyncio.shield(self._sign_in)
+            self._fetching = asyncio.ensure_future(self._fetch(conversation))
+            self._fetching.add_done_callback(self._signed_in)
+        token = await asyncio.shield(self._fetching)
         return credential_headers(self._vendor, self._account, token.value)
 
     def _signed_in(self, task: asyncio.Task[Token]) -> None:
-        self._sign_in = None
+        self._fetching = None
         if task.cancelled() or task.exception() is not None:
             return
-        self._token = task.result()
-        self._headers = credential_headers(self._vendor, self._account, self._token.value)
-        self._token_until = time.monotonic() + self._token.expires_in * 0.9
+        token = task.result()
+        self._keep_headers(token, time.monotonic() + token.expires_in * 0.9)
+
+    def _keep_headers(self, token: Token | None, until: float) -> Mapping[str, str]:
+        self._token, self._headers_until = token, until
+        # As aiohttp wants them, so that it does not have to convert them for each request.
+        self._headers = CIMultiDict(credential_headers(self._vendor, self._account, token.value if token else None))
+        return self._headers
 
     async def _fetch(self, conversation: Conversation[Token]) -> Token:
         request = next(conversation)
@@ -217,14 +222,20 @@ class AiohttpDriver:
             return token
 
 
+def _url(base_url: str, path: str) -> URL:
+    return URL(base_url + path, encoded=True)
+
+
 async def _read(answer: aiohttp.ClientResponse) -> bytes:
+    """Return the body; the connection is free again then, or closed, where not all of it was read."""
     length = answer.content_length
     if length is not None and length <= LARGEST_BODY and "Content-Encoding" not in answer.headers:
         return await answer.read()
-    body = bytearray()
-    async for chunk in answer.content.iter_any():
-        body += chunk
-        if len(body) > LARGEST_BODY:
-            answer.close()
-            raise UnsafeAnswerError(f"the answer is larger than {LARGEST_BODY} bytes; it was not read")
-    return bytes(body)
+    async with answer:
+        body = bytearray()
+        async for chunk in answer.content.iter_any():
+            body += chunk
+            if len(body) > LARGEST_BODY:
+                answer.close()
+                raise UnsafeAnswerError(f"the answer is larger than {LARGEST_BODY} bytes; it was not read")
+        return bytes(body)

@@ -26,9 +26,7 @@ def ask_about_all(hook: BulkJobHook, wait: Wait, patience: Patience, *, silent_f
     try:
         for job_id in wait.unfinished:
             try:
-                with wait.asking(job_id):
-                    job = hook.driver.run(partial(wait.kind.status, hook.account, job_id), patience)
-                    wait.note(job, time.time())
+                _ask(hook, wait, patience, job_id)
             except errors.JobVanishedError as error:
                 raise JobGoneError(str(error)) from error
             except (errors.VendorAnswerError, errors.UnknownStateError, errors.UnsafeAnswerError) as error:
@@ -41,3 +39,12 @@ def ask_about_all(hook: BulkJobHook, wait: Wait, patience: Patience, *, silent_f
     finally:
         if news := wait.news():
             hook.log.info("%s", news)
+
+
+def _ask(hook: BulkJobHook, wait: Wait, patience: Patience, job_id: str) -> None:
+    try:
+        job = hook.driver.run(partial(wait.kind.status, hook.account, job_id), patience)
+    except errors.BulkJobError as error:
+        wait.note_error(job_id, error)
+    else:
+        wait.note(job, time.time())

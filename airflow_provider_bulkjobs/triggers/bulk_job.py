@@ -206,15 +206,17 @@ class BulkJobTrigger(BaseTrigger):
 
     async def _poll(self, wait: Wait, ask: Callable[[str], Coroutine[Any, Any, None]]) -> None:
         polls = 1  # the worker's
-        while unfinished := wait.unfinished:
+        unfinished = wait.unfinished
+        while unfinished:
             polls += 1
             interval = self.schedule.wait_after(polls)
             if len(unfinished) == 1:
                 await ask(unfinished[0])
             else:
                 await self._ask_all(unfinished, interval, ask)
-            if wait.unfinished:
-                await asyncio.sleep(interval / len(unfinished))
+            asked = len(unfinished)
+            if unfinished := wait.unfinished:
+                await asyncio.sleep(interval / asked)
 
     async def _ask_all(
         self, job_ids: Sequence[str], interval: float, ask: Callable[[str], Coroutine[Any, Any, None]]
@@ -231,8 +233,12 @@ class BulkJobTrigger(BaseTrigger):
 
     async def _ask(self, driver: AiohttpDriver, account: Account, wait: Wait, patience: Patience, job_id: str) -> None:
         try:
-            with wait.asking(job_id):
-                wait.note(await driver.run(lambda: wait.kind.status(account, job_id), patience), time.time())
+            try:
+                job = await driver.run(lambda: wait.kind.status(account, job_id), patience)
+            except BulkJobError as error:
+                wait.note_error(job_id, error)
+            else:
+                wait.note(job, time.time())
             self._last_report = ""
         except (JobVanishedError, CredentialsError):
             raise

@@ -11,7 +11,6 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, as Response
 class Request:
     """One request to the account's own host.
 
@@ -57,20 +56,26 @@ class Request:
     repeatable: bool = True
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)  # not frozen, which would triple the cost of what is made for every poll
 class Response:
     """One answer: status, headers (their names in any case), and the body."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    _json: dict[str, Any] | None = field(default=None, init=False, repr=False, compare=False)
 
-    @cached_property
+    @property
     def json(self) -> dict[str, Any]:
         """The body, which must be a JSON object.
 
         :raises TransientError: it is not one: half a body, or a proxy's error page.
         """
+        if self._json is None:
+            self._json = self._read_json()
+        return self._json
+
+    def _read_json(self) -> dict[str, Any]:
         try:
             value = json.loads(self.body)
         except (ValueError, RecursionError):
