@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import (
@@ -40,6 +41,7 @@ __all__ = [
     "conf",
     "first_poke_at",
     "get_connection_async",
+    "load_stats",
     "reschedule",
     "task_state",
 ]
@@ -58,6 +60,23 @@ async def get_connection_async(conn_id: str) -> Connection:
     from asgiref.sync import sync_to_async
 
     return await sync_to_async(BaseHook.get_connection)(conn_id)
+
+
+@cache
+def load_stats() -> Any:
+    """Return Airflow's metrics, ready for use; slow the first time.
+
+    In the triggerer, Airflow 3.3 readies only the copy of its metrics that it uses itself, and not the one that
+    the SDK offers. Done twice it does no harm.
+    """
+    from airflow.providers.common.compat.sdk import Stats
+
+    if hasattr(Stats, "initialize"):
+        from airflow.sdk.observability.metrics.stats_utils import get_stats_factory
+
+        legacy_names = conf.getboolean("metrics", "legacy_names_on")
+        Stats.initialize(factory=get_stats_factory(), export_legacy_names=legacy_names)
+    return Stats
 
 
 def reschedule(at: float) -> Exception:

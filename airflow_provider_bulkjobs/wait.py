@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import Any
 
 from airflow_provider_bulkjobs.errors import (
@@ -23,6 +25,7 @@ from airflow_provider_bulkjobs.vendors.base import JobKind, Vendor
 
 GRACE = 60.0  # seconds a vendor may take until it knows a job that it has just accepted
 MOST_NAMED = 20  # ids in a message
+MOST_HEARD = 24_000  # bytes: a trigger's arguments, encrypted, must fit into 64 KiB where Airflow's database is MySQL
 
 
 class Wait:
@@ -62,8 +65,16 @@ class Wait:
 
     @property
     def heard(self) -> list[dict[str, Any]]:
-        """Every job that the vendor has answered about, as plain JSON."""
-        return [job.to_json() for job in self._jobs.values() if job is not None]
+        """What the vendor has answered, as plain JSON for another wait for the same jobs: the finished ones first.
+
+        It may leave out jobs, which then are asked about once more.
+        """
+        jobs = sorted(
+            (job for job in self._jobs.values() if job is not None), key=lambda job: not job.state.is_finished
+        )
+        told = [job.to_json() for job in jobs]
+        sizes = accumulate(len(json.dumps(job)) for job in told)
+        return [job for job, size in zip(told, sizes, strict=True) if size <= MOST_HEARD]
 
     @property
     def result(self) -> dict[str, Any]:

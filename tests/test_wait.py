@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+import json
+
 import pytest
 
 from airflow_provider_bulkjobs import errors
@@ -80,3 +82,15 @@ def test_errors_name_the_job_and_how_to_go_on():
     assert caught.value.retry_after == 5
     with pytest.raises(errors.UnknownStateError, match="contact import 7: wobbling"):
         wait.note_error("7", errors.UnknownStateError("wobbling"))
+
+
+def test_what_is_handed_on_fits_into_a_small_column_the_finished_first():
+    ids = [f"{number:036}" for number in range(400)]
+    wait = make_wait(*ids)
+    for job_id in ids:
+        state = JobState.SUCCEEDED if job_id in ids[-20:] else JobState.RUNNING
+        wait.note(BulkJob(job_id, state, state.value, total=10), 1001)
+    heard = wait.heard
+    assert {job["job_id"] for job in heard} > set(ids[-20:])
+    assert 20_000 < len(json.dumps(heard)) < 26_000
+    assert make_wait(*ids, heard=heard).unfinished == ids[:-20]

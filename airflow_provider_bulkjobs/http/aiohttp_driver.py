@@ -7,7 +7,6 @@ All waits on one connection share one driver, and with it one session, one throt
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 import ssl
 import time
@@ -34,15 +33,14 @@ from airflow_provider_bulkjobs.http.answers import (
 )
 from airflow_provider_bulkjobs.http.environment import proxy_for
 from airflow_provider_bulkjobs.http.patience import Patience
-from airflow_provider_bulkjobs.http.throttle import Throttle
+from airflow_provider_bulkjobs.http.turns import Turns
+from airflow_provider_bulkjobs.metrics import Meter
 from airflow_provider_bulkjobs.vendors.account import Account
 from airflow_provider_bulkjobs.vendors.base import Conversation, Request, Response, Token, Vendor
 
 T = TypeVar("T")
-log = logging.getLogger(__name__)
 CONCURRENT_REQUESTS = 10
 KNOWN_URLS = 2000  # a URL that is parsed anew for each poll costs more than one that is kept
-LONG_QUEUE = 10.0  # seconds
 NO_HEADERS: Mapping[str, str] = {}
 
 
@@ -55,7 +53,8 @@ class AiohttpDriver:
     def __init__(self, vendor: Vendor, account: Account, tls: ssl.SSLContext) -> None:
         self._vendor = vendor
         self._account = account
-        self._throttle = Throttle(account["requests_per_second"])
+        self.meter = Meter(vendor.conn_type)
+        self._turns = Turns(account, self.meter)
         # Requests queue here, not in the connector, where waiting would count against their timeouts.
         self._places = asyncio.Semaphore(CONCURRENT_REQUESTS)
         self._token: Token | None = None
@@ -76,10 +75,11 @@ class AiohttpDriver:
     @property
     def is_paused(self) -> bool:
         """Whether the vendor has asked to be left alone for now."""
-        return self._throttle.pause_left(time.monotonic()) > 0
+        return self._turns.are_paused
 
     async def close(self) -> None:
         """Close the connections."""
+        self.meter.tell()
         if self._fetching is not None:
             self._fetching.cancel()
         await self._session.close()
@@ -122,7 +122,7 @@ class AiohttpDriver:
                 raise error
             return await ask()
 
-        return await AsyncRetrying(sleep=asyncio.sleep, **patience.retrying())(try_again)
+        return await AsyncRetrying(sleep=asyncio.sleep, after=self.meter.error, **patience.retrying())(try_again)
 
     async def _ask(self, request: Request) -> Response:
         token = self._token
@@ -140,35 +140,15 @@ class AiohttpDriver:
         if request.authorized:
             headers = self._headers if time.monotonic() < self._headers_until else await self._sign_in()
         while True:
-            await self._wait_for_turn()
+            await self._turns.take()
             async with self._places:
-                if not self.is_paused:  # the pause may have begun while this one queued for a place
+                if not self._turns.are_paused:  # the pause may have begun while this one queued for a place
                     response = await self._send(request, headers)
                     break
         if (pause := pause_wanted(response)) is not None:
-            self._throttle.pause(time.monotonic(), pause)
+            self._turns.pause(pause)
         check_answer(self._vendor, self._account, request, response, self._token.value if self._token else None)
         return response
-
-    async def _wait_for_turn(self) -> None:
-        while (wait := self._throttle.reserve(time.monotonic())) > 0:
-            self._tell_of_queue(wait)
-            await asyncio.sleep(wait)
-            if not self.is_paused:
-                break
-        # After an event loop was held up, those whose turn came meanwhile must not go all at once.
-        while (wait := self._throttle.release(time.monotonic())) > 0:  # noqa: ASYNC110  (a time is waited for)
-            await asyncio.sleep(wait)
-
-    def _tell_of_queue(self, wait: float) -> None:
-        if wait < LONG_QUEUE or self._has_told or self.is_paused:
-            return
-        self._has_told = True
-        log.warning(
-            "Connection %r: the waits on it ask more often than %g times a second, its limit. They take turns, so each "
-            "asks every %.0f s or so, whatever its poke_interval. This is said once.",
-            *(self._account.conn_id, self._account["requests_per_second"], wait),
-        )
 
     async def _send(self, request: Request, headers: Mapping[str, str]) -> Response:
         try:

@@ -33,10 +33,16 @@ async def shared_driver(vendor: Vendor, account: Account) -> AsyncIterator[Aioht
             _drivers[key] = _Shared(AiohttpDriver(vendor, account, tls))
     shared = _drivers[key]
     shared.users += 1
+    _tell_of_waits(shared.driver, vendor)
     try:
         yield shared.driver
     finally:
         shared.users -= 1
+        _tell_of_waits(shared.driver, vendor)
         if not shared.users:
             del _drivers[key]
             await shared.driver.close()
+
+
+def _tell_of_waits(driver: AiohttpDriver, vendor: Vendor) -> None:
+    driver.meter.waits(sum(shared.users for key, shared in _drivers.items() if key[1] is type(vendor)))

@@ -36,6 +36,7 @@ from airflow_provider_bulkjobs.http.files import opened, send_file, told
 from airflow_provider_bulkjobs.http.patience import Patience
 from airflow_provider_bulkjobs.http.session import AccountSession
 from airflow_provider_bulkjobs.http.throttle import Throttle
+from airflow_provider_bulkjobs.metrics import Meter
 from airflow_provider_bulkjobs.vendors.account import Account
 from airflow_provider_bulkjobs.vendors.base import Conversation, Request, Response, Token, Vendor
 from airflow_provider_bulkjobs.vendors.operation import Upload
@@ -52,6 +53,7 @@ class RequestsDriver:
         self._vendor = vendor
         self._account = account
         self._throttle = Throttle(account["requests_per_second"])
+        self.meter = Meter(vendor.conn_type, every=0.0)
         self._token: Token | None = None
         self._token_until = 0.0
         self._token_lock = threading.Lock()
@@ -64,6 +66,7 @@ class RequestsDriver:
 
     def close(self) -> None:
         """Close the connections."""
+        self.meter.tell()
         self.session.close()
 
     def run(self, start: Callable[[], Talk[T]], patience: Patience) -> T:
@@ -122,7 +125,7 @@ class RequestsDriver:
                 raise error
             return ask()
 
-        return Retrying(sleep=patience.sleep, **patience.retrying())(try_again)
+        return Retrying(sleep=patience.sleep, after=self.meter.error, **patience.retrying())(try_again)
 
     def _ask(self, request: Request | Upload, patience: Patience) -> Response:
         if isinstance(request, Upload):
@@ -151,10 +154,12 @@ class RequestsDriver:
         return response
 
     def _wait_for_turn(self, patience: Patience) -> None:
-        while (wait := self._throttle.reserve(time.monotonic())) > 0:
+        now = came = time.monotonic()
+        while (wait := self._throttle.wait(now)) > 0:
             patience.sleep(wait)
-            if not self.pause_left:
-                return
+            now = time.monotonic()
+        self._throttle.go(now, waited=now > came)
+        self.meter.throttled(now - came)
 
     def _send(self, request: Request, seconds: float | None = None) -> Response:
         seconds = TOTAL_TIMEOUT if seconds is None else seconds

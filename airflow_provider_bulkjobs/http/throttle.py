@@ -4,42 +4,35 @@
 from __future__ import annotations
 
 MARGIN = 1.05  # requests reach a vendor less evenly than they are sent, and it counts what reaches it in a second
-TOLERANCE = 0.002  # seconds that a turn may come early, as clocks and timers go
 AFTER_PAUSE = 0.05  # seconds between those who waited for the end of a pause, so that it is not the next cause
 
 
 class Throttle:
-    """Turns for the requests of one account, handed out in the order in which they are asked for.
-
-    It only does sums: the drivers sleep.
+    """The pace of one account. It only does sums: the drivers sleep, and let nobody jump the queue.
 
     :param per_second: requests per second; 0 for no limit of our own.
     """
 
-    __slots__ = ("_gap", "_last", "_next", "_paused_until")
+    __slots__ = ("_next", "_paused_until", "gap")
 
     def __init__(self, per_second: float) -> None:
-        self._gap = MARGIN / per_second if per_second else 0.0
+        self.gap = MARGIN / per_second if per_second else 0.0
         self._next = 0.0
-        self._last = 0.0
         self._paused_until = 0.0
 
-    def reserve(self, now: float) -> float:
-        """Take the next free turn; return how many seconds away it is."""
-        turn = max(now, self._next)
-        self._next = turn + (self._gap or (AFTER_PAUSE if turn > now else 0.0))
-        return turn - now
+    def wait(self, now: float) -> float:
+        """Return for how many seconds the next request may not go yet."""
+        return max(self._next - now, 0.0)
 
-    def release(self, now: float) -> float:
-        """Go, and return 0; or return for how many seconds not yet, because somebody else has just gone."""
-        wait = self._last + self._gap - now
-        if wait > TOLERANCE:
-            return wait
-        self._last = now
-        return 0.0
+    def go(self, now: float, *, waited: bool) -> None:
+        """Let a request go; the next one follows at a distance.
+
+        :param waited: whether it had to wait for its turn.
+        """
+        self._next = now + (self.gap or (AFTER_PAUSE if waited else 0.0))
 
     def pause_left(self, now: float) -> float:
-        """Return for how many seconds nobody may go; a turn that falls into a pause is void."""
+        """Return for how many seconds the vendor wants to be left alone."""
         return max(self._paused_until - now, 0.0)
 
     def pause(self, now: float, seconds: float) -> None:

@@ -42,9 +42,14 @@ def ask_about_all(hook: BulkJobHook, wait: Wait, patience: Patience, *, silent_f
 
 
 def _ask(hook: BulkJobHook, wait: Wait, patience: Patience, job_id: str) -> None:
+    meter = hook.driver.meter
     try:
         job = hook.driver.run(partial(wait.kind.status, hook.account, job_id), patience)
     except errors.BulkJobError as error:
         wait.note_error(job_id, error)
     else:
         wait.note(job, time.time())
+        if job.state.is_finished:
+            meter.finished(job)
+    finally:
+        meter.poll()

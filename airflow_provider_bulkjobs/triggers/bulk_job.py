@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_bulkjobs._airflow import load_stats
 from airflow_provider_bulkjobs.errors import (
     BulkJobError,
     CredentialsError,
@@ -23,6 +24,7 @@ from airflow_provider_bulkjobs.errors import (
 )
 from airflow_provider_bulkjobs.schedule import Schedule
 from airflow_provider_bulkjobs.triggers.event import failed, finished, timed_out
+from airflow_provider_bulkjobs.triggers.polling import poll
 from airflow_provider_bulkjobs.wait import Wait
 
 if TYPE_CHECKING:
@@ -159,6 +161,7 @@ class BulkJobTrigger(BaseTrigger):
     def _load_hook(self) -> BulkJobHook:
         import_module("airflow_provider_bulkjobs.http.pool")
         import_module("pendulum")
+        load_stats()
         module, _, name = self.hook_class.rpartition(".")
         hook: BulkJobHook = getattr(import_module(module), name)(self.conn_id)
         return hook
@@ -172,7 +175,7 @@ class BulkJobTrigger(BaseTrigger):
         while True:
             try:
                 async with shared_driver(hook.vendor, account) as driver:
-                    return await self._poll(wait, partial(self._ask, driver, account, wait, patience))
+                    return await poll(wait, self.schedule, partial(self._ask, driver, account, wait, patience))
             except CredentialsError as error:
                 # The key may have been renewed during the wait. If the connection still has the old one, it was not.
                 renewed = await self._load_account(hook)
@@ -204,33 +207,6 @@ class BulkJobTrigger(BaseTrigger):
         async with _lookups.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
             return await hook.load_account()
 
-    async def _poll(self, wait: Wait, ask: Callable[[str], Coroutine[Any, Any, None]]) -> None:
-        polls = 1  # the worker's
-        unfinished = wait.unfinished
-        while unfinished:
-            polls += 1
-            interval = self.schedule.wait_after(polls)
-            if len(unfinished) == 1:
-                await ask(unfinished[0])
-            else:
-                await self._ask_all(unfinished, interval, ask)
-            asked = len(unfinished)
-            if unfinished := wait.unfinished:
-                await asyncio.sleep(interval / asked)
-
-    async def _ask_all(
-        self, job_ids: Sequence[str], interval: float, ask: Callable[[str], Coroutine[Any, Any, None]]
-    ) -> None:
-        """Ask about many jobs, spread over the interval, a slow answer not holding up the next question."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                for number, job_id in enumerate(job_ids):
-                    if number:
-                        await asyncio.sleep(interval / len(job_ids))
-                    group.create_task(ask(job_id))
-        except* BulkJobError as errors:
-            raise errors.exceptions[0] from None
-
     async def _ask(self, driver: AiohttpDriver, account: Account, wait: Wait, patience: Patience, job_id: str) -> None:
         try:
             try:
@@ -239,6 +215,10 @@ class BulkJobTrigger(BaseTrigger):
                 wait.note_error(job_id, error)
             else:
                 wait.note(job, time.time())
+                if job.state.is_finished:
+                    driver.meter.finished(job)
+            finally:
+                driver.meter.poll()
             self._last_report = ""
         except (JobVanishedError, CredentialsError):
             raise

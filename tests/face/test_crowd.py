@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from airflow_provider_bulkjobs.http import aiohttp_driver
+from airflow_provider_bulkjobs.http import turns
 from airflow_provider_bulkjobs.triggers.bulk_job import BulkJobTrigger
 
 WAITS = 120
@@ -41,7 +41,7 @@ async def crowd(crowded, quiet):
 
 @pytest.fixture
 def told(sim, account, monkeypatch, caplog):
-    monkeypatch.setattr(aiohttp_driver, "LONG_QUEUE", 1.0)
+    monkeypatch.setattr(turns, "LONG_QUEUE", 1.0)
     sim.settings(limits={"activecampaign": {"requests": PER_SECOND, "per_seconds": 1}})
     conn_id = account("activecampaign", extra={"requests_per_second": PER_SECOND})
     other = account("sendgrid")

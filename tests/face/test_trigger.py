@@ -128,7 +128,7 @@ async def test_a_bad_key_ends_the_wait_at_once(sim, account):
 
 async def test_a_bug_becomes_an_error_of_our_own(sim, account, monkeypatch):
     account("sendgrid")
-    monkeypatch.setattr(BulkJobTrigger, "_poll", lambda *_: 1 / 0)
+    monkeypatch.setattr(BulkJobTrigger, "_ask", lambda *_: 1 / 0)
     event = await fire(make_trigger(job_ids=["1"]))
     with pytest.raises(errors.BulkJobError, match="ZeroDivisionError"):
         read_event(event)

@@ -137,7 +137,7 @@ async def test_a_pause_holds_for_every_wait(sim: Simulator, account: Callable[..
     sim.fault("sendgrid", "rate_limit", count=1, retry_after=0.4)
     async with shared_driver(SENDGRID, account()) as driver:
         first = asyncio.ensure_future(driver.run(scopes, QUICK))
-        while not driver._throttle._paused_until:
+        while not driver.is_paused:
             await asyncio.sleep(0.005)
         await asyncio.gather(first, *(driver.run(scopes, QUICK) for _ in range(5)))
     refused, *others = (request.time for request in sim.requests("sendgrid"))

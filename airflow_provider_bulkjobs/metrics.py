@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What those who run Airflow can watch: our numbers among Airflow's own metrics, tagged with the vendor.
+
+https://airflow.apache.org/docs/apache-airflow/stable/administration-and-deployment/logging-monitoring/metrics.html
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow_provider_bulkjobs.job import BulkJob
+
+EVERY = 1.0  # seconds: telling Airflow of each poll would cost as much as reading the vendor's answer
+
+
+class Meter:
+    """The counters of one account in one process.
+
+    :param vendor: the connection type, which tags every number.
+    :param every: seconds between two reports to Airflow; what is counted meanwhile is summed up.
+    """
+
+    def __init__(self, vendor: str, every: float = EVERY) -> None:
+        self._tags = {"vendor": vendor}
+        self._every = every
+        self._next = 0.0
+        self._polls = self._errors = 0
+        self._throttled = 0.0
+
+    def poll(self) -> None:
+        """Count a question about a job."""
+        self._polls += 1
+        if time.monotonic() >= self._next:
+            self.tell()
+
+    def error(self, _: object = None) -> None:
+        """Count a failure that may well pass; tenacity calls this with the state of its tries."""
+        self._errors += 1
+
+    def throttled(self, seconds: float) -> None:
+        """Count how long a request had to wait for its turn."""
+        self._throttled += seconds
+
+    def finished(self, job: BulkJob) -> None:
+        """Tell how long it took until the end of a job was noticed, where the vendor says when that was."""
+        if job.finished_at is not None:
+            delay = max(datetime.now(UTC) - datetime.fromisoformat(job.finished_at), timedelta())
+            _stats().timing("bulkjobs.detection_delay", delay, tags=self._tags)
+
+    def waits(self, number: int) -> None:
+        """Tell how many waits are in flight in this process."""
+        _stats().gauge("bulkjobs.waits", number, tags=self._tags)
+
+    def tell(self) -> None:
+        """Report to Airflow what has been counted."""
+        self._next = time.monotonic() + self._every
+        seconds = int(self._throttled)  # counters are whole numbers; the rest is kept
+        counted = {"polls": self._polls, "transient_errors": self._errors, "throttled_seconds": seconds}
+        self._polls = self._errors = 0
+        self._throttled -= seconds
+        for name, number in counted.items():
+            if number:
+                _stats().incr(f"bulkjobs.{name}", number, tags=self._tags)
+
+
+def _stats() -> Any:
+    from airflow_provider_bulkjobs._airflow import load_stats
+
+    return load_stats()

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What those who run Airflow can watch, in every mode."""
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from face.modes import MODES, run
+
+from airflow_provider_bulkjobs import _airflow
+from airflow_provider_bulkjobs.job import BulkJob, JobState
+from airflow_provider_bulkjobs.metrics import Meter
+
+
+class Recorder:
+    """As much of Airflow's Stats as is used, remembering what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, Any, dict[str, str]]] = []
+
+    def incr(self, stat: str, count: int, *, tags: dict[str, str]) -> None:
+        assert type(count) is int
+        self.told.append((stat, count, tags))
+
+    def gauge(self, stat: str, value: float, *, tags: dict[str, str]) -> None:
+        self.told.append((stat, value, tags))
+
+    def timing(self, stat: str, dt: timedelta, *, tags: dict[str, str]) -> None:
+        assert type(dt) is timedelta
+        self.told.append((stat, dt, tags))
+
+    def sum(self, stat: str) -> int:
+        return sum(count for name, count, _ in self.told if name == f"bulkjobs.{stat}")
+
+    def values(self, stat: str) -> list[Any]:
+        return [value for name, value, _ in self.told if name == f"bulkjobs.{stat}"]
+
+
+@pytest.fixture
+def stats(monkeypatch):
+    recorder = Recorder()
+    _airflow.load_stats.cache_clear()
+    monkeypatch.setattr(_airflow, "load_stats", lambda: recorder)
+    return recorder
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_polls_errors_and_delays_are_counted(mode, sim, account, stats, monkeypatch):
+    conn_id = account("sendgrid")
+    job_id = sim.job("sendgrid", "contacts", states=["pending", "pending", "completed"], items=3)
+    sim.fault("sendgrid", "server_error", count=1)
+    run(mode, conn_id=conn_id, job_id=job_id)
+    asked = len(sim.requests("sendgrid"))
+    assert stats.sum("transient_errors") == 1
+    # What is asked again because of an error is the same question; a first poll that fails defers at once.
+    assert stats.sum("polls") == (asked if mode == "deferrable" else asked - 1)
+    [delay] = stats.values("detection_delay")
+    assert timedelta() <= delay < timedelta(seconds=10)
+    assert {tuple(tags.items()) for _, _, tags in stats.told} == {(("vendor", "sendgrid"),)}
+    if mode == "deferrable":
+        assert stats.values("waits") == [1, 0]
+
+
+def test_seconds_in_the_queue_are_counted(sim, account, stats):
+    conn_id = account("sendgrid", extra={"requests_per_second": 2})
+    jobs = [sim.job("sendgrid", "contacts", states=["completed"], items=1) for _ in range(4)]
+    started = time.monotonic()
+    run("poke", conn_id=conn_id, job_id=jobs)
+    assert 1 <= stats.sum("throttled_seconds") <= time.monotonic() - started
+
+
+def test_what_is_counted_is_told_once_a_second_and_none_is_lost(stats):
+    meter = Meter("sendgrid", every=3600)
+    for _ in range(100):
+        meter.poll()
+    assert stats.sum("polls") == 1
+    meter.throttled(1.7)
+    meter.tell()
+    assert (stats.sum("polls"), stats.sum("throttled_seconds")) == (100, 1)
+    meter.throttled(0.4)
+    meter.tell()
+    assert stats.sum("throttled_seconds") == 2
+
+
+def test_a_clock_of_the_vendor_that_is_ahead_is_no_negative_delay(stats):
+    ahead = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    Meter("sendgrid").finished(BulkJob("a", JobState.SUCCEEDED, "completed", finished_at=ahead))
+    Meter("sendgrid").finished(BulkJob("a", JobState.SUCCEEDED, "completed"))
+    assert stats.values("detection_delay") == [timedelta()]
+
+
+def test_airflow_has_such_metrics():
+    stats = _airflow.load_stats()
+    for tell in (stats.incr, stats.gauge):
+        tell("bulkjobs.polls", 1, tags={"vendor": "sendgrid"})
+    stats.timing("bulkjobs.detection_delay", timedelta(seconds=1), tags={"vendor": "sendgrid"})
