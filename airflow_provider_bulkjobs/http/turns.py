@@ -43,7 +43,7 @@ class Turns:
         self._queued += 1
         try:
             async with self._first:
-                while (wait := self._throttle.wait(time.monotonic())) > 0:
+                while (wait := self._throttle.wait(time.monotonic())) > 0:  # noqa: ASYNC110  (a time is waited for)
                     await asyncio.sleep(wait)
                 now = time.monotonic()
                 self._throttle.go(now, waited=True)
