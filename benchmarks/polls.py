@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a waiting trigger costs, beside its peers, in one run on one machine.
 
-    python benchmarks/polls.py [--waits 500] [--interval 0.1] [--seconds 8] [contender …]
+    python benchmarks/polls.py [--waits 500] [--seconds 8] [--runs 1] [--json FILE] [contender …]
 
-Each contender polls the same TLS server from a fresh process. The numbers of one run compare with each other, not
-with those of another machine.
+Each contender polls the same TLS server from a fresh process, at two paces: as much as it can do, and 1,000 polls a
+second. The numbers of one run compare with each other, not with those of another machine.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import gc
 import importlib
 import json
 import os
+import random
 import resource
 import statistics
 import subprocess
@@ -49,6 +50,11 @@ def ours(url: str, interval: float) -> Callable[[int], Coroutine[Any, Any, Any]]
     return wait
 
 
+def pace(interval: float) -> float:
+    """Return how long to sleep, with ours' jitter: waits in lockstep cost less, and hit the vendor all at once."""
+    return interval * random.uniform(0.9, 1.0)
+
+
 def bare_aiohttp(url: str, interval: float) -> Callable[[int], Coroutine[Any, Any, Any]]:
     """One shared session and nothing else: no errors, no states, no retries."""
     import aiohttp
@@ -63,7 +69,32 @@ def bare_aiohttp(url: str, interval: float) -> Callable[[int], Coroutine[Any, An
             async with session.get(f"{url}/v3/marketing/contacts/imports/job-{number}") as answer:
                 if (await answer.json())["status"] != "pending":
                     return
-            await asyncio.sleep(interval)
+            await asyncio.sleep(pace(interval))
+
+    return wait
+
+
+def raw_streams(url: str, interval: float) -> Callable[[int], Coroutine[Any, Any, Any]]:
+    """Sockets with TLS, and an answer whose shape is known: the floor under any client."""
+    import ssl
+
+    host, port = url.removeprefix("https://").split(":")
+    tls = ssl.create_default_context()
+    idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+    places = asyncio.Semaphore(20)
+
+    async def wait(number: int) -> None:
+        request = f"GET /v3/marketing/contacts/imports/job-{number} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
+        while True:
+            async with places:
+                reader, writer = idle.pop() if idle else await asyncio.open_connection(host, int(port), ssl=tls)
+                writer.write(request)
+                head = await reader.readuntil(b"\r\n\r\n")
+                body = await reader.readexactly(int(head.partition(b"Content-Length: ")[2].partition(b"\r")[0]))
+                idle.append((reader, writer))
+            if json.loads(body)["status"] != "pending":
+                return
+            await asyncio.sleep(pace(interval))
 
     return wait
 
@@ -105,7 +136,24 @@ def http_event(url: str, interval: float) -> Callable[[int], Coroutine[Any, Any,
     return wait
 
 
-CONTENDERS = {"ours": ours, "bare_aiohttp": bare_aiohttp, "dbt_cloud": dbt_cloud, "http_event": http_event}
+CONTENDERS = {
+    "ours": ours,
+    "bare_aiohttp": bare_aiohttp,
+    "raw_streams": raw_streams,
+    "dbt_cloud": dbt_cloud,
+    "http_event": http_event,
+}
+PACES = {"full": 0.1, "calm": 0.5}  # seconds between two polls of a wait
+COLUMNS = {
+    "polls_per_cpu_s": "polls per CPU-second",
+    "polls_per_s": "polls per second",
+    "lag_p50_ms": "lag p50, ms",
+    "lag_p99_ms": "lag p99, ms",
+    "lag_max_ms": "lag max, ms",
+    "lag_starting_ms": "lag while they start, ms",
+    "kib_per_wait": "KiB per wait",
+    "connections": "connections",
+}
 
 
 async def measure(contender: str, server_url: str, waits: int, interval: float, seconds: float) -> dict[str, float]:
@@ -166,9 +214,9 @@ async def measure(contender: str, server_url: str, waits: int, interval: float, 
     os._exit(0)  # the peers leave sessions open
 
 
-def run(contender: str, server: Server, options: argparse.Namespace) -> dict[str, float]:
+def run(contender: str, server: Server, interval: float, options: argparse.Namespace) -> dict[str, float]:
     command = [sys.executable, __file__, "--client", server.url, "--waits", str(options.waits)]
-    command += ["--interval", str(options.interval), "--seconds", str(options.seconds), contender]
+    command += ["--interval", str(interval), "--seconds", str(options.seconds), contender]
     trust = dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), server.bundle)
     environment = os.environ | trust | {"AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR"}
     environment["PYTHONPATH"] = str(Path(__file__).parent)
@@ -198,38 +246,59 @@ def run(contender: str, server: Server, options: argparse.Namespace) -> dict[str
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("contenders", nargs="*", default=list(CONTENDERS), metavar="contender")
-    parser.add_argument("--waits", type=int, default=500)
-    parser.add_argument("--interval", type=float, default=0.1, help="seconds between two polls of a wait")
-    parser.add_argument("--seconds", type=float, default=8.0)
-    parser.add_argument("--verbose", action="store_true", help="show what the contenders log")
-    parser.add_argument("--client", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.client:
-        asyncio.run(measure(options.contenders[0], options.client, options.waits, options.interval, options.seconds))
-        return
-    server = Server.start()
-    results = {}
-    for contender in options.contenders:
-        module = {"dbt_cloud": "airflow.providers.dbt.cloud", "http_event": "airflow.providers.http"}.get(contender)
-        try:
-            importlib.import_module(module or "aiohttp")
-        except ImportError:
-            print(f"{contender}: left out, {module} is not installed")
-            continue
-        results[contender] = run(contender, server, options)
-    server.process.terminate()
-    names = list(next(iter(results.values())))
-    print(f"{options.waits} waits, one poll every {options.interval} s each, {options.seconds:.0f} s")
-    print("".join(f"{title:>17}" for title in ["", *names]))
+def can_run(contender: str) -> bool:
+    module = {"dbt_cloud": "airflow.providers.dbt.cloud", "http_event": "airflow.providers.http"}.get(contender)
+    try:
+        importlib.import_module(module or "aiohttp")
+    except ImportError:
+        print(f"{contender}: left out, {module} is not installed")
+        return False
+    return True
+
+
+def show(pace_name: str, waits: int, results: dict[str, dict[str, float]]) -> None:
+    print(f"\n{waits} waits, one poll every {PACES[pace_name]} s each\n")
+    print("| | " + " | ".join(COLUMNS.values()) + " |")
+    print("|---" * (len(COLUMNS) + 1) + "|")
     for contender, result in results.items():
-        print(f"{contender:>17}" + "".join(f"{result[name]:17.1f}" for name in names))
+        figures = (f"{result[name]:,.0f}" if result[name] >= 100 else f"{result[name]:.1f}" for name in COLUMNS)
+        print(f"| {contender} | " + " | ".join(figures) + " |")
+    print()
     for contender, result in results.items():
         if contender != "ours" and "ours" in results:
             ratio = results["ours"]["polls_per_cpu_s"] / result["polls_per_cpu_s"]
             print(f"ours / {contender}: {ratio:.2f} in polls per CPU-second")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("contenders", nargs="*", default=list(CONTENDERS), metavar="contender")
+    parser.add_argument("--waits", type=int, default=500)
+    parser.add_argument("--seconds", type=float, default=8.0)
+    parser.add_argument("--runs", type=int, default=1)
+    parser.add_argument("--paces", nargs="*", default=list(PACES), choices=list(PACES))
+    parser.add_argument("--json", type=Path, help="also write the results of all runs to a file")
+    parser.add_argument("--verbose", action="store_true", help="show what the contenders log")
+    parser.add_argument("--client", help=argparse.SUPPRESS)
+    parser.add_argument("--interval", type=float, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.client:
+        asyncio.run(measure(options.contenders[0], options.client, options.waits, options.interval, options.seconds))
+        return
+    contenders = [contender for contender in options.contenders if can_run(contender)]
+    server = Server.start()
+    runs = []
+    try:
+        for number in range(options.runs):
+            print(f"\n## Run {number + 1} of {options.runs}")
+            runs.append({})
+            for name in options.paces:
+                runs[-1][name] = {one: run(one, server, PACES[name], options) for one in contenders}
+                show(name, options.waits, runs[-1][name])
+    finally:
+        server.process.terminate()
+    if options.json:
+        options.json.write_text(json.dumps(runs, indent=1))
 
 
 if __name__ == "__main__":

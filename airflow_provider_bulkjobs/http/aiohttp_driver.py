@@ -39,6 +39,8 @@ from airflow_provider_bulkjobs.vendors.account import Account
 from airflow_provider_bulkjobs.vendors.base import Conversation, Request, Response, Token, Vendor
 
 T = TypeVar("T")
+# Enough for 50 polls a second where an answer takes 200 ms, and few enough for the strictest vendor; more connections
+# than needed cost more, per poll and in memory (280 KiB each).
 CONCURRENT_REQUESTS = 10
 KNOWN_URLS = 2000  # a URL that is parsed anew for each poll costs more than one that is kept
 NO_HEADERS: Mapping[str, str] = {}
