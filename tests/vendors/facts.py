@@ -44,15 +44,15 @@ def credential(facts: dict[str, Any]) -> tuple[str, str]:
     return facts["credential"]["header"], facts["credential"]["value"].format(password=SECRET, basic=BASIC)
 
 
-def refusal(facts: dict[str, Any]) -> Any:
-    """Return an error body of the vendor's, which tells more than anybody may read."""
-    return json.loads(json.dumps(facts["refusal"]).replace("{leak}", LEAK))
+def refusal(conn_type: str, words: str) -> Any:
+    """Return an error body of the vendor's with these words."""
+    return json.loads(json.dumps(FACTS[conn_type]["refusal"]).replace("{leak}", json.dumps(words)[1:-1]))
 
 
 FACTS = {vendor.conn_type: facts_of(vendor) for vendor in VENDORS}
 CREDENTIALS = {conn_type: credential(facts) for conn_type, facts in FACTS.items()}
 ACCEPT = {conn_type: facts.get("accept", "application/json") for conn_type, facts in FACTS.items()}
-REFUSALS = {conn_type: refusal(facts) for conn_type, facts in FACTS.items()}
+REFUSALS = {conn_type: refusal(conn_type, LEAK) for conn_type in FACTS}
 KIND_FACTS = {(conn_type, name): kind for conn_type, facts in FACTS.items() for name, kind in facts["kinds"].items()}
 PATHS = {key: kind["path"] for key, kind in KIND_FACTS.items()}
 WORDS = {key: set(kind["words"]) for key, kind in KIND_FACTS.items()}
