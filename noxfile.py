@@ -18,6 +18,7 @@ import nox
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "uv"
 nox.options.reuse_venv = "no"  # a clean environment is the point
+nox.options.error_on_missing_interpreters = True
 
 PROJECT = Path(__file__).parent
 DIST = PROJECT / "dist"
