@@ -58,7 +58,7 @@ matrix: $(TOOLS)/.installed
 	$(NOX)
 
 corners: $(TOOLS)/.installed
-	$(NOX) --tags corners
+	$(NOX) --tags corners --parallel 2
 
 constraints: $(TOOLS)/.installed
 	$(NOX) --session constraints

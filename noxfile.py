@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +17,7 @@ nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "uv"
 nox.options.reuse_venv = "no"  # a clean environment is the point
 nox.options.error_on_missing_interpreters = True
+nox.options.allow_parallel = True
 
 PROJECT = Path(__file__).parent
 DIST = PROJECT / "dist"
@@ -59,29 +58,30 @@ CELLS = [
 ]
 
 
-@cache
-def wheel() -> Path:
-    """Build the sdist, and the wheel from it, once per run; return the wheel."""
-    shutil.rmtree(DIST, ignore_errors=True)
-    subprocess.run(["uv", "build", "--quiet", "--out-dir", DIST], check=True)
-    return next(DIST.glob("*.whl"))
+def build(session: nox.Session) -> Path:
+    """Build the sdist, and the wheel from it; return the wheel."""
+    dist = DIST if session.name == "package" else Path(session.create_tmp()) / "dist"
+    shutil.rmtree(dist, ignore_errors=True)
+    session.run("uv", "build", "--quiet", "--out-dir", str(dist), external=True)
+    return next(dist.glob("*.whl"))
 
 
 def install(session: nox.Session, constraints: str, *also: str) -> None:
     """Install the wheel as Airflow's users do, with the packages of a release."""
-    session.install("-c", f"constraints/{constraints}.txt", f"{wheel()}[test]", *also)
+    session.install("-c", f"constraints/{constraints}.txt", f"{build(session)}[test]", *also)
     session.run("uv", "pip", "check", external=True)
 
 
 def run_tests(session: nox.Session, *paths: str) -> None:
     """Run tests, with nothing of the checkout to import but the tests themselves."""
-    session.run("pytest", "--quiet", *paths, env={"PYTHONSAFEPATH": "1"})
+    env = {"PYTHONSAFEPATH": "1", "E2E_HOME": str(Path(session.create_tmp()).absolute() / "e2e")}
+    session.run("pytest", "--quiet", *paths, env=env)
 
 
 @nox.session(tags=["corners"])
 def package(session: nox.Session) -> None:
     """Look into the wheel and the sdist, and install the wheel beside an old Airflow, which must stay as it is."""
-    built = wheel()
+    built = build(session)
     direct = Path(session.create_tmp()) / "direct"
     session.run("uv", "build", "--quiet", "--wheel", "--out-dir", str(direct), external=True)
     session.install("pytest")
