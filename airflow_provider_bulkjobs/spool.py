@@ -80,6 +80,9 @@ class Spool:
             return _why_not(self._operation, record, error)
         if isinstance(data, str):
             return data
+        most = self._operation.most_item_bytes
+        if most and len(data) > most:
+            return f"is {len(data)} bytes as it would be sent, and a record may have {most}"
         header = self._header or (_csv_line(columns) if self._operation.is_table else b"")
         if len(header) + len(data) > self._most_bytes:
             return f"is {len(header) + len(data)} bytes as it would be sent, and {self._most_bytes} fit into a request"
@@ -137,7 +140,7 @@ class Spool:
         self.requests += 1
 
     def _chunk(self, start: int, size: int, items: int) -> Chunk:
-        opener = self._open_packed if self._operation.is_table else self._open_plain
+        opener = self._open_packed if self._operation.packed else self._open_plain
         return Chunk(lambda: opener(start, size), size, items, self._columns)
 
     def _open_plain(self, start: int, size: int) -> BinaryIO:

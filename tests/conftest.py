@@ -22,10 +22,15 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import airflow_provider_bulkjobs.hooks.bulk_job
     import airflow_provider_bulkjobs.sensors.bulk_job
-    import airflow_provider_bulkjobs.triggers.bulk_job  # noqa: F401
+    import airflow_provider_bulkjobs.triggers.bulk_job
 
     with suppress(ImportError):  # up to Airflow 3.2
         import flask_appbuilder.fieldwidgets  # noqa: F401
+
+    # Some of it is imported only when the first connection is read.
+    os.environ["AIRFLOW_CONN_FIRST"] = "http://example.com"
+    airflow_provider_bulkjobs.hooks.bulk_job.BaseHook.get_connection("first")
+    del os.environ["AIRFLOW_CONN_FIRST"]
 
 from airflow_provider_bulkjobs.simulator import Simulator  # noqa: E402  (after Airflow, as everything else)
 

@@ -16,7 +16,13 @@ DECLARED = {
     for each in tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["dependencies"]
 }
 # What a declared distribution has, or brings along in every release that there is.
-DISTRIBUTION_OF = {"airflow": "apache-airflow", "asgiref": "apache-airflow", "certifi": "requests", "yarl": "aiohttp"}
+DISTRIBUTION_OF = {
+    "airflow": "apache-airflow",
+    "asgiref": "apache-airflow",
+    "certifi": "requests",
+    "multidict": "aiohttp",
+    "yarl": "aiohttp",
+}
 OPTIONAL = {"wtforms", "flask_appbuilder"}  # for the forms of an Airflow that has them
 
 

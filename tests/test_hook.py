@@ -4,6 +4,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -16,13 +17,13 @@ from airflow_provider_bulkjobs.simulator import Simulator
 
 HOOK_OF = {hook_class.conn_type: hook_class for hook_class in HOOKS}
 SIMULATED = {"acquia_campaign_studio": "acquia"}
-SECRETS = {
+SECRETS = {  # of those that the simulator serves
     "intercom": simulator.INTERCOM_TOKEN,
     "sendgrid": simulator.SENDGRID_KEY,
     "activecampaign": simulator.ACTIVECAMPAIGN_KEY,
     "acquia_campaign_studio": simulator.ACQUIA_PASSWORD,
 }
-KINDS = [(hook_class.conn_type, kind.name) for hook_class in HOOKS for kind in hook_class.vendor.kinds]
+KINDS = [(conn_type, kind.name) for conn_type in SECRETS for kind in HOOK_OF[conn_type].vendor.kinds]
 STOPPABLE = {
     ("intercom", "export"): ("POST", "/intercom/export/cancel/{}"),
     ("acquia_campaign_studio", "contacts"): ("DELETE", "/acquia/api/contacts/job/{}"),
@@ -82,7 +83,7 @@ def test_how_a_job_stands(sim: Simulator, hook: MakeHook, call: Any, conn_type: 
     assert not job.state.is_finished
 
 
-@pytest.mark.parametrize("conn_type", HOOK_OF)
+@pytest.mark.parametrize("conn_type", SECRETS)
 def test_the_first_kind_is_the_default(sim: Simulator, hook: MakeHook, call: Any, conn_type: str) -> None:
     first = HOOK_OF[conn_type].vendor.kinds[0].name
     job_id = sim.job(SIMULATED.get(conn_type, conn_type), first)
@@ -179,7 +180,9 @@ def test_an_extra_that_is_no_object_is_told_by_the_connection_test(hook: MakeHoo
         warnings.simplefilter("ignore")  # up to Airflow 2, Airflow itself warns about it
         good, told = hook("intercom", extra=extra).test_connection()
     assert not good
-    assert "'mine': the field 'extra' is not a JSON object" in told
+    # Airflow 3.0 keeps to itself why it cannot read a connection.
+    keeps_quiet = version("apache-airflow").startswith("3.0.")
+    assert ("`mine` isn't defined" if keeps_quiet else "'mine': the field 'extra' is not a JSON object") in told
     assert simulator.INTERCOM_TOKEN not in told
     assert asked(sim, "intercom") == []
 

@@ -4,6 +4,7 @@
 from typing import Any
 
 import pytest
+from vendors.facts import OPERATIONS as DOCUMENTED
 
 from airflow_provider_bulkjobs.errors import BadArgumentError
 from airflow_provider_bulkjobs.options import choose_operation, read_options
@@ -160,33 +161,15 @@ def test_options_that_are_no_dict_are_refused(given: Any) -> None:
         read_options(OPERATION, given)
 
 
-DOCUMENTED = {
-    ("intercom", "export", "export"): {"created_at_after", "created_at_before"},
-    ("sendgrid", "contacts", "upsert"): {"list_ids"},
-    ("sendgrid", "contacts", "import_csv"): {"list_ids", "field_mappings"},
-    ("sendgrid", "contacts", "delete"): {"delete_all_contacts"},
-    ("sendgrid", "export", "export"): {"list_ids", "segment_ids", "notifications", "file_type", "max_file_size"},
-    ("activecampaign", "contacts", "import"): {"exclude_automations", "callback"},
-    **{("acquia_campaign_studio", "contacts", n): {"overwriteWithBlank"} for n in ("create", "edit", "replace")},
-}
-
-
-def test_options_are_the_documented_ones() -> None:
+@pytest.mark.parametrize("required", [False, True], ids=["all", "required"])
+def test_options_are_the_documented_ones(*, required: bool) -> None:
     there_are = {
-        (*key, operation.name): {option.name for option in operation.options}
+        (*key, operation.name): {option.name for option in operation.options if option.required or not required}
         for key, (_, kind) in KINDS.items()
         for operation in kind.operations
-        if operation.options
     }
-    assert there_are == DOCUMENTED
-
-
-def test_required_options_are_the_documented_ones() -> None:
-    required = {
-        option.name
-        for _, kind in KINDS.values()
-        for operation in kind.operations
-        for option in operation.options
-        if option.required
+    documented = {
+        key: {name for name, is_required in content.get("takes", {}).items() if is_required or not required}
+        for key, content in DOCUMENTED.items()
     }
-    assert required == {"created_at_after", "created_at_before"}
+    assert there_are == documented

@@ -71,7 +71,9 @@ def test_an_item_that_is_no_dict_is_told_by_its_number_and_type(item: Any) -> No
     assert [row.line for row in rows] == [1, 2, 3]
 
 
-@pytest.mark.parametrize("source", [None, 7, {"email": "ada@example.com"}, b"a.csv", object()], ids=str)
+@pytest.mark.parametrize(
+    "source", [None, 7, {"email": "ada@example.com"}, b"a.csv", object()], ids=lambda source: type(source).__name__
+)
 def test_what_is_neither_a_list_nor_a_path_is_refused_at_once(source: Any) -> None:
     with pytest.raises(
         BadArgumentError, match="give a list of dicts, a task's output, or the path of a file"

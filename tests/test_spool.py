@@ -38,7 +38,7 @@ OPERATIONS = {
 }
 each_operation = pytest.mark.parametrize("key", OPERATIONS, ids="-".join)
 JSON = Operation("put", lambda order: iter(()), most_items=3, most_bytes=1000)
-TABLE = replace(JSON, is_table=True)
+TABLE = replace(JSON, is_table=True, packed=True)
 DELETE = OPERATIONS["sendgrid", "contacts", "delete"]
 RECORD = {"a": "x"}  # 9 bytes as JSON
 SIZE = 9
@@ -197,10 +197,14 @@ def random_records(source: random.Random, count: int, longest: int) -> list[dict
     ]
 
 
+def file_of(operation: Operation, chunk: Chunk) -> bytes:
+    return gzip.decompress(chunk.data) if operation.packed else chunk.data
+
+
 def held(operation: Operation, chunk: Chunk) -> list[Any]:
     """Return the records of a request, read back."""
     if operation.is_table:
-        text = gzip.decompress(chunk.data).decode()
+        text = file_of(operation, chunk).decode()
         return [dict(row) for row in csv.DictReader(io.StringIO(text, newline=""), strict=True)]
     if operation.name == DELETE.name and operation.encode is DELETE.encode:
         return [{"id": unquote(one)} for one in chunk.data.decode().split(",")]
@@ -210,7 +214,7 @@ def held(operation: Operation, chunk: Chunk) -> list[Any]:
 def size_on_the_wire(operation: Operation, order: Order) -> int:
     """Return the bytes that the limit is about: those of the file, of the body, or of the query."""
     if operation.is_table:
-        return len(gzip.decompress(order.chunk.data))
+        return len(file_of(operation, order.chunk))
     request = next(operation.submit(order))
     return len(request.path.partition("?")[2]) if request.body is None else len(request.body)
 
@@ -285,6 +289,20 @@ def test_requests_at_the_vendors_own_limits(
     assert len(sizes) > 1
     assert max(sizes) <= most_bytes
     assert min(sizes[:-1]) > most_bytes - length - 500, "requests are filled as far as they can be"
+
+
+def test_a_record_may_be_as_large_as_the_vendor_says(make: MakeSpool) -> None:
+    spool = make(most_item_bytes=SIZE)
+    told = fill(spool, RECORD, {"a": "xy"}, RECORD)
+    assert told == [None, f"is {SIZE + 1} bytes as it would be sent, and a record may have {SIZE}", None]
+
+
+def test_a_table_that_is_not_packed_goes_out_as_it_is(make: MakeSpool) -> None:
+    spool = make(TABLE, packed=False)
+    fill(spool, RECORD)
+    [portion] = spool.portions()
+    assert portion.chunk.data == b"a\r\nx\r\n"
+    assert portion.chunk.size == len(portion.chunk.data)
 
 
 def test_a_record_that_is_too_large_is_refused_with_its_line_before_anything_is_sent() -> None:

@@ -131,7 +131,8 @@ async def _half_body(
 ) -> web.StreamResponse:
     """Promise the whole answer, send half of it, hang up."""
     body = truth.body if isinstance(truth, web.Response) and isinstance(truth.body, bytes) else b'{"status": "comp'
-    response = web.StreamResponse(status=truth.status if truth else 200, headers=truth.headers if truth else None)
+    truth = web.Response() if truth is None else truth  # before aiohttp 3.12, any response is false
+    response = web.StreamResponse(status=truth.status, headers=truth.headers)
     response.content_length = max(len(body), 2)
     await response.prepare(request)
     with suppress(ConnectionError):
@@ -150,7 +151,7 @@ async def _slow(
     fault: Fault, _vendor: Vendor, _request: web.Request, truth: web.StreamResponse | None
 ) -> web.StreamResponse:
     await asyncio.sleep(fault.seconds)
-    return truth or web.Response()
+    return web.Response() if truth is None else truth
 
 
 async def _redirect(fault: Fault, _vendor: Vendor, request: web.Request, *_: object) -> web.StreamResponse:

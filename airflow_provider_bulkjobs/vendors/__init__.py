@@ -6,7 +6,9 @@ from __future__ import annotations
 from airflow_provider_bulkjobs.vendors.acquia_campaign_studio import AcquiaCampaignStudio
 from airflow_provider_bulkjobs.vendors.activecampaign import ActiveCampaign
 from airflow_provider_bulkjobs.vendors.base import Vendor
+from airflow_provider_bulkjobs.vendors.hubspot import HubSpot
 from airflow_provider_bulkjobs.vendors.intercom import Intercom
+from airflow_provider_bulkjobs.vendors.klaviyo import Klaviyo
 from airflow_provider_bulkjobs.vendors.sendgrid import SendGrid
 
 VENDORS: tuple[Vendor, ...] = (
@@ -14,4 +16,6 @@ VENDORS: tuple[Vendor, ...] = (
     SendGrid(),
     ActiveCampaign(),
     AcquiaCampaignStudio(),
+    HubSpot(),
+    Klaviyo(),
 )

@@ -102,12 +102,14 @@ class Operation:
     :param submit: the conversation that hands over records and returns the id of the job.
     :param most_items: how many records a request takes; 0 for an operation without records.
     :param most_bytes: how large a request may be.
+    :param most_item_bytes: how large a record may be, as it is sent; 0 where the vendor sets no limit.
     :param check: what is wrong with a record, or ``None``; names fields and never their values.
     :param options: the options of the vendor's request.
     :param option_on_records: which of them the vendor wants in each record.
     :param option_instead: the one that takes the place of the records.
     :param encode: makes bytes of a record.
     :param is_table: all records have the same fields, and go out as rows of a CSV file.
+    :param packed: what goes out is gzipped, on disk; otherwise a request fits into memory.
     :param repeatable: whether the same request sent twice comes to the same as sent once.
     :param appends: whether further requests can go into the job of the first one.
     :param requests_per_minute: a limit for these requests alone; 0 where there is none.
@@ -117,12 +119,14 @@ class Operation:
     submit: Callable[[Order], SubmitConversation]
     most_items: int
     most_bytes: int = MOST_BYTES
+    most_item_bytes: int = 0
     check: Check = lambda _record: None
     options: tuple[Option, ...] = ()
     option_on_records: tuple[str, ...] = ()
     option_instead: str | None = None
     encode: Callable[[Record], bytes] = encode_json
     is_table: bool = False
+    packed: bool = False
     repeatable: bool = False
     appends: bool = False
     requests_per_minute: float = 0.0

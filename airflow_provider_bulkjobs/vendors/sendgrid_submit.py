@@ -148,6 +148,7 @@ CONTACTS = (
             ),
         ),
         is_table=True,
+        packed=True,
         repeatable=True,
     ),
     Operation(

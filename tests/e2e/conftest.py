@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One real Airflow and one simulator for all of these tests, in .e2e/ of the checkout."""
+"""One real Airflow and one simulator for all of these tests, in .e2e/ of the checkout, or where E2E_HOME says."""
 
 import shutil
 from collections.abc import Iterator

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What runs in the tests' Airflow, and what was seen of it."""
 
+import os
 import sqlite3
 import threading
 from contextlib import closing, suppress
@@ -12,7 +13,7 @@ from local_airflow import LocalAirflow
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
-HOME = ROOT / ".e2e"
+HOME = Path(os.environ.get("E2E_HOME", ROOT / ".e2e"))
 RUN = "e2e"
 EXAMPLES = tuple(f"bulkjobs_{path.stem}" for path in sorted((ROOT / "example_dags").glob("*.py")))
 

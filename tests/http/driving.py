@@ -9,12 +9,17 @@ from typing import TypeVar
 from airflow_provider_bulkjobs.http.patience import Patience
 from airflow_provider_bulkjobs.http.pool import shared_driver
 from airflow_provider_bulkjobs.http.requests_driver import RequestsDriver
+from airflow_provider_bulkjobs.simulator.world import VENDORS as SIMULATED
 from airflow_provider_bulkjobs.vendors import VENDORS
 from airflow_provider_bulkjobs.vendors.account import Account
 from airflow_provider_bulkjobs.vendors.base import Conversation, Vendor
 
 T = TypeVar("T")
-VENDOR_OF: dict[str, Vendor] = {vendor.conn_type.partition("_")[0]: vendor for vendor in VENDORS}
+VENDOR_OF: dict[str, Vendor] = {  # those that the simulator serves
+    name: vendor
+    for vendor in VENDORS
+    if (name := vendor.conn_type.partition("_")[0]) in {simulated.name for simulated in SIMULATED}
+}
 QUICK = Patience(first_wait=0.001, longest_wait=0.001)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from requests.structures import CaseInsensitiveDict
+from vendors.facts import refusal
 
 from airflow_provider_bulkjobs.errors import (
     BadConnectionError,
@@ -175,19 +176,11 @@ def test_a_redirect_to_a_broken_address_is_an_answer_like_any_other() -> None:
     assert type(checked("sendgrid", answer(302, {"Location": "https://[there/path"}))) is VendorAnswerError
 
 
-ERROR_BODIES = {
-    "intercom": lambda words: {"type": "error.list", "errors": [{"code": "bad", "message": words}]},
-    "sendgrid": lambda words: {"errors": [{"field": "contacts", "message": words}]},
-    "activecampaign": lambda words: {"message": words},
-    "acquia_campaign_studio": lambda words: {"errors": [{"code": 400, "message": words}]},
-}
-
-
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 503])
 @pytest.mark.parametrize("conn_type", VENDOR_OF)
 def test_the_vendors_words_are_told_without_what_must_not_be_logged(conn_type: str, status: int) -> None:
     words = f"ada@example.com at https://files.example/a?sig=XYZ with\nkey {SECRET} is wrong"
-    raised = str(checked(conn_type, answer(status, body=ERROR_BODIES[conn_type](words))))
+    raised = str(checked(conn_type, answer(status, body=refusal(conn_type, words))))
     assert "https://files.example/a" in raised
     assert "is wrong" in raised
     for forbidden in ("ada", "sig=", "XYZ", SECRET, "\n"):

@@ -219,7 +219,7 @@ async def test_turns_go_round(sim: Simulator, account: MakeAccount) -> None:
         for _ in range(5):
             yield Request("GET", f"/v3/scopes?who={who}")
 
-    limited = account(extra={"requests_per_second": 200})
+    limited = account(extra={"requests_per_second": 60})  # slower than a busy machine opens connections
     async with shared_driver(VENDOR_OF["sendgrid"], limited) as driver:
         await asyncio.gather(*(driver.run(partial(poll, who), QUICK) for who in range(6)))
     order = [request.path_qs.rpartition("=")[2] for request in sim.requests("sendgrid")]

@@ -4,54 +4,26 @@
 A new vendor needs no test of its own, only fixtures: ``fixtures/<conn_type>/<job_kind>/<name>.json`` with the
 ``answers`` in order and either the ``job`` they come to or the name of the ``error``. Beside these it may have
 ``conn`` (other values of the connection's extra), ``paths`` (what must have been asked for), ``sends`` (headers that
-must have been sent) and ``says`` (words the error must have).
+must have been sent) and ``says`` (words the error must have). What is the same for each is in ``every_kind``, and
+what the vendor documents in ``vendor.json``.
 """
 
-import base64
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
-from vendors.scripted import DRIVERS, LOGIN, SECRET, Outcome, Script, Seen, by_hand, make_account
+from vendors.facts import ACCEPT, CREDENTIALS, EVERY_KIND, FACTS, FIXTURES, KIND_FACTS, PATHS, WORDS
+from vendors.scripted import DRIVERS, SECRET, Outcome, Script, Seen, by_hand, make_account
 
+from airflow_provider_bulkjobs.errors import BulkJobError, CredentialsError, VendorUnavailableError
 from airflow_provider_bulkjobs.job import BulkJob, JobState
 from airflow_provider_bulkjobs.vendors import VENDORS
 from airflow_provider_bulkjobs.vendors.base import JobKind, Vendor
 
-FIXTURES = Path(__file__).parent / "fixtures"
 JOB_ID = "j-1"
 PREFIXES = ("", "/prefix")
 
-# Written out, so that neither comes from the code it is to check.
-PATHS = {
-    ("intercom", "contacts"): "/contacts/bulk/{}",
-    ("intercom", "companies"): "/companies/bulk/{}",
-    ("intercom", "job"): "/jobs/status/{}",
-    ("intercom", "export"): "/export/content/data/{}",
-    ("sendgrid", "contacts"): "/v3/marketing/contacts/imports/{}",
-    ("sendgrid", "export"): "/v3/marketing/contacts/exports/{}",
-    ("activecampaign", "contacts"): "/api/3/import/info?batchId={}",
-    ("acquia_campaign_studio", "contacts"): "/api/contacts/job/{}",
-}
-CREDENTIALS = {
-    "intercom": ("authorization", f"Bearer {SECRET}"),
-    "sendgrid": ("authorization", f"Bearer {SECRET}"),
-    "activecampaign": ("api-token", SECRET),
-    "acquia_campaign_studio": ("authorization", f"Basic {base64.b64encode(f'{LOGIN}:{SECRET}'.encode()).decode()}"),
-}
-BULK_WORDS = {"pending", "running", "completed", "completed_with_errors"}
-DOCUMENTED = {
-    ("intercom", "contacts"): BULK_WORDS,
-    ("intercom", "companies"): BULK_WORDS,
-    ("intercom", "job"): {"pending", "success", "failed"},
-    ("intercom", "export"): {"pending", "in_progress", "completed", "complete", "no_data", "failed", "canceled"},
-    ("sendgrid", "contacts"): {"pending", "completed", "errored", "failed"},
-    ("sendgrid", "export"): {"pending", "ready", "failure"},
-    ("activecampaign", "contacts"): {"false", "waiting", "claimed", "active", "completed", "failed", "interrupted"},
-    ("acquia_campaign_studio", "contacts"): {"queued", "in_progress", "completed"},
-}
 ODD_IDS = {
     "a/b": "a%2Fb",
     "a?b=c": "a%3Fb%3Dc",
@@ -115,7 +87,8 @@ class Case:
 
 def read_cases(vendor: Vendor, kind: JobKind) -> list[Case]:
     folder = FIXTURES / vendor.conn_type / kind.name
-    return [Case(vendor, kind, path.stem, json.loads(path.read_text())) for path in sorted(folder.glob("*.json"))]
+    paths = [*sorted(folder.glob("*.json")), *sorted(EVERY_KIND.glob("*.json"))]
+    return [Case(vendor, kind, path.stem, json.loads(path.read_text())) for path in paths]
 
 
 KINDS = [(vendor, kind) for vendor in VENDORS for kind in vendor.kinds]
@@ -203,7 +176,7 @@ def check_wire(case: Case, wire: list[Seen], prefix: str) -> None:
         assert seen.headers[name] == ("Bearer ACCESS" if is_oauth2 else value)
         carriers = {header for header, text in seen.headers.items() if SECRET in text}
         assert carriers <= {name}
-        assert seen.headers["accept"] == "application/json"
+        assert seen.headers["accept"] == ACCEPT[case.vendor.conn_type]
         assert seen.headers["user-agent"].startswith("airflow-provider-bulkjobs/")
         assert "cookie" not in seen.headers
         for wanted, text in case.content.get("sends", {}).items():
@@ -215,7 +188,11 @@ def check_wire(case: Case, wire: list[Seen], prefix: str) -> None:
 
 def test_every_fixture_belongs_to_a_vendor_and_kind() -> None:
     known = {FIXTURES / vendor.conn_type / kind.name for vendor, kind in KINDS}
-    assert {path.parent for path in FIXTURES.rglob("*") if path.is_file()} <= known
+    places = known | {folder / name for folder in known for name in ("submit", "results", "cancel")} | {EVERY_KIND}
+    vendors = {FIXTURES / vendor.conn_type / "vendor.json" for vendor in VENDORS}
+    stray = [path for path in FIXTURES.rglob("*") if path.is_file() and path.parent not in places]
+    assert set(stray) == vendors
+    assert KIND_FACTS.keys() == {(vendor.conn_type, kind.name) for vendor, kind in KINDS}
     for case in CASES:
         assert ("job" in case.content) != ("error" in case.content), case.name
         allowed = {"answers", "job", "error", "conn", "paths", "sends", "says"}
@@ -242,7 +219,7 @@ def test_kind_has_the_fixtures_it_must_have(vendor: Vendor, kind: JobKind) -> No
 @each_kind
 def test_every_documented_word_has_a_fixture(vendor: Vendor, kind: JobKind) -> None:
     words = {case.content["job"]["vendor_state"] for case in read_cases(vendor, kind) if case.state}
-    assert words == DOCUMENTED.get((vendor.conn_type, kind.name), words)
+    assert words == WORDS[vendor.conn_type, kind.name]
 
 
 def test_missing_fixtures_are_named() -> None:
@@ -300,6 +277,49 @@ def test_secret_is_not_in_the_repr(vendor: Vendor) -> None:
 @pytest.mark.parametrize("host", ["https://vendor.example.com", "https://vendor.example.com/", "vendor.example.com"])
 def test_base_url_has_no_slash_at_its_end(vendor: Vendor, host: str) -> None:
     assert vendor.base_url(make_account(vendor, host)) == "https://vendor.example.com"
+
+
+# --- the connection test
+
+
+def check_connection(script: Script, vendor: Vendor, driver: str, answers: list[dict[str, Any]]) -> Any:
+    script.play(answers)
+    account = make_account(vendor, script.url("/prefix"))
+    outcome = DRIVERS[driver](vendor, account, lambda: vendor.check(account))
+    name, value = CREDENTIALS[vendor.conn_type]
+    assert {(seen.method, seen.headers[name]) for seen in script.seen} == {("GET", value)}
+    return outcome
+
+
+@each_driver
+@each_vendor
+def test_a_good_connection_names_the_account(script: Script, vendor: Vendor, driver: str) -> None:
+    facts = FACTS[vendor.conn_type]["check"]
+    told = facts["told"].replace("{host}", script.url("/prefix"))
+    assert check_connection(script, vendor, driver, facts["answers"]) == told
+    assert [seen.path for seen in script.seen] == [f"/prefix{path}" for path in facts["asked"]]
+
+
+@each_driver
+@each_vendor
+@pytest.mark.parametrize("body", [{}, {"data": [None]}, {"app": 5, "user": [], "scopes": "x", "data": {}}], ids=str)
+def test_an_odd_answer_to_the_connection_test_is_survived(
+    script: Script, vendor: Vendor, driver: str, body: Any
+) -> None:
+    told = check_connection(script, vendor, driver, [{"status": 200, "body": body}] * 9)
+    assert isinstance(told, str | BulkJobError)
+
+
+@each_driver
+@each_vendor
+@pytest.mark.parametrize(
+    ("status", "body", "error"),
+    [(401, "{}", CredentialsError), (200, "<html>", VendorUnavailableError), (503, "", VendorUnavailableError)],
+)
+def test_a_bad_connection_is_an_error(
+    script: Script, vendor: Vendor, driver: str, status: int, body: str, error: type[BulkJobError]
+) -> None:
+    assert type(check_connection(script, vendor, driver, [{"status": status, "body": body}] * 9)) is error
 
 
 # --- job ids are data

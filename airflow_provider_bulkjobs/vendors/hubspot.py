@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""HubSpot: imports of CRM records, whose failed rows only the list of errors tells.
+
+https://developers.hubspot.com/docs/api/crm/imports
+https://github.com/HubSpot/HubSpot-public-api-spec-collection (CRM, Imports, v3)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_provider_bulkjobs.vendors import hubspot_jobs as jobs
+from airflow_provider_bulkjobs.vendors.account import Account, Field
+from airflow_provider_bulkjobs.vendors.base import Conversation, JobKind, Request, Vendor, listed, mapping
+
+
+class HubSpot(Vendor):
+    """HubSpot."""
+
+    conn_type = "hubspot"
+    label = "HubSpot"
+    docs_url = jobs.DOCS_URL
+    requests_per_second = 10.0  # 100 in ten seconds, with the smallest plans
+    fields = (
+        Field(
+            "password",
+            "Access token",
+            "In HubSpot: Settings > Integrations > Private Apps > your app > Auth. It needs the scope crm.import.",
+            placeholder="pat-na1-xxxx",
+            required=True,
+        ),
+        Field("host", "API host", "Only to override HubSpot's own.", placeholder="https://api.hubapi.com"),
+    )
+    kinds = (
+        JobKind(
+            "import",
+            "CRM import",
+            jobs.import_status,
+            jobs.cancel_import,
+            operations=jobs.OPERATIONS,
+            results=jobs.import_results,
+        ),
+    )
+
+    def base_url(self, account: Account) -> str:
+        """Return the API's host."""
+        return account.host or "https://api.hubapi.com"
+
+    def headers(self, account: Account, token: str | None) -> Mapping[str, str]:  # noqa: ARG002
+        """Return the access token as a bearer token."""
+        return {"Authorization": f"Bearer {account['password']}"}
+
+    def check(self, account: Account) -> Conversation[str]:  # noqa: ARG002
+        """Ask for one import, which needs the very scope that is needed later."""
+        (yield Request("GET", f"{jobs.IMPORTS_PATH}?limit=1")).json  # noqa: B018  (an answer that is not JSON is none)
+        return "Connected to HubSpot; the access token may import."
+
+    def error_text(self, body: Mapping[str, Any]) -> str | None:
+        """Return the message, and those of the single errors."""
+        words = [body.get("message"), *(mapping(error).get("message") for error in listed(body.get("errors")))]
+        return "; ".join(str(word) for word in words if word) or None

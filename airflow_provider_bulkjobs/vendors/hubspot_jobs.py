@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""HubSpot's imports: how they stand, which rows failed, what can be submitted, and how one is stopped.
+
+https://developers.hubspot.com/docs/api/crm/imports
+https://github.com/HubSpot/HubSpot-public-api-spec-collection (CRM, Imports, v3)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+from urllib.parse import quote
+
+from airflow_provider_bulkjobs.errors import BadArgumentError, TransientError, UnsafeAnswerError
+from airflow_provider_bulkjobs.job import BulkJob, JobState, count, utc_time
+from airflow_provider_bulkjobs.vendors.account import Account
+from airflow_provider_bulkjobs.vendors.base import Conversation, Request, States, mapping, path_segment
+from airflow_provider_bulkjobs.vendors.operation import (
+    Operation,
+    Option,
+    Order,
+    SubmitConversation,
+    accepted_id,
+    shown_name,
+)
+from airflow_provider_bulkjobs.vendors.outcome import Outcome, ResultsConversation, finished_word
+
+DOCS_URL = "https://developers.hubspot.com/docs/api/crm/imports"
+IMPORTS_PATH = "/crm/v3/imports"
+CONTACTS = "0-1"
+FILE_NAME = "records.csv"
+MOST_PAGES = 1000  # of errors; how many rows failed is not known if there are more
+
+STATES = States(
+    "HubSpot",
+    DOCS_URL,
+    "state",
+    {
+        "STARTED": JobState.PENDING,
+        "DEFERRED": JobState.PENDING,  # waits for other imports of the account
+        "PROCESSING": JobState.RUNNING,
+        "DONE": JobState.SUCCEEDED,  # or partial: the list of errors tells
+        "FAILED": JobState.FAILED,
+        "CANCELED": JobState.CANCELED,
+        "REVERTED": JobState.FAILED,  # it was done, and somebody has undone it
+    },
+)
+
+
+class Errors:
+    """The pages of an import's errors.
+
+    :param more: what else to ask for, as a query.
+    """
+
+    def __init__(self, job_id: str, more: str = "") -> None:
+        self._path = f"{_path(job_id)}/errors?limit=100{more}"
+        self._after: str | None = ""
+        self._asked: set[str] = set()
+
+    @property
+    def has_next(self) -> bool:
+        """Whether there is a page that was not asked for."""
+        return self._after is not None and self._after not in self._asked
+
+    @property
+    def is_endless(self) -> bool:
+        """Whether there are more than anybody should count in one go."""
+        return self.has_next and len(self._asked) >= MOST_PAGES
+
+    def ask(self) -> Conversation[list[Mapping[str, Any]]]:
+        """Ask for the next page; return its errors."""
+        after = self._after or ""
+        self._asked.add(after)
+        page = (yield Request("GET", f"{self._path}&after={quote(after, safe='')}" if after else self._path)).json
+        errors = page.get("results")
+        if not isinstance(errors, list):
+            # Nothing else tells whether the import did any good, so this must not pass for "no failures".
+            raise TransientError("HubSpot answered without the errors that were asked for")
+        following = mapping(mapping(page.get("paging")).get("next")).get("after")
+        self._after = None if following in {None, ""} else str(following)
+        return [mapping(error) for error in errors]
+
+
+def import_status(account: Account, job_id: str) -> Conversation[BulkJob]:  # noqa: ARG001
+    """Ask for an import and, once it is done, count the rows that its errors are about.
+
+    A row with an error counts as failed, also where HubSpot has taken the rest of it.
+    """
+    answer = (yield Request("GET", _path(job_id))).json
+    state, word = STATES.read(answer)
+    failed: int | None = None
+    if state is JobState.SUCCEEDED:
+        rows: set[tuple[Any, ...]] = set()
+        errors = Errors(job_id)
+        while errors.has_next and not errors.is_endless:
+            rows.update(_row(error) for error in (yield from errors.ask()))
+        state = JobState.PARTIALLY_FAILED if rows else state
+        # An error without a line, or of line 0, is one of the whole file.
+        failed = len(rows) if all(line for *_, line in rows) and not errors.is_endless else None
+    return BulkJob(job_id, state, word, failed=failed, created_at=utc_time(answer.get("createdAt")))
+
+
+def import_results(account: Account, job_id: str) -> ResultsConversation:  # noqa: ARG001
+    """Tell the errors of an import with their rows, page by page; a row may have several."""
+    finished_word(STATES, (yield Request("GET", _path(job_id))).json)
+    errors = Errors(job_id, "&includeErrorMessage=true&includeRowData=true")
+    while errors.has_next:
+        if errors.is_endless:
+            raise UnsafeAnswerError(f"HubSpot: the errors of the import did not end after {MOST_PAGES} pages")
+        yield [Outcome("failed", _words(error), error) for error in (yield from errors.ask())]
+
+
+def cancel_import(account: Account, job_id: str) -> Conversation[None]:  # noqa: ARG001
+    """Stop an import; rows that are imported already stay."""
+    yield Request("POST", f"{_path(job_id)}/cancel")
+
+
+def submit(what: str, order: Order) -> SubmitConversation:
+    """Upload a table, with what each of its columns means."""
+    options, chunk = order.options, order.chunk
+    object_type = options.get("columnObjectTypeId") or CONTACTS
+    mappings = options.get("columnMappings") or [_mapping(object_type, column) for column in chunk.columns]
+    if len(mappings) != len(chunk.columns):
+        raise BadArgumentError(
+            f"option 'columnMappings' has {len(mappings)} entries for {len(chunk.columns)} columns "
+            f"({', '.join(map(shown_name, chunk.columns))}): give one for each"
+        )
+    page = {"hasHeader": True, "columnMappings": mappings}
+    request = {
+        "name": "Airflow",
+        **{name: value for name, value in options.items() if name not in ON_COLUMNS},
+        "importOperations": {object_type: what},
+        "files": [{"fileName": FILE_NAME, "fileFormat": "CSV", "fileImportPage": page}],
+    }
+    content_type, body = _multipart(json.dumps(request).encode(), chunk.data)
+    answer = yield Request("POST", IMPORTS_PATH, {"Content-Type": content_type}, body=body)
+    return accepted_id("HubSpot", answer.json, "id")
+
+
+def _path(job_id: str) -> str:
+    return f"{IMPORTS_PATH}/{path_segment(job_id)}"
+
+
+def _row(error: Mapping[str, Any]) -> tuple[str, str, int | None]:
+    source = mapping(error.get("sourceData"))
+    return str(source.get("fileId")), str(source.get("pageName")), count(source.get("lineNumber"))
+
+
+def _words(error: Mapping[str, Any]) -> str | None:
+    words = [str(error[key]) for key in ("errorMessage", "extraContext") if error.get(key)]
+    return "; ".join(words) or (str(error["errorType"]) if error.get("errorType") else None)
+
+
+def _mapping(object_type: str, column: str) -> dict[str, str]:
+    told = {"columnObjectTypeId": object_type, "columnName": column, "propertyName": column}
+    is_identity = object_type == CONTACTS and column == "email"
+    return told | ({"columnType": "HUBSPOT_ALTERNATE_ID"} if is_identity else {})
+
+
+def _multipart(request: bytes, file: bytes) -> tuple[str, bytes]:
+    """Return the content type and the body of a form with the import request and its file."""
+    boundary = hashlib.blake2b(request + file, digest_size=16).hexdigest()  # which neither of them can contain
+    head = 'Content-Disposition: form-data; name="'
+    body = (
+        f'--{boundary}\r\n{head}importRequest"\r\n\r\n'.encode()
+        + request
+        + f'\r\n--{boundary}\r\n{head}files"; filename="{FILE_NAME}"\r\nContent-Type: text/csv\r\n\r\n'.encode()
+        + file
+        + f"\r\n--{boundary}--\r\n".encode()
+    )
+    return f"multipart/form-data; boundary={boundary}", body
+
+
+ON_COLUMNS = ("columnObjectTypeId", "columnMappings")
+_operation = partial(
+    Operation,
+    most_items=1_000_000,  # HubSpot's own limit is not documented with the API; that of the bytes comes first
+    options=(
+        Option("name", (str,), "what the import is called in HubSpot"),
+        Option("columnObjectTypeId", (str,), "what the records are: 0-1 contacts (the default), 0-2 companies …"),
+        Option(
+            "columnMappings",
+            (list,),
+            "what each column means, an object for each; not needed where the columns have the names of the properties",
+        ),
+        Option("dateFormat", (str,), "how dates are written: MONTH_DAY_YEAR, DAY_MONTH_YEAR …"),
+        Option("marketableContactImport", (bool,), "True makes the contacts marketing contacts, False does not"),
+        Option("createContactListFromImport", (bool,), "True puts the contacts on a list of their own"),
+    ),
+    is_table=True,
+)
+# None of them is repeatable: each is an import of its own, with a list of its own if one is asked for.
+OPERATIONS = (
+    _operation("upsert", partial(submit, "UPSERT")),
+    _operation("create", partial(submit, "CREATE")),
+    _operation("update", partial(submit, "UPDATE")),
+)

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Klaviyo: bulk import jobs for profiles.
+
+https://developers.klaviyo.com/en/reference/bulk_import_profiles
+https://developers.klaviyo.com/en/reference/get_bulk_import_profiles_job
+https://developers.klaviyo.com/en/reference/get_errors_for_bulk_import_profiles_job
+https://developers.klaviyo.com/en/docs/rate_limits_and_error_handling
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
+
+from airflow_provider_bulkjobs.errors import TransientError, UnsafeAnswerError
+from airflow_provider_bulkjobs.job import BulkJob, JobState, count, utc_time
+from airflow_provider_bulkjobs.vendors.account import Account, Field
+from airflow_provider_bulkjobs.vendors.base import (
+    Conversation,
+    JobKind,
+    Request,
+    States,
+    Vendor,
+    listed,
+    mapping,
+    path_segment,
+)
+from airflow_provider_bulkjobs.vendors.operation import (
+    Operation,
+    Option,
+    Order,
+    Record,
+    SubmitConversation,
+    accepted_id,
+    encode_json,
+    every,
+    knows,
+    needs_any,
+)
+from airflow_provider_bulkjobs.vendors.outcome import Outcome, ResultsConversation, finished_word
+
+DOCS_URL = "https://developers.klaviyo.com/en/reference/get_bulk_import_profiles_job"
+JOBS_PATH = "/api/profile-bulk-import-jobs"
+REVISION = "2026-07-15"
+MEDIA_TYPE = "application/vnd.api+json"
+MOST_ERRORS = 100  # on a page
+MOST_PAGES = 10_000  # 10,000 profiles a job: one a page is the smallest page there can be
+
+STATES = States(
+    "Klaviyo",
+    DOCS_URL,
+    "status",
+    {
+        "queued": JobState.PENDING,
+        "processing": JobState.RUNNING,
+        "complete": JobState.SUCCEEDED,  # or partial: the count of failures tells
+        "cancelled": JobState.CANCELED,
+    },
+)
+IDENTITIES = ("id", "email", "phone_number", "external_id", "_kx")
+ATTRIBUTES = ("first_name", "last_name", "organization", "locale", "title", "image", "location", "properties")
+
+
+def _attributes(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    return mapping(mapping(answer.get("data")).get("attributes"))
+
+
+def read_import(answer: Mapping[str, Any], job_id: str) -> BulkJob:
+    """Read an import; what was created and what updated is not told."""
+    attributes = _attributes(answer)
+    state, word = STATES.read(attributes)
+    total, failed = count(attributes.get("total_count")), count(attributes.get("failed_count"))
+    if state is JobState.SUCCEEDED and failed:
+        state = JobState.PARTIALLY_FAILED
+    counted = state.is_finished and state is not JobState.CANCELED and total is not None and failed is not None
+    return BulkJob(
+        job_id,
+        state,
+        word,
+        total=total,
+        failed=failed,
+        succeeded=max((total or 0) - (failed or 0), 0) if counted else None,
+        created_at=utc_time(attributes.get("created_at")),
+        started_at=utc_time(attributes.get("started_at")),
+        finished_at=utc_time(attributes.get("completed_at")),
+    )
+
+
+def import_status(account: Account, job_id: str) -> Conversation[BulkJob]:  # noqa: ARG001
+    """Ask for an import."""
+    answer = yield Request("GET", f"{JOBS_PATH}/{path_segment(job_id)}")
+    return read_import(answer.json, job_id)
+
+
+def import_results(account: Account, job_id: str) -> ResultsConversation:  # noqa: ARG001
+    """Tell which profiles failed and why, page by page; those that did not are not listed with their data."""
+    path = f"{JOBS_PATH}/{path_segment(job_id)}"
+    finished_word(STATES, _attributes((yield Request("GET", path)).json))
+    cursor: str | None = ""
+    asked: set[str] = set()
+    while cursor is not None and cursor not in asked:
+        if len(asked) >= MOST_PAGES:
+            raise UnsafeAnswerError(f"Klaviyo: the errors of the job did not end after {MOST_PAGES} pages")
+        asked.add(cursor)
+        more = f"&page%5Bcursor%5D={quote(cursor, safe='')}" if cursor else ""
+        page = (yield Request("GET", f"{path}/import-errors?page%5Bsize%5D={MOST_ERRORS}{more}")).json
+        if not isinstance(page.get("data"), list):
+            raise TransientError("Klaviyo answered without the errors that were asked for")
+        yield [_failure(mapping(mapping(error).get("attributes"))) for error in page["data"]]
+        cursor = _next_cursor(page)
+
+
+def _failure(error: Mapping[str, Any]) -> Outcome:
+    source = mapping(error.get("source")).get("pointer")
+    words = [str(error[key]) for key in ("title", "detail") if error.get(key)]
+    return Outcome("failed", ": ".join(words) or None, mapping(error.get("original_payload")) or {"source": source})
+
+
+def _next_cursor(page: Mapping[str, Any]) -> str | None:
+    """Return the cursor of the next page; the rest of its address is ours, so that the key stays on our host."""
+    link = mapping(page.get("links")).get("next")
+    if not isinstance(link, str) or not link:
+        return None
+    cursors = parse_qs(urlsplit(link).query).get("page[cursor]")
+    if not cursors:
+        raise TransientError("Klaviyo named a next page of errors without its cursor")
+    return cursors[0]
+
+
+def submit_import(order: Order) -> SubmitConversation:
+    """Queue profiles, and put them on the lists if there are any."""
+    lists = [{"type": "list", "id": str(one)} for one in listed(order.options.get("lists"))]
+    also = b',"relationships":%b' % encode_json({"lists": {"data": lists}}) if lists else b""
+    body = b'{"data":{"type":"profile-bulk-import-job","attributes":{"profiles":{"data":[%b]}}%b}}'
+    body = body % (order.chunk.data, also)
+    answer = yield Request("POST", JOBS_PATH, {"Content-Type": MEDIA_TYPE}, body=body)
+    return accepted_id("Klaviyo", mapping(answer.json.get("data")), "id")
+
+
+def _encode_profile(record: Record) -> bytes:
+    attributes = {name: value for name, value in record.items() if name != "id"}
+    own_id = {"id": record["id"]} if record.get("id") else {}
+    return encode_json({"type": "profile", **own_id, "attributes": attributes})
+
+
+IMPORT = Operation(
+    "import",
+    submit_import,
+    most_items=10_000,
+    most_bytes=5_000_000,
+    most_item_bytes=100_000,
+    # No "meta": what it appends would be appended twice if the request had to be sent again.
+    check=every(
+        needs_any(*IDENTITIES), knows((*IDENTITIES, *ATTRIBUTES), "put fields of your own into field 'properties'")
+    ),
+    options=(Option("lists", (list,), "the ids of the lists that the profiles are put on"),),
+    encode=_encode_profile,
+    repeatable=True,
+)
+
+
+class Klaviyo(Vendor):
+    """Klaviyo."""
+
+    conn_type = "klaviyo"
+    label = "Klaviyo"
+    docs_url = DOCS_URL
+    requests_per_second = 2.5  # 150 a minute; and 10 in any second
+    fields = (
+        Field(
+            "password",
+            "Private API key",
+            "In Klaviyo: Settings > API keys. Scopes: accounts:read, profiles and lists read and write.",
+            placeholder="pk_xxxx",
+            required=True,
+        ),
+        Field("host", "API host", "Only to override Klaviyo's own.", placeholder="https://a.klaviyo.com"),
+        Field("revision", "API revision", "The day of the API to speak to.", placeholder=REVISION, default=REVISION),
+    )
+    kinds = (JobKind("profiles", "profile import", import_status, operations=(IMPORT,), results=import_results),)
+
+    def base_url(self, account: Account) -> str:
+        """Return the API's host."""
+        return account.host or "https://a.klaviyo.com"
+
+    def headers(self, account: Account, token: str | None) -> Mapping[str, str]:  # noqa: ARG002
+        """Return the key with the vendor's own scheme word, and the revision, which every request must have."""
+        return {
+            "Authorization": f"Klaviyo-API-Key {account['password']}",
+            "revision": account["revision"],
+            "Accept": MEDIA_TYPE,
+        }
+
+    def check(self, account: Account) -> Conversation[str]:  # noqa: ARG002
+        """Ask which account the key belongs to."""
+        answer = yield Request("GET", "/api/accounts")
+        accounts = [mapping(one).get("id") for one in listed(answer.json.get("data"))]
+        return f"Connected to Klaviyo as account {', '.join(map(str, accounts)) or 'without an id'}."
+
+    def error_text(self, body: Mapping[str, Any]) -> str | None:
+        """Return the detail of each error, or its title."""
+        errors = [mapping(error) for error in listed(body.get("errors"))]
+        words = [error.get("detail") or error.get("title") for error in errors]
+        return "; ".join(str(word) for word in words if word) or None

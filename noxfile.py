@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every Airflow and Python that the package promises to run on, each from the built wheel in an environment of its own.
+
+``make matrix`` runs all of it, ``make corners`` what every change must pass. ``nox --list`` names the single cells.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "uv"
+nox.options.reuse_venv = "no"  # a clean environment is the point
+nox.options.error_on_missing_interpreters = True
+nox.options.allow_parallel = True
+
+PROJECT = Path(__file__).parent
+DIST = PROJECT / "dist"
+COMPAT = "apache-airflow-providers-common-compat"
+COMPAT_UNTIL = "2026-11-20"
+
+
+class Release(NamedTuple):
+    """One line of Airflow's releases.
+
+    :param version: the release that is tested.
+    :param until: the day whose packages belong to it: shortly after it came out.
+    :param pythons: the Pythons that are common to it and to this package.
+    :param end_to_end: whether a real scheduler and triggerer are part of the test.
+    :param also: what else is installed.
+    """
+
+    version: str
+    until: str
+    pythons: tuple[str, ...]
+    end_to_end: bool = False
+    also: tuple[str, ...] = ()
+
+
+RELEASES = {
+    "2.11": Release("2.11.2", "2026-03-20", ("3.11", "3.12"), end_to_end=True),
+    "3.0": Release("3.0.6", "2025-09-05", ("3.11", "3.12"), end_to_end=True, also=("wtforms",)),  # for the forms
+    "3.1": Release("3.1.8", "2026-03-20", ("3.11", "3.12", "3.13")),
+    "3.2": Release("3.2.2", "2026-06-05", ("3.11", "3.12", "3.13")),
+    "3.3": Release("3.3.2", "2026-10-01", ("3.11", "3.12", "3.13"), end_to_end=True),
+}
+LOWEST = Release("2.11.0", "2025-06-05", ("3.11",))
+CORNERS = {("2.11", "3.11"), ("3.0", "3.11"), ("3.3", "3.13")}
+CELLS = [
+    nox.param(python, airflow, id=f"{airflow}-{python}", tags=["corners"] if (airflow, python) in CORNERS else [])
+    for airflow, release in RELEASES.items()
+    for python in release.pythons
+]
+
+
+def build(session: nox.Session) -> Path:
+    """Build the sdist, and the wheel from it; return the wheel."""
+    dist = DIST if session.name == "package" else Path(session.create_tmp()) / "dist"
+    shutil.rmtree(dist, ignore_errors=True)
+    session.run("uv", "build", "--quiet", "--out-dir", str(dist), external=True)
+    return next(dist.glob("*.whl"))
+
+
+def install(session: nox.Session, constraints: str, *also: str) -> None:
+    """Install the wheel as Airflow's users do, with the packages of a release."""
+    session.install("-c", f"constraints/{constraints}.txt", f"{build(session)}[test]", *also)
+    session.run("uv", "pip", "check", external=True)
+
+
+def run_tests(session: nox.Session, *paths: str) -> None:
+    """Run tests, with nothing of the checkout to import but the tests themselves."""
+    env = {"PYTHONSAFEPATH": "1", "E2E_HOME": str(Path(session.create_tmp()).absolute() / "e2e")}
+    session.run("pytest", "--quiet", *paths, env=env)
+
+
+@nox.session(tags=["corners"])
+def package(session: nox.Session) -> None:
+    """Look into the wheel and the sdist, and install the wheel beside an old Airflow, which must stay as it is."""
+    built = build(session)
+    direct = Path(session.create_tmp()) / "direct"
+    session.run("uv", "build", "--quiet", "--wheel", "--out-dir", str(direct), external=True)
+    session.install("pytest")
+    release = RELEASES["3.0"]
+    session.install("--exclude-newer", release.until, f"apache-airflow=={release.version}", "pip")
+    session.run("python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", str(built))
+    env = {"DIST": str(DIST), "DIRECT": str(direct), "AIRFLOW": release.version, "PYTHONSAFEPATH": "1"}
+    session.run("pytest", "--quiet", "--config-file", os.devnull, "tests/matrix/test_package.py", env=env)
+
+
+@nox.session
+@nox.parametrize(("python", "airflow"), CELLS)
+def cell(session: nox.Session, airflow: str) -> None:
+    """Test one Airflow on one Python."""
+    release = RELEASES[airflow]
+    install(session, f"airflow-{airflow}", *release.also)
+    run_tests(session, "tests", "--ignore=tests/e2e")
+    if release.end_to_end:
+        run_tests(session, "tests/e2e")
+
+
+@nox.session(python=LOWEST.pythons[0])
+def lowest(session: nox.Session) -> None:
+    """Test the lowest releases that our dependencies may have, beside the first Airflow that we promise to run on."""
+    install(session, "lowest")
+    run_tests(session, "tests", "--ignore=tests/e2e")
+
+
+@nox.session(default=False)
+def constraints(session: nox.Session) -> None:
+    """Make the files in ``constraints``: what belongs to each Airflow by its day, and the lowest of our own."""
+    for name, release in RELEASES.items():
+        _compile(session, f"airflow-{name}", release)
+    _compile(session, "lowest", LOWEST, "--resolution", "lowest-direct")
+
+
+def _compile(session: nox.Session, name: str, release: Release, *how: str) -> None:
+    pin = Path(session.create_tmp()) / "airflow.in"
+    pin.write_text("\n".join((f"apache-airflow=={release.version}", *release.also)))
+    target = PROJECT / "constraints" / f"{name}.txt"
+    target.unlink(missing_ok=True)
+    session.run(
+        *("uv", "pip", "compile", "--quiet", "--no-header", "--no-annotate", "pyproject.toml", str(pin)),
+        *("--extra", "test", "--python-version", release.pythons[0], "--output-file", str(target)),
+        # common-compat comes as new as it gets, also to users: the one of the day is older than we need.
+        *("--exclude-newer", release.until, "--exclude-newer-package", f"{COMPAT}={COMPAT_UNTIL}", *how),
+        external=True,
+        silent=True,
+    )

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a vendor's documentation says, read from ``fixtures``: nothing in there comes from the code that it checks.
+
+``vendor.json`` has what all of a vendor's requests share; see CONTRIBUTING.md for each file and its keys.
+"""
+
+import base64
+import gzip
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vendors.scripted import LOGIN, SECRET
+
+from airflow_provider_bulkjobs.vendors import VENDORS
+from airflow_provider_bulkjobs.vendors.base import Vendor
+from airflow_provider_bulkjobs.vendors.outcome import Outcome
+
+FIXTURES = Path(__file__).parent / "fixtures"
+EVERY_KIND = FIXTURES / "every_kind"  # answers that no vendor documents, and that mean the same from each
+BASIC = base64.b64encode(f"{LOGIN}:{SECRET}".encode()).decode()
+# What a vendor may say, and what of it nobody may read.
+LEAK = f"bad row for ada@example.com with key {SECRET}, see https://files.example.com/f?X-Amz-Signature=signed"
+PRIVATE = ("ada@", SECRET, "signed", LOGIN)
+
+KindKey = tuple[str, str]
+Key = tuple[str, str, str]
+Answer = dict[str, Any]
+
+
+def read_json(path: Path) -> Any:
+    assert path.exists(), f"{path.relative_to(FIXTURES)} is missing: see CONTRIBUTING.md"
+    return json.loads(path.read_text())
+
+
+def facts_of(vendor: Vendor) -> dict[str, Any]:
+    return read_json(FIXTURES / vendor.conn_type / "vendor.json")
+
+
+def credential(facts: dict[str, Any]) -> tuple[str, str]:
+    """Return the header that must carry the credentials, and its value."""
+    return facts["credential"]["header"], facts["credential"]["value"].format(password=SECRET, basic=BASIC)
+
+
+def refusal(conn_type: str, words: str) -> Any:
+    """Return an error body of the vendor's with these words."""
+    return json.loads(json.dumps(FACTS[conn_type]["refusal"]).replace("{leak}", json.dumps(words)[1:-1]))
+
+
+FACTS = {vendor.conn_type: facts_of(vendor) for vendor in VENDORS}
+CREDENTIALS = {conn_type: credential(facts) for conn_type, facts in FACTS.items()}
+ACCEPT = {conn_type: facts.get("accept", "application/json") for conn_type, facts in FACTS.items()}
+REFUSALS = {conn_type: refusal(conn_type, LEAK) for conn_type in FACTS}
+KIND_FACTS = {(conn_type, name): kind for conn_type, facts in FACTS.items() for name, kind in facts["kinds"].items()}
+PATHS = {key: kind["path"] for key, kind in KIND_FACTS.items()}
+WORDS = {key: set(kind["words"]) for key, kind in KIND_FACTS.items()}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the vendor documents of an operation; ``None`` where it documents nothing.
+
+    :param repeatable: whether asking twice comes to the same, which is an opinion that a fixture states.
+    """
+
+    repeatable: bool
+    items: int | None = None
+    size: int | None = None
+    item_size: int = 0
+    appends: bool = False
+    per_minute: int = 0
+
+
+@dataclass(frozen=True)
+class Submit:
+    """A submit, how it must look on the wire, and what it is answered with.
+
+    :param content_type: of the body; a body that is not JSON is text.
+    """
+
+    method: str
+    path: str
+    body: Any
+    answers: tuple[Answer, ...]
+    records: tuple[dict[str, Any], ...] = ()
+    options: dict[str, Any] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+    content_type: str = "application/json"
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """The answers of a job that is over, and what is told of its items.
+
+    :param asked: paths on the account's own host, after the question how the job stands.
+    :param files: addresses that must not get the credentials, after these.
+    """
+
+    answers: tuple[Answer, ...]
+    outcomes: list[Outcome]
+    asked: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+
+
+def read_submit(content: dict[str, Any]) -> Submit:
+    return Submit(
+        **content["request"],
+        answers=read_answers(content),
+        records=tuple(content.get("records", ())),
+        options=content.get("options", {}),
+    )
+
+
+def read_fetch(content: dict[str, Any]) -> Fetch:
+    return Fetch(
+        answers=read_answers(content),
+        outcomes=[Outcome(*outcome) for outcome in content["outcomes"]],
+        asked=tuple(content.get("asked", ())),
+        files=tuple(content.get("files", ())),
+    )
+
+
+def read_answers(content: dict[str, Any]) -> tuple[Answer, ...]:
+    return tuple(
+        {**answer, "body": gzip.compress(answer["body"].encode())} if answer.get("gzip") else answer
+        for answer in content["answers"]
+    )
+
+
+def files_of(folder: str) -> Iterator[tuple[KindKey, Path]]:
+    for vendor in VENDORS:
+        for kind in vendor.kinds:
+            for path in sorted((FIXTURES / vendor.conn_type / kind.name / folder).glob("*.json")):
+                yield (vendor.conn_type, kind.name), path
+
+
+OPERATIONS: dict[Key, dict[str, Any]] = {(*key, path.stem): read_json(path) for key, path in files_of("submit")}
+LIMITS = {key: Limits(**content["limits"]) for key, content in OPERATIONS.items()}
+SUBMITS = {key: read_submit(content) for key, content in OPERATIONS.items()}
+REFUSED = [
+    (key, each["record"], each["fields"]) for key, content in OPERATIONS.items() for each in content.get("refused", ())
+]
+ACCEPTED = [
+    (key, record)
+    for key, content in OPERATIONS.items()
+    for record in (*content.get("records", ()), *content.get("accepted", ()))
+]
+UNCHECKED = {key for key, content in OPERATIONS.items() if content.get("unchecked")}
+RESULTS: dict[KindKey, dict[str, Fetch]] = {}
+for _key, _path in files_of("results"):
+    RESULTS.setdefault(_key, {})[_path.stem] = read_fetch(read_json(_path))
+CANCELS = [(key, path.stem, read_json(path)) for key, path in files_of("cancel")]

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every vendor that can stop a job owes, fed by ``fixtures/<conn_type>/<job_kind>/cancel``."""
+
+from typing import Any
+
+import pytest
+from vendors.facts import CANCELS, CREDENTIALS, KindKey
+from vendors.scripted import DRIVERS, Script, make_account
+
+from airflow_provider_bulkjobs.errors import PermissionDeniedError
+from airflow_provider_bulkjobs.vendors import VENDORS
+
+KIND_OF = {(vendor.conn_type, kind.name): (vendor, kind) for vendor in VENDORS for kind in vendor.kinds}
+JOB = "j-1"
+each_driver = pytest.mark.parametrize("driver", DRIVERS)
+each_kind = pytest.mark.parametrize(
+    "key", [key for key, (_, kind) in KIND_OF.items() if kind.cancel is not None], ids="-".join
+)
+
+
+@each_kind
+def test_kind_has_the_fixtures_it_must_have(key: KindKey) -> None:
+    assert {content["stopped"] for each, _, content in CANCELS if each == key} == {True, False}
+
+
+def test_every_fixture_is_of_a_kind_that_can_be_stopped() -> None:
+    assert all(KIND_OF[key][1].cancel is not None for key, _, _ in CANCELS)
+
+
+@each_driver
+@pytest.mark.parametrize("prefix", ["", "/prefix"], ids=["root", "prefix"])
+@pytest.mark.parametrize(
+    ("key", "content"),
+    [(key, content) for key, _, content in CANCELS],
+    ids=[f"{'-'.join(key)}-{name}" for key, name, _ in CANCELS],
+)
+def test_what_is_asked_and_what_came_of_it(
+    script: Script, key: KindKey, content: dict[str, Any], prefix: str, driver: str
+) -> None:
+    vendor, kind = KIND_OF[key]
+    account = make_account(vendor, script.url(prefix))
+    script.play(content["answers"])
+    assert DRIVERS[driver](vendor, account, lambda: kind.stop(account, JOB)) is content["stopped"]
+    assert [[seen.method, seen.path] for seen in script.seen] == [
+        [method, prefix + path] for method, path in content["asked"]
+    ]
+    header, value = CREDENTIALS[vendor.conn_type]
+    assert {seen.headers[header] for seen in script.seen} == {value}
+
+
+@each_driver
+@each_kind
+def test_a_refusal_is_an_error(script: Script, key: KindKey, driver: str) -> None:
+    vendor, kind = KIND_OF[key]
+    account = make_account(vendor, script.url())
+    script.play([{"status": 403, "body": {}}])
+    assert type(DRIVERS[driver](vendor, account, lambda: kind.stop(account, JOB))) is PermissionDeniedError
+    assert len(script.seen) == 1
+
+
+@each_driver
+@each_kind
+def test_the_id_stays_one_segment(script: Script, key: KindKey, driver: str) -> None:
+    vendor, kind = KIND_OF[key]
+    account = make_account(vendor, script.url())
+    script.play([{"status": 200, "body": {}}])
+    DRIVERS[driver](vendor, account, lambda: kind.stop(account, "../a?b"))
+    assert "..%2Fa%3Fb" in script.seen[0].path

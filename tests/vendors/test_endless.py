@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lists of errors that do not end, and columns that are too many: what no single fixture can show."""
+
+from typing import Any
+
+import pytest
+from vendors.scripted import DRIVERS, Script, make_account
+
+from airflow_provider_bulkjobs.errors import BadArgumentError, UnsafeAnswerError
+from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
+from airflow_provider_bulkjobs.job import BulkJob, JobState
+from airflow_provider_bulkjobs.results import outcomes
+from airflow_provider_bulkjobs.vendors import hubspot_jobs, klaviyo
+from airflow_provider_bulkjobs.vendors.hubspot import HubSpot
+from airflow_provider_bulkjobs.vendors.operation import Chunk, Order
+
+DONE = {"status": 200, "body": {"state": "DONE"}}
+COMPLETE = {"status": 200, "body": {"data": {"attributes": {"status": "complete", "failed_count": 9}}}}
+HOOK_OF = {hook_class.conn_type: hook_class for hook_class in HOOKS}
+each_driver = pytest.mark.parametrize("driver", DRIVERS)
+
+
+def errors_of_hubspot(number: int) -> dict[str, Any]:
+    body = {"results": [{"sourceData": {"fileId": 1, "lineNumber": number}}], "paging": {"next": {"after": number}}}
+    return {"status": 200, "body": body}
+
+
+def errors_of_klaviyo(number: int) -> dict[str, Any]:
+    return {"status": 200, "body": {"data": [{}], "links": {"next": f"https://a.klaviyo.com/x?page[cursor]={number}"}}}
+
+
+@each_driver
+def test_hubspots_errors_are_not_counted_without_an_end(
+    script: Script, monkeypatch: pytest.MonkeyPatch, driver: str
+) -> None:
+    monkeypatch.setattr(hubspot_jobs, "MOST_PAGES", 3)
+    script.play([DONE, *map(errors_of_hubspot, range(1, 9))])
+    vendor = HubSpot()
+    account = make_account(vendor, script.url())
+    job = DRIVERS[driver](vendor, account, lambda: hubspot_jobs.import_status(account, "7"))
+    assert isinstance(job, BulkJob)
+    assert (job.state, job.failed) == (JobState.PARTIALLY_FAILED, None)
+    assert len(script.seen) == 1 + 3
+
+
+@pytest.mark.parametrize(
+    ("module", "first", "page"),
+    [(hubspot_jobs, DONE, errors_of_hubspot), (klaviyo, COMPLETE, errors_of_klaviyo)],
+    ids=["hubspot", "klaviyo"],
+)
+def test_results_without_an_end_are_an_error(
+    script: Script, monkeypatch: pytest.MonkeyPatch, module: Any, first: Any, page: Any
+) -> None:
+    monkeypatch.setattr(module, "MOST_PAGES", 3)
+    script.play([first, *map(page, range(1, 9))])
+    hook = HOOK_OF[module.__name__.rpartition(".")[2].partition("_")[0]]("mine")
+    hook.account = make_account(hook.vendor, script.url())
+    with pytest.raises(UnsafeAnswerError, match="did not end after 3 pages"):
+        list(outcomes(hook, hook.vendor.kinds[0], "7", 10**6))
+    hook.driver.close()
+    assert len(script.seen) == 1 + 3
+
+
+def test_mappings_for_other_columns_are_refused_before_anything_is_sent() -> None:
+    account = make_account(HubSpot(), "https://vendor.example.com")
+    chunk = Chunk(lambda: pytest.fail("read"), 1, 1, ("email", "firstname"))
+    order = Order(account, chunk, {"columnMappings": [{"columnName": "email"}]})
+    with pytest.raises(BadArgumentError, match=r"has 1 entries for 2 columns \('email', 'firstname'\)"):
+        next(hubspot_jobs.OPERATIONS[0].submit(order))
