@@ -179,7 +179,7 @@ def test_an_extra_that_is_no_object_is_told_by_the_connection_test(hook: MakeHoo
         warnings.simplefilter("ignore")  # up to Airflow 2, Airflow itself warns about it
         good, told = hook("intercom", extra=extra).test_connection()
     assert not good
-    assert "'mine': the field 'extra' is not a JSON object" in told
+    assert "This connection: the field 'extra' is not a JSON object" in told
     assert simulator.INTERCOM_TOKEN not in told
     assert asked(sim, "intercom") == []
 

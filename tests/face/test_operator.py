@@ -24,6 +24,7 @@ from airflow_provider_bulkjobs._airflow import (
 from airflow_provider_bulkjobs.failures import JobFailedError, JobGoneError, SubmitBrokenOffError
 from airflow_provider_bulkjobs.http import patience as patience_module
 from airflow_provider_bulkjobs.http import requests_driver
+from airflow_provider_bulkjobs.links import PAGE_KEY
 from airflow_provider_bulkjobs.operators.bulk_job import BulkJobOperator
 from airflow_provider_bulkjobs.operators.ledger import PART, STATE, TaskLedger
 from airflow_provider_bulkjobs.progress import Progress
@@ -115,8 +116,12 @@ class TaskInstance:
     def __init__(self, on_id: Callable[[], Any] = lambda: None) -> None:
         self.on_id = on_id
         self.pushed: list[list[str]] = []
+        self.page: str | None = None
 
     def xcom_push(self, key: str, value: Any) -> None:
+        if key == PAGE_KEY:
+            self.page = value
+            return
         assert key == "job_ids"
         self.pushed.append(json.loads(json.dumps(value)))
         if value and not any(self.pushed[:-1]):
