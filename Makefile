@@ -8,7 +8,7 @@ CONSTRAINTS ?= constraints.txt
 STAMP = $(VENV)/.installed
 RUN = $(VENV)/bin/python -m
 
-.PHONY: help test check format e2e demo clean
+.PHONY: help test check format docs e2e ui-test pictures demo clean
 .DEFAULT_GOAL = help
 
 help:
@@ -16,6 +16,8 @@ help:
 	@echo "make check   ruff and mypy"
 	@echo "make e2e     the sensor in a real Airflow, against the simulator"
 	@echo "make demo    all example pipelines in a real Airflow; KEEP=1 leaves its pages up"
+	@echo "make ui-test the connection forms in a browser, on Airflow 3.3 and 2.11"
+	@echo "make docs    write the vendors' pages anew; make pictures takes those of the forms"
 	@echo "make format  let ruff put the code in order"
 	@echo "make clean   remove what all of these have made"
 	@echo "PYTHON=python3.12 chooses the interpreter, VENV=folder the environment, CONSTRAINTS= the newest packages"
@@ -37,6 +39,9 @@ check: $(STAMP)
 format: $(STAMP)
 	$(RUN) ruff check --fix
 	$(RUN) ruff format
+
+docs: $(STAMP)
+	$(VENV)/bin/python scripts/vendor_docs.py
 
 e2e: $(STAMP)
 	$(RUN) pytest tests/e2e

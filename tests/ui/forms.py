@@ -82,6 +82,10 @@ class Form(ABC):
         """Choose from a list."""
 
     @abstractmethod
+    def label_of(self, control: WebElement) -> WebElement:
+        """Return the label beside a field."""
+
+    @abstractmethod
     def help_of(self, control: WebElement) -> str:
         """Return the text under a field."""
 
@@ -107,9 +111,8 @@ class Form(ABC):
     def shown(self, name: str) -> Shown:
         """Return what is shown of a field."""
         control = self.control(name)
-        label = self.one(f"label[for='{control.get_attribute('id')}']")
         return Shown(
-            label=(label.get_attribute("textContent") or "").strip(),
+            label=(self.label_of(control).get_attribute("textContent") or "").strip(),
             value=self.value(name),
             placeholder=control.get_attribute("placeholder") or "",
             help=self.help_of(control),
@@ -180,6 +183,9 @@ class FormOfAirflow2(Form):
         script = "$(document.getElementById(arguments[0])).val(arguments[1]).trigger('change')"
         self.wait(lambda: self.all(f"#s2id_{element_id}"), f"the list {element_id}")
         self.browser.execute_script(script, element_id, choice)
+
+    def label_of(self, control: WebElement) -> WebElement:
+        return self.one(f"label[for='{control.get_attribute('id')}']")
 
     def pictures(self) -> dict[str, bytes]:
         return {"": self.one("form#model_form").screenshot_as_png}
@@ -269,12 +275,23 @@ class FormOfAirflow3(Form):
 
     def settled(self) -> None:
         """Wait until nothing moves any more."""
-        script = "return document.getAnimations().every(a => a.playState !== 'running')"
-        self.wait(lambda: self.browser.execute_script(script), "the page to come to rest")
+        seen: list[dict[str, int]] = []
+
+        def rests() -> bool:
+            seen.append(self.one("[role=dialog]").rect)
+            return len(seen) > 3 and seen[-1] == seen[-2] == seen[-3]
+
+        self.wait(rests, "the dialog to come to rest")
 
     def help_of(self, control: WebElement) -> str:
-        row = control.find_element(By.XPATH, "ancestor::*[@data-part='root' and @data-scope='field'][1]")
-        return " ".join(each.text for each in row.find_elements(By.CSS_SELECTOR, "[data-part=helper-text]"))
+        texts = self._row_of(control).find_elements(By.CSS_SELECTOR, "[data-part=helper-text]")
+        return " ".join(each.text for each in texts)
+
+    def label_of(self, control: WebElement) -> WebElement:
+        return self._row_of(control).find_element(By.CSS_SELECTOR, "label")
+
+    def _row_of(self, control: WebElement) -> WebElement:
+        return control.find_element(By.XPATH, "ancestor::*[@data-part='root' and @data-scope='field'][1]")
 
     def save(self) -> None:
         self.button("Save").click()

@@ -27,7 +27,7 @@ def values(vendor, simulator):
     return {name: connection[name] for name in ("host", "login", "password") if connection[name]}
 
 
-def tested(form: Form, airflow: LocalAirflow, conn_id: str, conn_type: str, password: str) -> str:
+def press_test(form: Form, airflow: LocalAirflow, conn_id: str, conn_type: str, password: str) -> str:
     told = form.test(conn_id, password)
     if "Bad Request" in told:
         # Airflow 3.3.1 and 3.3.2 take the port 0 that their own page sends for a change of the address.
@@ -69,7 +69,7 @@ def test_a_connection_is_saved_reopened_and_tested(form: Form, vendor, values, a
         name: value for name, value in values.items() if name != "password"
     }
     assert form.value("password") in {"", "***"}
-    told = tested(form, airflow, conn_id, vendor.conn_type, secret)
+    told = press_test(form, airflow, conn_id, vendor.conn_type, secret)
     assert "Connected to " in told
     assert secret not in form.browser.page_source
 
@@ -93,7 +93,7 @@ def test_a_wrong_secret_is_told_with_where_to_find_the_right_one(form: Form, ven
     form.fill({**values, "password": "of-yesterday"})
     form.save()
     form.reopen(conn_id, vendor.conn_type)
-    told = tested(form, airflow, conn_id, vendor.conn_type, "of-yesterday")
+    told = press_test(form, airflow, conn_id, vendor.conn_type, "of-yesterday")
     field = next(field for field in vendor.fields if field.name == "password")
     assert "Check the credentials in this connection." in told
     assert f"{field.label}: {field.help}" in told
