@@ -5,10 +5,16 @@ PYTHON ?= python3
 VENV ?= .venv
 CONSTRAINTS ?= constraints.txt
 
+# The last Airflow 2, whose forms are drawn in another way, with what there was to depend on in its days.
+VENV_2 ?= $(VENV)-airflow-2
+AIRFLOW_2 = apache-airflow==2.11.2
+AIRFLOW_2_DAY = 2026-03-20
+
 STAMP = $(VENV)/.installed
+STAMP_2 = $(VENV_2)/.installed
 RUN = $(VENV)/bin/python -m
 
-.PHONY: help test check format docs e2e ui-test pictures demo clean
+.PHONY: help test check format docs e2e ui-test ui-tests pictures demo clean
 .DEFAULT_GOAL = help
 
 help:
@@ -25,11 +31,19 @@ help:
 $(STAMP): pyproject.toml $(CONSTRAINTS)
 	@echo "Installing Airflow and the provider into $(VENV), which takes a minute or two ..."
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) -e '.[test,check]'
+	$(RUN) pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) -e '.[test,check,ui]'
+	@touch $@
+
+$(STAMP_2): pyproject.toml
+	@echo "Installing Airflow 2 and the provider into $(VENV_2) ..."
+	$(PYTHON) -m venv $(VENV_2)
+	$(VENV_2)/bin/python -m pip install --quiet --disable-pip-version-check uv
+	$(VENV_2)/bin/uv pip install --quiet --python $(VENV_2)/bin/python --exclude-newer $(AIRFLOW_2_DAY) \
+		'$(AIRFLOW_2)' -e '.[test,ui]'
 	@touch $@
 
 test: $(STAMP)
-	$(RUN) pytest --ignore=tests/e2e
+	$(RUN) pytest --ignore=tests/e2e --ignore=tests/ui
 
 check: $(STAMP)
 	$(RUN) ruff check
@@ -46,8 +60,19 @@ docs: $(STAMP)
 e2e: $(STAMP)
 	$(RUN) pytest tests/e2e
 
+ui-test:
+	@if why=$$(scripts/chromium.sh); then $(MAKE) --no-print-directory ui-tests; else echo "SKIPPED: $$why"; fi
+
+ui-tests: $(STAMP) $(STAMP_2)
+	$(RUN) pytest tests/ui
+	$(VENV_2)/bin/python -m pytest tests/ui
+
+pictures: $(STAMP)
+	PICTURES=docs/images $(RUN) pytest tests/ui -k shows
+	$(MAKE) --no-print-directory docs
+
 demo: $(STAMP)
 	@$(VENV)/bin/python scripts/demo.py $(if $(KEEP),--keep)
 
 clean:
-	rm -rf $(VENV) .demo .e2e .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf $(VENV) $(VENV_2) .demo .e2e .ui .mypy_cache .pytest_cache .ruff_cache build dist

@@ -6,7 +6,8 @@ Airflow from 3.2 on reads only the provider metadata, everything before reads on
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 from airflow_provider_bulkjobs.vendors.account import STANDARD_FIELDS, Field
@@ -54,29 +55,42 @@ def form_widgets(fields: Iterable[Field], *, drawn: bool = False) -> dict[str, A
 
     Plain wtforms: where Flask AppBuilder is missing, importing its widgets would lose labels and fields alike.
 
-    :param drawn: the form is drawn from the fields themselves, as in Airflow 2. Airflow 3 only reads what they say, and
-        of no other kind than it knows: there ``any_of`` is what makes a list of choices.
+    :param drawn: the form is drawn from these fields, as in Airflow 2; Airflow 3 only reads what they say.
     """
     return {field.name: _form_widget(field, drawn=drawn) for field in fields if not field.is_standard}
 
 
 def _form_widget(field: Field, *, drawn: bool) -> Any:
-    from wtforms import SelectField, StringField
+    from wtforms import StringField
     from wtforms.validators import Optional, any_of
 
-    try:
-        from flask_appbuilder.fieldwidgets import BS3TextFieldWidget, Select2Widget
-    except ImportError:
-        text, select = {}, {}
-    else:
-        text, select = {"widget": BS3TextFieldWidget()}, {"widget": Select2Widget()}
-    about = {
-        "validators": [Optional(), *([any_of([*field.choices])] if field.choices else [])],
-        "description": field.help,
-        "default": None if field.default is None else str(field.default),
-    }
+    widget = None
     if drawn and field.choices:
-        # All types share one form, and a field of another type is not sent along: that must be no invalid choice.
-        choices = [(choice, choice) for choice in field.choices]
-        return SelectField(field.label, choices=choices, validate_choice=False, **about, **select)
-    return StringField(field.label, **about, **text)
+        widget = _list_of(field.choices)
+    else:
+        with suppress(ImportError):
+            from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
+
+            widget = BS3TextFieldWidget()
+    return StringField(
+        field.label,
+        # Airflow 3 makes a list of the choices of any_of.
+        validators=[Optional(), *([any_of([*field.choices])] if field.choices else [])],
+        description=field.help,
+        default=None if field.default is None else str(field.default),
+        widget=widget,
+    )
+
+
+def _list_of(choices: Iterable[str]) -> Callable[..., Any]:
+    """Return what draws a field as a list. Airflow 2 takes no fields but those of text, so a SelectField is none."""
+
+    def draw(field: Any, **attributes: Any) -> Any:
+        from markupsafe import Markup
+        from wtforms.widgets import Select, html_params
+
+        options = "".join(Select.render_option(choice, choice, choice == field.data) for choice in choices)
+        attributes = {"id": field.id, **attributes, "class": "form-control", "name": field.name}
+        return Markup(f"<select {html_params(**attributes)}>{options}</select>")  # noqa: S704  (escaped by wtforms)
+
+    return draw

@@ -151,7 +151,8 @@ class FormOfAirflow2(Form):
         self.browser.get(f"{self.url}/connection/add")
         self.one("#conn_id").send_keys(conn_id)
         self._choose("conn_type", conn_type)
-        assert hook_name in self.one("#s2id_conn_type").text
+        title = self.one("#select2-conn_type-container").get_attribute("title")
+        assert title == hook_name
         self._type = conn_type
 
     def reopen(self, conn_id: str, conn_type: str) -> None:
@@ -161,12 +162,10 @@ class FormOfAirflow2(Form):
         self.wait(lambda: self.one("#conn_id").get_attribute("value") == conn_id, conn_id)
 
     def names(self) -> set[str]:
-        prefix = f"extra__{self._type}__"
-        controls = [
-            c for c in self.all("form#model_form .form-control") if c.find_element(By.XPATH, "../..").is_displayed()
-        ]
-        names = {(c.get_attribute("id") or "").removeprefix("s2id_") for c in controls}
-        return {name.removeprefix(prefix) for name in names} - {"conn_id", "conn_type", "description"}
+        rows = "//form[@id='model_form']//*[contains(@class, 'form-control')][@id]/../.."
+        shown = [row for row in self.browser.find_elements(By.XPATH, rows) if row.is_displayed()]
+        ids = {row.find_element(By.CSS_SELECTOR, ".form-control[id]").get_attribute("id") or "" for row in shown}
+        return {each.removeprefix(f"extra__{self._type}__") for each in ids} - {"conn_id", "conn_type", "description"}
 
     def control(self, name: str) -> WebElement:
         return self.one(f"#{name if name in STANDARD else f'extra__{self._type}__{name}'}")
@@ -181,7 +180,8 @@ class FormOfAirflow2(Form):
     def _choose(self, element_id: str, choice: str) -> None:
         # Select2 hides the list it stands for, and is told of changes by an event.
         script = "$(document.getElementById(arguments[0])).val(arguments[1]).trigger('change')"
-        self.wait(lambda: self.all(f"#s2id_{element_id}"), f"the list {element_id}")
+        self.wait(lambda: self.browser.execute_script("return document.readyState") == "complete", "the page's scripts")
+        self.one(f"#{element_id}")
         self.browser.execute_script(script, element_id, choice)
 
     def label_of(self, control: WebElement) -> WebElement:
