@@ -195,8 +195,9 @@ class FormOfAirflow2(Form):
         return " ".join(each.text for each in row.find_elements(By.CSS_SELECTOR, ".help-block"))
 
     def save(self) -> None:
+        page = self.browser.current_url
         self.button("Save").click()
-        self.wait(lambda: "/connection/list" in self.browser.current_url, "the list of connections")
+        self.wait(lambda: self.browser.current_url != page, "the form to be left, which it is not if anything is wrong")
 
     def test(self, conn_id: str, password: str) -> str:
         self.fill({"password": password})  # it tests what is typed, and never shows what is saved
