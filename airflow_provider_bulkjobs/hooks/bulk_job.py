@@ -49,7 +49,7 @@ class BulkJobHook(BaseHook):
         cls.default_conn_name = f"{vendor.conn_type}_default"
         # Airflow only looks for these two in the class itself, not in what it inherits.
         cls.get_connection_form_widgets = staticmethod(lambda: form_widgets(vendor.fields, drawn=HAS_FLASK_FORMS))
-        cls.get_ui_field_behaviour = staticmethod(lambda: form_behaviour(vendor.fields))
+        cls.get_ui_field_behaviour = staticmethod(lambda: form_behaviour(vendor.fields, drawn=HAS_FLASK_FORMS))
 
     def __init__(self, conn_id: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -165,7 +165,12 @@ class FormOfAirflow2(Form):
         rows = "//form[@id='model_form']//*[contains(@class, 'form-control')][@id]/../.."
         shown = [row for row in self.browser.find_elements(By.XPATH, rows) if row.is_displayed()]
         ids = {row.find_element(By.CSS_SELECTOR, ".form-control[id]").get_attribute("id") or "" for row in shown}
-        return {each.removeprefix(f"extra__{self._type}__") for each in ids} - {"conn_id", "conn_type", "description"}
+        return {each.removeprefix(f"extra__{self._type}__") for each in ids} - {
+            "conn_id",
+            "conn_type",
+            "description",
+            "extra",  # without it, the Test button fails
+        }
 
     def control(self, name: str) -> WebElement:
         return self.one(f"#{name if name in STANDARD else f'extra__{self._type}__{name}'}")
