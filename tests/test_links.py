@@ -117,6 +117,20 @@ def test_a_sensor_notes_the_page_down_and_logs_what_happens(
     assert -1 not in places
 
 
+def test_a_submit_without_a_wait_notes_the_page_down(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_MINE", json.dumps(sim.connection("sendgrid")))
+    operator = BulkJobOperator(
+        task_id="submit",
+        conn_id="mine",
+        operation="upsert",
+        records=[{"email": "ann@example.com"}],
+        wait_for_completion=False,
+    )
+    task_instance = TaskInstance()
+    assert operator.execute({"ti": task_instance}) == task_instance.pushed["job_ids"]
+    assert task_instance.pushed["vendor_page"] == "https://mc.sendgrid.com/contacts"
+
+
 def test_without_a_page_nothing_is_noted_down(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_MINE", json.dumps(sim.connection("activecampaign")))
     hook, task_instance = HOOK_OF["activecampaign"]("mine"), TaskInstance()

@@ -16,6 +16,7 @@ from airflow_provider_bulkjobs.arguments import (
     read_expected_items,
 )
 from airflow_provider_bulkjobs.failures import JobFailedError, JobGoneError, SubmitBrokenOffError
+from airflow_provider_bulkjobs.links import note_page
 from airflow_provider_bulkjobs.operators.cancel import BulkJobCancelOperator
 from airflow_provider_bulkjobs.operators.ledger import TaskLedger
 from airflow_provider_bulkjobs.operators.results import BulkJobResultsOperator
@@ -122,6 +123,8 @@ class BulkJobOperator(JobWaiter):
         self._submitted, self._rejected = submission.spool.items, submission.invalid
         with _forgotten_when_judged(ledger):
             if not self.wait_for_completion:
+                if (hook := self._hook) and (page := note_page(context, hook, hook.job_kind(self.job_kind))):
+                    self.log.info("%s shows such jobs at %s", hook.vendor.label, page)
                 return self.job_id
             if not self.job_id:
                 return self._counted(nothing(submission.vendor, self.conn_id, submission.kind))
