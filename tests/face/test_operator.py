@@ -1020,7 +1020,7 @@ def test_a_kill_during_the_wait_stops_what_is_not_over(cancel_on_kill, sim, acco
 
 def test_a_kill_between_the_submit_and_the_wait_stops_what_was_submitted(sim, account, long_jobs):
     class Killed(BulkJobOperator):
-        def _start(self):
+        def _start(self, context):
             self.on_kill()
             raise WorkerDiedError
 
