@@ -106,7 +106,7 @@ class SendGrid(Vendor):
         answer = yield Request("GET", "/v3/scopes")
         scopes = [str(scope) for scope in listed(answer.json.get("scopes"))]
         where = f"region {account['region']!r}" if not account.host else "the host of the connection"
-        if not any("marketing" in scope for scope in scopes):
+        if scopes and not any("marketing" in scope for scope in scopes):  # none at all is no list that could be trusted
             raise PermissionDeniedError(
                 f"SendGrid knows the key, but of its {len(scopes)} scopes none is for Marketing."
             )
