@@ -6,10 +6,16 @@ VENV ?= .venv
 TOOLS ?= .nox-tools
 CONSTRAINTS ?= constraints.txt
 
+# The last Airflow 2, whose forms are drawn in another way, with what there was to depend on in its days.
+VENV_2 ?= $(VENV)-airflow-2
+AIRFLOW_2 = apache-airflow==2.11.2
+AIRFLOW_2_DAY = 2026-03-20
+
 STAMP = $(VENV)/.installed
+STAMP_2 = $(VENV_2)/.installed
 RUN = $(VENV)/bin/python -m
 
-.PHONY: help test check format e2e demo matrix corners constraints clean
+.PHONY: help test check format docs e2e ui-test ui-tests pictures demo matrix corners constraints clean
 .DEFAULT_GOAL = help
 
 help:
@@ -18,6 +24,8 @@ help:
 	@echo "make e2e     the sensor in a real Airflow, against the simulator"
 	@echo "make demo    all example pipelines in a real Airflow; KEEP=1 leaves its pages up"
 	@echo "make matrix  the built wheel on every Airflow and Python; make corners does the outermost of them"
+	@echo "make ui-test the connection forms in a browser, on Airflow 3.3 and 2.11"
+	@echo "make docs    write the vendors' pages anew; make pictures takes those of the forms"
 	@echo "make format  let ruff put the code in order"
 	@echo "make clean   remove what all of these have made"
 	@echo "PYTHON=python3.12 chooses the interpreter, VENV=folder the environment, CONSTRAINTS= the newest packages"
@@ -25,11 +33,19 @@ help:
 $(STAMP): pyproject.toml $(CONSTRAINTS)
 	@echo "Installing Airflow and the provider into $(VENV), which takes a minute or two ..."
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) -e '.[test,check]'
+	$(RUN) pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) -e '.[test,check,ui]'
+	@touch $@
+
+$(STAMP_2): pyproject.toml
+	@echo "Installing Airflow 2 and the provider into $(VENV_2) ..."
+	$(PYTHON) -m venv $(VENV_2)
+	$(VENV_2)/bin/python -m pip install --quiet --disable-pip-version-check uv
+	$(VENV_2)/bin/uv pip install --quiet --python $(VENV_2)/bin/python --exclude-newer $(AIRFLOW_2_DAY) \
+		'$(AIRFLOW_2)' -e '.[test,ui]'
 	@touch $@
 
 test: $(STAMP)
-	$(RUN) pytest --ignore=tests/e2e --ignore=tests/matrix
+	$(RUN) pytest --ignore=tests/e2e --ignore=tests/ui --ignore=tests/matrix
 
 check: $(STAMP)
 	$(RUN) ruff check
@@ -40,8 +56,22 @@ format: $(STAMP)
 	$(RUN) ruff check --fix
 	$(RUN) ruff format
 
+docs: $(STAMP)
+	$(VENV)/bin/python scripts/vendor_docs.py
+
 e2e: $(STAMP)
 	$(RUN) pytest tests/e2e
+
+ui-test:
+	@if why=$$(scripts/chromium.sh); then $(MAKE) --no-print-directory ui-tests; else echo "SKIPPED: $$why"; fi
+
+ui-tests: $(STAMP) $(STAMP_2)
+	$(RUN) pytest tests/ui
+	$(VENV_2)/bin/python -m pytest tests/ui
+
+pictures: $(STAMP)
+	PICTURES=docs/images $(RUN) pytest tests/ui -k shows
+	$(MAKE) --no-print-directory docs
 
 demo: $(STAMP)
 	@$(VENV)/bin/python scripts/demo.py $(if $(KEEP),--keep)
@@ -64,4 +94,4 @@ constraints: $(TOOLS)/.installed
 	$(NOX) --session constraints
 
 clean:
-	rm -rf $(VENV) $(TOOLS) .nox .demo .e2e .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf $(VENV) $(VENV_2) $(TOOLS) .nox .demo .e2e .ui .mypy_cache .pytest_cache .ruff_cache build dist

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from functools import cache
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import (
@@ -14,6 +15,7 @@ from airflow.providers.common.compat.sdk import (
     AirflowTaskTimeout,
     BaseHook,
     BaseOperator,
+    BaseOperatorLink,
     BaseSensorOperator,
     Connection,
     PokeReturnValue,
@@ -26,7 +28,11 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.compat.sdk import Context
 
+# Airflow 2 draws connection forms with Flask AppBuilder; later ones only look into them for what to draw.
+HAS_FLASK_FORMS = find_spec("airflow.www") is not None
+
 __all__ = [
+    "HAS_FLASK_FORMS",
     "AirflowFailException",
     "AirflowNotFoundException",
     "AirflowSensorTimeout",
@@ -34,6 +40,7 @@ __all__ = [
     "AirflowTaskTimeout",
     "BaseHook",
     "BaseOperator",
+    "BaseOperatorLink",
     "BaseSensorOperator",
     "Connection",
     "PokeReturnValue",
@@ -44,6 +51,7 @@ __all__ = [
     "load_stats",
     "reschedule",
     "task_state",
+    "xcom_value",
 ]
 
 
@@ -112,3 +120,10 @@ def first_poke_at(context: Context) -> datetime | None:
 def task_state(context: Context) -> Any:
     """Return the store whose values outlive a try of the task, or ``None`` before Airflow 3.3."""
     return context.get("task_state_store")
+
+
+def xcom_value(ti_key: Any, key: str) -> Any:
+    """Return what a task instance has pushed under a key, or ``None``."""
+    from airflow.providers.common.compat.sdk import XCom
+
+    return XCom.get_value(ti_key=ti_key, key=key)

@@ -34,6 +34,7 @@ def get_provider_info() -> dict[str, Any]:
         "triggers": [
             {"integration-name": v.label, "python-modules": [f"{PACKAGE}.triggers.bulk_job"]} for v in VENDORS
         ],
+        "extra-links": [f"{PACKAGE}.links.VendorPageLink"],
         "connection-types": [
             {
                 "connection-type": vendor.conn_type,

@@ -160,8 +160,9 @@ class Wait:
         self._changed = False
         states = Counter(job.vendor_state if job else "not known yet" for job in self._jobs.values())
         words = ", ".join(f"{number} {state}" if len(self._jobs) > 1 else state for state, number in states.items())
+        since = f"{max(time.time() - self.started_at, 0):.0f} s after the wait began"
         if len(self._jobs) == 1:
-            return f"{self.name()}: {words}"
+            return f"{self.name()}: {words}, {since}"
         done = len(self._jobs) - len(self.unfinished)
         how = "running" if self.unfinished else "finished"
-        return f"{self.name()}: {how}, {done} of {len(self._jobs)} jobs done ({words})"
+        return f"{self.name()}: {how}, {done} of {len(self._jobs)} jobs done ({words}), {since}"

@@ -9,7 +9,7 @@ import shutil
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from os import environ, pathsep
@@ -29,6 +29,7 @@ SETTINGS = {
     "CORE__PARALLELISM": "4",
     "CORE__FERNET_KEY": "",  # so that the tests can read what is in the database
     "CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",  # it only listens to this machine
+    "CORE__TEST_CONNECTION": "Enabled",
     "API__MAXIMUM_PAGE_LIMIT": "1000",
     "USAGE_DATA_COLLECTION__ENABLED": "False",
     # A trigger moves to another triggerer when its own has not been heard of for three seconds.
@@ -112,10 +113,16 @@ class LocalAirflow:
     :param home: its folder, which starts empty.
     :param dags: folders with DAGs, which are copied.
     :param connections: connections by id.
+    :param only: the components to start, by any Airflow's name for them; all, if none is named.
     """
 
     def __init__(
-        self, home: Path, dags: Iterable[Path], connections: dict[str, dict[str, Any]], processes: Processes
+        self,
+        home: Path,
+        dags: Iterable[Path],
+        connections: dict[str, dict[str, Any]],
+        processes: Processes,
+        only: Collection[str] = (),
     ) -> None:
         self.home = home
         self.processes = processes
@@ -123,6 +130,7 @@ class LocalAirflow:
         port, worker_logs, trigger_logs = _free_ports(3)
         self.url = f"http://127.0.0.1:{port}"
         self.flavour = flavour(port)
+        self._components = [name for name in self.flavour.components if not only or name in only]
         settings = SETTINGS | self.flavour.settings
         settings |= {
             "CORE__DAGS_FOLDER": str(home / "dags"),
@@ -147,7 +155,7 @@ class LocalAirflow:
             )
         (self.home / "webserver_config.py").write_text(self.flavour.config)
         self.processes.run("migrate", [AIRFLOW, "db", "migrate"], self.env)
-        for name in self.flavour.components:
+        for name in self._components:
             self.start_component(name)
         self.wait_until(self._is_healthy, 120, "Airflow to be healthy")
         if self.flavour.api == "/api/v2":
@@ -169,11 +177,11 @@ class LocalAirflow:
         body: dict[str, Any] = {"dag_run_id": run_id, "conf": conf or {}}
         if self.flavour.api == "/api/v2":
             body["logical_date"] = None
-        self._ask("POST", f"/dags/{dag_id}/dagRuns", json=body)
+        self.ask("POST", f"/dags/{dag_id}/dagRuns", json=body)
 
     def tasks(self, run_id: str | None = None) -> list[Task]:
         """Return all tasks of the runs of that name, of any DAG; of all runs, if none is named."""
-        answer = self._ask("GET", "/dags/~/dagRuns/~/taskInstances?limit=1000")
+        answer = self.ask("GET", "/dags/~/dagRuns/~/taskInstances?limit=1000")
         return [
             Task(ti["dag_id"], ti["dag_run_id"], ti["task_id"], ti["map_index"], ti["state"] or "none", ti["duration"])
             for ti in answer["task_instances"]
@@ -182,7 +190,7 @@ class LocalAirflow:
 
     def is_over(self, run_id: str) -> bool:
         """Tell whether all runs of that name have come to an end."""
-        runs = self._ask("GET", "/dags/~/dagRuns?limit=1000")["dag_runs"]
+        runs = self.ask("GET", "/dags/~/dagRuns?limit=1000")["dag_runs"]
         return all(run["state"] in FINAL for run in runs if run["dag_run_id"] == run_id)
 
     def watch(self, run_id: str, seconds: float) -> Iterator[Task]:
@@ -208,7 +216,7 @@ class LocalAirflow:
     def xcom(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1, key: str = "return_value") -> Any:
         """Return what a task returned, or pushed."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
-        return self._ask("GET", f"{path}?map_index={map_index}&stringify=false")["value"]
+        return self.ask("GET", f"{path}?map_index={map_index}&stringify=false")["value"]
 
     def task_log(self, dag_id: str, run_id: str, task_id: str, where: str = "") -> str:
         """Return what a task has logged in all its copies: on the "worker", in the "trigger", or anywhere."""
@@ -225,7 +233,8 @@ class LocalAirflow:
                 raise TimeoutError(f"waited {seconds:.0f} s for {what}")
             time.sleep(0.3)
 
-    def _ask(self, method: str, path: str, **how: Any) -> Any:
+    def ask(self, method: str, path: str, **how: Any) -> Any:
+        """Ask the REST API."""
         answer = self._http.request(method, f"{self.url}{self.flavour.api}{path}", timeout=30, **how)
         if not answer.ok:
             raise RuntimeError(f"Airflow answered {answer.status_code} to {method} {path}: {answer.text[:500]}")
@@ -236,13 +245,13 @@ class LocalAirflow:
             health = self._http.get(f"{self.url}{self.flavour.health}", timeout=10).json()
         except (requests.RequestException, ValueError):
             return False
-        parts = [name.replace("-", "_") for name in self.flavour.components if name in {"scheduler", "triggerer"}]
+        parts = [name.replace("-", "_") for name in self._components if name in {"scheduler", "triggerer"}]
         return all(health[name]["status"] == "healthy" for name in parts)
 
     def _dag_files(self) -> set[str]:
-        if errors := self._ask("GET", "/importErrors")["import_errors"]:
+        if errors := self.ask("GET", "/importErrors")["import_errors"]:
             raise RuntimeError("\n".join(error["stack_trace"] for error in errors))
-        return {Path(dag["fileloc"]).stem for dag in self._ask("GET", "/dags?limit=1000")["dags"]}
+        return {Path(dag["fileloc"]).stem for dag in self.ask("GET", "/dags?limit=1000")["dags"]}
 
 
 def _free_ports(number: int) -> list[int]:

@@ -9,6 +9,7 @@ import sys
 import textwrap
 import tomllib
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import jsonschema
 import pytest
 
 from airflow_provider_bulkjobs import simulator
-from airflow_provider_bulkjobs._airflow import BaseHook
+from airflow_provider_bulkjobs._airflow import HAS_FLASK_FORMS, BaseHook, BaseOperatorLink
 from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS, BulkJobHook, hook_for
 from airflow_provider_bulkjobs.hooks.connection_form import form_behaviour, form_fields
 from airflow_provider_bulkjobs.provider import get_provider_info
@@ -69,13 +70,14 @@ def dotted_paths() -> Iterator[str]:
             yield from each["python-modules"]
     for each in INFO["connection-types"]:
         yield each["hook-class-name"]
+    yield from INFO["extra-links"]
 
 
 @pytest.mark.parametrize("path", sorted(set(dotted_paths())))
 def test_every_path_leads_somewhere(path: str) -> None:
     module, _, name = path.rpartition(".")
     if name[0].isupper():
-        assert issubclass(getattr(importlib.import_module(module), name), BaseHook)
+        assert issubclass(getattr(importlib.import_module(module), name), BaseHook | BaseOperatorLink)
     else:
         assert importlib.import_module(path).__name__ == path
 
@@ -125,16 +127,66 @@ def test_both_forms_have_the_same_fields(conn_type: str) -> None:
     for name, widget in widgets.items():
         label, description = widget.args[0], widget.kwargs["description"]
         assert (label, description) == (fields[name]["label"], fields[name]["description"])
-        default = fields[name]["schema"].get("default")
-        assert widget.kwargs["default"] == (None if default is None else str(default))
+        schema = fields[name]["schema"]
+        default, choices = schema.get("default"), schema.get("enum", [])
+        assert [list(v.values) for v in widget.kwargs["validators"] if hasattr(v, "values")] == (
+            [choices] if choices else []
+        )
+        drawn = getattr(widget.kwargs["widget"], "__name__", "")
+        assert (drawn == "draw") == (HAS_FLASK_FORMS and bool(choices))
+        assert default is None or widget.kwargs["default"] == str(default)
 
 
 @pytest.mark.parametrize("conn_type", CONNECTION_TYPES)
 def test_both_forms_behave_the_same(conn_type: str) -> None:
     behaviour = HOOK_OF[conn_type].get_ui_field_behaviour()
     metadata = dict(CONNECTION_TYPES[conn_type]["ui-field-behaviour"])
-    assert behaviour == {"hidden_fields": metadata.pop("hidden-fields"), **metadata}
+    hidden = [name for name in metadata.pop("hidden-fields") if not (HAS_FLASK_FORMS and name == "extra")]
+    assert behaviour == {"hidden_fields": hidden, **metadata}
     jsonschema.validate(behaviour, airflow_schema("customized_form_field_behaviours.schema.json"))
+
+
+SHOWN = """
+import json, warnings
+warnings.simplefilter("ignore")
+shown = {}
+try:
+    from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
+except ImportError:
+    from airflow.providers_manager import ProvidersManager
+    for conn_type, how in ProvidersManager().field_behaviours.items():
+        hints = how.get("placeholders", {})
+        shown[conn_type] = {name: [label, hints.get(name), []] for name, label in how["relabeling"].items()}
+    for key, info in ProvidersManager().connection_form_widgets.items():
+        _, conn_type, name = key.split("__", 2)
+        field = info.field.kwargs
+        choices = [choice for each in field.get("validators", []) for choice in getattr(each, "values", [])]
+        shown.setdefault(conn_type, {})[name] = [info.field.args[0], field.get("description"), choices]
+else:
+    for meta in HookMetaService.hook_meta_data():
+        told = meta.model_dump()
+        standard = {name: field for name, field in (told["standard_fields"] or {}).items() if field and field["title"]}
+        shown[told["connection_type"]] = {
+            **{name: [field["title"], field["placeholder"], []] for name, field in standard.items()},
+            **{
+                name: [field["schema"]["title"], field["description"], field["schema"].get("enum") or []]
+                for name, field in (told["extra_fields"] or {}).items()
+            },
+        }
+print(json.dumps(shown, default=str))
+"""
+
+
+def test_airflow_itself_shows_the_declared_forms() -> None:
+    if not HAS_FLASK_FORMS and version("apache-airflow").startswith("3.0."):
+        pytest.importorskip("wtforms", reason="Airflow 3.0 draws no forms without it")
+    shown = in_fresh_python(SHOWN)
+    for vendor in VENDORS:
+        hints = form_behaviour(vendor.fields)["placeholders"]
+        assert shown[vendor.conn_type] == {
+            field.name: [field.label, hints.get(field.name) if field.is_standard else field.help, [*field.choices]]
+            for field in vendor.fields
+        }
 
 
 @pytest.mark.parametrize("vendor", VENDORS, ids=lambda vendor: vendor.conn_type)

@@ -6,15 +6,11 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from airflow_provider_bulkjobs._airflow import AirflowNotFoundException, BaseHook, get_connection_async
+from airflow_provider_bulkjobs._airflow import HAS_FLASK_FORMS, AirflowNotFoundException, BaseHook, get_connection_async
 from airflow_provider_bulkjobs.arguments import read_job_id
-from airflow_provider_bulkjobs.errors import (
-    BadArgumentError,
-    BadConnectionError,
-    BulkJobError,
-)
+from airflow_provider_bulkjobs.errors import BadArgumentError, BadConnectionError
+from airflow_provider_bulkjobs.hooks.connection_check import ask, explain
 from airflow_provider_bulkjobs.hooks.connection_form import form_behaviour, form_widgets
-from airflow_provider_bulkjobs.redact import redact
 from airflow_provider_bulkjobs.vendors import VENDORS
 from airflow_provider_bulkjobs.vendors.account import Account, read_account, read_extra
 
@@ -52,8 +48,8 @@ class BulkJobHook(BaseHook):
         cls.hook_name = vendor.label
         cls.default_conn_name = f"{vendor.conn_type}_default"
         # Airflow only looks for these two in the class itself, not in what it inherits.
-        cls.get_connection_form_widgets = staticmethod(lambda: form_widgets(vendor.fields))
-        cls.get_ui_field_behaviour = staticmethod(lambda: form_behaviour(vendor.fields))
+        cls.get_connection_form_widgets = staticmethod(lambda: form_widgets(vendor.fields, drawn=HAS_FLASK_FORMS))
+        cls.get_ui_field_behaviour = staticmethod(lambda: form_behaviour(vendor.fields, drawn=HAS_FLASK_FORMS))
 
     def __init__(self, conn_id: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -123,13 +119,13 @@ class BulkJobHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Ask the cheapest question that needs the credentials; say in a sentence how that went."""
-        from airflow_provider_bulkjobs.http.patience import IMPATIENT
-
         try:
-            told = self.driver.run(lambda: self.vendor.check(self.account), IMPATIENT)
-        except BulkJobError as error:
-            return False, str(error)
-        return True, redact(told, self.account.secrets)
+            return True, ask(self.vendor, self.account, self.driver)
+        except Exception as error:  # noqa: BLE001  (whatever it is, the form must say something)
+            return False, explain(self.vendor, self.conn_id, error)
+        finally:
+            if driver := self.__dict__.pop("driver", None):
+                driver.close()
 
     def job_kind(self, name: str | None) -> JobKind:
         """Return the vendor's job kind of that name, or its default one.

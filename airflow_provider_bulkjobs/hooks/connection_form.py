@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The connection form, in the two declarations Airflow wants, from a vendor's one list of fields.
 
-Airflow 3.3 reads only the provider metadata, everything before reads only the hook's methods.
+Airflow from 3.2 on reads only the provider metadata, everything before reads only the hook's methods.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 from airflow_provider_bulkjobs.vendors.account import STANDARD_FIELDS, Field
@@ -15,17 +16,25 @@ from airflow_provider_bulkjobs.vendors.account import STANDARD_FIELDS, Field
 UNUSED_FIELDS = ("port", "schema", "extra")
 
 
-def form_behaviour(fields: Iterable[Field], *, hidden: str = "hidden_fields") -> dict[str, Any]:
+def form_behaviour(fields: Iterable[Field], *, hidden: str = "hidden_fields", drawn: bool = False) -> dict[str, Any]:
     """Return which standard fields are shown, and how they are labelled.
 
     :param hidden: the key for the hidden fields: the methods spell it with an underscore, the metadata with a hyphen.
+    :param drawn: for Airflow 2, whose Test button fails, for every type, on a page that was loaded without an "extra".
     """
     used = {field.name: field for field in fields if field.is_standard}
     return {
-        hidden: [*UNUSED_FIELDS, *(name for name in STANDARD_FIELDS if name not in used)],
+        hidden: [
+            name for name in (*UNUSED_FIELDS, *STANDARD_FIELDS) if name not in used and not (drawn and name == "extra")
+        ],
         "relabeling": {name: field.label for name, field in used.items()},
-        "placeholders": {name: field.placeholder for name, field in used.items() if field.placeholder},
+        "placeholders": {name: _hint(field) for name, field in used.items() if field.placeholder},
     }
+
+
+def _hint(field: Field) -> str:
+    # Airflow shows the help of extra fields alone, so its own fields say in their placeholders where to look.
+    return f"{field.placeholder} ({field.where})" if field.where else field.placeholder
 
 
 def form_fields(fields: Iterable[Field]) -> dict[str, Any]:
@@ -44,28 +53,47 @@ def _form_field(field: Field) -> dict[str, Any]:
     return {"label": field.label, "schema": schema, "description": field.help}
 
 
-def form_widgets(fields: Iterable[Field]) -> dict[str, Any]:
-    """Return the extra fields as the form fields of Airflow up to 3.2.
+def form_widgets(fields: Iterable[Field], *, drawn: bool = False) -> dict[str, Any]:
+    """Return the extra fields as the form fields of Airflow up to 3.1.
 
     Plain wtforms: where Flask AppBuilder is missing, importing its widgets would lose labels and fields alike.
+
+    :param drawn: the form is drawn from these fields, as in Airflow 2; Airflow 3 only reads what they say.
     """
+    return {field.name: _form_widget(field, drawn=drawn) for field in fields if not field.is_standard}
+
+
+def _form_widget(field: Field, *, drawn: bool) -> Any:
     from wtforms import StringField
     from wtforms.validators import Optional, any_of
 
-    try:
-        from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
-    except ImportError:
-        widget = {}
+    widget = None
+    if drawn and field.choices:
+        widget = _list_of(field.choices)
     else:
-        widget = {"widget": BS3TextFieldWidget()}
-    return {
-        field.name: StringField(
-            field.label,
-            validators=[Optional(), *([any_of([*field.choices])] if field.choices else [])],
-            description=field.help,
-            default=None if field.default is None else str(field.default),
-            **widget,
-        )
-        for field in fields
-        if not field.is_standard
-    }
+        with suppress(ImportError):
+            from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
+
+            widget = BS3TextFieldWidget()
+    return StringField(
+        field.label,
+        # Airflow 3 makes a list of the choices of any_of.
+        validators=[Optional(), *([any_of([*field.choices])] if field.choices else [])],
+        description=field.help,
+        default=None if field.default is None else str(field.default),
+        widget=widget,
+    )
+
+
+def _list_of(choices: Iterable[str]) -> Callable[..., Any]:
+    """Return what draws a field as a list. Airflow 2 takes no fields but those of text, so a SelectField is none."""
+
+    def draw(field: Any, **attributes: Any) -> Any:
+        from wtforms.widgets import Select, html_params
+        from wtforms.widgets.core import Markup
+
+        options = "".join(Select.render_option(choice, choice, choice == field.data) for choice in choices)
+        attributes = {"id": field.id, **attributes, "class": "form-control", "name": field.name}
+        return Markup(f"<select {html_params(**attributes)}>{options}</select>")
+
+    return draw

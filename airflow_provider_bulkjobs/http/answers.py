@@ -38,6 +38,13 @@ LARGEST_BODY = 16 * 1024 * 1024
 CONNECT_TIMEOUT = 10.0  # seconds
 TOTAL_TIMEOUT = 60.0  # seconds
 LAST_LOOK = 5.0  # seconds after the deadline in which a last question may still be answered
+# What libraries say when no answer came, and what it means.
+REASONS = (
+    (("NameResolution", "DNSError"), "there is no host of that name"),
+    (("refused",), "nothing listens there"),
+    (("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"), "it does not speak TLS: is its address http://…?"),
+    (("ProxyError",), "the proxy refused"),
+)
 EPOCH = 1_000_000_000  # a reset above this is a moment, below it a number of seconds
 LONGEST_PAUSE = 24 * 3600.0
 
@@ -186,4 +193,6 @@ def network_error(
     kind = AnswerLostError if lost else TransientError
     if timed_out:
         return kind(f"{where} did not answer in time")
-    return kind(f"{where} could not be reached, or broke off ({type(error).__name__})")
+    told = f"{type(error).__name__} {error}"
+    reason = next((reason for words, reason in REASONS if any(word in told for word in words)), type(error).__name__)
+    return kind(f"{where} could not be reached, or broke off ({reason})")

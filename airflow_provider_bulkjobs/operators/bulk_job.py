@@ -16,10 +16,12 @@ from airflow_provider_bulkjobs.arguments import (
     read_expected_items,
 )
 from airflow_provider_bulkjobs.failures import JobFailedError, JobGoneError, SubmitBrokenOffError
+from airflow_provider_bulkjobs.links import note_page
 from airflow_provider_bulkjobs.operators.cancel import BulkJobCancelOperator
 from airflow_provider_bulkjobs.operators.ledger import TaskLedger
 from airflow_provider_bulkjobs.operators.results import BulkJobResultsOperator
 from airflow_provider_bulkjobs.result import nothing, with_missing
+from airflow_provider_bulkjobs.sensors.telling import task_docs
 from airflow_provider_bulkjobs.sensors.waiting import DEFERRABLE, JobWaiter
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ class BulkJobOperator(JobWaiter):
     """
 
     template_fields: Sequence[str] = ("records", "options", "results_path", *JobWaiter.template_fields)
-    template_fields_renderers = {"options": "json"}  # noqa: RUF012  (as Airflow declares it)
+    template_fields_renderers = {"options": "json", "records": "json"}  # noqa: RUF012  (as Airflow declares it)
 
     def __init__(
         self,
@@ -77,6 +79,8 @@ class BulkJobOperator(JobWaiter):
         deferrable: bool = DEFERRABLE,
         **kwargs: Any,
     ) -> None:
+        does = "Submits `records` and waits for the" if wait_for_completion else "Submits `records` as"
+        kwargs.setdefault("doc_md", task_docs(does, conn_id, job_kind, allowed_failures))
         super().__init__(
             conn_id=conn_id,
             job_kind=job_kind,
@@ -119,6 +123,8 @@ class BulkJobOperator(JobWaiter):
         self._submitted, self._rejected = submission.spool.items, submission.invalid
         with _forgotten_when_judged(ledger):
             if not self.wait_for_completion:
+                if (hook := self._hook) and (page := note_page(context, hook, hook.job_kind(self.job_kind))):
+                    self.log.info("%s shows such jobs at %s", hook.vendor.label, page)
                 return self.job_id
             if not self.job_id:
                 return self._counted(nothing(submission.vendor, self.conn_id, submission.kind))

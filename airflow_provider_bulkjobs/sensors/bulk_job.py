@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from airflow_provider_bulkjobs.arguments import check_literal, read_job_ids
+from airflow_provider_bulkjobs.sensors.telling import task_docs
 from airflow_provider_bulkjobs.sensors.waiting import DEFERRABLE, JobWaiter
 
 
@@ -32,6 +33,7 @@ class BulkJobSensor(JobWaiter):
     """
 
     template_fields: Sequence[str] = ("job_id", *JobWaiter.template_fields)
+    template_fields_renderers = {"job_id": "json"}  # noqa: RUF012  (as Airflow declares it)
 
     def __init__(
         self,
@@ -45,6 +47,7 @@ class BulkJobSensor(JobWaiter):
         deferrable: bool = DEFERRABLE,
         **kwargs: Any,
     ) -> None:
+        kwargs.setdefault("doc_md", task_docs("Waits for", conn_id, job_kind, allowed_failures))
         super().__init__(
             conn_id=conn_id,
             job_kind=job_kind,

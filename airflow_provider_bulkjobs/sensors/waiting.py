@@ -31,8 +31,10 @@ from airflow_provider_bulkjobs.arguments import (
 )
 from airflow_provider_bulkjobs.failures import JobFailedError, JobGoneError
 from airflow_provider_bulkjobs.gate import judge
+from airflow_provider_bulkjobs.links import VendorPageLink, note_page
 from airflow_provider_bulkjobs.result import describe
 from airflow_provider_bulkjobs.sensors.asking import ask_about_all
+from airflow_provider_bulkjobs.sensors.telling import NEXT_STEPS, going_on, introduction, timed_out
 from airflow_provider_bulkjobs.wait import Wait
 
 if TYPE_CHECKING:
@@ -55,6 +57,7 @@ class JobWaiter(BaseSensorOperator):
     """
 
     template_fields: Sequence[str] = ("conn_id", "allowed_failures", "expected_items")
+    operator_extra_links = (VendorPageLink(),)
 
     job_id: Any
 
@@ -91,7 +94,7 @@ class JobWaiter(BaseSensorOperator):
         if not self.deferrable:
             return super().execute(context)
         with self._as_a_sensor_fails():
-            return self._poke_or_defer()
+            return self._poke_or_defer(context)
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:  # noqa: ARG002
         """Judge what the trigger has found out; return the result."""
@@ -101,7 +104,7 @@ class JobWaiter(BaseSensorOperator):
             try:
                 result = read_event(event)
             except DeadlinePassedError as error:
-                raise AirflowSensorTimeout(self._timed_out(str(error))) from error
+                raise AirflowSensorTimeout(timed_out(self.timeout, str(error))) from error
             except errors.JobVanishedError as error:
                 raise JobGoneError(str(error)) from error
             return self._pass(result)
@@ -110,10 +113,8 @@ class JobWaiter(BaseSensorOperator):
         """Ask about every job that has not finished yet."""
         from airflow_provider_bulkjobs.http.patience import Patience
 
-        hook, wait = self._start()
+        hook, wait = self._start(context)
         if self.reschedule:
-            if (first_poke := first_poke_at(context)) is not None:
-                wait.started_at = first_poke.timestamp()
             patience = Patience(longest_sleep=max(self.poke_interval, 60.0), report=self.log.warning)
         else:
             deadline = wait.started_at + self.timeout
@@ -125,13 +126,13 @@ class JobWaiter(BaseSensorOperator):
             self.log.warning("%s; asking again after that", error)
             later = error.seconds
         except errors.DeadlineReachedError as error:
-            raise AirflowSensorTimeout(self._timed_out(f"{wait.standing} ({error})")) from error
+            raise AirflowSensorTimeout(timed_out(self.timeout, f"{wait.standing} ({error})")) from error
         if not wait.unfinished:
             return PokeReturnValue(is_done=True, xcom_value=self._pass(wait.result))
         deadline = wait.started_at + self.timeout
         if time.time() > deadline:
             # BaseSensorOperator would say so a moment later, but from where never_fail does not reach.
-            raise AirflowSensorTimeout(self._timed_out(wait.standing))
+            raise AirflowSensorTimeout(timed_out(self.timeout, wait.standing))
         if later > self.poke_interval and not (self.silent_fail or self.never_fail):  # which would swallow it
             raise reschedule(min(time.time() + later, deadline))
         return PokeReturnValue(is_done=False)
@@ -153,7 +154,7 @@ class JobWaiter(BaseSensorOperator):
     def _open_jobs(self) -> list[str]:
         return self._wait.unfinished if self._wait else []
 
-    def _start(self) -> tuple[BulkJobHook, Wait]:
+    def _start(self, context: Context) -> tuple[BulkJobHook, Wait]:
         if self._hook and self._wait:
             return self._hook, self._wait
         from airflow_provider_bulkjobs.hooks.bulk_job import hook_for
@@ -173,15 +174,20 @@ class JobWaiter(BaseSensorOperator):
             job_ids=job_ids,
             started_at=self._started_at or time.time(),
         )
+        page = note_page(context, hook, kind)
+        if self.reschedule and (first_poke := first_poke_at(context)) is not None:
+            wait.started_at = first_poke.timestamp()
+        else:
+            self.log.info(introduction(wait, self.poke_interval, self.timeout, page))
         self._hook, self._wait = hook, wait
         return hook, wait
 
-    def _poke_or_defer(self) -> dict[str, Any]:
+    def _poke_or_defer(self, context: Context) -> dict[str, Any]:
         from airflow_provider_bulkjobs.http.patience import Patience
         from airflow_provider_bulkjobs.schedule import Schedule
         from airflow_provider_bulkjobs.triggers.bulk_job import BulkJobTrigger
 
-        hook, wait = self._start()
+        hook, wait = self._start(context)
         until = time.time() + FIRST_POLLS
         patience = Patience(failures=1, longest_sleep=1.0, remaining=lambda: until - time.time())
         try:
@@ -192,6 +198,8 @@ class JobWaiter(BaseSensorOperator):
             return self._pass(wait.result)
         max_wait = self.max_wait.total_seconds() if self.max_wait else None
         schedule = Schedule(self.poke_interval, self.exponential_backoff, max_wait)
+        first_poll_at = time.time() + max(schedule.wait_after(1), FLOOR, hook.driver.pause_left)
+        self.log.info(going_on(first_poll_at))
         deadline = wait.started_at + self.timeout
         raise TaskDeferred(
             trigger=BulkJobTrigger(
@@ -201,7 +209,7 @@ class JobWaiter(BaseSensorOperator):
                 job_kind=wait.kind.name,
                 started_at=wait.started_at,
                 deadline=deadline,
-                first_poll_at=time.time() + max(schedule.wait_after(1), FLOOR, hook.driver.pause_left),
+                first_poll_at=first_poll_at,
                 heard=wait.heard,
                 poke_interval=max(self.poke_interval, SHORTEST_INTERVAL),
                 exponential_backoff=self.exponential_backoff,
@@ -222,12 +230,9 @@ class JobWaiter(BaseSensorOperator):
         verdict = judge(result, read_allowed_failures(self.allowed_failures), read_expected_items(self.expected_items))
         told = describe(result)
         if not verdict.passed:
-            raise JobFailedError(f"{told}. The gate stays closed: {verdict.reason}.")
+            raise JobFailedError(f"{told}. The gate stays closed: {verdict.reason}. {NEXT_STEPS}")
         self.log.info("%s. The gate opens: %s.", told, verdict.reason)
         return result
-
-    def _timed_out(self, standing: str) -> str:
-        return f"Not finished within timeout={self.timeout:.0f} s. {standing}"
 
     @contextmanager
     def _as_a_sensor_fails(self) -> Iterator[None]:

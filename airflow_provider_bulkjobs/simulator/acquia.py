@@ -34,6 +34,9 @@ class Acquia(Vendor):
 
     name = "acquia"
     label = "Acquia Campaign Studio"
+    conn_type = "acquia_campaign_studio"
+    login = ACQUIA_USER
+    password = ACQUIA_PASSWORD
     credentials = (
         f"user {ACQUIA_USER}, password {ACQUIA_PASSWORD}; or OAuth2 client {ACQUIA_CLIENT_ID}, "
         f"secret {ACQUIA_CLIENT_SECRET}, token from /acquia/oauth/v2/token"
@@ -60,8 +63,12 @@ class Acquia(Vendor):
     # Credentials, errors, limits.
 
     def refusal(self, request: web.Request) -> web.Response | None:
-        """Ask for a password or for a token."""
+        """Ask for a password or for a token, if the API is switched on."""
         scheme, _, value = request.headers.get("Authorization", "").partition(" ")
+        if self.settings.acquia_api == "off":
+            return self.error(403, "API disabled. You need to enable the API in the API settings.")
+        if self.settings.acquia_api == "no_basic_auth" and scheme.lower() == "basic":
+            return self.error(403, "Basic Auth disabled. You need to enable HTTP basic auth in the API settings.")
         match scheme.lower():
             case "basic":
                 return None if value == BASIC else self.error(401, "Invalid username or password.")

@@ -26,6 +26,8 @@ class ActiveCampaign(Vendor):
 
     name = "activecampaign"
     label = "ActiveCampaign"
+    conn_type = "activecampaign"
+    password = ACTIVECAMPAIGN_KEY
     credentials = f"Api-Token: {ACTIVECAMPAIGN_KEY}"
     told_limit = PUBLISHED_LIMITS["activecampaign"]
     families = {  # noqa: RUF012 - a constant of the class

@@ -34,10 +34,12 @@ CODES = {
 
 
 class Intercom(Vendor):
-    """Intercom, as a workspace in the United States."""
+    """Intercom, as a workspace in the United States unless the settings say otherwise."""
 
     name = "intercom"
     label = "Intercom"
+    conn_type = "intercom"
+    password = INTERCOM_TOKEN
     credentials = f"Authorization: Bearer {INTERCOM_TOKEN}"
     told_limit = PUBLISHED_LIMITS["intercom"]
     families = {  # noqa: RUF012 - a constant of the class
@@ -98,7 +100,7 @@ class Intercom(Vendor):
             "secure": False,
             "identity_verification": False,
             "timezone": "UTC",
-            "region": "US",
+            "region": self.settings.intercom_region,
         }
         admin = {"type": "admin", "id": "1", "email": "ops@example.com", "name": "Ops Bot", "email_verified": True}
         return web.json_response(admin | {"app": app, "has_inbox_seat": False})

@@ -30,6 +30,10 @@ MOST_CONTACTS = 30_000
 MOST_BYTES = 6 * 1024 * 1024
 IDENTITIES = ("email", "phone_number_id", "external_id", "anonymous_id")
 IMPORTS_PATH = "/v3/marketing/contacts/imports"
+SCOPES = {
+    "marketing": ["marketing.read", "marketing.update", "user.account.read", "user.username.read"],
+    "mail": ["mail.send"],
+}
 RESERVED_FIELDS = {"_rf0_T": "first_name", "_rf1_T": "last_name", "_rf2_T": "email"}
 
 
@@ -38,6 +42,8 @@ class SendGrid(Vendor):
 
     name = "sendgrid"
     label = "Twilio SendGrid"
+    conn_type = "sendgrid"
+    password = SENDGRID_KEY
     credentials = f"Authorization: Bearer {SENDGRID_KEY}"
     told_limit = Limit(600, 60)  # the real numbers are published nowhere
     families = {  # noqa: RUF012 - a constant of the class
@@ -49,6 +55,7 @@ class SendGrid(Vendor):
     def routes(self) -> Iterable[Route]:
         """Return all calls; the files are beside them, as if on another host."""
         yield "GET", "/v3/scopes", self.scopes
+        yield "GET", "/v3/user/username", self.user_name
         yield "GET", "/v3/marketing/field_definitions", self.field_definitions
         yield "PUT", "/v3/marketing/contacts", self.upsert
         yield "DELETE", "/v3/marketing/contacts", self.delete
@@ -88,7 +95,11 @@ class SendGrid(Vendor):
 
     async def scopes(self, request: web.Request) -> web.Response:  # noqa: ARG002
         """Tell what the key may do."""
-        return web.json_response({"scopes": ["marketing.read", "marketing.update", "user.account.read"]})
+        return web.json_response({"scopes": SCOPES[self.settings.sendgrid_scopes]})
+
+    async def user_name(self, request: web.Request) -> web.Response:  # noqa: ARG002
+        """Tell whose key it is."""
+        return web.json_response({"username": "simulator", "user_id": 1})
 
     async def field_definitions(self, request: web.Request) -> web.Response:  # noqa: ARG002
         """Tell the ids of the fields that a CSV file can be mapped to."""

@@ -27,6 +27,9 @@ CHOICES = {
     "sendgrid_reset": ("epoch", "delta"),
     "sendgrid_errors_shape": ("list", "object"),
     "acquia_error_shape": ("new", "old"),
+    "acquia_api": ("on", "no_basic_auth", "off"),
+    "sendgrid_scopes": ("marketing", "mail"),
+    "intercom_region": ("US", "EU", "AU"),
     # The newest specification of Intercom misspells the key.
     "intercom_export_key": ("job_identifier", "job_identfier"),
 }
@@ -45,6 +48,9 @@ class Settings:
     sendgrid_reset: str = "epoch"
     sendgrid_errors_shape: str = "list"
     acquia_error_shape: str = "new"
+    acquia_api: str = "on"
+    sendgrid_scopes: str = "marketing"
+    intercom_region: str = "US"
     intercom_export_key: str = "job_identifier"
     limits: dict[str, Limit] = field(default_factory=dict)
 

@@ -79,6 +79,14 @@ class Simulator:
             raise ValueError(f"no vendor {vendor!r}; choose one of: {', '.join(self._world.vendors)}")
         return f"{self.url}/{vendor}"
 
+    def connection(self, conn_type: str) -> dict[str, Any]:
+        """Return a connection of a type that leads here, the way ``AIRFLOW_CONN_…`` has it in JSON."""
+        vendor = next((vendor for vendor in self._world.vendors.values() if vendor.conn_type == conn_type), None)
+        if vendor is None:
+            raise ValueError(f"no vendor of type {conn_type!r}")
+        host = self.url_of(vendor.name)
+        return {"conn_type": conn_type, "host": host, "login": vendor.login, "password": vendor.password}
+
     def state(self) -> dict[str, Any]:
         """Return what happened so far, by vendor."""
         return self._call(self._world.state)

@@ -38,6 +38,9 @@ class Vendor(ABC):
 
     name: ClassVar[str]
     label: ClassVar[str]
+    conn_type: ClassVar[str]  # of the connections that lead here
+    login: ClassVar[str | None] = None
+    password: ClassVar[str]
     credentials: ClassVar[str]  # one line for people
     families: ClassVar[Mapping[str, Family]]  # by job kind, the default first
     told_limit: ClassVar[Limit]  # what the headers say while nothing is enforced

@@ -23,7 +23,9 @@ class Field:
 
     :param name: ``host``, ``login`` or ``password``, or else the key in the connection's extra.
     :param label: what the vendor calls it.
-    :param help: where in the vendor's settings the value is found.
+    :param help: where in the vendor's settings the value is found, or what it means.
+    :param placeholder: an example.
+    :param where: the same as ``help`` in a few words: Airflow's own fields have no room for more.
     :param choices: the only values allowed; the form shows them as a list.
     :param default: what an empty field means.
     """
@@ -32,6 +34,7 @@ class Field:
     label: str
     help: str
     placeholder: str = ""
+    where: str = ""
     required: bool = False
     choices: tuple[str, ...] = ()
     default: str | float | None = None
@@ -58,6 +61,14 @@ class Account:
         """The host as scheme, address and path prefix, without a slash at its end."""
         host: str | None = self.values.get("host")
         return host
+
+    def host_without(self, *api_paths: str) -> str | None:
+        """The host without the API's own path: people paste the address with and without it.
+
+        :param api_paths: the paths, the longest first.
+        """
+        host = self.host or ""
+        return next((host.removesuffix(path) for path in api_paths if host.endswith(path)), host) or None
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from airflow_provider_bulkjobs.job import count
 from airflow_provider_bulkjobs.vendors import acquia_jobs as jobs
 from airflow_provider_bulkjobs.vendors.account import Account, Field
 from airflow_provider_bulkjobs.vendors.base import Conversation, JobKind, Request, Token, Vendor, listed, mapping
+from airflow_provider_bulkjobs.vendors.notes import Notes
 
 
 def fetch_token(account: Account) -> Conversation[Token]:
@@ -45,6 +46,7 @@ class AcquiaCampaignStudio(Vendor):
             "Instance URL",
             "The address you log in at. The API must be switched on: Configuration > API Settings.",
             placeholder="https://yourcompany.mautic.net",
+            where="where you log in",
             required=True,
         ),
         Field(
@@ -52,12 +54,15 @@ class AcquiaCampaignStudio(Vendor):
             "User name or client id",
             "basic: a Campaign Studio user. oauth2: the client id from Settings > API Credentials.",
             placeholder="api-bot",
+            where="a user, or Settings > API Credentials",
             required=True,
         ),
         Field(
             "password",
             "Password or client secret",
             "basic: the user's password. oauth2: the client secret from Settings > API Credentials.",
+            placeholder="1qa2ws3ed4rf",
+            where="the user's, or the client's own",
             required=True,
         ),
         Field(
@@ -76,6 +81,22 @@ class AcquiaCampaignStudio(Vendor):
             jobs.cancel_job,
             operations=jobs.OPERATIONS,
             results=jobs.job_results,
+            states=jobs.STATES,
+            page=lambda account: f"{jobs.base_url(account)}/s/contacts",
+        ),
+    )
+    notes = Notes(
+        permissions="The API must be switched on under Configuration > API Settings, and for auth_type basic also HTTP "
+        "basic auth; the role of the user or client needs access to the API and to contacts.",
+        limits=(
+            "So many requests an hour as the instance's settings say, told in headers once a limit is set.",
+            "A job can be asked about for 48 hours after it was made or worked on.",
+            "A Mautic that is not a Campaign Studio passes the connection test, and has no bulk jobs (404).",
+        ),
+        untold=(
+            "That a job failed: `completed` is said in any case, and the outcomes in its details are counted.",
+            "How many details there are: the pages are asked for until there are no more.",
+            "Which record of a submit an outcome belongs to, where the contact has no id yet.",
         ),
     )
 
@@ -99,10 +120,10 @@ class AcquiaCampaignStudio(Vendor):
         """Return the token request, with OAuth2."""
         return fetch_token(account) if account["auth_type"] == "oauth2" else None
 
-    def check(self, account: Account) -> Conversation[str]:  # noqa: ARG002
+    def check(self, account: Account) -> Conversation[str]:
         """Ask who the credentials belong to."""
         answer = yield Request("GET", "/api/users/self")
-        return f"Connected to Campaign Studio as user {answer.json.get('username')!r}."
+        return f"Connected to Campaign Studio as user {answer.json.get('username')!r} of {self.base_url(account)}."
 
     def error_text(self, body: Mapping[str, Any]) -> str | None:
         """Return the message of each error: ``errors`` in today's Mautic, ``error`` in older ones and in OAuth."""

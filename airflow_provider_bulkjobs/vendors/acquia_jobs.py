@@ -43,7 +43,7 @@ STATES = States(
 
 def base_url(account: Account) -> str:
     """Return the instance's root; people paste it with and without the API's path."""
-    return (account.host or "").removesuffix("/api")
+    return account.host_without("/api") or ""
 
 
 def next_page(account: Account, page: str) -> str:

@@ -7,6 +7,7 @@ https://developers.activecampaign.com/reference/rate-limits
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,6 +26,7 @@ from airflow_provider_bulkjobs.vendors.base import (
     mapping,
     path_segment,
 )
+from airflow_provider_bulkjobs.vendors.notes import Notes
 from airflow_provider_bulkjobs.vendors.operation import (
     Operation,
     Option,
@@ -41,6 +43,7 @@ DOCS_URL = "https://developers.activecampaign.com/reference/bulk-import-status-i
 SUBMIT_PATH = "/api/3/import/bulk_import"
 ON_CONTACTS = ("exclude_automations",)  # the vendor's example has it in each contact
 IMPORT_PAUSE = 60.0  # seconds; imports are counted by the minute
+ACCOUNT = re.compile(r"https://([\w-]+)\.(?:api-us\d+|activehosted)\.com(?:/|$)")
 THROTTLED = "Rate limit exceeded"  # the importer's own limit, told with status 400
 STATES = States(
     "ActiveCampaign",
@@ -126,6 +129,12 @@ def _check_contact(record: Record) -> str | None:
     return None if name and domain else "has no e-mail address in field 'email'"
 
 
+def contacts_page(account: Account) -> str | None:
+    """Return the account's page of contacts; it is on another host than the API, and not every address tells which."""
+    found = ACCOUNT.match(account.host or "")
+    return f"https://{found[1]}.activehosted.com/app/contacts" if found else None
+
+
 IMPORT = Operation(
     "import",
     submit_import,
@@ -157,30 +166,58 @@ class ActiveCampaign(Vendor):
             "Account URL",
             "In ActiveCampaign: Settings > Developer > API Access > URL.",
             placeholder="https://youraccount.api-us1.com",
+            where="Settings > Developer",
             required=True,
         ),
         Field(
             "password",
             "API key",
             "In ActiveCampaign: Settings > Developer > API Access > Key. It has the permissions of its user.",
-            placeholder="64 letters and digits",
+            placeholder="0a1b2c3d4e5f6071",
+            where="Settings > Developer > API Access",
             required=True,
         ),
     )
-    kinds = (JobKind("contacts", "contact import", batch_status, operations=(IMPORT,), results=batch_results),)
+    kinds = (
+        JobKind(
+            "contacts",
+            "contact import",
+            batch_status,
+            operations=(IMPORT,),
+            results=batch_results,
+            states=STATES,
+            page=contacts_page,
+        ),
+    )
+    notes = Notes(
+        permissions="A key has the permissions of its user: they must be allowed to import contacts.",
+        limits=(
+            "5 requests a second for the whole account, all keys and programs together.",
+            "100 imports a minute, which comes to 25,000 contacts.",
+            "A contact who has unsubscribed from a list cannot be subscribed to it again by an import.",
+            "Imports start automations, unless `exclude_automations` says otherwise, and they fire no webhooks.",
+        ),
+        untold=(
+            "How many contacts there were in all, and who was updated: new contacts and failed addresses are listed.",
+            "Why an address failed. The `callback` option has it told to an address of yours.",
+            "Whether a job exists, in its first second: `false` may also mean that there is none of that id.",
+            "For how long a job can be asked about.",
+        ),
+    )
 
     def base_url(self, account: Account) -> str:
         """Return the account URL; people paste it with and without the API's path."""
-        return (account.host or "").removesuffix("/api/3").removesuffix("/api")
+        return account.host_without("/api/3", "/api") or ""
 
     def headers(self, account: Account, token: str | None) -> Mapping[str, str]:  # noqa: ARG002
         """Return the key in the vendor's own header, without a scheme word."""
         return {"Api-Token": account["password"]}
 
-    def check(self, account: Account) -> Conversation[str]:  # noqa: ARG002
+    def check(self, account: Account) -> Conversation[str]:
         """Ask which user the key belongs to."""
         answer = yield Request("GET", "/api/3/users/me")
-        return f"Connected to ActiveCampaign as user {mapping(answer.json.get('user')).get('username')!r}."
+        user = mapping(answer.json.get("user")).get("username")
+        return f"Connected to ActiveCampaign as user {user!r} of {self.base_url(account)}."
 
     def error_text(self, body: Mapping[str, Any]) -> str | None:
         """Return the message, and how many contacts were at fault (their values are not for logs)."""

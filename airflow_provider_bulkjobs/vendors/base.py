@@ -26,6 +26,7 @@ from airflow_provider_bulkjobs.errors import (
 from airflow_provider_bulkjobs.job import BulkJob, JobState
 from airflow_provider_bulkjobs.redact import redact
 from airflow_provider_bulkjobs.vendors.account import Account, Field, rate_field
+from airflow_provider_bulkjobs.vendors.notes import Notes
 
 if TYPE_CHECKING:
     from airflow_provider_bulkjobs.vendors.operation import Operation
@@ -105,6 +106,8 @@ class JobKind:
     :param cancel: the conversation that stops a job, where the vendor can.
     :param operations: what can be submitted as such a job.
     :param results: the conversation that tells how each item fared, where the vendor does.
+    :param states: the vendor's words for the states of such a job.
+    :param page: the page in the vendor's own pages where people would look for such a job, where there is one.
     """
 
     name: str
@@ -113,6 +116,8 @@ class JobKind:
     cancel: Callable[[Account, str], Conversation[None]] | None = None
     operations: tuple[Operation, ...] = ()
     results: Callable[[Account, str], ResultsConversation] | None = None
+    states: States | None = None
+    page: Callable[[Account], str | None] = lambda _account: None
 
     def stop(self, account: Account, job_id: str) -> Conversation[bool]:
         """Stop a job; return ``False`` if it is over already, or gone."""
@@ -146,6 +151,7 @@ class Vendor(ABC):
     kinds: ClassVar[tuple[JobKind, ...]]  # the first is the default
     requests_per_second: ClassVar[float] = 0.0  # the published limit; 0 where there is none
     bad_key_statuses: ClassVar[frozenset[int]] = frozenset({401})
+    notes: ClassVar[Notes] = Notes()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Give every vendor the field for the rate limit."""

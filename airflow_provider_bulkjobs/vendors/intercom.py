@@ -10,15 +10,23 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from airflow_provider_bulkjobs.errors import BadConnectionError
 from airflow_provider_bulkjobs.vendors import intercom_jobs as jobs
 from airflow_provider_bulkjobs.vendors import intercom_submit as submit
 from airflow_provider_bulkjobs.vendors.account import Account, Field
 from airflow_provider_bulkjobs.vendors.base import Conversation, JobKind, Request, Response, Vendor, listed, mapping
+from airflow_provider_bulkjobs.vendors.notes import Notes
 
 HOSTS = {
     "us": "https://api.intercom.io",
     "eu": "https://api.eu.intercom.io",
     "au": "https://api.au.intercom.io",
+}
+# Where people look at contacts; "_" stands for the workspace they are logged in to.
+CONTACT_PAGES = {
+    "us": "https://app.intercom.com/a/apps/_/users/segments/all-users",
+    "eu": "https://app.eu.intercom.com/a/apps/_/users/segments/all-users",
+    "au": "https://app.au.intercom.com/a/apps/_/users/segments/all-users",
 }
 PENDING_EXPORT = b"pending message data export"  # one export at a time: told with 429, and waiting does not help
 
@@ -35,7 +43,8 @@ class Intercom(Vendor):
             "password",
             "Access token",
             "In Intercom's Developer Hub: your app > Configure > Authentication.",
-            placeholder="dG9rOmFi…",
+            placeholder="dG9rOmEwMWIyYzNk",
+            where="Developer Hub > your app > Authentication",
             required=True,
         ),
         Field(
@@ -43,6 +52,7 @@ class Intercom(Vendor):
             "API host",
             "Only to override the region's own host.",
             placeholder="https://api.intercom.io",
+            where="empty: the region's own",
         ),
         Field(
             "region",
@@ -65,6 +75,8 @@ class Intercom(Vendor):
             jobs.contacts_status,
             operations=submit.CONTACTS,
             results=partial(jobs.bulk_results, "contacts"),
+            states=jobs.BULK_STATES,
+            page=lambda account: CONTACT_PAGES[_region(account)],
         ),
         JobKind(
             "companies",
@@ -72,8 +84,16 @@ class Intercom(Vendor):
             jobs.companies_status,
             operations=submit.COMPANIES,
             results=partial(jobs.bulk_results, "companies"),
+            states=jobs.BULK_STATES,
         ),
-        JobKind("job", "job", jobs.job_status, operations=submit.TICKETS, results=jobs.job_results),
+        JobKind(
+            "job",
+            "job",
+            jobs.job_status,
+            operations=submit.TICKETS,
+            results=jobs.job_results,
+            states=jobs.JOB_STATES,
+        ),
         JobKind(
             "export",
             "data export",
@@ -81,6 +101,23 @@ class Intercom(Vendor):
             jobs.cancel_export,
             operations=submit.EXPORTS,
             results=jobs.export_results,
+            states=jobs.EXPORT_STATES,
+        ),
+    )
+    notes = Notes(
+        permissions="For bulk contacts the token needs one of the scopes read_write_users and write_users_companies.",
+        limits=(
+            "10,000 requests a minute for a private app and 25,000 for a workspace, counted in windows of ten seconds.",
+            "Older pages say 1,000 a minute, and that is what is kept to unless you say otherwise.",
+            "A workspace runs one message data export at a time: a second one is refused, and not tried again.",
+            "The file of an export is gone two days after its completion.",
+            "`contacts` only creates with `create`: a contact that is there already counts as an error of that item.",
+        ),
+        untold=(
+            "Which items of a bulk job failed, how many, and why. Only tasks (requests of up to 100 items) are told.",
+            "Whether some items failed or all: `completed_with_errors` means either.",
+            "The ids of the contacts and companies that were created.",
+            "For how long a job can be asked about.",
         ),
     )
 
@@ -97,12 +134,14 @@ class Intercom(Vendor):
         answer = yield Request("GET", "/me", jobs.version(account, "2.15"))
         app = mapping(answer.json.get("app"))
         region = str(app.get("region") or "").lower()
-        if region in HOSTS and region != account["region"] and not account.host:
-            return (
-                f"Connected to Intercom workspace {app.get('name')!r}, but it is hosted in region {region!r} "
-                f"and the connection says {account['region']!r}: change the field 'region'."
+        workspace = f"Intercom workspace {app.get('name')!r}"
+        if region in HOSTS and region != _region(account):
+            raise BadConnectionError(
+                f"Wrong region: {workspace} is hosted in {region!r}, and the connection says {_region(account)!r}. "
+                f"Set the field 'region' (Region) to {region!r}."
             )
-        return f"Connected to Intercom workspace {app.get('name')!r}."
+        where = f" ({app.get('id_code')}, region {region!r})" if region in HOSTS else ""
+        return f"Connected to {workspace}{where}."
 
     def error_text(self, body: Mapping[str, Any]) -> str | None:
         """Return code and message of each error of an ``error.list``."""
@@ -113,3 +152,9 @@ class Intercom(Vendor):
     def is_throttled(self, response: Response) -> bool:
         """Tell "too many requests" from the 429 of a second export, which no pause would help."""
         return response.status == 429 and PENDING_EXPORT not in response.body
+
+
+def _region(account: Account) -> str:
+    """Return the region that a connection means: that of its host, if it is one of Intercom's own."""
+    region: str = account["region"]
+    return next((name for name, host in HOSTS.items() if host == account.host), region)

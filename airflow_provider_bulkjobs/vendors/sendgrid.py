@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from airflow_provider_bulkjobs.errors import PermissionDeniedError
 from airflow_provider_bulkjobs.vendors import sendgrid_jobs as jobs
 from airflow_provider_bulkjobs.vendors import sendgrid_submit as submit
 from airflow_provider_bulkjobs.vendors.account import Account, Field
 from airflow_provider_bulkjobs.vendors.base import Conversation, JobKind, Request, Vendor, listed, mapping
+from airflow_provider_bulkjobs.vendors.notes import Notes
 
+USER_NAME_SCOPE = "user.username.read"
 HOSTS = {"global": "https://api.sendgrid.com", "eu": "https://api.eu.sendgrid.com"}
 
 
@@ -30,6 +33,7 @@ class SendGrid(Vendor):
             "API key",
             "In SendGrid: Settings > API Keys. It needs access to Marketing.",
             placeholder="SG.xxxx.yyyy",
+            where="Settings > API Keys",
             required=True,
         ),
         Field(
@@ -37,6 +41,7 @@ class SendGrid(Vendor):
             "API host",
             "Only to override the region's own host.",
             placeholder="https://api.sendgrid.com",
+            where="empty: the region's own",
         ),
         Field(
             "region",
@@ -59,6 +64,8 @@ class SendGrid(Vendor):
             jobs.import_status,
             operations=submit.CONTACTS,
             results=jobs.import_results,
+            states=jobs.IMPORT_STATES,
+            page=lambda _account: "https://mc.sendgrid.com/contacts",
         ),
         JobKind(
             "export",
@@ -66,12 +73,28 @@ class SendGrid(Vendor):
             jobs.export_status,
             operations=submit.EXPORTS,
             results=jobs.export_results,
+            states=jobs.EXPORT_STATES,
+            page=lambda _account: "https://mc.sendgrid.com/contacts/exports",
+        ),
+    )
+    notes = Notes(
+        permissions="The API key needs full access to Marketing; with read access to the user name as well, the "
+        "connection test can say whose key it is.",
+        limits=(
+            "Requests are limited by endpoint. The numbers are told in headers only, and these are kept to.",
+            "Contacts settle in the background: after a completed job, lists and segments may still be counted anew.",
+            "Whether the host in the EU serves Marketing Campaigns is documented nowhere: test a first import.",
+        ),
+        untold=(
+            "That a job is running: it is `pending` until it is over.",
+            "Which rows failed, in the job itself: they are in a file that `BulkJobResultsOperator` fetches.",
+            "For how long a job can be asked about.",
         ),
     )
 
     def base_url(self, account: Account) -> str:
         """Return the region's host."""
-        return account.host or HOSTS[account["region"]]
+        return account.host_without("/v3") or HOSTS[account["region"]]
 
     def headers(self, account: Account, token: str | None) -> Mapping[str, str]:  # noqa: ARG002
         """Return the API key as a bearer token, and the subuser if there is one."""
@@ -79,13 +102,19 @@ class SendGrid(Vendor):
         return {"Authorization": f"Bearer {account['password']}"} | ({"on-behalf-of": subuser} if subuser else {})
 
     def check(self, account: Account) -> Conversation[str]:
-        """Ask for the key's scopes."""
+        """Ask for the key's scopes, and for the user name if they allow it: the scopes do not tell whose key it is."""
         answer = yield Request("GET", "/v3/scopes")
         scopes = [str(scope) for scope in listed(answer.json.get("scopes"))]
         where = f"region {account['region']!r}" if not account.host else "the host of the connection"
-        told = f"Connected to SendGrid ({where}); the key has {len(scopes)} scopes."
-        has_marketing = any("marketing" in scope for scope in scopes)
-        return told if has_marketing else f"{told} None of them is for Marketing: imports may be refused."
+        if scopes and not any("marketing" in scope for scope in scopes):  # none at all is no list that could be trusted
+            raise PermissionDeniedError(
+                f"SendGrid knows the key, but of its {len(scopes)} scopes none is for Marketing."
+            )
+        told = f"Connected to SendGrid ({where}); the key has {len(scopes)} scopes"
+        if USER_NAME_SCOPE not in scopes:
+            return f"{told}; whose key it is, it may not tell."
+        user = (yield Request("GET", "/v3/user/username")).json
+        return f"{told} and belongs to user {user.get('username')!r}."
 
     def error_text(self, body: Mapping[str, Any]) -> str | None:
         """Return field and message of each error; ``errors`` is a list, or one object on the import status."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from demo import PROMISES
-from e2e.runs import EXAMPLES
+from e2e.runs import EXAMPLES, GATES, RUN
 
 
 def test_each_example_promises_something():
@@ -67,6 +67,40 @@ def test_the_gates_wait_in_the_triggerer_and_tell_what_changes(outcome, dag_id):
     assert in_triggerer
     assert in_triggerer[-1].partition(": ")[0] == on_worker[0].partition(": ")[0]
     assert in_triggerer[-1] != on_worker[0]
+
+
+PAGES = {  # also on a task that failed, as Acquia's
+    "bulkjobs_intercom_contacts": "https://app.intercom.com/a/apps/_/users/segments/all-users",
+    "bulkjobs_sendgrid_contacts": "https://mc.sendgrid.com/contacts",
+    "bulkjobs_activecampaign_contacts": None,  # which page is not to be told from the simulator's address
+    "bulkjobs_acquia_contacts": "{simulator}/acquia/s/contacts",
+}
+
+
+@pytest.mark.parametrize("dag_id", PAGES)
+def test_the_gates_lead_to_the_vendors_page(outcome, airflow, simulator, dag_id):
+    links = airflow.ask("GET", f"/dags/{dag_id}/dagRuns/{RUN}/taskInstances/{GATES[dag_id]}/links")
+    link = links.get("extra_links", links)["Vendor's page"]  # Airflow 2 tells nothing else
+    page = PAGES[dag_id]
+    assert (link or None) == (page and page.format(simulator=simulator.url))
+    if page:
+        assert link in outcome.log(dag_id)
+
+
+@pytest.mark.parametrize("dag_id", PAGES)
+def test_the_gates_have_docs_and_readable_templates(outcome, airflow, dag_id):
+    task = airflow.ask("GET", f"/dags/{dag_id}/tasks/{GATES[dag_id]}")
+    assert f"of connection `{dag_id.removeprefix('bulkjobs_').removesuffix('_contacts')}" in task["doc_md"]
+    instance = airflow.ask("GET", f"/dags/{dag_id}/dagRuns/{RUN}/taskInstances/{GATES[dag_id]}")
+    rendered = instance["rendered_fields"]
+    assert rendered["conn_id"].endswith("_default")
+    assert any(rendered.get(name) for name in ("records", "job_id"))
+
+
+def test_a_gate_says_what_it_waits_for_and_where_it_goes_on(outcome):
+    log = outcome.log("bulkjobs_sendgrid_contacts", where="worker")
+    for words in ("Waiting for sendgrid contact import ", "Going on in the triggerer", "s after the wait began"):
+        assert words in log
 
 
 def rows_of(written):

@@ -284,9 +284,10 @@ def test_an_id_arrives_as_one_segment_of_the_path(drive: Driving, account: MakeA
 @pytest.mark.parametrize("vendor", VENDOR_OF)
 def test_what_every_request_carries(drive: Driving, sim: Simulator, account: MakeAccount, vendor: str) -> None:
     drive(vendor, account(vendor), lambda: VENDOR_OF[vendor].check(account(vendor)))
-    [request] = sim.requests(vendor)
-    assert request.headers["accept"] == "application/json"
-    assert request.headers["user-agent"].startswith("airflow-provider-bulkjobs/")
+    assert sim.requests(vendor)
+    for request in sim.requests(vendor):
+        assert request.headers["accept"] == "application/json"
+        assert request.headers["user-agent"].startswith("airflow-provider-bulkjobs/")
 
 
 def test_a_pause_that_a_good_answer_asks_for_holds_the_next_request(drive: Driving, account: MakeAccount) -> None:

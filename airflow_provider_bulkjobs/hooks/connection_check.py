@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The connection test, in words for whoever fills in the form."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_bulkjobs import errors
+from airflow_provider_bulkjobs.redact import redact
+
+if TYPE_CHECKING:
+    from airflow_provider_bulkjobs.http.requests_driver import RequestsDriver
+    from airflow_provider_bulkjobs.vendors.account import Account, Field
+    from airflow_provider_bulkjobs.vendors.base import Vendor
+
+LONGEST = 20.0  # seconds: somebody is sitting in front of it
+
+
+def ask(vendor: Vendor, account: Account, driver: RequestsDriver) -> str:
+    """Ask the cheapest question that needs the credentials; return a sentence that names the account."""
+    from airflow_provider_bulkjobs.http.patience import Patience
+
+    patience = Patience(failures=1, longest_sleep=LONGEST, remaining=lambda: LONGEST)
+    return redact(driver.run(lambda: vendor.check(account), patience), account.secrets)
+
+
+def explain(vendor: Vendor, conn_id: str, error: Exception) -> str:
+    """Return what is wrong and what to do about it.
+
+    The form tests a copy of the connection under a name that nobody has chosen, so that name is left out.
+    """
+    told = str(error).replace(f"Connection {conn_id!r}", "This connection")
+    told = told.replace(f"connection {conn_id!r}", "this connection")
+    told = f"{told[:1].upper()}{told[1:]}"
+    fields = {field.name: field for field in vendor.fields}
+    match error:
+        case errors.CredentialsError():
+            look_at = [fields["password"], *(field for field in vendor.fields if field.choices)]
+            return f"{told} {' '.join(_help(field) for field in look_at)}"
+        case errors.PermissionDeniedError():
+            return f"{told} {vendor.notes.permissions}"
+        case errors.JobNotFoundError():
+            told = told.partition(". Check the id")[0]
+            return f"{told}: the API is not at this address. {_help(fields['host'])}"
+        case errors.VendorUnavailableError() | errors.VendorAnswerError():
+            return f"{told.rstrip('.')}. {_help(fields['host'])}"
+        case errors.BulkJobError():
+            return told
+    return f"{vendor.label} could not be asked ({type(error).__name__}). Check all fields."
+
+
+def _help(field: Field) -> str:
+    example = f" Example: {field.placeholder}" if field.placeholder and field.name != "password" else ""
+    return f"{field.label}: {field.help}{example}"

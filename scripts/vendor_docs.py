@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Write the page of each vendor in docs/vendors, from what the vendor declares: it cannot drift from the code."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+from airflow_provider_bulkjobs.vendors import VENDORS
+from airflow_provider_bulkjobs.vendors.account import Field
+from airflow_provider_bulkjobs.vendors.base import JobKind, Vendor
+from airflow_provider_bulkjobs.vendors.operation import MOST_BYTES, Operation
+
+PAGES = Path(__file__).parent.parent / "docs" / "vendors"
+TEST_BUTTON = (
+    "`AIRFLOW__CORE__TEST_CONNECTION=Enabled` switches Airflow's Test button on. In Airflow 2 it tests what is typed: "
+    "type the secret again to test a saved connection. The button of Airflow 3.3.2 refuses connections without a port, "
+    'of any provider ("Bad Request"): use the command below there.'
+)
+
+
+def sample(field: Field) -> str | float:
+    """Return a value to show."""
+    if field.choices:
+        return field.choices[-1]
+    if field.type == "number":
+        return field.default or 2
+    return field.placeholder
+
+
+def sample_connection(vendor: Vendor) -> dict[str, object]:
+    """Return a connection with every field that is needed, and all extra fields."""
+    own = {field.name: sample(field) for field in vendor.fields if field.is_standard and field.required}
+    extra = {field.name: sample(field) for field in vendor.fields if not field.is_standard}
+    return {"conn_type": vendor.conn_type, **own, "extra": extra}
+
+
+def uri(vendor: Vendor) -> str:
+    """Return the same as a URI."""
+    connection = sample_connection(vendor)
+    login, password = quote(str(connection.get("login", "")), safe=""), quote(str(connection["password"]), safe="")
+    host = str(connection.get("host", "")).removeprefix("https://")
+    extra = connection["extra"]
+    query = urlencode(extra if isinstance(extra, dict) else {})
+    return f"{vendor.conn_type.replace('_', '-')}://{login}:{password}@{host}/?{query}"
+
+
+def add_command(vendor: Vendor) -> str:
+    """Return the command that puts it into Airflow's database."""
+    options = {f"--conn-{name.replace('_', '-')}": value for name, value in sample_connection(vendor).items()}
+    options["--conn-type"] = options.pop("--conn-conn-type")
+    lines = [f"airflow connections add {vendor.conn_type}_default"]
+    for name, value in sorted(options.items(), key=lambda option: option[0] != "--conn-type"):
+        lines.append(f"    {name} {shlex.quote(value if isinstance(value, str) else json.dumps(value))}")
+    return " \\\n".join(lines)
+
+
+def table(*rows: Iterable[str]) -> Iterator[str]:
+    """Return a table; the first row is its head."""
+    for number, row in enumerate(rows):
+        cells = [cell.replace("|", "\\|") for cell in row]
+        yield f"| {' | '.join(cells)} |"
+        if number == 0:
+            yield f"|{'---|' * len(cells)}"
+
+
+def field_row(field: Field) -> tuple[str, ...]:
+    """Return a field as a row."""
+    choices = f" One of {', '.join(f'`{choice}`' for choice in field.choices)}." if field.choices else ""
+    default = "required" if field.required else "" if field.default is None else f"`{field.default}`"
+    example = "" if field.choices or field.type == "number" else f"`{field.placeholder}`"
+    place = f"`{field.name}`" if field.is_standard else f"`extra.{field.name}`"
+    return field.label, place, f"{field.help}{choices}", default, example
+
+
+def kind_row(kind: JobKind) -> tuple[str, ...]:
+    """Return a job kind as a row."""
+    yes = {True: "yes", False: "no"}
+    operations = ", ".join(f"`{operation.name}`" for operation in kind.operations)
+    return f"`{kind.name}`", kind.noun, operations, yes[kind.results is not None], yes[kind.cancel is not None]
+
+
+def operation_row(kind: JobKind, operation: Operation) -> tuple[str, ...]:
+    """Return what can be submitted as a row."""
+    items = f"{operation.most_items:,} records" if operation.most_items else "no records"
+    most = "" if operation.most_bytes == MOST_BYTES else f", {operation.most_bytes:,} bytes"
+    rate = f"; {operation.requests_per_minute:g} a minute" if operation.requests_per_minute else ""
+    options = ", ".join(f"`{option.name}`" for option in operation.options)
+    again = "yes" if operation.repeatable else "no"
+    return f"`{kind.name}`", f"`{operation.name}`", f"{items}{most}{rate}", options, again
+
+
+def state_rows(kinds: Iterable[JobKind]) -> Iterator[tuple[str, ...]]:
+    """Return the vendor's words and ours as rows."""
+    for kind in kinds:
+        for word, state in kind.states.words.items() if kind.states else ():
+            yield f"`{kind.name}`", f"`{word}`", f"`{state}`", "yes" if state.is_finished else "no"
+
+
+def render(vendor: Vendor) -> str:
+    """Return a vendor's page."""
+    default_id = f"{vendor.conn_type}_default"
+    value = json.dumps(sample_connection(vendor))
+    rate = vendor.requests_per_second
+    kept = f"At most {rate:g} requests a second are sent, by each process" if rate else "No rate is kept to by default"
+    lines = [
+        f"# {vendor.label}",
+        "",
+        "<!-- Written by scripts/vendor_docs.py from what the vendor declares: change that, and run `make docs`. -->",
+        "",
+        f"Connection type `{vendor.conn_type}`, default id `{default_id}`. [The vendor's own docs]({vendor.docs_url})",
+        "",
+        "## The connection",
+        "",
+        *table(
+            ("Field", "Key", "What it is, and where to find it", "Default", "Example"), *map(field_row, vendor.fields)
+        ),
+        "",
+        *(f"![{text}](../images/{vendor.conn_type}{part}.png)" for text, part in pictures(vendor)),
+        "",
+        f"**Permissions.** {vendor.notes.permissions}",
+        "",
+        f"**Test.** {TEST_BUTTON}",
+        "",
+        "```bash",
+        f"AIRFLOW__CORE__TEST_CONNECTION=Enabled airflow connections test {default_id}",
+        "```",
+        "",
+        "As an environment variable, in JSON or as a URI:",
+        "",
+        "```bash",
+        f"export AIRFLOW_CONN_{default_id.upper()}={shlex.quote(value)}",
+        f"export AIRFLOW_CONN_{default_id.upper()}={shlex.quote(uri(vendor))}",
+        "```",
+        "",
+        "In Airflow's database:",
+        "",
+        "```bash",
+        add_command(vendor),
+        "```",
+        "",
+        "In a secrets backend, the value of the connection is the same JSON. With the one that reads files:",
+        "",
+        "```bash",
+        f"echo {shlex.quote(json.dumps({default_id: sample_connection(vendor)}))} > connections.json",
+        "export AIRFLOW__SECRETS__BACKEND=airflow.secrets.local_filesystem.LocalFilesystemBackend",
+        'export AIRFLOW__SECRETS__BACKEND_KWARGS=\'{"connections_file_path": "connections.json"}\'',
+        "```",
+        "",
+        "## Jobs",
+        "",
+        *table(
+            ("`job_kind`", "What it is", "`operation`", "Results of each item", "Can be stopped"),
+            *map(kind_row, vendor.kinds),
+        ),
+        "",
+        "The first kind is the default. What can be submitted:",
+        "",
+        *table(
+            ("`job_kind`", "`operation`", "A request takes at most", "`options`", "Sent again after a lost answer"),
+            *(operation_row(kind, operation) for kind in vendor.kinds for operation in kind.operations),
+        ),
+        "",
+        "## States",
+        "",
+        *table(("`job_kind`", f"{vendor.label} says", "`state`", "Ended"), *state_rows(vendor.kinds)),
+        "",
+        "Items that failed make a `succeeded` job `partially_failed` where they are told. Any other word is an error.",
+        "",
+        "## Limits",
+        "",
+        f"- {kept} (`requests_per_second`); what the vendor's headers ask for is obeyed in any case.",
+        *(f"- {limit}" for limit in vendor.notes.limits),
+        "",
+        f"## What {vendor.label} does not tell",
+        "",
+        *(f"- {line}" for line in vendor.notes.untold),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def pictures(vendor: Vendor) -> Iterator[tuple[str, str]]:
+    """Return the pictures of the form that there are."""
+    for text, part in (("The form in Airflow 3.3", ""), ("Its extra fields", "-extra")):
+        if (PAGES.parent / "images" / f"{vendor.conn_type}{part}.png").exists():
+            yield text, part
+
+
+if __name__ == "__main__":
+    PAGES.mkdir(exist_ok=True)
+    for vendor in VENDORS:
+        (PAGES / f"{vendor.conn_type}.md").write_text(render(vendor))

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the connection test says is wrong, for whoever sits in front of the form."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from certificates import self_signed
+
+from airflow_provider_bulkjobs import simulator
+from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
+from airflow_provider_bulkjobs.simulator import Simulator
+from airflow_provider_bulkjobs.simulator import world as simulated
+from airflow_provider_bulkjobs.vendors import VENDORS
+from airflow_provider_bulkjobs.vendors.base import Vendor
+
+HOOK_OF = {hook_class.conn_type: hook_class for hook_class in HOOKS}
+SIMULATED = {vendor.conn_type for vendor in simulated.VENDORS}
+SECRET = "s3cret-of-the-connection"
+NAME = "XKQZWV"
+
+every_vendor = pytest.mark.parametrize("vendor", VENDORS, ids=lambda vendor: vendor.conn_type)
+every_simulated_vendor = pytest.mark.parametrize(
+    "vendor", [vendor for vendor in VENDORS if vendor.conn_type in SIMULATED], ids=lambda vendor: vendor.conn_type
+)
+Try = Callable[..., tuple[bool, str]]
+
+
+@pytest.fixture(scope="module")
+def running_simulator() -> Iterator[Simulator]:
+    with Simulator(job_seconds=0) as sim:
+        yield sim
+
+
+@pytest.fixture
+def attempt(monkeypatch: pytest.MonkeyPatch) -> Try:
+    """Test a connection the way Airflow's form does: a copy of it, under a name that nobody has chosen."""
+
+    def attempt(vendor: Vendor, **values: Any) -> tuple[bool, str]:
+        connection = {"host": "http://127.0.0.1:1", "login": "bot", "password": SECRET, **values}
+        monkeypatch.setenv(f"AIRFLOW_CONN_{NAME}", json.dumps({**connection, "conn_type": vendor.conn_type}))
+        good, told = HOOK_OF[vendor.conn_type](NAME).test_connection()
+        assert NAME not in told
+        assert connection["password"] not in told.replace("***.", "")
+        assert told[0].isupper()
+        return good, told
+
+    return attempt
+
+
+def host_of(vendor: Vendor) -> str:
+    host = next(field for field in vendor.fields if field.name == "host")
+    return f"{host.label}: {host.help} Example: {host.placeholder}"
+
+
+@every_vendor
+@pytest.mark.parametrize(
+    ("host", "reason"),
+    [
+        ("https://no-such-host.invalid", "there is no host of that name"),
+        ("http://127.0.0.1:1", "nothing listens there"),
+    ],
+)
+def test_a_host_that_cannot_be_reached(attempt: Try, vendor: Vendor, host: str, reason: str) -> None:
+    good, told = attempt(vendor, host=host)
+    assert not good
+    assert reason in told
+    assert host_of(vendor) in told
+
+
+@every_vendor
+def test_a_host_that_does_not_speak_tls(attempt: Try, sim: Simulator, vendor: Vendor) -> None:
+    good, told = attempt(vendor, host=sim.url.replace("http://", "https://"))
+    assert not good
+    assert "it does not speak TLS" in told
+    assert host_of(vendor) in told
+
+
+@every_vendor
+def test_a_host_whose_certificate_is_not_trusted(attempt: Try, vendor: Vendor, tmp_path: Path) -> None:
+    context, _ = self_signed(tmp_path)
+    with Simulator(tls=context) as sim:
+        good, told = attempt(vendor, host=sim.url)
+    assert not good
+    assert "The certificate of 127.0.0.1 is not trusted. Check the host of this connection" in told
+
+
+@every_simulated_vendor
+@pytest.mark.parametrize("page", ["", "/nowhere"])
+def test_a_host_that_is_another_website(attempt: Try, sim: Simulator, vendor: Vendor, page: str) -> None:
+    if not page:
+        sim.fault(None, "not_json")
+    good, told = attempt(vendor, host=f"{sim.connection(vendor.conn_type)['host']}{page}")
+    assert not good
+    assert host_of(vendor) in told or "Check the credentials" in told
+
+
+@every_simulated_vendor
+def test_a_missing_permission(attempt: Try, sim: Simulator, vendor: Vendor) -> None:
+    if 403 in vendor.bad_key_statuses:
+        pytest.skip(f"{vendor.label} says the same of a bad key")
+    sim.fault(None, "server_error", status=403)
+    good, told = attempt(vendor, **sim.connection(vendor.conn_type))
+    assert not good
+    assert told.endswith(vendor.notes.permissions)
+
+
+@every_vendor
+def test_every_vendor_says_what_the_credentials_must_be_allowed_to(vendor: Vendor) -> None:
+    assert vendor.notes.permissions.endswith(".")
+
+
+def vendor_of(conn_type: str) -> Vendor:
+    return HOOK_OF[conn_type].vendor
+
+
+@pytest.mark.parametrize(("api", "words"), [("off", "API disabled"), ("no_basic_auth", "Basic Auth disabled")])
+def test_an_api_that_is_switched_off(attempt: Try, sim: Simulator, api: str, words: str) -> None:
+    sim.settings(acquia_api=api)
+    good, told = attempt(vendor_of("acquia_campaign_studio"), **sim.connection("acquia_campaign_studio"))
+    assert not good
+    assert words in told
+    assert "must be switched on under Configuration > API Settings" in told
+
+
+def test_a_key_that_is_not_for_marketing(attempt: Try, sim: Simulator) -> None:
+    sim.settings(sendgrid_scopes="mail")
+    good, told = attempt(vendor_of("sendgrid"), **sim.connection("sendgrid"))
+    assert not good
+    assert "none is for Marketing" in told
+    assert "full access to Marketing" in told
+
+
+@pytest.mark.parametrize(("hosted", "said"), [("EU", "us"), ("US", "eu"), ("AU", "eu")])
+def test_a_wrong_region(attempt: Try, sim: Simulator, hosted: str, said: str) -> None:
+    sim.settings(intercom_region=hosted)
+    intercom, values = vendor_of("intercom"), sim.connection("intercom")
+    good, told = attempt(intercom, **values, extra={"region": said})
+    assert not good
+    assert f"is hosted in {hosted.lower()!r}, and the connection says {said!r}" in told
+    assert f"Set the field 'region' (Region) to {hosted.lower()!r}" in told
+    assert attempt(intercom, **values, extra={"region": hosted.lower()})[0]
+
+
+def test_a_key_whose_owner_is_not_told(attempt: Try, sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airflow_provider_bulkjobs.simulator.sendgrid.SCOPES", {"marketing": ["marketing.read"]})
+    good, told = attempt(vendor_of("sendgrid"), **sim.connection("sendgrid"))
+    assert good
+    assert "whose key it is, it may not tell" in told
+    assert [each.path_qs for each in sim.requests("sendgrid")] == ["/sendgrid/v3/scopes"]
+
+
+@every_vendor
+def test_a_secret_that_is_still_masked(attempt: Try, vendor: Vendor) -> None:
+    good, told = attempt(vendor, password="***")
+    assert not good
+    assert "This connection: the field 'password'" in told
+    assert "still reads ***. Enter the real value" in told
+
+
+@every_vendor
+def test_whatever_goes_wrong_is_told(attempt: Try, vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
+    def check(_self: Vendor, _account: object) -> None:
+        raise KeyError(SECRET)
+
+    monkeypatch.setattr(type(vendor), "check", check)
+    assert attempt(vendor) == (False, f"{vendor.label} could not be asked (KeyError). Check all fields.")
+
+
+@every_simulated_vendor
+def test_a_connection_can_be_tested_twice(sim: Simulator, vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_MINE", json.dumps(sim.connection(vendor.conn_type)))
+    hook = HOOK_OF[vendor.conn_type]("mine")
+    assert hook.test_connection()[0]
+    assert "driver" not in hook.__dict__, "its connections were left open"
+    assert hook.test_connection()[0]
+
+
+def test_the_simulator_has_no_connection_of_another_type(sim: Simulator) -> None:
+    with pytest.raises(ValueError, match="no vendor of type 'http'"):
+        sim.connection("http")
+
+
+def test_an_address_with_the_apis_path_is_understood(attempt: Try, sim: Simulator) -> None:
+    for conn_type, path in (("activecampaign", "/api/3/"), ("acquia_campaign_studio", "/api"), ("sendgrid", "/v3")):
+        values = sim.connection(conn_type)
+        good, told = attempt(vendor_of(conn_type), **{**values, "host": values["host"] + path})
+        assert good, told
+    assert simulator.SENDGRID_KEY not in told

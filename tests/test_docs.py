@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The vendors' pages in the docs: as the vendors declare them, and with lines that work when they are copied."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from vendor_docs import PAGES, render, sample, sample_connection
+
+from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
+from airflow_provider_bulkjobs.vendors import VENDORS
+from airflow_provider_bulkjobs.vendors.base import Vendor
+
+HOOK_OF = {hook_class.conn_type: hook_class for hook_class in HOOKS}
+BLOCK = re.compile(r"```bash\n(.*?)```", re.DOTALL)
+READ = """
+import json, sys, warnings
+warnings.simplefilter("ignore")
+from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
+from airflow.models.connection import Connection
+accounts = {}
+for hook_class in HOOKS:
+    connection = Connection.get_connection_from_secrets(hook_class.default_conn_name)
+    accounts[hook_class.conn_type] = dict(hook_class().using(connection).account.values)
+print(json.dumps(accounts))
+"""
+# One process for all commands: Airflow takes seconds to start.
+ADD = """
+import sys, json, shlex, warnings
+warnings.simplefilter("ignore")
+from airflow.__main__ import main
+for command in json.loads(sys.stdin.read()):
+    sys.argv = shlex.split(command.replace(chr(92) + chr(10), ""))
+    main()
+"""
+
+every_vendor = pytest.mark.parametrize("vendor", VENDORS, ids=lambda vendor: vendor.conn_type)
+
+
+def page(vendor: Vendor) -> str:
+    return (PAGES / f"{vendor.conn_type}.md").read_text()
+
+
+def blocks(vendor: Vendor, word: str) -> list[str]:
+    return [block for block in BLOCK.findall(page(vendor)) if word in block]
+
+
+def after(lines: str, **variables: str) -> dict[str, str]:
+    """Return the environment that lines of a shell leave behind."""
+    env = {**os.environ, **variables}
+    shell = ["bash", "-ec", f"{lines}\nenv -0"]
+    done = subprocess.run(shell, env=env, capture_output=True, text=True, check=True, cwd=variables["AIRFLOW_HOME"])
+    return dict(line.split("=", 1) for line in done.stdout.split("\0") if line)
+
+
+def python(code: str, env: Mapping[str, str], told: str = "") -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=env,
+        input=told,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=env["AIRFLOW_HOME"],
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def expected(vendor: Vendor) -> dict[str, Any]:
+    values = {field.name: sample(field) for field in vendor.fields if field.required or not field.is_standard}
+    return {field.name: values.get(field.name, field.default) for field in vendor.fields}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> dict[str, str]:
+    return {"AIRFLOW_HOME": str(tmp_path), "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{tmp_path}/airflow.db"}
+
+
+@every_vendor
+def test_a_page_is_what_the_vendor_declares(vendor: Vendor) -> None:
+    assert page(vendor) == render(vendor), "it has drifted: make docs"
+
+
+def test_there_are_no_other_pages() -> None:
+    assert {path.stem for path in PAGES.iterdir()} == {vendor.conn_type for vendor in VENDORS}
+
+
+@every_vendor
+def test_a_vendor_leaves_nothing_out(vendor: Vendor) -> None:
+    assert vendor.notes.limits
+    assert vendor.notes.untold
+    assert all(kind.states for kind in vendor.kinds)
+    assert all(field.placeholder or field.choices for field in vendor.fields)
+
+
+@every_vendor
+def test_the_environment_variables(vendor: Vendor, home: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    (block,) = blocks(vendor, "export AIRFLOW_CONN")
+    name = f"AIRFLOW_CONN_{vendor.conn_type.upper()}_DEFAULT"
+    lines = block.splitlines()
+    assert len(lines) == 2
+    for line in lines:
+        monkeypatch.setenv(name, after(line, **home)[name])
+        assert dict(HOOK_OF[vendor.conn_type]().account.values) == expected(vendor)
+
+
+def test_the_secrets_backends(home: dict[str, str]) -> None:
+    # One backend for all: each page writes the file anew.
+    files = {}
+    env = home
+    for vendor in VENDORS:
+        (block,) = blocks(vendor, "SECRETS__BACKEND=")
+        env = after(block, **home)
+        files |= json.loads((Path(home["AIRFLOW_HOME"]) / "connections.json").read_text())
+    (Path(home["AIRFLOW_HOME"]) / "connections.json").write_text(json.dumps(files))
+    accounts = json.loads(python(READ, env).splitlines()[-1])
+    assert accounts == {vendor.conn_type: expected(vendor) for vendor in VENDORS}
+
+
+def test_the_commands(home: dict[str, str]) -> None:
+    commands = [block for vendor in VENDORS for block in blocks(vendor, "airflow connections add")]
+    assert len(commands) == len(VENDORS)
+    env = {**os.environ, **home}
+    python(ADD, env, json.dumps(["airflow db migrate", *commands]))
+    accounts = json.loads(python(READ, env).splitlines()[-1])
+    assert accounts == {vendor.conn_type: expected(vendor) for vendor in VENDORS}
+
+
+@every_vendor
+def test_a_sample_has_every_extra_field(vendor: Vendor) -> None:
+    extra = sample_connection(vendor)["extra"]
+    assert isinstance(extra, dict)
+    assert set(extra) == {field.name for field in vendor.fields if not field.is_standard}
