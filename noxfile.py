@@ -98,7 +98,7 @@ def cell(session: nox.Session, airflow: str) -> None:
     """Test one Airflow on one Python."""
     release = RELEASES[airflow]
     install(session, f"airflow-{airflow}", *release.also)
-    run_tests(session, "tests", "--ignore=tests/e2e")
+    run_tests(session, "tests", "--ignore=tests/e2e", "--ignore=tests/ui")
     if release.end_to_end:
         run_tests(session, "tests/e2e")
 
@@ -107,7 +107,7 @@ def cell(session: nox.Session, airflow: str) -> None:
 def lowest(session: nox.Session) -> None:
     """Test the lowest releases that our dependencies may have, beside the first Airflow that we promise to run on."""
     install(session, "lowest")
-    run_tests(session, "tests", "--ignore=tests/e2e")
+    run_tests(session, "tests", "--ignore=tests/e2e", "--ignore=tests/ui")
 
 
 @nox.session(default=False)

@@ -182,7 +182,9 @@ def test_an_extra_that_is_no_object_is_told_by_the_connection_test(hook: MakeHoo
     assert not good
     # Airflow 3.0 keeps to itself why it cannot read a connection.
     keeps_quiet = version("apache-airflow").startswith("3.0.")
-    assert ("`mine` isn't defined" if keeps_quiet else "This connection: the field 'extra' is not a JSON object") in told
+    assert (
+        "`mine` isn't defined" if keeps_quiet else "This connection: the field 'extra' is not a JSON object"
+    ) in told
     assert simulator.INTERCOM_TOKEN not in told
     assert asked(sim, "intercom") == []
 

@@ -13,6 +13,7 @@ from typing import Any
 from airflow_provider_bulkjobs.vendors import hubspot_jobs as jobs
 from airflow_provider_bulkjobs.vendors.account import Account, Field
 from airflow_provider_bulkjobs.vendors.base import Conversation, JobKind, Request, Vendor, listed, mapping
+from airflow_provider_bulkjobs.vendors.notes import Notes
 
 
 class HubSpot(Vendor):
@@ -40,6 +41,19 @@ class HubSpot(Vendor):
             jobs.cancel_import,
             operations=jobs.OPERATIONS,
             results=jobs.import_results,
+            states=jobs.STATES,
+        ),
+    )
+    notes = Notes(
+        permissions="The private app needs the scope crm.import.",
+        limits=(
+            "100 requests in ten seconds with the smallest plans, more with larger ones.",
+            "Imports wait as `DEFERRED` while others of the account are at work.",
+        ),
+        untold=(
+            "How many rows an import has: give `expected_items` for a share (the operator knows it).",
+            "How many records were new, and how many were there before.",
+            "Whether a row with an error was taken all the same: it counts as failed.",
         ),
     )
 

@@ -26,6 +26,7 @@ from airflow_provider_bulkjobs.vendors.base import (
     mapping,
     path_segment,
 )
+from airflow_provider_bulkjobs.vendors.notes import Notes
 from airflow_provider_bulkjobs.vendors.operation import (
     Operation,
     Option,
@@ -178,7 +179,28 @@ class Klaviyo(Vendor):
         Field("host", "API host", "Only to override Klaviyo's own.", placeholder="https://a.klaviyo.com"),
         Field("revision", "API revision", "The day of the API to speak to.", placeholder=REVISION, default=REVISION),
     )
-    kinds = (JobKind("profiles", "profile import", import_status, operations=(IMPORT,), results=import_results),)
+    kinds = (
+        JobKind(
+            "profiles",
+            "profile import",
+            import_status,
+            operations=(IMPORT,),
+            results=import_results,
+            states=STATES,
+        ),
+    )
+    notes = Notes(
+        permissions="The key needs the scopes profiles:read and profiles:write, lists:read and lists:write, and "
+        "accounts:read for the connection test.",
+        limits=(
+            "150 requests a minute and 10 in a second, for all keys of an account together.",
+            "The connection test may be asked for 15 times a minute, and once in a second.",
+        ),
+        untold=(
+            "Which profiles were new and which were there before.",
+            "For how long a job can be asked about: it has an `expires_at`, how far off is documented nowhere.",
+        ),
+    )
 
     def base_url(self, account: Account) -> str:
         """Return the API's host."""
