@@ -15,7 +15,10 @@ STAMP = $(VENV)/.installed
 STAMP_2 = $(VENV_2)/.installed
 RUN = $(VENV)/bin/python -m
 
-.PHONY: help test check format docs e2e ui-test ui-tests pictures demo matrix corners constraints clean
+VENV_BENCH ?= $(VENV)-bench
+BENCH = $(VENV_BENCH)/bin/python -W ignore benchmarks
+
+.PHONY: help test check format docs e2e ui-test ui-tests pictures demo bench matrix corners constraints clean
 .DEFAULT_GOAL = help
 
 help:
@@ -26,6 +29,7 @@ help:
 	@echo "make matrix  the built wheel on every Airflow and Python; make corners does the outermost of them"
 	@echo "make ui-test the connection forms in a browser, on Airflow 3.3 and 2.11"
 	@echo "make docs    write the vendors' pages anew; make pictures takes those of the forms"
+	@echo "make bench   what waiting costs, beside its peers: half an hour on a machine that does nothing else"
 	@echo "make format  let ruff put the code in order"
 	@echo "make clean   remove what all of these have made"
 	@echo "PYTHON=python3.12 chooses the interpreter, VENV=folder the environment, CONSTRAINTS= the newest packages"
@@ -73,6 +77,23 @@ pictures: $(STAMP)
 	PICTURES=docs/images $(RUN) pytest tests/ui -k shows
 	$(MAKE) --no-print-directory docs
 
+# Its own environment: the peers bring much along.
+$(VENV_BENCH)/.installed: pyproject.toml $(CONSTRAINTS)
+	$(PYTHON) -m venv $(VENV_BENCH)
+	$(VENV_BENCH)/bin/pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) -e '.[bench]'
+	@touch $@
+
+bench: $(VENV_BENCH)/.installed
+	@mkdir -p .bench
+	$(BENCH)/polls.py --runs 3 --json .bench/polls.json
+	$(BENCH)/plot.py .bench/polls.json docs/images/polls.png
+	$(BENCH)/crowd.py
+	$(BENCH)/churn.py
+	$(BENCH)/schedule.py
+	$(BENCH)/imports.py
+	$(BENCH)/submit.py --repeats 1
+	$(BENCH)/airflow_cost.py
+
 demo: $(STAMP)
 	@$(VENV)/bin/python scripts/demo.py $(if $(KEEP),--keep)
 
@@ -94,4 +115,4 @@ constraints: $(TOOLS)/.installed
 	$(NOX) --session constraints
 
 clean:
-	rm -rf $(VENV) $(VENV_2) $(TOOLS) .nox .demo .e2e .ui .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf $(VENV) $(VENV_2) $(VENV_BENCH) $(TOOLS) .nox .bench .demo .e2e .ui .mypy_cache .pytest_cache .ruff_cache build dist

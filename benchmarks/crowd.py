@@ -18,6 +18,8 @@ import time
 from collections import defaultdict
 from itertools import pairwise
 
+os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "WARNING")  # before Airflow is imported
+
 from airflow_provider_bulkjobs.simulator import ACTIVECAMPAIGN_KEY, SENDGRID_KEY, Simulator
 from airflow_provider_bulkjobs.triggers.bulk_job import BulkJobTrigger
 
