@@ -2,6 +2,7 @@
 import asyncio
 import json
 import time
+from collections import Counter
 
 import pytest
 
@@ -141,6 +142,19 @@ async def test_many_jobs_are_spread_over_the_interval(sim, account):
     times = [request.time for request in sim.requests("sendgrid")][:20]
     assert 0.7 < times[-1] - times[0] < 1.2
     assert sim.state()["sendgrid"]["max_concurrent"] == 1
+
+
+async def test_400_batches_are_one_trigger_and_one_small_result(sim, account):
+    account("sendgrid")
+    done = [sim.job("sendgrid", "contacts", states=["completed"], items=100) for _ in range(200)]
+    slow = [sim.job("sendgrid", "contacts", states=["pending", "errored"], items=100, failed=2) for _ in range(200)]
+    event = await fire(make_trigger(job_ids=[*done, *slow], poke_interval=2))
+    asked = Counter(request.path_qs.rpartition("/")[2] for request in sim.requests("sendgrid"))
+    assert asked == Counter([*done, *slow, *slow]), "only those that have not finished are asked about again"
+    result = event["result"]
+    assert (result["job_count"], result["total"], result["failed"]) == (400, 40_000, 400)
+    assert {job["job_id"] for job in result["jobs"]} <= set(slow)
+    assert len(json.dumps(event)) < 4096
 
 
 async def test_500_waits_share_one_driver_and_do_not_hold_the_loop(sim, account):
