@@ -66,16 +66,20 @@ async def get_connection_async(conn_id: str) -> Connection:
 def load_stats() -> Any:
     """Return Airflow's metrics, ready for use; slow the first time.
 
-    In the triggerer, Airflow 3.3 readies only the copy of its metrics that it uses itself, and not the one that
-    the SDK offers. Done twice it does no harm.
+    In the triggerer, Airflow 3.2 and 3.3 ready only the copy of their metrics that they use themselves, and not the
+    one that the SDK offers. Done twice it does no harm.
     """
     from airflow.providers.common.compat.sdk import Stats
 
     if hasattr(Stats, "initialize"):
         from airflow.sdk.observability.metrics.stats_utils import get_stats_factory
 
-        legacy_names = conf.getboolean("metrics", "legacy_names_on")
-        Stats.initialize(factory=get_stats_factory(), export_legacy_names=legacy_names)
+        try:
+            from airflow.sdk.observability.stats import initialize
+        except ImportError:  # Airflow 3.2
+            Stats.initialize(factory=get_stats_factory(Stats))
+        else:
+            initialize(factory=get_stats_factory(), export_legacy_names=conf.getboolean("metrics", "legacy_names_on"))
     return Stats
 
 
