@@ -45,4 +45,4 @@ demo: $(STAMP)
 	@$(VENV)/bin/python scripts/demo.py $(if $(KEEP),--keep)
 
 clean:
-	rm -rf $(VENV) .demo .e2e .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf $(VENV) .bench .demo .e2e .mypy_cache .pytest_cache .ruff_cache build dist
