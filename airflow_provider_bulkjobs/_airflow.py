@@ -49,6 +49,7 @@ __all__ = [
     "first_poke_at",
     "get_connection_async",
     "load_stats",
+    "ready_stats",
     "reschedule",
     "task_state",
     "xcom_value",
@@ -72,19 +73,30 @@ async def get_connection_async(conn_id: str) -> Connection:
 
 @cache
 def load_stats() -> Any:
-    """Return Airflow's metrics, ready for use; slow the first time.
-
-    In the triggerer, Airflow 3.3 readies only the copy of its metrics that it uses itself, and not the one that
-    the SDK offers. Done twice it does no harm.
-    """
+    """Return Airflow's metrics; slow the first time."""
     from airflow.providers.common.compat.sdk import Stats
 
-    if hasattr(Stats, "initialize"):
-        from airflow.sdk.observability.metrics.stats_utils import get_stats_factory
-
-        legacy_names = conf.getboolean("metrics", "legacy_names_on")
-        Stats.initialize(factory=get_stats_factory(), export_legacy_names=legacy_names)
     return Stats
+
+
+@cache
+def ready_stats() -> None:
+    """Ready Airflow's metrics for use in the triggerer.
+
+    There, Airflow 3.2 and 3.3 ready only the copy of their metrics that they use themselves, and not the one that the
+    SDK offers. A worker has the SDK's ready, and must not do it again: what it has counted already would be lost.
+    """
+    stats = load_stats()
+    if not hasattr(stats, "initialize"):
+        return
+    from airflow.sdk.observability.metrics.stats_utils import get_stats_factory
+
+    try:
+        from airflow.sdk.observability.stats import initialize
+    except ImportError:  # Airflow 3.2
+        stats.initialize(factory=get_stats_factory(stats))
+    else:
+        initialize(factory=get_stats_factory(), export_legacy_names=conf.getboolean("metrics", "legacy_names_on"))
 
 
 def reschedule(at: float) -> Exception:

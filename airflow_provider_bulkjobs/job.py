@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 LONGEST_NUMBER = 15  # digits
 MOST_ITEMS = 10**LONGEST_NUMBER  # nobody counts that many
@@ -33,7 +34,8 @@ class JobState(StrEnum):
 _UNFINISHED = frozenset({JobState.PENDING, JobState.RUNNING})
 
 
-class BulkJob(NamedTuple):
+@dataclass(slots=True)  # not frozen, which would triple the cost of what is made for every poll
+class BulkJob:
     """One bulk job as its vendor tells it.
 
     Counts are numbers of items (contacts, companies, rows); ``None`` means that the vendor did not say,
@@ -61,7 +63,7 @@ class BulkJob(NamedTuple):
 
     def to_json(self) -> dict[str, Any]:
         """Return the job as plain JSON, without the fields the vendor did not fill."""
-        values = {name: value for name, value in self._asdict().items() if value is not None}
+        values = {name: value for name, value in asdict(self).items() if value is not None}
         return {**values, "state": self.state.value}
 
     @classmethod

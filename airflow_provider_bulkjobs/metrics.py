@@ -6,12 +6,18 @@ https://airflow.apache.org/docs/apache-airflow/stable/administration-and-deploym
 
 from __future__ import annotations
 
+import logging
 import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow_provider_bulkjobs.job import BulkJob
 
+log = logging.getLogger(__name__)
+_waits: Counter[str] = Counter()
 EVERY = 1.0  # seconds: telling Airflow of each poll would cost as much as reading the vendor's answer
 
 
@@ -47,11 +53,7 @@ class Meter:
         """Tell how long it took until the end of a job was noticed, where the vendor says when that was."""
         if job.finished_at is not None:
             delay = max(datetime.now(UTC) - datetime.fromisoformat(job.finished_at), timedelta())
-            _stats().timing("bulkjobs.detection_delay", delay, tags=self._tags)
-
-    def waits(self, number: int) -> None:
-        """Tell how many waits are in flight in this process."""
-        _stats().gauge("bulkjobs.waits", number, tags=self._tags)
+            _tell("timing", "detection_delay", delay, self._tags)
 
     def tell(self) -> None:
         """Report to Airflow what has been counted."""
@@ -62,10 +64,25 @@ class Meter:
         self._throttled -= seconds
         for name, number in counted.items():
             if number:
-                _stats().incr(f"bulkjobs.{name}", number, tags=self._tags)
+                _tell("incr", name, number, self._tags)
 
 
-def _stats() -> Any:
+@contextmanager
+def in_flight(vendor: str) -> Iterator[None]:
+    """Count a wait for as long as the block lasts."""
+    _waits[vendor] += 1
+    _tell("gauge", "waits", _waits[vendor], {"vendor": vendor})
+    try:
+        yield
+    finally:
+        _waits[vendor] -= 1
+        _tell("gauge", "waits", _waits[vendor], {"vendor": vendor})
+
+
+def _tell(how: str, name: str, value: Any, tags: dict[str, str]) -> None:
     from airflow_provider_bulkjobs._airflow import load_stats
 
-    return load_stats()
+    try:
+        getattr(load_stats(), how)(f"bulkjobs.{name}", value, tags=tags)
+    except Exception:
+        log.debug("The metric bulkjobs.%s could not be told", name, exc_info=True)

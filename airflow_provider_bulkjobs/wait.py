@@ -7,7 +7,6 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import accumulate
 from typing import Any
 
 from airflow_provider_bulkjobs.errors import (
@@ -25,7 +24,9 @@ from airflow_provider_bulkjobs.vendors.base import JobKind, Vendor
 
 GRACE = 60.0  # seconds a vendor may take until it knows a job that it has just accepted
 MOST_NAMED = 20  # ids in a message
-MOST_HEARD = 24_000  # bytes: a trigger's arguments, encrypted, must fit into 64 KiB where Airflow's database is MySQL
+# Bytes of ids and of what is known of them. Encrypted, a trigger's arguments have to fit into 64 KiB where Airflow's
+# database is MySQL.
+MOST_TOLD = 45_000
 
 
 class Wait:
@@ -61,7 +62,7 @@ class Wait:
     @property
     def unfinished(self) -> list[str]:
         """The ids of the jobs that are to be asked about again."""
-        return [job_id for job_id, job in self._jobs.items() if job is None or not job.state.is_finished]
+        return [job_id for job_id in self._jobs if not self.is_finished(job_id)]
 
     @property
     def heard(self) -> list[dict[str, Any]]:
@@ -69,12 +70,20 @@ class Wait:
 
         It may leave out jobs, which then are asked about once more.
         """
-        jobs = sorted(
-            (job for job in self._jobs.values() if job is not None), key=lambda job: not job.state.is_finished
-        )
-        told = [job.to_json() for job in jobs]
-        sizes = accumulate(len(json.dumps(job)) for job in told)
-        return [job for job, size in zip(told, sizes, strict=True) if size <= MOST_HEARD]
+        heard = []
+        room = MOST_TOLD - len(json.dumps(self.job_ids))
+        jobs = [job for job in self._jobs.values() if job is not None]
+        for job in sorted(jobs, key=lambda job: not job.state.is_finished):
+            told = job.to_json()
+            if (size := len(json.dumps(told)) + 2) <= room:
+                heard.append(told)
+                room -= size
+        return heard
+
+    def is_finished(self, job_id: str) -> bool:
+        """Tell whether a job need not be asked about again."""
+        job = self._jobs[job_id]
+        return job is not None and job.state.is_finished
 
     @property
     def result(self) -> dict[str, Any]:
@@ -86,8 +95,8 @@ class Wait:
             jobs=[job for job in self._jobs.values() if job is not None],
         )
 
-    def note(self, job: BulkJob, now: float) -> None:
-        """Write down what the vendor said about a job.
+    def note(self, job: BulkJob, now: float) -> bool:
+        """Write down what the vendor said about a job; return whether it has ended since it was last asked about.
 
         :raises JobNotFoundError: it has no record of the job, and has had time enough to make one.
         """
@@ -97,6 +106,7 @@ class Wait:
         if job.known or before is None:
             self._changed |= before is None or before.vendor_state != job.vendor_state
             self._jobs[job.job_id] = job
+        return job.state.is_finished and before is not None and not before.state.is_finished
 
     def note_missing(self, job_id: str, now: float) -> None:
         """Write down that the vendor does not know a job.

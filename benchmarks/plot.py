@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Draw what ``polls.py --json`` has measured: the median of the runs, and each run as a dot.
 
-    python benchmarks/plot.py polls.json polls.png
+python benchmarks/plot.py polls.json polls.png
 """
 
 from __future__ import annotations

@@ -63,6 +63,10 @@ class Processes:
         self._running[name] = process
         self._sessions.add(process.pid)
 
+    def session(self, name: str) -> int:
+        """Return the session of a process, which all it starts belong to."""
+        return self._running[name].pid
+
     def run(self, name: str, command: Sequence[str | Path], env: Mapping[str, str] | None = None) -> None:
         """Run a process to its end.
 

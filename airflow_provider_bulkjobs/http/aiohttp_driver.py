@@ -28,7 +28,7 @@ from airflow_provider_bulkjobs.http.answers import (
     check_answer,
     credential_headers,
     network_error,
-    pause_wanted,
+    pause_for_all,
     reply,
 )
 from airflow_provider_bulkjobs.http.environment import proxy_for
@@ -39,9 +39,6 @@ from airflow_provider_bulkjobs.vendors.account import Account
 from airflow_provider_bulkjobs.vendors.base import Conversation, Request, Response, Token, Vendor
 
 T = TypeVar("T")
-# Enough for 50 polls a second where an answer takes 200 ms, and few enough for the strictest vendor; more connections
-# than needed cost more, per poll and in memory (280 KiB each).
-CONCURRENT_REQUESTS = 10
 KNOWN_URLS = 2000  # a URL that is parsed anew for each poll costs more than one that is kept
 NO_HEADERS: Mapping[str, str] = {}
 
@@ -50,24 +47,23 @@ class AiohttpDriver:
     """Holds conversations with one account, many at a time, on the running event loop.
 
     :param tls: the context to verify the vendor's certificate with, made off the loop.
+    :param turns: when a request may go; shared with whoever else uses the connection.
     """
 
-    def __init__(self, vendor: Vendor, account: Account, tls: ssl.SSLContext) -> None:
+    def __init__(self, vendor: Vendor, account: Account, tls: ssl.SSLContext, turns: Turns) -> None:
         self._vendor = vendor
         self._account = account
         self.meter = Meter(vendor.conn_type)
-        self._turns = Turns(account, self.meter)
-        # Requests queue here, not in the connector, where waiting would count against their timeouts.
-        self._places = asyncio.Semaphore(CONCURRENT_REQUESTS)
+        self._turns = turns
         self._token: Token | None = None
         self._headers: Mapping[str, str] = NO_HEADERS
         self._headers_until = 0.0
         self._fetching: asyncio.Task[Token] | None = None
-        self._has_told = False
         self._base_url = vendor.base_url(account)
         self._url = lru_cache(KNOWN_URLS)(partial(_url, self._base_url))
         self._proxy = proxy_for(self._base_url)
         self._session = aiohttp.ClientSession(
+            # Requests queue in the turns, not in the connector, where waiting would count against their timeouts.
             connector=aiohttp.TCPConnector(ssl=tls, limit=0, ttl_dns_cache=300, keepalive_timeout=60),
             timeout=aiohttp.ClientTimeout(total=TOTAL_TIMEOUT, sock_connect=CONNECT_TIMEOUT),
             headers=BASE_HEADERS,
@@ -81,10 +77,10 @@ class AiohttpDriver:
 
     async def close(self) -> None:
         """Close the connections."""
-        self.meter.tell()
         if self._fetching is not None:
             self._fetching.cancel()
         await self._session.close()
+        self.meter.tell()
 
     async def run(self, start: Callable[[], Conversation[T]], patience: Patience) -> T:
         """Hold a conversation to its end; see :meth:`RequestsDriver.run`.
@@ -127,30 +123,36 @@ class AiohttpDriver:
         return await AsyncRetrying(sleep=asyncio.sleep, after=self.meter.error, **patience.retrying())(try_again)
 
     async def _ask(self, request: Request) -> Response:
-        token = self._token
+        response, token = await self._exchange(request)
         try:
-            return await self._exchange(request)
+            check_answer(self._vendor, self._account, request, response, token.value if token else None)
         except CredentialsError:
-            if token is None or not request.authorized:
+            if token is None:
                 raise
             if self._token is token:
                 self._token, self._headers_until = None, 0.0
-            return await self._exchange(request)
-
-    async def _exchange(self, request: Request) -> Response:
-        headers = NO_HEADERS
-        if request.authorized:
-            headers = self._headers if time.monotonic() < self._headers_until else await self._sign_in()
-        while True:
-            await self._turns.take()
-            async with self._places:
-                if not self._turns.are_paused:  # the pause may have begun while this one queued for a place
-                    response = await self._send(request, headers)
-                    break
-        if (pause := pause_wanted(response)) is not None:
-            self._turns.pause(pause)
-        check_answer(self._vendor, self._account, request, response, self._token.value if self._token else None)
+            response, token = await self._exchange(request)
+            check_answer(self._vendor, self._account, request, response, token.value if token else None)
         return response
+
+    async def _exchange(self, request: Request) -> tuple[Response, Token | None]:
+        if request.authorized and time.monotonic() >= self._headers_until:
+            await self._sign_in()
+        if not self._turns.take_free():
+            await self._turns.take(self.meter)
+        try:
+            if not request.authorized:
+                token, headers = None, NO_HEADERS
+            else:
+                if time.monotonic() >= self._headers_until:  # the token may have died while this one queued
+                    await self._sign_in()
+                token, headers = self._token, self._headers
+            response = await self._send(request, headers)
+        finally:
+            self._turns.give_back()
+        if (pause := pause_for_all(self._vendor, request, response)) is not None:
+            self._turns.pause(pause)
+        return response, token
 
     async def _send(self, request: Request, headers: Mapping[str, str]) -> Response:
         try:
@@ -168,16 +170,16 @@ class AiohttpDriver:
             lost = not (request.repeatable or isinstance(error, aiohttp.ClientConnectorError))
             raise network_error(self._vendor, self._account, error, timed_out=timed_out, lost=lost) from None
 
-    async def _sign_in(self) -> Mapping[str, str]:
+    async def _sign_in(self) -> None:
         if self._fetching is None:
             conversation = self._vendor.sign_in(self._account)
             if conversation is None:
-                return self._keep_headers(None, math.inf)
+                self._keep_headers(None, math.inf)
+                return
             # One fetch serves everyone who needs a token by now, and its failure fails them all.
             self._fetching = asyncio.ensure_future(self._fetch(conversation))
             self._fetching.add_done_callback(self._signed_in)
-        token = await asyncio.shield(self._fetching)
-        return credential_headers(self._vendor, self._account, token.value)
+        await asyncio.shield(self._fetching)
 
     def _signed_in(self, task: asyncio.Task[Token]) -> None:
         self._fetching = None
@@ -186,11 +188,10 @@ class AiohttpDriver:
         token = task.result()
         self._keep_headers(token, time.monotonic() + token.expires_in * 0.9)
 
-    def _keep_headers(self, token: Token | None, until: float) -> Mapping[str, str]:
+    def _keep_headers(self, token: Token | None, until: float) -> None:
         self._token, self._headers_until = token, until
         # As aiohttp wants them, so that it does not have to convert them for each request.
         self._headers = CIMultiDict(credential_headers(self._vendor, self._account, token.value if token else None))
-        return self._headers
 
     async def _fetch(self, conversation: Conversation[Token]) -> Token:
         request = next(conversation)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import ssl
 import time
 from collections.abc import Generator, Mapping
@@ -46,6 +47,7 @@ REASONS = (
     (("ProxyError",), "the proxy refused"),
 )
 EPOCH = 1_000_000_000  # a reset above this is a moment, below it a number of seconds
+UNTOLD_PAUSE = 1.0  # seconds, where the vendor says "too many" and not until when
 LONGEST_PAUSE = 24 * 3600.0
 
 
@@ -67,6 +69,14 @@ def pause_wanted(response: Response) -> float | None:
     return None
 
 
+def pause_for_all(vendor: Vendor, request: Request, response: Response) -> float | None:
+    """Return for how many seconds nobody should ask this account, or ``None``."""
+    pause = pause_wanted(response)
+    if pause is None and vendor.is_throttled(response):
+        return vendor.pause_after(request) or UNTOLD_PAUSE
+    return pause
+
+
 def _seconds(value: str, headers: Mapping[str, str]) -> float | None:
     try:
         number = float(value)
@@ -77,7 +87,7 @@ def _seconds(value: str, headers: Mapping[str, str]) -> float | None:
 
 
 def _clamped(seconds: float) -> float | None:
-    return min(max(seconds, 0.0), LONGEST_PAUSE) if seconds == seconds else None  # noqa: PLR0124  (NaN)
+    return min(max(seconds, 0.0), LONGEST_PAUSE) if math.isfinite(seconds) else None
 
 
 def _vendor_time(headers: Mapping[str, str]) -> float:

@@ -7,9 +7,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from weakref import WeakValueDictionary
 
 from airflow_provider_bulkjobs.http.aiohttp_driver import AiohttpDriver
 from airflow_provider_bulkjobs.http.environment import ca_bundle, tls_context
+from airflow_provider_bulkjobs.http.turns import Turns
 from airflow_provider_bulkjobs.vendors.account import Account
 from airflow_provider_bulkjobs.vendors.base import Vendor
 
@@ -21,28 +23,30 @@ class _Shared:
 
 
 _drivers: dict[tuple[object, ...], _Shared] = {}
+_turns: WeakValueDictionary[tuple[object, ...], Turns] = WeakValueDictionary()
 
 
 @asynccontextmanager
 async def shared_driver(vendor: Vendor, account: Account) -> AsyncIterator[AiohttpDriver]:
-    """Lend the driver of an account. Changed credentials make another account, and so another driver."""
-    key = (asyncio.get_running_loop(), type(vendor), account.fingerprint)
+    """Lend the driver of an account. Changed credentials make another account, and so another driver.
+
+    The turns are the connection's: while some still use what it was before, they queue with the others, at the pace
+    that the connection has now.
+    """
+    loop = asyncio.get_running_loop()
+    key = (loop, type(vendor), account.fingerprint)
     if key not in _drivers:
         tls = await asyncio.to_thread(lambda: tls_context(ca_bundle()))
         if key not in _drivers:  # nobody else was faster while this one was off the loop
-            _drivers[key] = _Shared(AiohttpDriver(vendor, account, tls))
+            turns = _turns.setdefault((loop, type(vendor), account.conn_id), Turns(account.conn_id))
+            turns.set_pace(account["requests_per_second"])
+            _drivers[key] = _Shared(AiohttpDriver(vendor, account, tls, turns))
     shared = _drivers[key]
     shared.users += 1
-    _tell_of_waits(shared.driver, vendor)
     try:
         yield shared.driver
     finally:
         shared.users -= 1
-        _tell_of_waits(shared.driver, vendor)
         if not shared.users:
             del _drivers[key]
             await shared.driver.close()
-
-
-def _tell_of_waits(driver: AiohttpDriver, vendor: Vendor) -> None:
-    driver.meter.waits(sum(shared.users for key, shared in _drivers.items() if key[1] is type(vendor)))

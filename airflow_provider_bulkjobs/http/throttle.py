@@ -3,33 +3,43 @@
 
 from __future__ import annotations
 
-MARGIN = 1.05  # requests reach a vendor less evenly than they are sent, and it counts what reaches it in a second
+# Requests reach a vendor less evenly than they are sent (a new connection alone takes some 100 ms), and it counts
+# what reaches it in a second.
+MARGIN = 1.1
 AFTER_PAUSE = 0.05  # seconds between those who waited for the end of a pause, so that it is not the next cause
 
 
 class Throttle:
-    """The pace of one account. It only does sums: the drivers sleep, and let nobody jump the queue.
+    """The pace of a connection. It only does sums: the drivers sleep, and let nobody jump the queue.
 
     :param per_second: requests per second; 0 for no limit of our own.
     """
 
-    __slots__ = ("_next", "_paused_until", "gap")
+    __slots__ = ("_next", "_paused_until", "gap", "per_second")
 
-    def __init__(self, per_second: float) -> None:
-        self.gap = MARGIN / per_second if per_second else 0.0
+    def __init__(self, per_second: float = 0.0) -> None:
         self._next = 0.0
         self._paused_until = 0.0
+        self.set_pace(per_second)
+
+    def set_pace(self, per_second: float) -> None:
+        """Let so many requests go in a second from now on."""
+        self.per_second = per_second
+        self.gap = MARGIN / per_second if per_second else 0.0
 
     def wait(self, now: float) -> float:
         """Return for how many seconds the next request may not go yet."""
         return max(self._next - now, 0.0)
 
-    def go(self, now: float, *, waited: bool) -> None:
+    def go(self, now: float, came: float) -> float:
         """Let a request go; the next one follows at a distance.
 
-        :param waited: whether it had to wait for its turn.
+        :param came: when it was first wanted.
+        :return: for how many seconds of its wait there was a pause.
         """
-        self._next = now + (self.gap or (AFTER_PAUSE if waited else 0.0))
+        pause = max(self._paused_until - came, 0.0)
+        self._next = now + (self.gap or (AFTER_PAUSE if pause else 0.0))
+        return pause
 
     def pause_left(self, now: float) -> float:
         """Return for how many seconds the vendor wants to be left alone."""

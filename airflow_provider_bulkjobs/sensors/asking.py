@@ -48,8 +48,7 @@ def _ask(hook: BulkJobHook, wait: Wait, patience: Patience, job_id: str) -> None
     except errors.BulkJobError as error:
         wait.note_error(job_id, error)
     else:
-        wait.note(job, time.time())
-        if job.state.is_finished:
+        if wait.note(job, time.time()):
             meter.finished(job)
     finally:
         meter.poll()

@@ -16,12 +16,13 @@ from weakref import WeakKeyDictionary
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_bulkjobs._airflow import load_stats
+from airflow_provider_bulkjobs._airflow import ready_stats
 from airflow_provider_bulkjobs.errors import (
     BulkJobError,
     CredentialsError,
     JobVanishedError,
 )
+from airflow_provider_bulkjobs.metrics import in_flight
 from airflow_provider_bulkjobs.schedule import Schedule
 from airflow_provider_bulkjobs.triggers.event import failed, finished, timed_out
 from airflow_provider_bulkjobs.triggers.polling import poll
@@ -113,7 +114,9 @@ class BulkJobTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and yield the one event."""
         try:
-            event = await self._run()
+            hook = await asyncio.to_thread(self._load_hook)
+            with in_flight(hook.vendor.conn_type):
+                event = await self._run(hook)
         except BulkJobError as error:
             event = failed(error)
         except Exception as error:
@@ -134,8 +137,7 @@ class BulkJobTrigger(BaseTrigger):
             except BulkJobError as error:
                 self.log.warning("Job %s could not be stopped: %s", job_id, error)
 
-    async def _run(self) -> dict[str, Any]:
-        hook = await asyncio.to_thread(self._load_hook)
+    async def _run(self, hook: BulkJobHook) -> dict[str, Any]:
         wait = self._wait = Wait(
             vendor=hook.vendor,
             kind=hook.job_kind(self.job_kind),
@@ -161,7 +163,7 @@ class BulkJobTrigger(BaseTrigger):
     def _load_hook(self) -> BulkJobHook:
         import_module("airflow_provider_bulkjobs.http.pool")
         import_module("pendulum")
-        load_stats()
+        ready_stats()
         module, _, name = self.hook_class.rpartition(".")
         hook: BulkJobHook = getattr(import_module(module), name)(self.conn_id)
         return hook
@@ -197,9 +199,10 @@ class BulkJobTrigger(BaseTrigger):
                 account = await self._load_account(hook)
                 async with shared_driver(hook.vendor, account) as driver:
                     if not driver.is_paused:
-                        await asyncio.gather(
-                            *(self._ask(driver, account, wait, IMPATIENT, job_id) for job_id in wait.unfinished)
-                        )
+                        looks = (self._ask(driver, account, wait, IMPATIENT, job_id) for job_id in wait.unfinished)
+                        for problem in await asyncio.gather(*looks, return_exceptions=True):
+                            if isinstance(problem, BaseException):
+                                raise problem
         except (BulkJobError, TimeoutError) as error:
             self.log.info("A last look at the deadline came to nothing: %s", error)
 
@@ -214,11 +217,9 @@ class BulkJobTrigger(BaseTrigger):
             except BulkJobError as error:
                 wait.note_error(job_id, error)
             else:
-                wait.note(job, time.time())
-                if job.state.is_finished:
+                if wait.note(job, time.time()):
                     driver.meter.finished(job)
-            finally:
-                driver.meter.poll()
+            driver.meter.poll()
             self._last_report = ""
         except (JobVanishedError, CredentialsError):
             raise

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from e2e.runs import EXAMPLES, HERE, HOME, ROOT, RUN, SCRIPTS, Outcome, TriggerRows
+from e2e.runs import EXAMPLES, HERE, HOME, ROOT, RUN, SCRIPTS, Outcome, StatsD, TriggerRows
 from local_airflow import LocalAirflow, flavour
 from local_simulator import LocalSimulator
 from processes import Processes, tail_on_failure
@@ -25,8 +25,15 @@ def simulator(processes: Processes) -> LocalSimulator:
 
 
 @pytest.fixture(scope="session")
-def airflow(processes: Processes, simulator: LocalSimulator) -> LocalAirflow:
+def statsd() -> Iterator[StatsD]:
+    with StatsD() as statsd:
+        yield statsd
+
+
+@pytest.fixture(scope="session")
+def airflow(processes: Processes, simulator: LocalSimulator, statsd: StatsD) -> LocalAirflow:
     airflow = LocalAirflow(HOME, [ROOT / "example_dags", HERE / "dags"], simulator.connections, processes)
+    airflow.env |= statsd.settings
     with tail_on_failure(processes):
         airflow.start()
     return airflow
@@ -38,7 +45,7 @@ def mapped_jobs(simulator: LocalSimulator) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def outcome(airflow: LocalAirflow, simulator: LocalSimulator, mapped_jobs: list[str]) -> Outcome:
+def outcome(airflow: LocalAirflow, simulator: LocalSimulator, statsd: StatsD, mapped_jobs: list[str]) -> Outcome:
     """Run all DAGs at once, but for the one that has to lose its triggerer."""
     jobs = {task_id: simulator.job("sendgrid", **script) for task_id, script in SCRIPTS.items()}
     runs = dict.fromkeys(EXAMPLES) | {"e2e_modes": jobs, "e2e_mapped": {"job_ids": mapped_jobs}}
@@ -49,4 +56,5 @@ def outcome(airflow: LocalAirflow, simulator: LocalSimulator, mapped_jobs: list[
         for _ in airflow.watch(RUN, seconds=180):
             pass
     outcome.triggers = rows.seen
+    outcome.metrics = list(statsd.seen)
     return outcome
