@@ -66,8 +66,8 @@ async def get_connection_async(conn_id: str) -> Connection:
 def load_stats() -> Any:
     """Return Airflow's metrics, ready for use; slow the first time.
 
-    In the triggerer, Airflow 3.2 and 3.3 ready only the copy of their metrics that they use themselves, and not the
-    one that the SDK offers. Done twice it does no harm.
+    In the triggerer, Airflow 3.2 does not ready the copy of its metrics that the SDK offers, and 3.3 does so only in
+    passing, where it imports what reads the arguments of triggers. Done twice it does no harm.
     """
     from airflow.providers.common.compat.sdk import Stats
 
