@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from certificates import self_signed
 
-from airflow_provider_bulkjobs import simulator
+from airflow_provider_bulkjobs import errors, simulator
 from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
+from airflow_provider_bulkjobs.hooks.connection_check import explain
 from airflow_provider_bulkjobs.simulator import Simulator
 from airflow_provider_bulkjobs.simulator import world as simulated
 from airflow_provider_bulkjobs.vendors import VENDORS
 from airflow_provider_bulkjobs.vendors.base import Vendor
+from airflow_provider_bulkjobs.vendors.sendgrid import SendGrid
 
 HOOK_OF = {hook_class.conn_type: hook_class for hook_class in HOOKS}
 SIMULATED = {vendor.conn_type for vendor in simulated.VENDORS}
@@ -189,3 +191,12 @@ def test_an_address_with_the_apis_path_is_understood(attempt: Try, sim: Simulato
         good, told = attempt(vendor_of(conn_type), **{**values, "host": values["host"] + path})
         assert good, told
     assert simulator.SENDGRID_KEY not in told
+
+
+@pytest.mark.parametrize("error", [errors.CredentialsError, errors.JobNotFoundError, errors.VendorUnavailableError])
+def test_a_vendor_without_such_fields_is_explained_as_well(error):
+    class Bare(SendGrid):
+        conn_type = "bare"
+        fields = ()
+
+    assert explain(Bare(), "mine", error("It said no.")).startswith("It said no")

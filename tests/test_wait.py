@@ -94,5 +94,6 @@ def test_what_is_handed_on_fits_into_a_small_column_the_finished_first():
         wait.note(BulkJob(job_id, state, state.value, total=10), 1001)
     heard = wait.heard
     assert {job["job_id"] for job in heard} > set(ids[-20:])
-    assert 20_000 < len(json.dumps(heard)) < 26_000
+    assert 20_000 < len(json.dumps(heard)) < 45_000 - len(json.dumps(ids))
+    assert make_wait("a" * 50_000, heard=[]).heard == []
     assert make_wait(*ids, heard=heard).unfinished == ids[:-20]

@@ -35,20 +35,25 @@ def explain(vendor: Vendor, conn_id: str, error: Exception) -> str:
     fields = {field.name: field for field in vendor.fields}
     match error:
         case errors.CredentialsError():
-            look_at = [fields["password"], *(field for field in vendor.fields if field.choices)]
-            return f"{told} {' '.join(_help(field) for field in look_at)}"
+            return (
+                f"{told} {_help(fields.get('password'), *(field for field in vendor.fields if field.choices))}".strip()
+            )
         case errors.PermissionDeniedError():
             return f"{told} {vendor.notes.permissions}"
         case errors.JobNotFoundError():
             told = told.partition(". Check the id")[0]
-            return f"{told}: the API is not at this address. {_help(fields['host'])}"
+            return f"{told}: the API is not at this address. {_help(fields.get('host'))}".strip()
         case errors.VendorUnavailableError() | errors.VendorAnswerError():
-            return f"{told.rstrip('.')}. {_help(fields['host'])}"
+            return f"{told.rstrip('.')}. {_help(fields.get('host'))}".strip()
         case errors.BulkJobError():
             return told
     return f"{vendor.label} could not be asked ({type(error).__name__}). Check all fields."
 
 
-def _help(field: Field) -> str:
-    example = f" Example: {field.placeholder}" if field.placeholder and field.name != "password" else ""
-    return f"{field.label}: {field.help}{example}"
+def _help(*fields: Field | None) -> str:
+    told = []
+    for field in fields:
+        if field is not None:  # a vendor from another package may have no such field
+            example = f" Example: {field.placeholder}" if field.placeholder and field.name != "password" else ""
+            told.append(f"{field.label}: {field.help}{example}")
+    return " ".join(told)

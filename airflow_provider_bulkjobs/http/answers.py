@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 import ssl
 import time
 from collections.abc import Generator, Mapping
@@ -87,7 +86,7 @@ def _seconds(value: str, headers: Mapping[str, str]) -> float | None:
 
 
 def _clamped(seconds: float) -> float | None:
-    return min(max(seconds, 0.0), LONGEST_PAUSE) if math.isfinite(seconds) else None
+    return min(max(seconds, 0.0), LONGEST_PAUSE) if seconds == seconds else None  # noqa: PLR0124  (NaN)
 
 
 def _vendor_time(headers: Mapping[str, str]) -> float:

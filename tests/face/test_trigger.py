@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from airflow_provider_bulkjobs import errors
+from airflow_provider_bulkjobs import _airflow, errors
 from airflow_provider_bulkjobs.http import pool
 from airflow_provider_bulkjobs.triggers.bulk_job import BulkJobTrigger
 from airflow_provider_bulkjobs.triggers.event import read_event
@@ -170,3 +170,40 @@ async def test_500_waits_share_one_driver_and_do_not_hold_the_loop(sim, account)
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     assert not pool._drivers
+
+
+async def test_a_failing_job_holds_up_none_of_the_others(sim, account):
+    account("sendgrid")
+    good = [sim.job("sendgrid", "contacts", states=["pending"] * 3 + ["completed"], items=1) for _ in range(5)]
+    bad = sim.job("sendgrid", "contacts", states=["pending"], items=1)
+    sim.fault("sendgrid", "server_error", path=bad)
+    task = asyncio.ensure_future(fire(make_trigger(job_ids=[bad, *good], poke_interval=0.5)))
+    async with asyncio.timeout(10):
+        while sum(bad not in request.path_qs for request in sim.requests("sendgrid")) < 20:
+            await asyncio.sleep(0.02)
+    task.cancel()
+    assert sum(bad in request.path_qs for request in sim.requests("sendgrid")) < 5
+
+
+@pytest.mark.parametrize("how", ["incr", "gauge", "timing"])
+async def test_metrics_out_of_reach_end_no_wait(how, sim, account, monkeypatch):
+    class Broken:
+        def __getattr__(self, name):
+            return (lambda *_, **__: 1 / 0) if name == how else (lambda *_, **__: None)
+
+    monkeypatch.setattr(_airflow, "load_stats", Broken)
+    account("sendgrid")
+    job_id = sim.job("sendgrid", "contacts", states=["pending", "completed"], items=1)
+    assert (await fire(make_trigger(job_ids=[job_id])))["status"] == "finished"
+    assert not pool._drivers
+
+
+async def test_a_bad_job_does_not_cost_the_others_their_last_look(sim, account):
+    account("sendgrid")
+    good, bad = (sim.job("sendgrid", "contacts", states=["completed"], items=1) for _ in range(2))
+    sim.fault("sendgrid", "server_error", path=bad)
+    now = time.time()
+    event = await fire(make_trigger(job_ids=[bad, good], deadline=now + 0.1, first_poll_at=now + 5))
+    assert "1 of 2 jobs done" in event["message"]
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    assert not [task for task in others if "_ask" in repr(task)]

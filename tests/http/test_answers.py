@@ -20,7 +20,14 @@ from airflow_provider_bulkjobs.errors import (
     TransientError,
     VendorAnswerError,
 )
-from airflow_provider_bulkjobs.http.answers import LONGEST_PAUSE, check_answer, network_error, pause_wanted
+from airflow_provider_bulkjobs.http.answers import (
+    LONGEST_PAUSE,
+    UNTOLD_PAUSE,
+    check_answer,
+    network_error,
+    pause_for_all,
+    pause_wanted,
+)
 from airflow_provider_bulkjobs.vendors import VENDORS
 from airflow_provider_bulkjobs.vendors.account import Account, read_account
 from airflow_provider_bulkjobs.vendors.base import Request, Response, Vendor, origin
@@ -82,6 +89,15 @@ def checked(conn_type: str, response: Response, request: Request = POLL) -> Exce
 )
 def test_pause_wanted(status: int, headers: dict[str, str], seconds: float | None) -> None:
     assert pause_wanted(answer(status, headers)) == seconds
+
+
+@pytest.mark.parametrize("conn_type", VENDOR_OF)
+def test_too_many_requests_pause_everybody_also_where_the_answer_does_not_tell_for_how_long(conn_type: str) -> None:
+    vendor = VENDOR_OF[conn_type]
+    assert pause_for_all(vendor, POLL, answer(429)) == UNTOLD_PAUSE
+    assert pause_for_all(vendor, POLL, answer(429, {"Retry-After": "7"})) == 7
+    assert pause_for_all(vendor, POLL, answer(503)) is None
+    assert pause_for_all(vendor, POLL, answer(200)) is None
 
 
 def test_our_clock_counts_where_the_vendor_tells_none() -> None:

@@ -10,8 +10,8 @@ from driving import QUICK, VENDOR_OF
 
 from airflow_provider_bulkjobs.errors import CredentialsError
 from airflow_provider_bulkjobs.http import pool
-from airflow_provider_bulkjobs.http.aiohttp_driver import CONCURRENT_REQUESTS
 from airflow_provider_bulkjobs.http.pool import shared_driver
+from airflow_provider_bulkjobs.http.turns import CONCURRENT_REQUESTS
 from airflow_provider_bulkjobs.simulator import Simulator
 from airflow_provider_bulkjobs.vendors.account import Account
 from airflow_provider_bulkjobs.vendors.base import Conversation, Request
@@ -150,3 +150,32 @@ async def test_only_so_many_requests_are_under_way(sim: Simulator, account: Call
     async with shared_driver(SENDGRID, account()) as driver:
         await asyncio.gather(*(driver.run(scopes, QUICK) for _ in range(MANY)))
     assert sim.state()["sendgrid"]["max_concurrent"] == CONCURRENT_REQUESTS
+
+
+async def test_a_slow_spell_does_not_end_in_a_burst(sim: Simulator, account: Callable[..., Account]) -> None:
+    limited = account(extra={"requests_per_second": 20})
+    sim.fault("sendgrid", "slow", seconds=1.5, count=CONCURRENT_REQUESTS)
+    async with shared_driver(SENDGRID, limited) as driver:
+        await asyncio.gather(*(driver.run(scopes, QUICK) for _ in range(40)))
+    times = [request.time for request in sim.requests("sendgrid")]
+    assert max(sum(start <= time < start + 1 for time in times) for start in times) <= 20
+
+
+async def test_a_token_that_dies_while_others_queue_ends_none_of_them(sim: Simulator, oauth2: Account) -> None:
+    slow = Account(oauth2.conn_id, {**oauth2.values, "requests_per_second": 40})
+    async with shared_driver(ACQUIA, slow):
+        everybody = asyncio.gather(*(who(slow) for _ in range(40)))
+        while len(sim.requests("acquia")) < 10:
+            await asyncio.sleep(0.01)
+        sim.revoke_tokens()
+        assert await everybody == ["api-bot"] * 40
+    assert sim.state()["acquia"]["tokens_issued"] == 2
+
+
+async def test_new_credentials_queue_with_the_old_ones(sim: Simulator, account: Callable[..., Account]) -> None:
+    old = account(extra={"requests_per_second": 20})
+    new = account(extra={"requests_per_second": 10})
+    async with shared_driver(SENDGRID, old) as one, shared_driver(SENDGRID, new) as other:
+        await asyncio.gather(*(driver.run(scopes, QUICK) for driver in (one, other) for _ in range(6)))
+    times = [request.time for request in sim.requests("sendgrid")]
+    assert times[-1] - times[0] >= 1.0, "twelve requests at ten a second"

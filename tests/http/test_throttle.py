@@ -11,7 +11,7 @@ def turns(throttle: Throttle, now: float, many: int) -> list[float]:
     waits, came = [], now
     for _ in range(many):
         now += throttle.wait(now)
-        throttle.go(now, waited=now > came)
+        throttle.go(now, came)
         waits.append(now - came)
     return waits
 
@@ -32,8 +32,8 @@ def test_unused_turns_are_not_saved_up_for_a_burst() -> None:
 
 def test_whoever_goes_late_pushes_back_those_behind() -> None:
     throttle = Throttle(10)
-    throttle.go(100.0, waited=False)
-    throttle.go(107.0, waited=True)  # the loop was held up
+    throttle.go(100.0, 100.0)
+    throttle.go(107.0, 100.0)  # the loop was held up
     assert throttle.wait(107.0) == pytest.approx(MARGIN / 10)
 
 
@@ -74,3 +74,18 @@ def test_a_pause_of_no_length_stops_nobody() -> None:
     throttle = Throttle(0)
     throttle.pause(100.0, 0)
     assert throttle.pause_left(100.0) == throttle.wait(100.0) == 0
+
+
+def test_those_who_come_after_a_pause_are_not_slowed_by_those_who_waited_for_its_end() -> None:
+    throttle = Throttle(0)
+    throttle.pause(100.0, 30)
+    assert throttle.go(130.0, 110.0) == 20, "the pause is told apart from the queue"
+    assert throttle.wait(130.0) == pytest.approx(AFTER_PAUSE)
+    throttle.go(130.05, 130.01)
+    assert throttle.wait(130.05) == 0
+
+
+def test_the_pace_may_change_while_others_wait() -> None:
+    throttle = Throttle(10)
+    throttle.set_pace(1)
+    assert turns(throttle, 100.0, 2) == pytest.approx([0, MARGIN])
