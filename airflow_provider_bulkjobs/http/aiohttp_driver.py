@@ -58,7 +58,7 @@ class AiohttpDriver:
         self._token: Token | None = None
         self._headers: Mapping[str, str] = NO_HEADERS
         self._headers_until = 0.0
-        self._fetching: asyncio.Task[Token] | None = None
+        self._fetching: asyncio.Task[None] | None = None
         self._base_url = vendor.base_url(account)
         self._url = lru_cache(KNOWN_URLS)(partial(_url, self._base_url))
         self._proxy = proxy_for(self._base_url)
@@ -181,19 +181,17 @@ class AiohttpDriver:
             self._fetching.add_done_callback(self._signed_in)
         await asyncio.shield(self._fetching)
 
-    def _signed_in(self, task: asyncio.Task[Token]) -> None:
+    def _signed_in(self, task: asyncio.Task[None]) -> None:
         self._fetching = None
-        if task.cancelled() or task.exception() is not None:
-            return
-        token = task.result()
-        self._keep_headers(token, time.monotonic() + token.expires_in * 0.9)
+        if not task.cancelled():
+            task.exception()  # those who wait for the token are told
 
     def _keep_headers(self, token: Token | None, until: float) -> None:
         self._token, self._headers_until = token, until
         # As aiohttp wants them, so that it does not have to convert them for each request.
         self._headers = CIMultiDict(credential_headers(self._vendor, self._account, token.value if token else None))
 
-    async def _fetch(self, conversation: Conversation[Token]) -> Token:
+    async def _fetch(self, conversation: Conversation[Token]) -> None:
         request = next(conversation)
         try:
             while True:
@@ -202,7 +200,8 @@ class AiohttpDriver:
                 request = conversation.send(response)
         except StopIteration as end:
             token: Token = end.value
-            return token
+            # Here and not in the callback: whoever asks between the end of this and the callback needs them already.
+            self._keep_headers(token, time.monotonic() + token.expires_in * 0.9)
 
 
 def _url(base_url: str, path: str) -> URL:

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 
 class BulkJobCancelOperator(BaseOperator):
-    """Stop jobs, where the vendor can: Acquia's contact jobs, Intercom's exports, HubSpot's imports. What is written stays written.
+    """Stop jobs, where the vendor can: Acquia's contact jobs, Intercom's exports, HubSpot's imports.
+
+    What is written stays written.
 
     A job that is over or gone is no error, and is left as it is. Returns how many jobs were canceled, finished or gone.
 
