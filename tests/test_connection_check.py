@@ -10,11 +10,18 @@ import pytest
 from certificates import self_signed
 
 from airflow_provider_bulkjobs import simulator
+from airflow_provider_bulkjobs.errors import (
+    CredentialsError,
+    JobNotFoundError,
+    VendorUnavailableError,
+)
 from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
+from airflow_provider_bulkjobs.hooks.connection_check import explain
 from airflow_provider_bulkjobs.simulator import Simulator
 from airflow_provider_bulkjobs.simulator import world as simulated
 from airflow_provider_bulkjobs.vendors import VENDORS
 from airflow_provider_bulkjobs.vendors.base import Vendor
+from airflow_provider_bulkjobs.vendors.klaviyo import Klaviyo
 
 HOOK_OF = {hook_class.conn_type: hook_class for hook_class in HOOKS}
 SIMULATED = {vendor.conn_type for vendor in simulated.VENDORS}
@@ -167,6 +174,22 @@ def test_whatever_goes_wrong_is_told(attempt: Try, vendor: Vendor, monkeypatch: 
 
     monkeypatch.setattr(type(vendor), "check", check)
     assert attempt(vendor) == (False, f"{vendor.label} could not be asked (KeyError). Check all fields.")
+
+
+class Bare(Klaviyo):
+    fields = ()
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (CredentialsError("No."), "No."),
+        (JobNotFoundError("Not there. Check the id"), "Not there: the API is not at this address."),
+        (VendorUnavailableError("Down."), "Down."),
+    ],
+)
+def test_a_vendor_without_host_and_password(error: Exception, told: str) -> None:
+    assert explain(Bare(), NAME, error) == told
 
 
 @every_simulated_vendor
