@@ -206,6 +206,18 @@ def test_acquias_address_with_and_without_the_apis_path(host: str) -> None:
     assert VENDOR_OF["acquia_campaign_studio"].base_url(account) == "https://me.mautic.net"
 
 
+@pytest.mark.parametrize("path", ["", "/crm/v3", "/crm/v3/imports", "/crm/v3/imports/"])
+def test_hubspots_address_with_and_without_the_apis_path(path: str) -> None:
+    host = "https://api.hubapi.com"
+    assert VENDOR_OF["hubspot"].base_url(read("hubspot", host=host + path)) == host
+
+
+@pytest.mark.parametrize("path", ["", "/api", "/api/"])
+def test_klaviyos_address_with_and_without_the_apis_path(path: str) -> None:
+    host = "https://a.klaviyo.com"
+    assert VENDOR_OF["klaviyo"].base_url(read("klaviyo", host=host + path)) == host
+
+
 @pytest.mark.parametrize(
     ("conn_type", "region", "base_url"),
     [

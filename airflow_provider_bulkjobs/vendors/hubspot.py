@@ -29,9 +29,16 @@ class HubSpot(Vendor):
             "Access token",
             "In HubSpot: Settings > Integrations > Private Apps > your app > Auth. It needs the scope crm.import.",
             placeholder="pat-na1-xxxx",
+            where="Settings > Integrations > Private Apps",
             required=True,
         ),
-        Field("host", "API host", "Only to override HubSpot's own.", placeholder="https://api.hubapi.com"),
+        Field(
+            "host",
+            "API host",
+            "Only to override HubSpot's own.",
+            placeholder="https://api.hubapi.com",
+            where="empty: HubSpot's own",
+        ),
     )
     kinds = (
         JobKind(
@@ -59,7 +66,7 @@ class HubSpot(Vendor):
 
     def base_url(self, account: Account) -> str:
         """Return the API's host."""
-        return account.host or "https://api.hubapi.com"
+        return account.host_without(jobs.IMPORTS_PATH, "/crm/v3") or "https://api.hubapi.com"
 
     def headers(self, account: Account, token: str | None) -> Mapping[str, str]:  # noqa: ARG002
         """Return the access token as a bearer token."""

@@ -174,9 +174,16 @@ class Klaviyo(Vendor):
             "Private API key",
             "In Klaviyo: Settings > API keys. Scopes: accounts:read, profiles and lists read and write.",
             placeholder="pk_xxxx",
+            where="Settings > API keys",
             required=True,
         ),
-        Field("host", "API host", "Only to override Klaviyo's own.", placeholder="https://a.klaviyo.com"),
+        Field(
+            "host",
+            "API host",
+            "Only to override Klaviyo's own.",
+            placeholder="https://a.klaviyo.com",
+            where="empty: Klaviyo's own",
+        ),
         Field("revision", "API revision", "The day of the API to speak to.", placeholder=REVISION, default=REVISION),
     )
     kinds = (
@@ -204,7 +211,7 @@ class Klaviyo(Vendor):
 
     def base_url(self, account: Account) -> str:
         """Return the API's host."""
-        return account.host or "https://a.klaviyo.com"
+        return account.host_without("/api") or "https://a.klaviyo.com"
 
     def headers(self, account: Account, token: str | None) -> Mapping[str, str]:  # noqa: ARG002
         """Return the key with the vendor's own scheme word, and the revision, which every request must have."""
