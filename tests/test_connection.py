@@ -158,6 +158,20 @@ def test_an_extra(extra: str | None, values: dict[str, Any]) -> None:
     assert read_extra("mine", extra) == values
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"extra": {"region": SECRET}},
+        {"extra": {"requests_per_second": SECRET}},
+        {"host": "api.example", "schema": SECRET},
+        {"host": f"{SECRET}://api.example"},
+    ],
+)
+def test_a_secret_in_the_wrong_field_is_not_shown(values: dict[str, Any]) -> None:
+    told = refusal("intercom", **values)  # which looks for it
+    assert f"a text of {len(SECRET)} characters" in told
+
+
 def test_a_schema_that_is_no_scheme() -> None:
     told = refusal("intercom", host="api.example", schema="foo")
     assert "'schema' is 'foo'" in told
