@@ -3,6 +3,9 @@
 
 https://developers.hubspot.com/docs/api/crm/imports
 https://github.com/HubSpot/HubSpot-public-api-spec-collection (CRM, Imports, v3)
+https://legacydocs.hubspot.com/apps/api_guidelines
+https://developers.hubspot.com/changelog/increasing-our-api-limits
+https://knowledge.hubspot.com/import-and-export/set-up-your-import-file
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ class HubSpot(Vendor):
     conn_type = "hubspot"
     label = "HubSpot"
     docs_url = jobs.DOCS_URL
-    requests_per_second = 10.0  # 100 in ten seconds, with the smallest plans
+    requests_per_second = 10.0  # 100 in ten seconds, with Free and Starter
     fields = (
         Field(
             "password",
@@ -54,8 +57,7 @@ class HubSpot(Vendor):
     notes = Notes(
         permissions="The private app needs the scope crm.import.",
         limits=(
-            "100 requests in ten seconds with the smallest plans, more with larger ones.",
-            "Imports wait as `DEFERRED` while others of the account are at work.",
+            "100 requests in ten seconds with Free and Starter, 190 with Professional and Enterprise.",
         ),
         untold=(
             "How many rows an import has: give `expected_items` for a share (the operator knows it).",

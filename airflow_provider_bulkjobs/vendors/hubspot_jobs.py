@@ -40,7 +40,7 @@ STATES = States(
     "state",
     {
         "STARTED": JobState.PENDING,
-        "DEFERRED": JobState.PENDING,  # waits for other imports of the account
+        "DEFERRED": JobState.PENDING,
         "PROCESSING": JobState.RUNNING,
         "DONE": JobState.SUCCEEDED,  # or partial: the list of errors tells
         "FAILED": JobState.FAILED,

@@ -4,6 +4,7 @@
 https://developers.klaviyo.com/en/reference/bulk_import_profiles
 https://developers.klaviyo.com/en/reference/get_bulk_import_profiles_job
 https://developers.klaviyo.com/en/reference/get_errors_for_bulk_import_profiles_job
+https://developers.klaviyo.com/en/reference/get_account
 https://developers.klaviyo.com/en/docs/rate_limits_and_error_handling
 """
 
@@ -200,7 +201,7 @@ class Klaviyo(Vendor):
         permissions="The key needs the scopes profiles:read and profiles:write, lists:read and lists:write, and "
         "accounts:read for the connection test.",
         limits=(
-            "150 requests a minute and 10 in a second, for all keys of an account together.",
+            "150 requests a minute and 10 in a second, for all private keys of an account together.",
             "The connection test may be asked for 15 times a minute, and once in a second.",
         ),
         untold=(
