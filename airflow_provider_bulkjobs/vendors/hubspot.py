@@ -58,11 +58,16 @@ class HubSpot(Vendor):
         permissions="The private app needs the scope crm.import.",
         limits=(
             "100 requests in ten seconds with Free and Starter, 190 with Professional and Enterprise.",
+            "A file has at most 20 MB with the free tools, and 512 MB and 1,048,576 rows with a subscription.",
+            "Requests are cut below that, at 1,000,000 records or 16 MiB.",
+            "500,000 rows a day with the free tools, 80,000,000 with a subscription.",
         ),
         untold=(
-            "How many rows an import has: give `expected_items` for a share (the operator knows it).",
-            "How many records were new, and how many were there before.",
+            "Which account a token belongs to, unless it has one more scope: the connection test names none.",
+            "How many rows an import has, under a documented name: give `expected_items` for a share.",
+            "How many records were new, and how many were there before, under documented names.",
             "Whether a row with an error was taken all the same: it counts as failed.",
+            "For how long an import can be asked about: that is documented nowhere that we know of.",
         ),
     )
 
