@@ -2,12 +2,12 @@
 # Needs python3 (3.11 or newer) and make; everything else goes into $(VENV).
 
 PYTHON ?= python3
-VENV ?= .venv
-TOOLS ?= .nox-tools
+VENV = .venv
+TOOLS = .nox-tools
 CONSTRAINTS ?= constraints.txt
 
 # The last Airflow 2, whose forms are drawn in another way, with what there was to depend on in its days.
-VENV_2 ?= $(VENV)-airflow-2
+VENV_2 = $(VENV)-airflow-2
 AIRFLOW_2 = apache-airflow==2.11.2
 AIRFLOW_2_DAY = 2026-03-20
 
@@ -15,7 +15,7 @@ STAMP = $(VENV)/.installed
 STAMP_2 = $(VENV_2)/.installed
 RUN = $(VENV)/bin/python -m
 
-VENV_BENCH ?= $(VENV)-bench
+VENV_BENCH = $(VENV)-bench
 BENCH = $(VENV_BENCH)/bin/python -W ignore benchmarks
 
 .PHONY: help test check format docs e2e ui-test ui-tests pictures demo bench matrix corners constraints clean

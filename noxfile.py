@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import nox
 
-nox.needs_version = ">=2025.2.9"
+nox.needs_version = ">=2026.8.10"  # the first that runs sessions in parallel
 nox.options.default_venv_backend = "uv"
 nox.options.reuse_venv = "no"  # a clean environment is the point
 nox.options.error_on_missing_interpreters = True

@@ -125,12 +125,13 @@ def tail_on_failure(processes: Processes, lines: int = 15) -> Iterator[None]:
 
 def _members(sessions: set[int]) -> list[int]:
     """Return the processes of some sessions. What has ended and only waits to be noticed does not count."""
-    listed = subprocess.run(["ps", "-A", "-o", "pid=,stat="], capture_output=True, text=True, check=True).stdout
     found = []
-    for pid, state in (line.split()[:2] for line in listed.splitlines()):
-        with suppress(ProcessLookupError, PermissionError):
-            if not state.startswith("Z") and os.getsid(int(pid)) in sessions:
-                found.append(int(pid))
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has ended since
+            # After the name, in brackets, which may have any characters: state, parent, group, session.
+            state, _, _, session = (process / "stat").read_text(errors="replace").rpartition(")")[2].split()[:4]
+            if state != "Z" and int(session) in sessions:
+                found.append(int(process.name))
     return found
 
 

@@ -87,6 +87,7 @@ def operation_row(kind: JobKind, operation: Operation) -> tuple[str, ...]:
     """Return what can be submitted as a row."""
     items = f"{operation.most_items:,} records" if operation.most_items else "no records"
     most = "" if operation.most_bytes == MOST_BYTES else f", {operation.most_bytes:,} bytes"
+    most += f", {operation.most_item_bytes:,} bytes each" if operation.most_item_bytes else ""
     rate = f"; {operation.requests_per_minute:g} a minute" if operation.requests_per_minute else ""
     options = ", ".join(f"`{option.name}`" for option in operation.options)
     again = "yes" if operation.repeatable else "no"

@@ -158,6 +158,20 @@ def test_an_extra(extra: str | None, values: dict[str, Any]) -> None:
     assert read_extra("mine", extra) == values
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"extra": {"region": SECRET}},
+        {"extra": {"requests_per_second": SECRET}},
+        {"host": "api.example", "schema": SECRET},
+        {"host": f"{SECRET}://api.example"},
+    ],
+)
+def test_a_secret_in_the_wrong_field_is_not_shown(values: dict[str, Any]) -> None:
+    told = refusal("intercom", **values)  # which looks for it
+    assert f"a text of {len(SECRET)} characters" in told
+
+
 def test_a_schema_that_is_no_scheme() -> None:
     told = refusal("intercom", host="api.example", schema="foo")
     assert "'schema' is 'foo'" in told
@@ -204,6 +218,18 @@ def test_sendgrids_address_with_and_without_the_apis_path(host: str) -> None:
 def test_acquias_address_with_and_without_the_apis_path(host: str) -> None:
     account = read("acquia_campaign_studio", host=host)
     assert VENDOR_OF["acquia_campaign_studio"].base_url(account) == "https://me.mautic.net"
+
+
+@pytest.mark.parametrize("path", ["", "/crm/v3", "/crm/v3/imports", "/crm/v3/imports/"])
+def test_hubspots_address_with_and_without_the_apis_path(path: str) -> None:
+    host = "https://api.hubapi.com"
+    assert VENDOR_OF["hubspot"].base_url(read("hubspot", host=host + path)) == host
+
+
+@pytest.mark.parametrize("path", ["", "/api", "/api/"])
+def test_klaviyos_address_with_and_without_the_apis_path(path: str) -> None:
+    host = "https://a.klaviyo.com"
+    assert VENDOR_OF["klaviyo"].base_url(read("klaviyo", host=host + path)) == host
 
 
 @pytest.mark.parametrize(

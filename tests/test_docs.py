@@ -98,6 +98,7 @@ def test_a_vendor_leaves_nothing_out(vendor: Vendor) -> None:
     assert vendor.notes.untold
     assert all(kind.states for kind in vendor.kinds)
     assert all(field.placeholder or field.choices for field in vendor.fields)
+    assert all(field.where for field in vendor.fields if field.is_standard)
 
 
 @every_vendor

@@ -54,6 +54,16 @@ def test_every_vendor_is_in_the_tables(document: str, vendor: Any) -> None:
     assert f"| `{vendor.conn_type}` |" in (PROJECT / document).read_text()
 
 
+WITH_RESULTS = [pytest.param(vendor, kind, id=kind.noun) for vendor in VENDORS for kind in vendor.kinds if kind.results]
+
+
+@pytest.mark.parametrize(("vendor", "kind"), WITH_RESULTS)
+def test_every_kind_with_results_is_in_their_table(vendor: Any, kind: Any) -> None:
+    table = (PROJECT / "docs/submitting.md").read_text().partition("## Results")[2].partition("## Cancel")[0]
+    short_name = vendor.label.removeprefix("Twilio ").partition(" ")[0]
+    assert re.search(rf"^\| [^|]*\b{short_name} (`\w+`, )*`{kind.name}`", table, re.MULTILINE)
+
+
 @pytest.fixture
 def noxfile(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The noxfile's tables, without nox, which has an environment of its own."""

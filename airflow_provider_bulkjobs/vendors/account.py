@@ -14,6 +14,7 @@ from urllib.parse import quote, unquote, urlsplit
 from airflow_provider_bulkjobs.errors import BadConnectionError
 
 STANDARD_FIELDS = ("host", "login", "password")
+LONGEST_SHOWN = 12  # characters
 MASKED = "***"  # what Airflow shows instead of a secret; it comes back when a form is saved with it
 
 
@@ -127,7 +128,7 @@ def _checked(conn_id: str, declared: Field, value: Any) -> Any:
     if not text.isascii() and not declared.is_standard:
         raise _bad(conn_id, declared, "contains characters that no request header can carry", "Copy it again.")
     if declared.choices and text not in declared.choices:
-        raise _bad(conn_id, declared, f"is {text[:40]!r}", f"Choose one of {', '.join(declared.choices)}.")
+        raise _bad(conn_id, declared, f"is {_shown(text)}", f"Choose one of {', '.join(declared.choices)}.")
     return text
 
 
@@ -137,7 +138,7 @@ def _number(conn_id: str, declared: Field, value: Any) -> float:
     except (TypeError, ValueError):
         number = math.nan
     if not 0 <= number < math.inf:
-        raise _bad(conn_id, declared, f"is {str(value)[:40]!r}", "Enter a number, 0 or more.")
+        raise _bad(conn_id, declared, f"is {_shown(str(value))}", "Enter a number, 0 or more.")
     return number
 
 
@@ -149,7 +150,7 @@ def _base_url(conn_id: str, declared: Field, host: str, port: int | None, schema
         # In a connection URI the path is Airflow's "schema", which means the scheme of an HTTP connection.
         if schema not in {None, "", "http", "https"}:
             raise BadConnectionError(
-                f"Connection {conn_id!r}: the field 'schema' is {str(schema)[:40]!r}, which is not used. "
+                f"Connection {conn_id!r}: the field 'schema' is {_shown(str(schema))}, which is not used. "
                 f"Give the whole address in the field 'host' ({declared.label})."
             )
         scheme, rest = schema or "https", host
@@ -161,7 +162,7 @@ def _base_url(conn_id: str, declared: Field, host: str, port: int | None, schema
     if port is not None and not 0 < port < 65536:
         raise _bad(conn_id, declared, f"has the port {port}", "A port is between 1 and 65535.")
     if parts.scheme not in {"http", "https"}:
-        raise _bad(conn_id, declared, f"starts with {parts.scheme[:20]!r}", "Use https://.")
+        raise _bad(conn_id, declared, f"starts with {_shown(parts.scheme)}", "Use https://.")
     if parts.username is not None or parts.query or parts.fragment:
         raise _bad(
             conn_id,
@@ -193,6 +194,11 @@ def read_extra(conn_id: str, extra: str | None) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise BadConnectionError(f"Connection {conn_id!r}: the field 'extra' is not a JSON object. Mend or empty it.")
     return values
+
+
+def _shown(text: str) -> str:
+    """Return a value as it is shown in an error: a long one may be a secret in the wrong field."""
+    return repr(text) if len(text) <= LONGEST_SHOWN else f"a text of {len(text)} characters"
 
 
 def _bad(conn_id: str, declared: Field, problem: str, remedy: str) -> BadConnectionError:

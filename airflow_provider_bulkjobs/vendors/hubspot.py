@@ -3,6 +3,9 @@
 
 https://developers.hubspot.com/docs/api/crm/imports
 https://github.com/HubSpot/HubSpot-public-api-spec-collection (CRM, Imports, v3)
+https://legacydocs.hubspot.com/apps/api_guidelines
+https://developers.hubspot.com/changelog/increasing-our-api-limits
+https://knowledge.hubspot.com/import-and-export/set-up-your-import-file
 """
 
 from __future__ import annotations
@@ -22,16 +25,23 @@ class HubSpot(Vendor):
     conn_type = "hubspot"
     label = "HubSpot"
     docs_url = jobs.DOCS_URL
-    requests_per_second = 10.0  # 100 in ten seconds, with the smallest plans
+    requests_per_second = 10.0  # 100 in ten seconds, with Free and Starter
     fields = (
         Field(
             "password",
             "Access token",
             "In HubSpot: Settings > Integrations > Private Apps > your app > Auth. It needs the scope crm.import.",
             placeholder="pat-na1-xxxx",
+            where="Settings > Integrations > Private Apps",
             required=True,
         ),
-        Field("host", "API host", "Only to override HubSpot's own.", placeholder="https://api.hubapi.com"),
+        Field(
+            "host",
+            "API host",
+            "Only to override HubSpot's own.",
+            placeholder="https://api.hubapi.com",
+            where="empty: HubSpot's own",
+        ),
     )
     kinds = (
         JobKind(
@@ -47,19 +57,23 @@ class HubSpot(Vendor):
     notes = Notes(
         permissions="The private app needs the scope crm.import.",
         limits=(
-            "100 requests in ten seconds with the smallest plans, more with larger ones.",
-            "Imports wait as `DEFERRED` while others of the account are at work.",
+            "100 requests in ten seconds with Free and Starter, 190 with Professional and Enterprise.",
+            "A file has at most 20 MB with the free tools, and 512 MB and 1,048,576 rows with a subscription.",
+            "Requests are cut below that, at 1,000,000 records or 16 MiB.",
+            "500,000 rows a day with the free tools, 80,000,000 with a subscription.",
         ),
         untold=(
-            "How many rows an import has: give `expected_items` for a share (the operator knows it).",
-            "How many records were new, and how many were there before.",
+            "Which account a token belongs to, unless it has one more scope: the connection test names none.",
+            "How many rows an import has, under a documented name: give `expected_items` for a share.",
+            "How many records were new, and how many were there before, under documented names.",
             "Whether a row with an error was taken all the same: it counts as failed.",
+            "For how long an import can be asked about: that is documented nowhere that we know of.",
         ),
     )
 
     def base_url(self, account: Account) -> str:
         """Return the API's host."""
-        return account.host or "https://api.hubapi.com"
+        return account.host_without(jobs.IMPORTS_PATH, "/crm/v3") or "https://api.hubapi.com"
 
     def headers(self, account: Account, token: str | None) -> Mapping[str, str]:  # noqa: ARG002
         """Return the access token as a bearer token."""

@@ -40,7 +40,7 @@ STATES = States(
     "state",
     {
         "STARTED": JobState.PENDING,
-        "DEFERRED": JobState.PENDING,  # waits for other imports of the account
+        "DEFERRED": JobState.PENDING,
         "PROCESSING": JobState.RUNNING,
         "DONE": JobState.SUCCEEDED,  # or partial: the list of errors tells
         "FAILED": JobState.FAILED,
@@ -178,7 +178,7 @@ def _multipart(request: bytes, file: bytes) -> tuple[str, bytes]:
 ON_COLUMNS = ("columnObjectTypeId", "columnMappings")
 _operation = partial(
     Operation,
-    most_items=1_000_000,  # HubSpot's own limit is not documented with the API; that of the bytes comes first
+    most_items=1_000_000,  # our own cut: HubSpot's limit is 1,048,576 rows a file, and that of the bytes comes first
     options=(
         Option("name", (str,), "what the import is called in HubSpot"),
         Option("columnObjectTypeId", (str,), "what the records are: 0-1 contacts (the default), 0-2 companies …"),

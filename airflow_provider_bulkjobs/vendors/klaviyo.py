@@ -4,6 +4,7 @@
 https://developers.klaviyo.com/en/reference/bulk_import_profiles
 https://developers.klaviyo.com/en/reference/get_bulk_import_profiles_job
 https://developers.klaviyo.com/en/reference/get_errors_for_bulk_import_profiles_job
+https://developers.klaviyo.com/en/reference/get_account
 https://developers.klaviyo.com/en/docs/rate_limits_and_error_handling
 """
 
@@ -174,9 +175,16 @@ class Klaviyo(Vendor):
             "Private API key",
             "In Klaviyo: Settings > API keys. Scopes: accounts:read, profiles and lists read and write.",
             placeholder="pk_xxxx",
+            where="Settings > API keys",
             required=True,
         ),
-        Field("host", "API host", "Only to override Klaviyo's own.", placeholder="https://a.klaviyo.com"),
+        Field(
+            "host",
+            "API host",
+            "Only to override Klaviyo's own.",
+            placeholder="https://a.klaviyo.com",
+            where="empty: Klaviyo's own",
+        ),
         Field("revision", "API revision", "The day of the API to speak to.", placeholder=REVISION, default=REVISION),
     )
     kinds = (
@@ -193,7 +201,7 @@ class Klaviyo(Vendor):
         permissions="The key needs the scopes profiles:read and profiles:write, lists:read and lists:write, and "
         "accounts:read for the connection test.",
         limits=(
-            "150 requests a minute and 10 in a second, for all keys of an account together.",
+            "150 requests a minute and 10 in a second, for all private keys of an account together.",
             "The connection test may be asked for 15 times a minute, and once in a second.",
         ),
         untold=(
@@ -204,7 +212,7 @@ class Klaviyo(Vendor):
 
     def base_url(self, account: Account) -> str:
         """Return the API's host."""
-        return account.host or "https://a.klaviyo.com"
+        return account.host_without("/api") or "https://a.klaviyo.com"
 
     def headers(self, account: Account, token: str | None) -> Mapping[str, str]:  # noqa: ARG002
         """Return the key with the vendor's own scheme word, and the revision, which every request must have."""

@@ -38,11 +38,11 @@ def airflow(processes: Processes) -> LocalAirflow:
 
 
 @pytest.fixture(scope="session")
-def browser():
+def browser(processes: Processes):
     binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if not binary or not driver:
         pytest.skip("there is no chromium with its chromedriver: Debian's packages chromium and chromium-driver")
-    browser = chromium(binary, driver)
+    browser = chromium(binary, driver, HOME / "browser")
     yield browser
     browser.quit()
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The connection form as a person uses it, in the two shapes it has: Airflow 2's page, and Airflow 3's dialog."""
 
-import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from selenium import webdriver
@@ -30,11 +30,11 @@ QUIET = (
 )
 
 
-def chromium(binary: str, driver: str) -> webdriver.Chrome:
-    """Start a browser that knows nothing and asks nobody."""
+def chromium(binary: str, driver: str, profile: Path) -> webdriver.Chrome:
+    """Start a browser that knows nothing and asks nobody, with its profile in a folder of its own."""
     options = webdriver.ChromeOptions()
     options.binary_location = binary
-    for argument in (*QUIET, f"--user-data-dir={tempfile.mkdtemp(prefix='bulkjobs-browser-')}"):
+    for argument in (*QUIET, f"--user-data-dir={profile}"):
         options.add_argument(argument)
     return webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
 
