@@ -29,7 +29,7 @@ from airflow_provider_bulkjobs.http.answers import (
     check_answer,
     credential_headers,
     network_error,
-    pause_for_all,
+    pause_wanted,
     reply,
 )
 from airflow_provider_bulkjobs.http.files import opened, send_file, told
@@ -148,7 +148,7 @@ class RequestsDriver:
         if not request.repeatable:
             patience.committing()
         response = self._send(request, min(TOTAL_TIMEOUT, max(patience.remaining(), LAST_LOOK)))
-        if (pause := pause_for_all(self._vendor, request, response)) is not None:
+        if (pause := pause_wanted(response)) is not None:  # who asks alone pauses by himself, where no time is told
             self._throttle.pause(time.monotonic(), pause)
         check_answer(self._vendor, self._account, request, response, self._token.value if self._token else None)
         return response
