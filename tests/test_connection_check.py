@@ -9,14 +9,19 @@ from typing import Any
 import pytest
 from certificates import self_signed
 
-from airflow_provider_bulkjobs import errors, simulator
+from airflow_provider_bulkjobs import simulator
+from airflow_provider_bulkjobs.errors import (
+    CredentialsError,
+    JobNotFoundError,
+    VendorUnavailableError,
+)
 from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
 from airflow_provider_bulkjobs.hooks.connection_check import explain
 from airflow_provider_bulkjobs.simulator import Simulator
 from airflow_provider_bulkjobs.simulator import world as simulated
 from airflow_provider_bulkjobs.vendors import VENDORS
 from airflow_provider_bulkjobs.vendors.base import Vendor
-from airflow_provider_bulkjobs.vendors.sendgrid import SendGrid
+from airflow_provider_bulkjobs.vendors.klaviyo import Klaviyo
 
 HOOK_OF = {hook_class.conn_type: hook_class for hook_class in HOOKS}
 SIMULATED = {vendor.conn_type for vendor in simulated.VENDORS}
@@ -171,6 +176,22 @@ def test_whatever_goes_wrong_is_told(attempt: Try, vendor: Vendor, monkeypatch: 
     assert attempt(vendor) == (False, f"{vendor.label} could not be asked (KeyError). Check all fields.")
 
 
+class Bare(Klaviyo):
+    fields = ()
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (CredentialsError("No."), "No."),
+        (JobNotFoundError("Not there. Check the id"), "Not there: the API is not at this address."),
+        (VendorUnavailableError("Down."), "Down."),
+    ],
+)
+def test_a_vendor_without_host_and_password(error: Exception, told: str) -> None:
+    assert explain(Bare(), NAME, error) == told
+
+
 @every_simulated_vendor
 def test_a_connection_can_be_tested_twice(sim: Simulator, vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_MINE", json.dumps(sim.connection(vendor.conn_type)))
@@ -191,12 +212,3 @@ def test_an_address_with_the_apis_path_is_understood(attempt: Try, sim: Simulato
         good, told = attempt(vendor_of(conn_type), **{**values, "host": values["host"] + path})
         assert good, told
     assert simulator.SENDGRID_KEY not in told
-
-
-@pytest.mark.parametrize("error", [errors.CredentialsError, errors.JobNotFoundError, errors.VendorUnavailableError])
-def test_a_vendor_without_such_fields_is_explained_as_well(error):
-    class Bare(SendGrid):
-        conn_type = "bare"
-        fields = ()
-
-    assert explain(Bare(), "mine", error("It said no.")).startswith("It said no")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from airflow_provider_bulkjobs import errors
@@ -32,28 +33,28 @@ def explain(vendor: Vendor, conn_id: str, error: Exception) -> str:
     told = str(error).replace(f"Connection {conn_id!r}", "This connection")
     told = told.replace(f"connection {conn_id!r}", "this connection")
     told = f"{told[:1].upper()}{told[1:]}"
-    fields = {field.name: field for field in vendor.fields}
     match error:
         case errors.CredentialsError():
-            return (
-                f"{told} {_help(fields.get('password'), *(field for field in vendor.fields if field.choices))}".strip()
-            )
+            return f"{told}{_help(field for field in vendor.fields if field.name == 'password' or field.choices)}"
         case errors.PermissionDeniedError():
             return f"{told} {vendor.notes.permissions}"
         case errors.JobNotFoundError():
             told = told.partition(". Check the id")[0]
-            return f"{told}: the API is not at this address. {_help(fields.get('host'))}".strip()
+            return f"{told}: the API is not at this address.{_help(_host(vendor))}"
         case errors.VendorUnavailableError() | errors.VendorAnswerError():
-            return f"{told.rstrip('.')}. {_help(fields.get('host'))}".strip()
+            return f"{told.rstrip('.')}.{_help(_host(vendor))}"
         case errors.BulkJobError():
             return told
     return f"{vendor.label} could not be asked ({type(error).__name__}). Check all fields."
 
 
-def _help(*fields: Field | None) -> str:
-    told = []
+def _host(vendor: Vendor) -> Iterator[Field]:
+    return (field for field in vendor.fields if field.name == "host")  # a vendor may have but one address
+
+
+def _help(fields: Iterable[Field]) -> str:
+    told = ""
     for field in fields:
-        if field is not None:  # a vendor from another package may have no such field
-            example = f" Example: {field.placeholder}" if field.placeholder and field.name != "password" else ""
-            told.append(f"{field.label}: {field.help}{example}")
-    return " ".join(told)
+        example = f" Example: {field.placeholder}" if field.placeholder and field.name != "password" else ""
+        told += f" {field.label}: {field.help}{example}"
+    return told

@@ -20,9 +20,8 @@ if TYPE_CHECKING:
 class BulkJobCancelOperator(BaseOperator):
     """Stop jobs, where the vendor can: Acquia's contact jobs, Intercom's exports, HubSpot's imports.
 
-    What is written stays written.
-
-    A job that is over or gone is no error, and is left as it is. Returns how many jobs were canceled, finished or gone.
+    What is written stays written. A job that is over or gone is no error, and is left as it is. Returns how many jobs
+    were canceled, finished or gone.
 
     :param conn_id: the connection; its type says which vendor. (templated)
     :param job_id: the vendor's id of the job, or a list of ids. (templated)
