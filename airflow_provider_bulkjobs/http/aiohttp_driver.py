@@ -56,6 +56,7 @@ class AiohttpDriver:
         self.meter = Meter(vendor.conn_type)
         self._turns = turns
         self._token: Token | None = None
+        self._accepted: Token | None = None  # the last one that the vendor took
         self._headers: Mapping[str, str] = NO_HEADERS
         self._headers_until = 0.0
         self._fetching: asyncio.Task[None] | None = None
@@ -125,15 +126,21 @@ class AiohttpDriver:
     async def _ask(self, request: Request) -> Response:
         response, token = await self._exchange(request)
         try:
-            check_answer(self._vendor, self._account, request, response, token.value if token else None)
+            self._check(request, response, token)
         except CredentialsError:
-            if token is None:
-                raise
-            if self._token is token:
+            is_current = self._token is token
+            if is_current and token is not None:
                 self._token, self._headers_until = None, 0.0
+            if token is None or (is_current and token is not self._accepted):
+                raise  # a token that was never good for anything: another would not be either
             response, token = await self._exchange(request)
-            check_answer(self._vendor, self._account, request, response, token.value if token else None)
+            self._check(request, response, token)
         return response
+
+    def _check(self, request: Request, response: Response, token: Token | None) -> None:
+        check_answer(self._vendor, self._account, request, response, token.value if token else None)
+        if token is self._token:
+            self._accepted = token
 
     async def _exchange(self, request: Request) -> tuple[Response, Token | None]:
         if request.authorized and time.monotonic() >= self._headers_until:
