@@ -6,10 +6,9 @@ VENV = .venv
 TOOLS = .nox-tools
 CONSTRAINTS ?= constraints.txt
 
-# The last Airflow 2, whose forms are drawn in another way, with what there was to depend on in its days.
+# The last Airflow 2, whose forms are drawn in another way.
 VENV_2 = $(VENV)-airflow-2
-AIRFLOW_2 = apache-airflow==2.11.2
-AIRFLOW_2_DAY = 2026-03-20
+CONSTRAINTS_2 = constraints/airflow-2.11.txt
 
 STAMP = $(VENV)/.installed
 STAMP_2 = $(VENV_2)/.installed
@@ -40,12 +39,11 @@ $(STAMP): pyproject.toml $(CONSTRAINTS)
 	$(RUN) pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) -e '.[test,check,ui]'
 	@touch $@
 
-$(STAMP_2): pyproject.toml
+$(STAMP_2): pyproject.toml $(CONSTRAINTS_2)
 	@echo "Installing Airflow 2 and the provider into $(VENV_2) ..."
 	$(PYTHON) -m venv $(VENV_2)
 	$(VENV_2)/bin/python -m pip install --quiet --disable-pip-version-check uv
-	$(VENV_2)/bin/uv pip install --quiet --python $(VENV_2)/bin/python --exclude-newer $(AIRFLOW_2_DAY) \
-		'$(AIRFLOW_2)' -e '.[test,ui]'
+	$(VENV_2)/bin/uv pip install --quiet --python $(VENV_2)/bin/python -c $(CONSTRAINTS_2) -e '.[test,ui]'
 	@touch $@
 
 test: $(STAMP)
