@@ -38,22 +38,28 @@ class Meter:
     def poll(self) -> None:
         """Count a question about a job."""
         self._polls += 1
-        if time.monotonic() >= self._next:
-            self.tell()
+        self._tell_if_due()
 
     def error(self, _: object = None) -> None:
         """Count a failure that may well pass; tenacity calls this with the state of its tries."""
         self._errors += 1
+        self._tell_if_due()
 
     def throttled(self, seconds: float) -> None:
         """Count how long a request had to wait for its turn."""
         self._throttled += seconds
+        self._tell_if_due()
 
     def finished(self, job: BulkJob) -> None:
         """Tell how long it took until the end of a job was noticed, where the vendor says when that was."""
         if job.finished_at is not None:
-            delay = max(datetime.now(UTC) - datetime.fromisoformat(job.finished_at), timedelta())
-            _tell("timing", "detection_delay", delay, self._tags)
+            with _harmlessly("detection_delay"):
+                delay = max(datetime.now(UTC) - datetime.fromisoformat(job.finished_at), timedelta())
+                _tell("timing", "detection_delay", delay, self._tags)
+
+    def _tell_if_due(self) -> None:
+        if time.monotonic() >= self._next:
+            self.tell()
 
     def tell(self) -> None:
         """Report to Airflow what has been counted."""
@@ -65,6 +71,14 @@ class Meter:
         for name, number in counted.items():
             if number:
                 _tell("incr", name, number, self._tags)
+
+
+def get_ready() -> None:
+    """Do, in a thread, what takes time the first time."""
+    from airflow_provider_bulkjobs._airflow import ready_stats
+
+    with _harmlessly("*"):
+        ready_stats()
 
 
 @contextmanager
@@ -82,7 +96,13 @@ def in_flight(vendor: str) -> Iterator[None]:
 def _tell(how: str, name: str, value: Any, tags: dict[str, str]) -> None:
     from airflow_provider_bulkjobs._airflow import load_stats
 
-    try:
+    with _harmlessly(name):
         getattr(load_stats(), how)(f"bulkjobs.{name}", value, tags=tags)
-    except Exception:
+
+
+@contextmanager
+def _harmlessly(name: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception:  # no number is worth a wait
         log.debug("The metric bulkjobs.%s could not be told", name, exc_info=True)

@@ -25,6 +25,7 @@ from airflow_provider_bulkjobs.http.answers import (
     CONNECT_TIMEOUT,
     LARGEST_BODY,
     TOTAL_TIMEOUT,
+    UNTOLD_PAUSE,
     check_answer,
     credential_headers,
     network_error,
@@ -75,6 +76,10 @@ class AiohttpDriver:
     def is_paused(self) -> bool:
         """Whether the vendor has asked to be left alone for now."""
         return self._turns.are_paused
+
+    def queue(self, more: int) -> float:
+        """Return how many seconds it takes until so many more requests have had their turn."""
+        return self._turns.queue(more)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -157,9 +162,12 @@ class AiohttpDriver:
             response = await self._send(request, headers)
         finally:
             self._turns.give_back()
+        self._heed_pause(request, response)
+        return response, token
+
+    def _heed_pause(self, request: Request, response: Response) -> None:
         if (pause := pause_for_all(self._vendor, request, response)) is not None:
             self._turns.pause(pause)
-        return response, token
 
     async def _send(self, request: Request, headers: Mapping[str, str]) -> Response:
         try:
@@ -202,13 +210,18 @@ class AiohttpDriver:
         request = next(conversation)
         try:
             while True:
+                await self._turns.take_first()
                 response = await self._send(request, NO_HEADERS)
+                self._heed_pause(request, response)
                 check_answer(self._vendor, self._account, request, response)
                 request = conversation.send(response)
         except StopIteration as end:
             token: Token = end.value
             # Here and not in the callback: whoever asks between the end of this and the callback needs them already.
             self._keep_headers(token, time.monotonic() + token.expires_in * 0.9)
+        except TransientError:
+            self._turns.pause(UNTOLD_PAUSE)  # without a token nobody can ask anything
+            raise
 
 
 def _url(base_url: str, path: str) -> URL:

@@ -7,7 +7,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from weakref import WeakValueDictionary
 
 from airflow_provider_bulkjobs.http.aiohttp_driver import AiohttpDriver
 from airflow_provider_bulkjobs.http.environment import ca_bundle, tls_context
@@ -23,7 +22,7 @@ class _Shared:
 
 
 _drivers: dict[tuple[object, ...], _Shared] = {}
-_turns: WeakValueDictionary[tuple[object, ...], Turns] = WeakValueDictionary()
+_turns: dict[asyncio.AbstractEventLoop, dict[tuple[type[Vendor], str], Turns]] = {}
 
 
 @asynccontextmanager
@@ -38,7 +37,7 @@ async def shared_driver(vendor: Vendor, account: Account) -> AsyncIterator[Aioht
     if key not in _drivers:
         tls = await asyncio.to_thread(lambda: tls_context(ca_bundle()))
         if key not in _drivers:  # nobody else was faster while this one was off the loop
-            turns = _turns.setdefault((loop, type(vendor), account.conn_id), Turns(account.conn_id))
+            turns = _turns_of(loop).setdefault((type(vendor), account.conn_id), Turns(account.conn_id))
             turns.set_pace(account["requests_per_second"])
             _drivers[key] = _Shared(AiohttpDriver(vendor, account, tls, turns))
     shared = _drivers[key]
@@ -50,3 +49,11 @@ async def shared_driver(vendor: Vendor, account: Account) -> AsyncIterator[Aioht
         if not shared.users:
             del _drivers[key]
             await shared.driver.close()
+
+
+def _turns_of(loop: asyncio.AbstractEventLoop) -> dict[tuple[type[Vendor], str], Turns]:
+    """Return a loop's turns. They outlive the waits: the next one is held by the same pace, and by the same pause."""
+    if loop not in _turns:
+        for over in [known for known in _turns if known.is_closed()]:
+            del _turns[over]
+    return _turns.setdefault(loop, {})

@@ -80,13 +80,25 @@ class Turns:
         if now - came - pause >= LONG_QUEUE:
             self._tell_of_queue()
 
+    async def take_first(self) -> None:
+        """Wait for one's turn ahead of the queue: for what nobody in it can go without. It takes no place."""
+        came = now = time.monotonic()
+        while (wait := self._throttle.wait(now)) > 0:
+            await asyncio.sleep(wait)
+            now = time.monotonic()
+        self._throttle.go(now, came)
+
+    def queue(self, more: int) -> float:
+        """Return how many seconds it takes until so many more have had their turn."""
+        return (self._queued + more) * self._throttle.gap
+
     def give_back(self) -> None:
         """Tell that a request is over."""
         self._under_way -= 1
         self._place.set()
 
     def _tell_of_queue(self) -> None:
-        queue = self._queued * self._throttle.gap
+        queue = self.queue(0)
         if queue < LONG_QUEUE or self._has_told:
             return
         self._has_told = True

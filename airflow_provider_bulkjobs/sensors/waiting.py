@@ -196,7 +196,7 @@ class JobWaiter(BaseSensorOperator):
             self.log.warning("%s; going on in the triggerer", error)
         if not wait.unfinished:
             return self._pass(wait.result)
-        max_wait = self.max_wait.total_seconds() if self.max_wait else None
+        max_wait = max(self.max_wait.total_seconds(), SHORTEST_INTERVAL) if self.max_wait else None
         schedule = Schedule(self.poke_interval, self.exponential_backoff, max_wait)
         first_poll_at = time.time() + max(schedule.wait_after(1), FLOOR, hook.driver.pause_left)
         self.log.info(going_on(first_poll_at))

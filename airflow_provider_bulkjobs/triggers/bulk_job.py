@@ -16,16 +16,11 @@ from weakref import WeakKeyDictionary
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_bulkjobs._airflow import ready_stats
-from airflow_provider_bulkjobs.errors import (
-    BulkJobError,
-    CredentialsError,
-    JobVanishedError,
-)
-from airflow_provider_bulkjobs.metrics import in_flight
+from airflow_provider_bulkjobs.errors import BulkJobError, CredentialsError, JobVanishedError
+from airflow_provider_bulkjobs.metrics import get_ready, in_flight
 from airflow_provider_bulkjobs.schedule import Schedule
 from airflow_provider_bulkjobs.triggers.event import failed, finished, timed_out
-from airflow_provider_bulkjobs.triggers.polling import poll
+from airflow_provider_bulkjobs.triggers.polling import Ask, poll
 from airflow_provider_bulkjobs.wait import Wait
 
 if TYPE_CHECKING:
@@ -34,6 +29,7 @@ if TYPE_CHECKING:
     from airflow_provider_bulkjobs.http.patience import Patience
     from airflow_provider_bulkjobs.vendors.account import Account
 
+LONGEST_QUEUE = 240.0  # seconds for those who ask once more at the deadline: less than Airflow's timeout leaves us
 # Airflow 3.1 mixes up the answers when several triggers look up connections at once: one at a time.
 _lookups: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
@@ -130,12 +126,16 @@ class BulkJobTrigger(BaseTrigger):
         if not self.cancel_on_kill:
             return
         hook = await asyncio.to_thread(self._load_hook)
-        for job_id in self._wait.unfinished if self._wait else self.job_ids:
-            self.log.info("The task was killed: asking %s to stop job %s", hook.vendor.label, job_id)
-            try:
-                await hook.acancel_job(job_id, self.job_kind)
-            except BulkJobError as error:
-                self.log.warning("Job %s could not be stopped: %s", job_id, error)
+        job_ids = self._wait.unfinished if self._wait else self.job_ids
+        # All at once: Airflow gives half a minute.
+        await asyncio.gather(*(self._stop(hook, job_id) for job_id in job_ids))
+
+    async def _stop(self, hook: BulkJobHook, job_id: str) -> None:
+        self.log.info("The task was killed: asking %s to stop job %s", hook.vendor.label, job_id)
+        try:
+            await hook.acancel_job(job_id, self.job_kind)
+        except BulkJobError as error:
+            self.log.warning("Job %s could not be stopped: %s", job_id, error)
 
     async def _run(self, hook: BulkJobHook) -> dict[str, Any]:
         wait = self._wait = Wait(
@@ -149,7 +149,7 @@ class BulkJobTrigger(BaseTrigger):
         wait.news()  # the worker has told this much
         try:
             async with asyncio.timeout(self.deadline - time.time()) as clock:
-                await asyncio.sleep(self.first_poll_at - time.time())
+                await asyncio.sleep(0)  # where the deadline has passed already, the wait ends here
                 await self._poll_with_fresh_credentials(hook, wait)
         except TimeoutError:
             if not clock.expired():
@@ -163,7 +163,7 @@ class BulkJobTrigger(BaseTrigger):
     def _load_hook(self) -> BulkJobHook:
         import_module("airflow_provider_bulkjobs.http.pool")
         import_module("pendulum")
-        ready_stats()
+        get_ready()
         module, _, name = self.hook_class.rpartition(".")
         hook: BulkJobHook = getattr(import_module(module), name)(self.conn_id)
         return hook
@@ -176,16 +176,16 @@ class BulkJobTrigger(BaseTrigger):
         account = await self._load_account(hook)
         while True:
             try:
+                # Those who only sleep yet keep the connections of the others open as well.
                 async with shared_driver(hook.vendor, account) as driver:
-                    return await poll(wait, self.schedule, partial(self._ask, driver, account, wait, patience))
-            except CredentialsError as error:
+                    await asyncio.sleep(self.first_poll_at - time.time())
+                    ask = partial(self._ask, driver, account, wait, patience)
+                    return await poll(wait, self.schedule, partial(self._outlive_errors, hook, account, ask))
+            except CredentialsError:
                 # The key may have been renewed during the wait. If the connection still has the old one, it was not.
                 renewed = await self._load_account(hook)
                 if renewed.fingerprint == account.fingerprint:
-                    if not self.silent_fail:
-                        raise
-                    self._report(f"{error} (going on, because of silent_fail)")
-                    await asyncio.sleep(self.schedule.wait_after(1))
+                    raise
                 account = renewed
 
     async def _last_look(self, hook: BulkJobHook, wait: Wait) -> None:
@@ -195,10 +195,12 @@ class BulkJobTrigger(BaseTrigger):
         from airflow_provider_bulkjobs.http.pool import shared_driver
 
         try:
-            async with asyncio.timeout(LAST_LOOK):
+            async with asyncio.timeout(LAST_LOOK) as clock:
                 account = await self._load_account(hook)
                 async with shared_driver(hook.vendor, account) as driver:
                     if not driver.is_paused:
+                        queue = min(driver.queue(len(wait.unfinished)), LONGEST_QUEUE)
+                        clock.reschedule(asyncio.get_running_loop().time() + queue + LAST_LOOK)
                         looks = (self._ask(driver, account, wait, IMPATIENT, job_id) for job_id in wait.unfinished)
                         for problem in await asyncio.gather(*looks, return_exceptions=True):
                             if isinstance(problem, BaseException):
@@ -219,16 +221,26 @@ class BulkJobTrigger(BaseTrigger):
             else:
                 if wait.note(job, time.time()):
                     driver.meter.finished(job)
-            driver.meter.poll()
             self._last_report = ""
-        except (JobVanishedError, CredentialsError):
+        finally:
+            driver.meter.poll()
+            if news := wait.news():
+                self.log.info("%s", news)
+
+    async def _outlive_errors(self, hook: BulkJobHook, account: Account, ask: Ask, job_id: str) -> None:
+        """Ask, and bear with what goes wrong if that is wanted."""
+        try:
+            await ask(job_id)
+        except JobVanishedError:
             raise
         except BulkJobError as error:
             if not self.silent_fail:
                 raise
+            if isinstance(error, CredentialsError):
+                renewed = await self._load_account(hook)
+                if renewed.fingerprint != account.fingerprint:
+                    raise
             self._report(f"{error} (going on, because of silent_fail)")
-        if news := wait.news():
-            self.log.info("%s", news)
 
     def _report(self, text: str) -> None:
         self._last_report = text

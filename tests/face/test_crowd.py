@@ -7,27 +7,13 @@ import time
 from collections import Counter
 
 import pytest
+from face.firing import make_trigger
 
 from airflow_provider_bulkjobs.http import turns
-from airflow_provider_bulkjobs.triggers.bulk_job import BulkJobTrigger
 
 WAITS = 120
 PER_SECOND = 40
 ROUNDS = 2
-
-
-def trigger(hook, conn_id, job_id):
-    now = time.time()
-    return BulkJobTrigger(
-        hook_class=f"airflow_provider_bulkjobs.hooks.bulk_job.{hook}",
-        conn_id=conn_id,
-        job_ids=[job_id],
-        job_kind="contacts",
-        started_at=now,
-        deadline=now + 60,
-        first_poll_at=now,
-        poke_interval=0.2,
-    )
 
 
 async def crowd(crowded, quiet):
@@ -47,11 +33,12 @@ def told(sim, account, monkeypatch, caplog):
     other = account("sendgrid")
     words = ["waiting"] * ROUNDS + ["completed"]
     jobs = [sim.job("activecampaign", states=words) for _ in range(WAITS)]
+    pace = {"poke_interval": 0.2, "deadline": time.time() + 60}
     with caplog.at_level(logging.WARNING, "airflow_provider_bulkjobs"):
         seconds, events = asyncio.run(
             crowd(
-                [trigger("ActiveCampaignHook", conn_id, job_id) for job_id in jobs],
-                trigger("SendGridHook", other, sim.job("sendgrid", states=["pending", "completed"])),
+                [make_trigger(conn_id, "ActiveCampaignHook", job_ids=[job_id], **pace) for job_id in jobs],
+                make_trigger(other, job_ids=[sim.job("sendgrid", states=["pending", "completed"])], **pace),
             )
         )
     return seconds, events, caplog

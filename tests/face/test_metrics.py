@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What those who run Airflow can watch, in every mode."""
 
+import asyncio
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from face.firing import fire, make_trigger
 from face.modes import MODES, run
 
-from airflow_provider_bulkjobs import _airflow
+from airflow_provider_bulkjobs import _airflow, errors
 from airflow_provider_bulkjobs.job import BulkJob, JobState
 from airflow_provider_bulkjobs.metrics import Meter
 
@@ -89,6 +91,27 @@ def test_a_clock_of_the_vendor_that_is_ahead_is_no_negative_delay(stats):
     Meter("sendgrid").finished(BulkJob("a", JobState.SUCCEEDED, "completed", finished_at=ahead))
     Meter("sendgrid").finished(BulkJob("a", JobState.SUCCEEDED, "completed"))
     assert stats.values("detection_delay") == [timedelta()]
+
+
+def test_what_fails_is_told_while_it_fails(stats):
+    meter = Meter("sendgrid", every=0)
+    meter.error()
+    meter.throttled(2)
+    assert (stats.sum("transient_errors"), stats.sum("throttled_seconds")) == (1, 2)
+
+
+def test_a_question_that_got_no_good_answer_is_counted_too(sim, account, stats):
+    conn_id = account("sendgrid")
+    sim.fault("sendgrid", "unauthorized")
+    with pytest.raises(errors.CredentialsError):
+        run("poke", conn_id=conn_id, job_id="1")
+    asyncio.run(fire(make_trigger(job_ids=["1"])))
+    assert stats.sum("polls") == 2
+
+
+def test_a_time_without_a_zone_ends_no_wait(stats):
+    Meter("acme").finished(BulkJob("a", JobState.SUCCEEDED, "completed", finished_at="2026-03-14T12:00:00"))
+    assert not stats.told
 
 
 def test_airflow_has_such_metrics():

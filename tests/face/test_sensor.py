@@ -3,6 +3,7 @@ import json
 import logging
 import re
 import time
+from datetime import timedelta
 
 import pytest
 from face.modes import MODES, FirstTry, make, run
@@ -15,6 +16,7 @@ from airflow_provider_bulkjobs._airflow import (
 )
 from airflow_provider_bulkjobs.failures import JobFailedError
 from airflow_provider_bulkjobs.http import patience as patience_module
+from airflow_provider_bulkjobs.sensors import waiting
 from airflow_provider_bulkjobs.sensors.bulk_job import BulkJobSensor
 
 every_mode = pytest.mark.parametrize("mode", MODES)
@@ -206,6 +208,15 @@ def test_first_poll_defers_instead_of_sleeping(sim, account):
         make("deferrable", conn_id=account("sendgrid"), job_id=job_id, timeout=3600).execute({})
     assert time.monotonic() - started < 2
     assert deferred.value.trigger.first_poll_at - time.time() > 80, "what the vendor asked for is obeyed"
+
+
+def test_no_interval_is_a_tight_loop_in_the_triggerer(sim, account, monkeypatch):
+    monkeypatch.setattr(waiting, "SHORTEST_INTERVAL", 1.0)
+    job_id = sim.job("sendgrid", "contacts", states=["pending"], items=1)
+    quick = {"poke_interval": 0, "exponential_backoff": True, "max_wait": timedelta(milliseconds=1)}
+    with pytest.raises(TaskDeferred) as deferred:
+        make("deferrable", conn_id=account("sendgrid"), job_id=job_id, **quick).execute({})
+    assert min(deferred.value.trigger.schedule.wait_after(polls) for polls in range(2, 50)) >= 1
 
 
 def test_a_job_that_is_done_does_not_defer(sim, account):

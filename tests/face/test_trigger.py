@@ -5,32 +5,12 @@ import time
 from collections import Counter
 
 import pytest
+from face.firing import fire, make_trigger
 
 from airflow_provider_bulkjobs import _airflow, errors
-from airflow_provider_bulkjobs.http import pool
+from airflow_provider_bulkjobs.http import answers, pool
 from airflow_provider_bulkjobs.triggers.bulk_job import BulkJobTrigger
 from airflow_provider_bulkjobs.triggers.event import read_event
-
-
-def make_trigger(conn_id="sendgrid_default", hook="SendGridHook", **arguments):
-    now = time.time()
-    return BulkJobTrigger(
-        **{
-            "hook_class": f"airflow_provider_bulkjobs.hooks.bulk_job.{hook}",
-            "conn_id": conn_id,
-            "job_kind": "contacts",
-            "started_at": now,
-            "deadline": now + 30,
-            "first_poll_at": now,
-            "poke_interval": 0.05,
-            **arguments,
-        }
-    )
-
-
-async def fire(trigger):
-    [event] = [event async for event in trigger.run()]
-    return event.payload
 
 
 async def test_it_only_reads(sim, account):
@@ -82,6 +62,16 @@ async def test_a_user_kill_cancels_the_job_if_asked_to(cancel_on_kill, sim, acco
     conn_id = account("acquia")
     await make_trigger(conn_id, "AcquiaCampaignStudioHook", job_ids=[job_id], cancel_on_kill=cancel_on_kill).on_kill()
     assert [request.method for request in sim.requests("acquia")] == (["DELETE"] if cancel_on_kill else [])
+
+
+async def test_a_user_kill_cancels_the_jobs_of_a_list_all_at_once(sim, account):
+    jobs = [sim.job("acquia", "contacts", states=["in_progress"], items=1) for _ in range(10)]
+    sim.fault("acquia", "slow", seconds=0.3)
+    conn_id = account("acquia")
+    started = time.monotonic()
+    await make_trigger(conn_id, "AcquiaCampaignStudioHook", job_ids=jobs, cancel_on_kill=True).on_kill()
+    assert time.monotonic() - started < 2
+    assert [request.method for request in sim.requests("acquia")] == ["DELETE"] * 10
 
 
 async def test_retry_after_pauses_every_wait_on_the_connection(sim, account):
@@ -207,3 +197,21 @@ async def test_a_bad_job_does_not_cost_the_others_their_last_look(sim, account):
     assert "1 of 2 jobs done" in event["message"]
     others = asyncio.all_tasks() - {asyncio.current_task()}
     assert not [task for task in others if "_ask" in repr(task)]
+
+
+async def test_the_queue_of_a_slow_account_costs_nobody_the_last_look(sim, account, monkeypatch):
+    monkeypatch.setattr(answers, "LAST_LOOK", 0.5)
+    account("activecampaign", extra={"requests_per_second": 10})
+    jobs = [sim.job("activecampaign", states=["completed"], items=1) for _ in range(15)]
+    past = time.time() - 1
+    triggers = [make_trigger("activecampaign_default", "ActiveCampaignHook", job_ids=[j], deadline=past) for j in jobs]
+    events = await asyncio.gather(*(fire(trigger) for trigger in triggers))
+    assert {event["status"] for event in events} == {"finished"}
+
+
+async def test_with_silent_fail_a_refused_job_holds_up_none_of_the_others(sim, account):
+    account("sendgrid")
+    bad, *good = (sim.job("sendgrid", "contacts", states=["pending"] * 2 + ["completed"], items=1) for _ in range(4))
+    sim.fault("sendgrid", "unauthorized", path=bad)
+    trigger = make_trigger(job_ids=[bad, *good], poke_interval=0.3, silent_fail=True, deadline=time.time() + 2)
+    assert "3 of 4 jobs done" in (await fire(trigger))["message"]

@@ -8,8 +8,9 @@ from collections.abc import Callable
 import pytest
 from driving import QUICK, VENDOR_OF
 
-from airflow_provider_bulkjobs.errors import CredentialsError
+from airflow_provider_bulkjobs.errors import CredentialsError, VendorUnavailableError
 from airflow_provider_bulkjobs.http import pool
+from airflow_provider_bulkjobs.http.patience import IMPATIENT
 from airflow_provider_bulkjobs.http.pool import shared_driver
 from airflow_provider_bulkjobs.http.turns import CONCURRENT_REQUESTS
 from airflow_provider_bulkjobs.simulator import Simulator
@@ -143,6 +144,27 @@ async def test_a_pause_holds_for_every_wait(sim: Simulator, account: Callable[..
     refused, *others = (request.time for request in sim.requests("sendgrid"))
     assert len(others) == 6
     assert min(others) - refused >= 0.38
+
+
+@pytest.mark.parametrize(("fault", "told"), [("rate_limit", {"retry_after": 1}), ("server_error", {})])
+async def test_a_failing_sign_in_pauses_them_all_as_well(fault, told, sim: Simulator, oauth2: Account) -> None:
+    sim.fault("acquia", fault, count=1, path="oauth", **told)
+    assert await asyncio.gather(*(who(oauth2) for _ in range(MANY))) == ["api-bot"] * MANY
+    first, second = (request.time for request in sim.requests("acquia") if "oauth" in request.path_qs)
+    assert second - first >= 0.95
+
+
+async def test_a_pause_outlives_those_who_were_asked_for_it(sim: Simulator, account: Callable[..., Account]) -> None:
+    sim.fault("sendgrid", "rate_limit", count=1, retry_after=1)
+    async with shared_driver(SENDGRID, account()) as driver:
+        with pytest.raises(VendorUnavailableError):
+            await driver.run(scopes, IMPATIENT)
+    assert not pool._drivers
+    async with shared_driver(SENDGRID, account()) as driver:
+        assert driver.is_paused
+        await driver.run(scopes, QUICK)
+    refused, after = (request.time for request in sim.requests("sendgrid"))
+    assert after - refused >= 0.95
 
 
 async def test_only_so_many_requests_are_under_way(sim: Simulator, account: Callable[..., Account]) -> None:
