@@ -11,6 +11,7 @@ import asyncio
 import gc
 import json
 import os
+import sys
 import time
 import warnings
 from pathlib import Path
@@ -71,13 +72,17 @@ def main() -> None:
     parser.add_argument("--triggers", type=int, default=10_000)
     parser.add_argument("--at-once", type=int, default=250)
     options = parser.parse_args()
-    warnings.simplefilter("error")  # an unclosed session warns
+    unclosed: list[str] = []
+    warnings.simplefilter("error")
+    sys.unraisablehook = lambda event: unclosed.append(str(event.exc_value))  # where such a warning arrives
     server = Server.start()
     os.environ["SSL_CERT_FILE"] = server.bundle
     connection = {"conn_type": "sendgrid", "host": server.url, "password": "SG.bench"}
     os.environ["AIRFLOW_CONN_SENDGRID"] = json.dumps(connection)
     results = asyncio.run(measure(options.triggers, options.at_once))
     server.process.terminate()
+    if unclosed:
+        raise SystemExit(f"left open: {unclosed}")
     print("| after triggers | " + " | ".join(results[0]) + " |")
     print("|---" * (len(results[0]) + 1) + "|")
     for share, result in zip((0.1, 0.4, 0.7, 1.0), results, strict=True):

@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
 
 PROJECT = Path(__file__).parent.parent
 PACKAGE = PROJECT / "airflow_provider_bulkjobs"
@@ -49,6 +50,13 @@ def test_what_is_imported_is_declared(module):
 def test_what_is_declared_is_imported():
     modules = {DISTRIBUTION_OF.get(module, module) for module in imported()}
     assert set(DECLARED) - {"apache-airflow-providers-common-compat"} <= modules
+
+
+@pytest.mark.parametrize("requirement", DECLARED.values())
+def test_the_lowest_releases_are_the_tested_ones(requirement):
+    name, _, lowest = requirement.partition(">=")
+    [tested] = re.findall(rf"^{name}==(.*)$", (PROJECT / "constraints/lowest.txt").read_text(), re.MULTILINE)
+    assert Version(lowest) == Version(tested)
 
 
 def test_urllib3_can_do_what_the_driver_asks_of_it():

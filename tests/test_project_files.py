@@ -37,8 +37,9 @@ def test_the_registry_calls_the_package_as_airflow_does() -> None:
 def test_workflows_take_actions_by_their_hash_and_no_permissions_by_default(path: Path) -> None:
     text = path.read_text()
     used = re.findall(r"uses: (\S+)(.*)", text)
-    assert all(re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", action) for action, _ in used)
-    assert all(re.fullmatch(r"  # v\d+\.\d+\.\d+", comment) for _, comment in used)
+    of_others = [each for each in used if not each[0].startswith("./.github/")]
+    assert all(re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", action) for action, _ in of_others)
+    assert all(re.fullmatch(r"  # v\d+\.\d+\.\d+", comment) for _, comment in of_others)
     assert yaml.safe_load(text)["permissions"] == {}
 
 

@@ -2,11 +2,12 @@
 """The connection form as a person uses it, in the two shapes it has: Airflow 2's page, and Airflow 3's dialog."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from selenium import webdriver
 from selenium.common.exceptions import StaleElementReferenceException, WebDriverException
@@ -15,6 +16,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
+T = TypeVar("T")
 PATIENCE = 20  # seconds for whatever a page has to do
 STANDARD = ("host", "login", "password")
 QUIET = (
@@ -97,23 +99,32 @@ class Form(ABC):
     def test(self, conn_id: str, password: str) -> str:
         """Press Test, and return what is said."""
 
-    @abstractmethod
     def value(self, name: str) -> str:
         """Return what a field holds."""
+        return self.steadily(partial(self._value, name))
+
+    @abstractmethod
+    def _value(self, name: str) -> str: ...
 
     def fill(self, values: dict[str, str]) -> None:
         """Type values."""
         for name, value in values.items():
-            control = self.control(name)
-            control.send_keys(Keys.CONTROL, "a")
-            control.send_keys(value)
+            self.steadily(partial(self._type, name, value))
+
+    def _type(self, name: str, value: str) -> None:
+        control = self.control(name)
+        control.send_keys(Keys.CONTROL, "a")
+        control.send_keys(value)
 
     def shown(self, name: str) -> Shown:
         """Return what is shown of a field."""
+        return self.steadily(partial(self._shown, name))
+
+    def _shown(self, name: str) -> Shown:
         control = self.control(name)
         return Shown(
             label=(self.label_of(control).get_attribute("textContent") or "").strip(),
-            value=self.value(name),
+            value=self._value(name),
             placeholder=control.get_attribute("placeholder") or "",
             help=self.help_of(control),
             masked=control.get_attribute("type") == "password",
@@ -135,6 +146,15 @@ class Form(ABC):
             return next((b for b in self.all("button") if b.text.strip() == text and b.is_enabled()), None)
 
         return self.wait(found, f"the button {text!r}")
+
+    def click(self, find: Callable[[], WebElement]) -> None:
+        """Click on what may be drawn anew between being found and being clicked on."""
+        self.steadily(lambda: find().click())
+
+    def steadily(self, action: Callable[[], T]) -> T:
+        """Do something with elements, from the beginning where the page is drawn anew meanwhile."""
+        done: tuple[T] = self.wait(lambda: (action(),), "the page to hold still")
+        return done[0]
 
     def wait(self, condition: Callable[[], Any], what: str) -> Any:
         def tried(_browser: object) -> Any:
@@ -158,7 +178,7 @@ class FormOfAirflow2(Form):
     def reopen(self, conn_id: str, conn_type: str) -> None:
         self._type = conn_type
         self.browser.get(f"{self.url}/connection/list/?_flt_3_conn_id={conn_id}")
-        self.one("a[href*='/connection/edit/']").click()
+        self.click(lambda: self.one("a[href*='/connection/edit/']"))
         self.wait(lambda: self.one("#conn_id").get_attribute("value") == conn_id, conn_id)
 
     def names(self) -> set[str]:
@@ -201,21 +221,20 @@ class FormOfAirflow2(Form):
 
     def save(self) -> None:
         page = self.browser.current_url
-        self.button("Save").click()
+        self.click(lambda: self.button("Save"))
         self.wait(lambda: self.browser.current_url != page, "the form to be left, which it is not if anything is wrong")
 
     def test(self, conn_id: str, password: str) -> str:
         self.fill({"password": password})  # it tests what is typed, and never shows what is saved
-        self.one("#test-connection").click()
-        alert = self.wait(
-            lambda: next((a for a in self.all(".alert") if a.is_displayed() and self._is_told(a)), None), "?"
-        )
-        return str(alert.text).removeprefix("\N{MULTIPLICATION SIGN}").strip()
+        self.click(lambda: self.one("#test-connection"))
+        return self.wait(lambda: next(self._told(), None), "what the test tells")
 
-    def _is_told(self, alert: WebElement) -> bool:
-        return "Fields that are currently populated" not in alert.text and bool(alert.text.strip())
+    def _told(self) -> Iterator[str]:
+        texts = (alert.text for alert in self.all(".alert") if alert.is_displayed())
+        told = (text.removeprefix("\N{MULTIPLICATION SIGN}").strip() for text in texts)
+        return (text for text in told if text and "Fields that are currently populated" not in text)
 
-    def value(self, name: str) -> str:
+    def _value(self, name: str) -> str:
         return self.control(name).get_attribute("value") or ""
 
 
@@ -224,21 +243,20 @@ class FormOfAirflow3(Form):
 
     def new(self, conn_id: str, conn_type: str, hook_name: str) -> None:
         self.browser.get(f"{self.url}/connections")
-        self.button("Add Connection").click()
+        self.click(lambda: self.button("Add Connection"))
         self.one("input[name=connection_id]").send_keys(conn_id)
         self._pick(self.one("[role=dialog] input[role=combobox]"), hook_name)
         self.button("Extra Fields")
 
     def reopen(self, conn_id: str, conn_type: str) -> None:
         self.browser.get(f"{self.url}/connections")
-        self._in_row(conn_id, "Edit Connection").click()
+        self.click(lambda: self._in_row(conn_id, "Edit Connection"))
         self.wait(lambda: self.one("input[name=connection_id]").get_attribute("value") == conn_id, conn_id)
 
     def unfold(self, group: str) -> None:
         """Open one of the two groups of fields, which closes the other."""
-        button = self.button(group)
-        if button.get_attribute("aria-expanded") != "true":
-            button.click()
+        if self.button(group).get_attribute("aria-expanded") != "true":
+            self.click(lambda: self.button(group))
             self.wait(lambda: self.button(group).get_attribute("aria-expanded") == "true", group)
 
     def names(self) -> set[str]:
@@ -257,7 +275,7 @@ class FormOfAirflow3(Form):
         self.control(name).send_keys(Keys.ARROW_DOWN)
         self.wait(lambda: self.all("[role=option]"), f"the list of {name}")
         offered = [option.text for option in self.all("[role=option]")]
-        self.one("input[name=connection_id]").click()  # closes the list
+        self.click(lambda: self.one("input[name=connection_id]"))  # closes the list
         return offered
 
     def choose(self, name: str, choice: str) -> None:
@@ -269,7 +287,7 @@ class FormOfAirflow3(Form):
         def found() -> WebElement | None:
             return next((option for option in self.all("[role=option]") if option.text == choice), None)
 
-        self.wait(found, f"the choice {choice!r}").click()
+        self.click(lambda: self.wait(found, f"the choice {choice!r}"))
 
     def pictures(self) -> dict[str, bytes]:
         pictures = {}
@@ -300,22 +318,20 @@ class FormOfAirflow3(Form):
         return control.find_element(By.XPATH, "ancestor::*[@data-part='root' and @data-scope='field'][1]")
 
     def save(self) -> None:
-        self.button("Save").click()
+        self.click(lambda: self.button("Save"))
         self.wait(lambda: not self.all("[role=dialog]"), "the dialog to close")
 
     def test(self, conn_id: str, password: str) -> str:
         self.browser.get(f"{self.url}/connections")
-        self._in_row(conn_id, "Test Connection").click()
-        toast = self.wait(
-            lambda: next((t for t in self.all("[data-scope=toast][data-part=root]") if t.text), None), "?"
-        )
-        return str(toast.text)
+        self.click(lambda: self._in_row(conn_id, "Test Connection"))
+        toasts = "[data-scope=toast][data-part=root]"
+        return self.wait(lambda: next(filter(None, (toast.text for toast in self.all(toasts))), None), toasts)
 
     def _in_row(self, conn_id: str, label: str) -> WebElement:
         row = f"//tr[.//*[normalize-space(text())='{conn_id}']]//button[@aria-label='{label}']"
         return self.wait(lambda: self.browser.find_element(By.XPATH, row), f"{label} of {conn_id}")
 
-    def value(self, name: str) -> str:
+    def _value(self, name: str) -> str:
         control = self.control(name)
         if control.get_attribute("role") == "combobox":
             return self.one(f"input[type=hidden][name=element_{name}]").get_attribute("value") or ""
