@@ -33,4 +33,5 @@ def test_the_triggerer_tells_how_late_an_end_is_noticed(outcome):
     delays = [metric for metric in told if metric.name == "detection_delay" and metric.sender in triggerers(told)]
     assert delays
     assert {metric.kind for metric in delays} == {"ms"}
-    assert all(0 <= metric.value < 300_000 for metric in delays)  # milliseconds; a busy machine is late itself
+    # A scripted job has ended by the clock before its script says so: by minutes, where the machine is slow.
+    assert all(0 <= metric.value < 300_000 for metric in delays)
