@@ -109,9 +109,9 @@ class Form(ABC):
     def fill(self, values: dict[str, str]) -> None:
         """Type values."""
         for name, value in values.items():
-            self.steadily(partial(self._type, name, value))
+            self.steadily(partial(self._write, name, value))
 
-    def _type(self, name: str, value: str) -> None:
+    def _write(self, name: str, value: str) -> None:
         control = self.control(name)
         control.send_keys(Keys.CONTROL, "a")
         control.send_keys(value)
