@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV = .venv
 TOOLS = .nox-tools
 CONSTRAINTS ?= constraints.txt
+JOBS ?= 2
 
 # The last Airflow 2, whose forms are drawn in another way.
 VENV_2 = $(VENV)-airflow-2
@@ -31,7 +32,8 @@ help:
 	@echo "make bench   what waiting costs, beside its peers: half an hour on a machine that does nothing else"
 	@echo "make format  let ruff put the code in order"
 	@echo "make clean   remove what all of these have made"
-	@echo "PYTHON=python3.12 chooses the interpreter, VENV=folder the environment, CONSTRAINTS= the newest packages"
+	@echo "PYTHON=python3.12 chooses the interpreter, VENV=folder the environment, CONSTRAINTS= the newest packages,"
+	@echo "JOBS=4 how many cells are tested at a time"
 
 $(STAMP): pyproject.toml $(CONSTRAINTS)
 	@echo "Installing Airflow and the provider into $(VENV), which takes a minute or two ..."
@@ -104,10 +106,10 @@ $(TOOLS)/.installed: $(CONSTRAINTS)
 	@touch $@
 
 matrix: $(TOOLS)/.installed
-	$(NOX)
+	$(NOX) --parallel $(JOBS)
 
 corners: $(TOOLS)/.installed
-	$(NOX) --tags corners --parallel 2
+	$(NOX) --tags corners --parallel $(JOBS)
 
 constraints: $(TOOLS)/.installed
 	$(NOX) --session constraints
