@@ -144,11 +144,11 @@ def test_without_a_page_nothing_is_noted_down(sim: Simulator, monkeypatch: pytes
 )
 def test_a_task_has_docs(allowed: Any, words: str) -> None:
     sensor = BulkJobSensor(task_id="gate", conn_id="mine", job_id="a", job_kind="export", allowed_failures=allowed)
-    assert sensor.doc_md.startswith("Waits for export jobs of connection `mine`")
+    assert sensor.doc_md.startswith("Waits for export jobs of connection **mine**")
     assert words in sensor.doc_md
 
 
 def test_docs_of_ones_own_stay() -> None:
     assert BulkJobSensor(task_id="gate", conn_id="mine", job_id="a", doc_md="My own.").doc_md == "My own."
     operator = BulkJobOperator(task_id="submit", conn_id="mine", records=[{"id": 1}], wait_for_completion=False)
-    assert operator.doc_md.startswith("Submits `records` as jobs of connection `mine`")
+    assert operator.doc_md.startswith("Submits the records as jobs of connection **mine**")

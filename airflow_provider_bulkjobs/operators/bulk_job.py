@@ -79,7 +79,7 @@ class BulkJobOperator(JobWaiter):
         deferrable: bool = DEFERRABLE,
         **kwargs: Any,
     ) -> None:
-        does = "Submits `records` and waits for the" if wait_for_completion else "Submits `records` as"
+        does = "Submits the records and waits for the" if wait_for_completion else "Submits the records as"
         kwargs.setdefault("doc_md", task_docs(does, conn_id, job_kind, allowed_failures))
         super().__init__(
             conn_id=conn_id,

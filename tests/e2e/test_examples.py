@@ -90,7 +90,7 @@ def test_the_gates_lead_to_the_vendors_page(outcome, airflow, simulator, dag_id)
 @pytest.mark.parametrize("dag_id", PAGES)
 def test_the_gates_have_docs_and_readable_templates(outcome, airflow, dag_id):
     task = airflow.ask("GET", f"/dags/{dag_id}/tasks/{GATES[dag_id]}")
-    assert f"of connection `{dag_id.removeprefix('bulkjobs_').removesuffix('_contacts')}" in task["doc_md"]
+    assert f"of connection **{dag_id.removeprefix('bulkjobs_').removesuffix('_contacts')}" in task["doc_md"]
     instance = airflow.ask("GET", f"/dags/{dag_id}/dagRuns/{RUN}/taskInstances/{GATES[dag_id]}")
     rendered = instance["rendered_fields"]
     assert rendered["conn_id"].endswith("_default")
