@@ -57,6 +57,6 @@ def task_docs(does: str, conn_id: Any, job_kind: str | None, allowed_failures: A
             allowed = f"if at most {allowed_failures} items failed"
     jobs = f"{job_kind} jobs" if job_kind else "jobs"
     return (  # without `code`, each piece of which Airflow 2 draws on a line of its own
-        f"{does} {jobs} of connection **{conn_id}**, and lets the DAG go on {allowed}. A job that failed or was canceled "
-        "as a whole never passes. The result is in XCom (*return_value*)."
+        f"{does} {jobs} of connection **{conn_id}**, and lets the DAG go on {allowed}. A job that failed or was "
+        "canceled as a whole never passes. The result is in XCom (*return_value*)."
     )
