@@ -179,8 +179,10 @@ class BulkJobTrigger(BaseTrigger):
                 # Those who only sleep yet keep the connections of the others open as well.
                 async with shared_driver(hook.vendor, account) as driver:
                     await asyncio.sleep(self.first_poll_at - time.time())
-                    ask = partial(self._ask, driver, account, wait, patience)
-                    return await poll(wait, self.schedule, partial(self._outlive_errors, hook, account, ask))
+                    ask: Ask = partial(self._ask, driver, account, wait, patience)
+                    if self.silent_fail:
+                        ask = partial(self._outlive_errors, hook, account, ask)
+                    return await poll(wait, self.schedule, ask)
             except CredentialsError:
                 # The key may have been renewed during the wait. If the connection still has the old one, it was not.
                 renewed = await self._load_account(hook)
@@ -228,14 +230,12 @@ class BulkJobTrigger(BaseTrigger):
                 self.log.info("%s", news)
 
     async def _outlive_errors(self, hook: BulkJobHook, account: Account, ask: Ask, job_id: str) -> None:
-        """Ask, and bear with what goes wrong if that is wanted."""
+        """Ask, and bear with what goes wrong, but for a job that is gone and a key that has been renewed."""
         try:
             await ask(job_id)
         except JobVanishedError:
             raise
         except BulkJobError as error:
-            if not self.silent_fail:
-                raise
             if isinstance(error, CredentialsError):
                 renewed = await self._load_account(hook)
                 if renewed.fingerprint != account.fingerprint:
