@@ -26,7 +26,7 @@ from airflow_provider_bulkjobs.vendors.operation import (
     accepted_id,
     shown_name,
 )
-from airflow_provider_bulkjobs.vendors.outcome import Outcome, ResultsConversation, finished_word
+from airflow_provider_bulkjobs.vendors.outcome import Outcome, ResultsConversation, ask_more, finished_word
 
 DOCS_URL = "https://developers.hubspot.com/docs/api/crm/imports"
 IMPORTS_PATH = "/crm/v3/imports"
@@ -75,7 +75,8 @@ class Errors:
         """Ask for the next page; return its errors."""
         after = self._after or ""
         self._asked.add(after)
-        page = (yield Request("GET", f"{self._path}&after={quote(after, safe='')}" if after else self._path)).json
+        more = f"&after={quote(after, safe='')}" if after else ""
+        page = yield from ask_more(STATES.vendor, f"{self._path}{more}")
         errors = page.get("results")
         if not isinstance(errors, list):
             # Nothing else tells whether the import did any good, so this must not pass for "no failures".

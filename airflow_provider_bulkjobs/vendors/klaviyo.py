@@ -40,7 +40,7 @@ from airflow_provider_bulkjobs.vendors.operation import (
     knows,
     needs_any,
 )
-from airflow_provider_bulkjobs.vendors.outcome import Outcome, ResultsConversation, finished_word
+from airflow_provider_bulkjobs.vendors.outcome import Outcome, ResultsConversation, ask_more, finished_word
 
 DOCS_URL = "https://developers.klaviyo.com/en/reference/get_bulk_import_profiles_job"
 JOBS_PATH = "/api/profile-bulk-import-jobs"
@@ -106,7 +106,7 @@ def import_results(account: Account, job_id: str) -> ResultsConversation:  # noq
             raise UnsafeAnswerError(f"Klaviyo: the errors of the job did not end after {MOST_PAGES} pages")
         asked.add(cursor)
         more = f"&page%5Bcursor%5D={quote(cursor, safe='')}" if cursor else ""
-        page = (yield Request("GET", f"{path}/import-errors?page%5Bsize%5D={MOST_ERRORS}{more}")).json
+        page = yield from ask_more(STATES.vendor, f"{path}/import-errors?page%5Bsize%5D={MOST_ERRORS}{more}")
         if not isinstance(page.get("data"), list):
             raise TransientError("Klaviyo answered without the errors that were asked for")
         yield [_failure(mapping(mapping(error).get("attributes"))) for error in page["data"]]

@@ -183,6 +183,22 @@ def check_wire(case: Case, wire: list[Seen], prefix: str) -> None:
             assert seen.headers[wanted] == text
 
 
+WITH_DETAILS = [case for case in CASES if case.state and len(case.answers) > 1 and "auth_type" not in case.conn]
+
+
+@each_driver
+@pytest.mark.parametrize(
+    "case", WITH_DETAILS, ids=[f"{case.vendor.conn_type}-{case.kind.name}-{case.name}" for case in WITH_DETAILS]
+)
+def test_only_the_state_may_say_that_a_job_is_not_there(script: Script, case: Case, driver: str) -> None:
+    account = make_account(case.vendor, script.url(), **case.conn)
+    for number in range(1, len(case.answers)):
+        script.play([*case.answers[:number], {"status": 404, "body": {}}])
+        outcome = DRIVERS[driver](case.vendor, account, lambda: case.kind.status(account, JOB_ID))
+        assert type(outcome) is VendorUnavailableError, outcome
+        assert "404" in str(outcome)
+
+
 # --- what a vendor must have
 
 
