@@ -66,7 +66,11 @@ def test_results_without_an_end_are_an_error(
     assert len(script.seen) == 1 + 3
 
 
-@pytest.mark.parametrize(("module", "first", "page"), [(hubspot_jobs, DONE, errors_of_hubspot)])
+@pytest.mark.parametrize(
+    ("module", "first", "page"),
+    [(hubspot_jobs, DONE, errors_of_hubspot), (klaviyo, COMPLETE, errors_of_klaviyo)],
+    ids=["hubspot", "klaviyo"],
+)
 def test_results_that_go_in_a_circle_are_an_error(script: Script, module: Any, first: Any, page: Any) -> None:
     script.play([first, page(1), page(2), page(1)])
     hook = HOOK_OF[module.__name__.rpartition(".")[2].partition("_")[0]]("mine")

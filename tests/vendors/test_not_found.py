@@ -28,10 +28,12 @@ GONE = answer({}, 404)
 STATE_OF = {
     "acquia_campaign_studio": answer({"status": "completed"}),
     "hubspot": answer({"state": "DONE"}),
+    "klaviyo": answer({"data": {"attributes": {"status": "complete", "total_count": 3}}}),
 }
 DETAILS_OF = {
     "acquia_campaign_studio": answer({"details": {"contacts": [{"statusCode": 200}]}}),
     "hubspot": answer({"results": []}),
+    "klaviyo": answer({"data": []}),
 }
 each_vendor = pytest.mark.parametrize("vendor", [VENDOR_OF[name] for name in STATE_OF], ids=STATE_OF)
 each_driver = pytest.mark.parametrize("driver", ["requests", "aiohttp"])
