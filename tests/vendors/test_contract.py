@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from vendors.facts import ACCEPT, CREDENTIALS, EVERY_KIND, FACTS, FIXTURES, KIND_FACTS, PATHS, WORDS
+from vendors.facts import ACCEPT, CREDENTIALS, EVERY_KIND, FACTS, FIXTURES, KIND_FACTS, PATHS, WORDS, read_json
 from vendors.scripted import DRIVERS, SECRET, Outcome, Script, Seen, by_hand, make_account
 
 from airflow_provider_bulkjobs.errors import BulkJobError, CredentialsError, VendorUnavailableError
@@ -88,7 +88,7 @@ class Case:
 def read_cases(vendor: Vendor, kind: JobKind) -> list[Case]:
     folder = FIXTURES / vendor.conn_type / kind.name
     paths = [*sorted(folder.glob("*.json")), *sorted(EVERY_KIND.glob("*.json"))]
-    return [Case(vendor, kind, path.stem, json.loads(path.read_text())) for path in paths]
+    return [Case(vendor, kind, path.stem, read_json(path, "answers")) for path in paths]
 
 
 KINDS = [(vendor, kind) for vendor in VENDORS for kind in vendor.kinds]
