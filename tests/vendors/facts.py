@@ -161,8 +161,18 @@ def files_of(folder: str) -> Iterator[tuple[KindKey, Path]]:
                 yield (vendor.conn_type, kind.name), path
 
 
+def submit_files() -> Iterator[tuple[KindKey, Path]]:
+    """Those that there must be, and those that there are."""
+    for vendor in VENDORS:
+        for kind in vendor.kinds:
+            for operation in kind.operations:
+                path = FIXTURES / vendor.conn_type / kind.name / "submit" / f"{operation.name}.json"
+                yield (vendor.conn_type, kind.name), path
+    yield from files_of("submit")
+
+
 OPERATIONS: dict[Key, dict[str, Any]] = {
-    (*key, path.stem): read_json(path, *SUBMIT_KEYS) for key, path in files_of("submit")
+    (*key, path.stem): read_json(path, *SUBMIT_KEYS) for key, path in submit_files()
 }
 LIMITS = {key: Limits(**content["limits"]) for key, content in OPERATIONS.items()}
 SUBMITS = {key: read_submit(content) for key, content in OPERATIONS.items()}

@@ -235,7 +235,9 @@ def test_kind_has_the_fixtures_it_must_have(vendor: Vendor, kind: JobKind) -> No
 @each_kind
 def test_every_documented_word_has_a_fixture(vendor: Vendor, kind: JobKind) -> None:
     words = {case.content["job"]["vendor_state"] for case in read_cases(vendor, kind) if case.state}
-    assert words == WORDS[vendor.conn_type, kind.name]
+    missing, unknown = WORDS[vendor.conn_type, kind.name] - words, words - WORDS[vendor.conn_type, kind.name]
+    assert not missing, f"{vendor.conn_type}/{kind.name} has no fixture for: {', '.join(sorted(missing))}"
+    assert not unknown, f"{vendor.conn_type}/vendor.json has no word(s): {', '.join(sorted(unknown))}"
 
 
 def test_missing_fixtures_are_named() -> None:
@@ -348,7 +350,9 @@ def test_a_bad_connection_is_an_error(
 def test_job_id_stays_one_segment(
     script: Script, vendor: Vendor, kind: JobKind, job_id: str, driver: str, prefix: str
 ) -> None:
-    case = next(case for case in read_cases(vendor, kind) if case.state and not case.state.is_finished)
+    unfinished = [case for case in read_cases(vendor, kind) if case.state and not case.state.is_finished]
+    assert unfinished, f"{vendor.conn_type}/{kind.name} has no fixture for an unfinished job"
+    case = unfinished[0]
     script.play(case.answers)
     account = make_account(vendor, script.url(prefix))
     outcome = DRIVERS[driver](vendor, account, lambda: kind.status(account, job_id))
