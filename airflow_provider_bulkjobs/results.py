@@ -44,7 +44,12 @@ def outcomes(hook: BulkJobHook, kind: JobKind, job_id: str, most_bytes: int) -> 
                 yield from _rows(hook, step, most_bytes)
                 step = next(conversation)
             else:
-                step = conversation.send(hook.driver.ask(step, patience))
+                try:
+                    response = hook.driver.ask(step, patience)
+                except VendorAnswerError as error:
+                    step = conversation.throw(error)  # it may know what it means
+                else:
+                    step = conversation.send(response)
     except StopIteration:
         return
     except TransientError as error:

@@ -94,11 +94,14 @@ def test_there_are_no_other_pages() -> None:
 
 @every_vendor
 def test_a_vendor_leaves_nothing_out(vendor: Vendor) -> None:
-    assert vendor.notes.limits
-    assert vendor.notes.untold
-    assert all(kind.states for kind in vendor.kinds)
-    assert all(field.placeholder or field.choices for field in vendor.fields)
-    assert all(field.where for field in vendor.fields if field.is_standard)
+    lacking = [f"notes.{name}" for name in ("permissions", "limits", "untold") if not getattr(vendor.notes, name)]
+    lacking += [f"states of the kind {kind.name!r}" for kind in vendor.kinds if not kind.states]
+    fields = {
+        "placeholder": [field for field in vendor.fields if not (field.placeholder or field.choices)],
+        "where": [field for field in vendor.fields if field.is_standard and not field.where],
+    }
+    lacking += [f"{what} of the field {field.name!r}" for what, those in fields.items() for field in those]
+    assert not lacking, f"{vendor.label} has no {', no '.join(lacking)}"
 
 
 @every_vendor

@@ -23,7 +23,7 @@ from airflow_provider_bulkjobs.vendors.operation import (
     json_request,
     needs,
 )
-from airflow_provider_bulkjobs.vendors.outcome import Outcome, ResultsConversation, finished_word
+from airflow_provider_bulkjobs.vendors.outcome import Outcome, ResultsConversation, ask_more, finished_word
 
 DOCS_URL = "https://docs.acquia.com/campaign-studio/settings/api-credentials/contact-bulk-edit"
 MOST_CONTACTS = 10_000  # in a job
@@ -83,7 +83,7 @@ class Pages:
         page = self._next or ""
         self._asked.add(page)
         self._next = None
-        details = (yield Request("GET", page)).json.get("details") or {}
+        details = (yield from ask_more(STATES.vendor, page)).get("details") or {}
         contacts = details.get("contacts") if isinstance(details, dict) else "nothing known"
         if contacts is None and len(self._asked) > 1:
             return []

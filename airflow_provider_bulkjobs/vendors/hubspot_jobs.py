@@ -26,7 +26,7 @@ from airflow_provider_bulkjobs.vendors.operation import (
     accepted_id,
     shown_name,
 )
-from airflow_provider_bulkjobs.vendors.outcome import Outcome, ResultsConversation, finished_word
+from airflow_provider_bulkjobs.vendors.outcome import Outcome, ResultsConversation, ask_more, finished_word
 
 DOCS_URL = "https://developers.hubspot.com/docs/api/crm/imports"
 IMPORTS_PATH = "/crm/v3/imports"
@@ -63,26 +63,49 @@ class Errors:
 
     @property
     def has_next(self) -> bool:
-        """Whether there is a page that was not asked for."""
-        return self._after is not None and self._after not in self._asked
+        """Whether there is a page that was not asked for, and not more than anybody should read in one go."""
+        return self._after is not None and self._after not in self._asked and self.pages < MOST_PAGES
 
     @property
-    def is_endless(self) -> bool:
-        """Whether there are more than anybody should count in one go."""
-        return self.has_next and len(self._asked) >= MOST_PAGES
+    def is_whole(self) -> bool:
+        """Whether the last page was read: where cursors go in a circle or have no end, nobody knows what is missing."""
+        return self._after is None
+
+    @property
+    def pages(self) -> int:
+        """How many pages were asked for."""
+        return len(self._asked)
 
     def ask(self) -> Conversation[list[Mapping[str, Any]]]:
         """Ask for the next page; return its errors."""
         after = self._after or ""
         self._asked.add(after)
-        page = (yield Request("GET", f"{self._path}&after={quote(after, safe='')}" if after else self._path)).json
+        more = f"&after={quote(after, safe='')}" if after else ""
+        page = yield from ask_more(STATES.vendor, f"{self._path}{more}")
         errors = page.get("results")
         if not isinstance(errors, list):
             # Nothing else tells whether the import did any good, so this must not pass for "no failures".
             raise TransientError("HubSpot answered without the errors that were asked for")
-        following = mapping(mapping(page.get("paging")).get("next")).get("after")
-        self._after = None if following in {None, ""} else str(following)
+        self._after = _next_cursor(page)
         return [mapping(error) for error in errors]
+
+
+def _next_cursor(page: Mapping[str, Any]) -> str | None:
+    """Return the cursor of the next page.
+
+    :raises TransientError: there is one, or may be, and how to ask for it is not told.
+    """
+    paging = page.get("paging")
+    if paging is None:
+        return None
+    if isinstance(paging, dict):
+        following = paging.get("next")
+        if not following:
+            return None
+        after = mapping(following).get("after")
+        if isinstance(after, str | int) and not isinstance(after, bool) and after != "":
+            return str(after)
+    raise TransientError("HubSpot did not say how to ask for the next page of errors")
 
 
 def import_status(account: Account, job_id: str) -> Conversation[BulkJob]:  # noqa: ARG001
@@ -96,11 +119,11 @@ def import_status(account: Account, job_id: str) -> Conversation[BulkJob]:  # no
     if state is JobState.SUCCEEDED:
         rows: set[tuple[Any, ...]] = set()
         errors = Errors(job_id)
-        while errors.has_next and not errors.is_endless:
+        while errors.has_next:
             rows.update(_row(error) for error in (yield from errors.ask()))
-        state = JobState.PARTIALLY_FAILED if rows else state
+        state = state if errors.is_whole and not rows else JobState.PARTIALLY_FAILED
         # An error without a line, or of line 0, is one of the whole file.
-        failed = len(rows) if all(line for *_, line in rows) and not errors.is_endless else None
+        failed = len(rows) if errors.is_whole and all(line for *_, line in rows) else None
     return BulkJob(job_id, state, word, failed=failed, created_at=utc_time(answer.get("createdAt")))
 
 
@@ -109,9 +132,9 @@ def import_results(account: Account, job_id: str) -> ResultsConversation:  # noq
     finished_word(STATES, (yield Request("GET", _path(job_id))).json)
     errors = Errors(job_id, "&includeErrorMessage=true&includeRowData=true")
     while errors.has_next:
-        if errors.is_endless:
-            raise UnsafeAnswerError(f"HubSpot: the errors of the import did not end after {MOST_PAGES} pages")
         yield [Outcome("failed", _words(error), error) for error in (yield from errors.ask())]
+    if not errors.is_whole:
+        raise UnsafeAnswerError(f"HubSpot: the errors of the import did not end after {errors.pages} pages")
 
 
 def cancel_import(account: Account, job_id: str) -> Conversation[None]:  # noqa: ARG001

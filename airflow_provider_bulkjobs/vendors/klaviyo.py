@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, quote
 
 from airflow_provider_bulkjobs.errors import TransientError, UnsafeAnswerError
 from airflow_provider_bulkjobs.job import BulkJob, JobState, count, utc_time
@@ -40,7 +40,7 @@ from airflow_provider_bulkjobs.vendors.operation import (
     knows,
     needs_any,
 )
-from airflow_provider_bulkjobs.vendors.outcome import Outcome, ResultsConversation, finished_word
+from airflow_provider_bulkjobs.vendors.outcome import Outcome, ResultsConversation, ask_more, finished_word
 
 DOCS_URL = "https://developers.klaviyo.com/en/reference/get_bulk_import_profiles_job"
 JOBS_PATH = "/api/profile-bulk-import-jobs"
@@ -56,7 +56,7 @@ STATES = States(
     {
         "queued": JobState.PENDING,
         "processing": JobState.RUNNING,
-        "complete": JobState.SUCCEEDED,  # or partial: the count of failures tells
+        "complete": JobState.SUCCEEDED,  # or partial: the counts tell, or the errors
         "cancelled": JobState.CANCELED,
     },
 )
@@ -69,20 +69,23 @@ def _attributes(answer: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def read_import(answer: Mapping[str, Any], job_id: str) -> BulkJob:
-    """Read an import; what was created and what updated is not told."""
+    """Read an import as far as its counts tell; what was created and what updated is not told."""
     attributes = _attributes(answer)
     state, word = STATES.read(attributes)
-    total, failed = count(attributes.get("total_count")), count(attributes.get("failed_count"))
-    if state is JobState.SUCCEEDED and failed:
-        state = JobState.PARTIALLY_FAILED
-    counted = state.is_finished and state is not JobState.CANCELED and total is not None and failed is not None
+    total, completed, failed = (count(attributes.get(f"{what}_count")) for what in ("total", "completed", "failed"))
+    if state is JobState.SUCCEEDED:
+        if total is not None and completed is not None and completed + (failed or 0) < total:
+            failed = total - completed  # what is counted nowhere was not imported
+        state = JobState.PARTIALLY_FAILED if failed else state
+    if total is not None and completed is not None:  # what failed may be counted as completed, too
+        completed = min(completed, max(total - (failed or 0), 0))
     return BulkJob(
         job_id,
         state,
         word,
         total=total,
+        succeeded=completed if state.is_finished else None,
         failed=failed,
-        succeeded=max((total or 0) - (failed or 0), 0) if counted else None,
         created_at=utc_time(attributes.get("created_at")),
         started_at=utc_time(attributes.get("started_at")),
         finished_at=utc_time(attributes.get("completed_at")),
@@ -90,27 +93,44 @@ def read_import(answer: Mapping[str, Any], job_id: str) -> BulkJob:
 
 
 def import_status(account: Account, job_id: str) -> Conversation[BulkJob]:  # noqa: ARG001
-    """Ask for an import."""
-    answer = yield Request("GET", f"{JOBS_PATH}/{path_segment(job_id)}")
-    return read_import(answer.json, job_id)
+    """Ask for an import and, where its counts leave open whether anything failed, for its errors: one page will do."""
+    job = read_import((yield Request("GET", _path(job_id))).json, job_id)
+    if job.state is not JobState.SUCCEEDED or job.failed is not None:
+        return job
+    errors, cursor = yield from _ask_errors(job_id)
+    if errors or cursor is not None:
+        job.state, job.succeeded = JobState.PARTIALLY_FAILED, None
+    elif job.total is None:
+        raise TransientError("Klaviyo answered 'complete' without a 'total_count', which every import has")
+    else:
+        job.failed = 0
+    return job
 
 
 def import_results(account: Account, job_id: str) -> ResultsConversation:  # noqa: ARG001
     """Tell which profiles failed and why, page by page; those that did not are not listed with their data."""
-    path = f"{JOBS_PATH}/{path_segment(job_id)}"
-    finished_word(STATES, _attributes((yield Request("GET", path)).json))
+    finished_word(STATES, _attributes((yield Request("GET", _path(job_id))).json))
     cursor: str | None = ""
     asked: set[str] = set()
-    while cursor is not None and cursor not in asked:
-        if len(asked) >= MOST_PAGES:
-            raise UnsafeAnswerError(f"Klaviyo: the errors of the job did not end after {MOST_PAGES} pages")
+    while cursor is not None:
+        if cursor in asked or len(asked) >= MOST_PAGES:
+            raise UnsafeAnswerError(f"Klaviyo: the errors of the job did not end after {len(asked)} pages")
         asked.add(cursor)
-        more = f"&page%5Bcursor%5D={quote(cursor, safe='')}" if cursor else ""
-        page = (yield Request("GET", f"{path}/import-errors?page%5Bsize%5D={MOST_ERRORS}{more}")).json
-        if not isinstance(page.get("data"), list):
-            raise TransientError("Klaviyo answered without the errors that were asked for")
-        yield [_failure(mapping(mapping(error).get("attributes"))) for error in page["data"]]
-        cursor = _next_cursor(page)
+        errors, cursor = yield from _ask_errors(job_id, cursor)
+        yield [_failure(mapping(mapping(error).get("attributes"))) for error in errors]
+
+
+def _path(job_id: str) -> str:
+    return f"{JOBS_PATH}/{path_segment(job_id)}"
+
+
+def _ask_errors(job_id: str, cursor: str = "") -> Conversation[tuple[list[Any], str | None]]:
+    """Ask for a page of errors; return them, and the cursor of the next page."""
+    more = f"&page%5Bcursor%5D={quote(cursor, safe='')}" if cursor else ""
+    page = yield from ask_more(STATES.vendor, f"{_path(job_id)}/import-errors?page%5Bsize%5D={MOST_ERRORS}{more}")
+    if not isinstance(page.get("data"), list):
+        raise TransientError("Klaviyo answered without the errors that were asked for")
+    return page["data"], _next_cursor(page)
 
 
 def _failure(error: Mapping[str, Any]) -> Outcome:
@@ -121,10 +141,10 @@ def _failure(error: Mapping[str, Any]) -> Outcome:
 
 def _next_cursor(page: Mapping[str, Any]) -> str | None:
     """Return the cursor of the next page; the rest of its address is ours, so that the key stays on our host."""
-    link = mapping(page.get("links")).get("next")
-    if not isinstance(link, str) or not link:
+    links = page.get("links")
+    if not (link := links.get("next") if isinstance(links, dict) else links):
         return None
-    cursors = parse_qs(urlsplit(link).query).get("page[cursor]")
+    cursors = parse_qs(link.partition("?")[2]).get("page[cursor]") if isinstance(link, str) else None
     if not cursors:
         raise TransientError("Klaviyo named a next page of errors without its cursor")
     return cursors[0]
@@ -189,12 +209,7 @@ class Klaviyo(Vendor):
     )
     kinds = (
         JobKind(
-            "profiles",
-            "profile import",
-            import_status,
-            operations=(IMPORT,),
-            results=import_results,
-            states=STATES,
+            "profiles", "profile import", import_status, operations=(IMPORT,), results=import_results, states=STATES
         ),
     )
     notes = Notes(
@@ -230,6 +245,6 @@ class Klaviyo(Vendor):
 
     def error_text(self, body: Mapping[str, Any]) -> str | None:
         """Return the detail of each error, or its title."""
-        errors = [mapping(error) for error in listed(body.get("errors"))]
+        errors = map(mapping, listed(body.get("errors")))
         words = [error.get("detail") or error.get("title") for error in errors]
         return "; ".join(str(word) for word in words if word) or None

@@ -7,8 +7,8 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from airflow_provider_bulkjobs.errors import NotFinishedError
-from airflow_provider_bulkjobs.vendors.base import Request, Response, States
+from airflow_provider_bulkjobs.errors import JobNotFoundError, NotFinishedError, TransientError
+from airflow_provider_bulkjobs.vendors.base import Conversation, Request, Response, States
 
 
 class Outcome(NamedTuple):
@@ -45,6 +45,18 @@ class Download:
 
 # Yields requests, whose answers it is sent, and what it has found out, for which nothing is sent.
 ResultsConversation = Generator[Request | Download | list[Outcome], Response, None]
+
+
+def ask_more(vendor: str, path: str) -> Conversation[dict[str, Any]]:
+    """Ask for more of a job whose state has just been told: its errors, or how its items fared.
+
+    :raises TransientError: that is not found. Whether the job itself is gone only its state may say, which is asked
+        for first when all of it is asked again.
+    """
+    try:
+        return (yield Request("GET", path)).json
+    except JobNotFoundError as error:
+        raise TransientError(f"{vendor} has told the state of the job, but not what belongs to it: {error}") from error
 
 
 def finished_word(states: States, answer: Mapping[str, Any]) -> str:

@@ -25,18 +25,43 @@ BASIC = base64.b64encode(f"{LOGIN}:{SECRET}".encode()).decode()
 LEAK = f"bad row for ada@example.com with key {SECRET}, see https://files.example.com/f?X-Amz-Signature=signed"
 PRIVATE = ("ada@", SECRET, "signed", LOGIN)
 
+VENDOR_KEYS = (
+    *("credential.header", "credential.value", "refusal"),
+    *("check.asked", "check.answers", "check.told"),
+)
+SUBMIT_KEYS = ("limits.repeatable", "request.method", "request.path", "request.body", "answers")
+RESULTS_KEYS = ("answers", "outcomes")
+CANCEL_KEYS = ("answers", "asked", "stopped")
+
 KindKey = tuple[str, str]
 Key = tuple[str, str, str]
 Answer = dict[str, Any]
 
 
-def read_json(path: Path) -> Any:
-    assert path.exists(), f"{path.relative_to(FIXTURES)} is missing: see CONTRIBUTING.md"
-    return json.loads(path.read_text())
+def read_json(path: Path, *needed: str) -> Any:
+    """Return a file's content.
+
+    :param needed: the keys that it must have; a dot leads into an object.
+    """
+    name = path.relative_to(FIXTURES)
+    assert path.exists(), f"{name} is missing: see CONTRIBUTING.md"
+    try:
+        content = json.loads(path.read_text())
+    except ValueError as error:
+        raise AssertionError(f"{name} is not JSON: {error}") from None
+    lacking = [key for key in needed if not has(content, key)]
+    assert not lacking, f"{name} lacks {', '.join(map(repr, lacking))}: see CONTRIBUTING.md"
+    return content
+
+
+def has(content: Any, key: str) -> bool:
+    first, _, rest = key.partition(".")
+    return isinstance(content, dict) and first in content and (not rest or has(content[first], rest))
 
 
 def facts_of(vendor: Vendor) -> dict[str, Any]:
-    return read_json(FIXTURES / vendor.conn_type / "vendor.json")
+    kinds = (f"kinds.{kind.name}.{key}" for kind in vendor.kinds for key in ("path", "words"))
+    return read_json(FIXTURES / vendor.conn_type / "vendor.json", *VENDOR_KEYS, *kinds)
 
 
 def credential(facts: dict[str, Any]) -> tuple[str, str]:
@@ -136,7 +161,19 @@ def files_of(folder: str) -> Iterator[tuple[KindKey, Path]]:
                 yield (vendor.conn_type, kind.name), path
 
 
-OPERATIONS: dict[Key, dict[str, Any]] = {(*key, path.stem): read_json(path) for key, path in files_of("submit")}
+def submit_files() -> Iterator[tuple[KindKey, Path]]:
+    """Those that there must be, and those that there are."""
+    for vendor in VENDORS:
+        for kind in vendor.kinds:
+            for operation in kind.operations:
+                path = FIXTURES / vendor.conn_type / kind.name / "submit" / f"{operation.name}.json"
+                yield (vendor.conn_type, kind.name), path
+    yield from files_of("submit")
+
+
+OPERATIONS: dict[Key, dict[str, Any]] = {
+    (*key, path.stem): read_json(path, *SUBMIT_KEYS) for key, path in submit_files()
+}
 LIMITS = {key: Limits(**content["limits"]) for key, content in OPERATIONS.items()}
 SUBMITS = {key: read_submit(content) for key, content in OPERATIONS.items()}
 REFUSED = [
@@ -150,5 +187,5 @@ ACCEPTED = [
 UNCHECKED = {key for key, content in OPERATIONS.items() if content.get("unchecked")}
 RESULTS: dict[KindKey, dict[str, Fetch]] = {}
 for _key, _path in files_of("results"):
-    RESULTS.setdefault(_key, {})[_path.stem] = read_fetch(read_json(_path))
-CANCELS = [(key, path.stem, read_json(path)) for key, path in files_of("cancel")]
+    RESULTS.setdefault(_key, {})[_path.stem] = read_fetch(read_json(_path, *RESULTS_KEYS))
+CANCELS = [(key, path.stem, read_json(path, *CANCEL_KEYS)) for key, path in files_of("cancel")]

@@ -13,7 +13,7 @@ from typing import Any
 
 from requests.structures import CaseInsensitiveDict
 
-from airflow_provider_bulkjobs.errors import BulkJobError, TransientError, VendorUnavailableError
+from airflow_provider_bulkjobs.errors import BulkJobError, TransientError, VendorAnswerError, VendorUnavailableError
 from airflow_provider_bulkjobs.http.answers import check_answer
 from airflow_provider_bulkjobs.http.patience import IMPATIENT
 from airflow_provider_bulkjobs.http.pool import shared_driver
@@ -128,8 +128,12 @@ def by_hand(
                 scripted = script.popleft()
                 headers = CaseInsensitiveDict(scripted.get("headers", {}))
                 response = Response(scripted["status"], headers, raw_body(scripted))
-                check_answer(vendor, account, request, response)
-                request = conversation.send(response)
+                try:
+                    check_answer(vendor, account, request, response)
+                except VendorAnswerError as error:
+                    request = conversation.throw(error)
+                else:
+                    request = conversation.send(response)
         except StopIteration as end:
             return end.value
 

@@ -20,7 +20,8 @@ each_kind = pytest.mark.parametrize(
 
 @each_kind
 def test_kind_has_the_fixtures_it_must_have(key: KindKey) -> None:
-    assert {content["stopped"] for each, _, content in CANCELS if each == key} == {True, False}
+    missing = {True, False} - {content["stopped"] for each, _, content in CANCELS if each == key}
+    assert not missing, f"{'/'.join(key)}/cancel has no fixture where 'stopped' is {missing}"
 
 
 def test_every_fixture_is_of_a_kind_that_can_be_stopped() -> None:

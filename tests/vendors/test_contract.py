@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from vendors.facts import ACCEPT, CREDENTIALS, EVERY_KIND, FACTS, FIXTURES, KIND_FACTS, PATHS, WORDS
+from vendors.facts import ACCEPT, CREDENTIALS, EVERY_KIND, FACTS, FIXTURES, KIND_FACTS, PATHS, WORDS, read_json
 from vendors.scripted import DRIVERS, SECRET, Outcome, Script, Seen, by_hand, make_account
 
 from airflow_provider_bulkjobs.errors import BulkJobError, CredentialsError, VendorUnavailableError
@@ -88,7 +88,7 @@ class Case:
 def read_cases(vendor: Vendor, kind: JobKind) -> list[Case]:
     folder = FIXTURES / vendor.conn_type / kind.name
     paths = [*sorted(folder.glob("*.json")), *sorted(EVERY_KIND.glob("*.json"))]
-    return [Case(vendor, kind, path.stem, json.loads(path.read_text())) for path in paths]
+    return [Case(vendor, kind, path.stem, read_json(path, "answers")) for path in paths]
 
 
 KINDS = [(vendor, kind) for vendor in VENDORS for kind in vendor.kinds]
@@ -183,6 +183,22 @@ def check_wire(case: Case, wire: list[Seen], prefix: str) -> None:
             assert seen.headers[wanted] == text
 
 
+WITH_DETAILS = [case for case in CASES if case.state and len(case.answers) > 1 and "auth_type" not in case.conn]
+
+
+@each_driver
+@pytest.mark.parametrize(
+    "case", WITH_DETAILS, ids=[f"{case.vendor.conn_type}-{case.kind.name}-{case.name}" for case in WITH_DETAILS]
+)
+def test_only_the_state_may_say_that_a_job_is_not_there(script: Script, case: Case, driver: str) -> None:
+    account = make_account(case.vendor, script.url(), **case.conn)
+    for number in range(1, len(case.answers)):
+        script.play([*case.answers[:number], {"status": 404, "body": {}}])
+        outcome = DRIVERS[driver](case.vendor, account, lambda: case.kind.status(account, JOB_ID))
+        assert type(outcome) is VendorUnavailableError, outcome
+        assert "404" in str(outcome)
+
+
 # --- what a vendor must have
 
 
@@ -219,7 +235,9 @@ def test_kind_has_the_fixtures_it_must_have(vendor: Vendor, kind: JobKind) -> No
 @each_kind
 def test_every_documented_word_has_a_fixture(vendor: Vendor, kind: JobKind) -> None:
     words = {case.content["job"]["vendor_state"] for case in read_cases(vendor, kind) if case.state}
-    assert words == WORDS[vendor.conn_type, kind.name]
+    missing, unknown = WORDS[vendor.conn_type, kind.name] - words, words - WORDS[vendor.conn_type, kind.name]
+    assert not missing, f"{vendor.conn_type}/{kind.name} has no fixture for: {', '.join(sorted(missing))}"
+    assert not unknown, f"{vendor.conn_type}/vendor.json has no word(s): {', '.join(sorted(unknown))}"
 
 
 def test_missing_fixtures_are_named() -> None:
@@ -332,7 +350,9 @@ def test_a_bad_connection_is_an_error(
 def test_job_id_stays_one_segment(
     script: Script, vendor: Vendor, kind: JobKind, job_id: str, driver: str, prefix: str
 ) -> None:
-    case = next(case for case in read_cases(vendor, kind) if case.state and not case.state.is_finished)
+    unfinished = [case for case in read_cases(vendor, kind) if case.state and not case.state.is_finished]
+    assert unfinished, f"{vendor.conn_type}/{kind.name} has no fixture for an unfinished job"
+    case = unfinished[0]
     script.play(case.answers)
     account = make_account(vendor, script.url(prefix))
     outcome = DRIVERS[driver](vendor, account, lambda: kind.status(account, job_id))

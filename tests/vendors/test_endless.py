@@ -25,16 +25,21 @@ def errors_of_hubspot(number: int) -> dict[str, Any]:
     return {"status": 200, "body": body}
 
 
+def no_errors_of_hubspot(number: int) -> dict[str, Any]:
+    return {"status": 200, "body": {"results": [], "paging": {"next": {"after": number}}}}
+
+
 def errors_of_klaviyo(number: int) -> dict[str, Any]:
     return {"status": 200, "body": {"data": [{}], "links": {"next": f"https://a.klaviyo.com/x?page[cursor]={number}"}}}
 
 
 @each_driver
+@pytest.mark.parametrize("page", [errors_of_hubspot, no_errors_of_hubspot])
 def test_hubspots_errors_are_not_counted_without_an_end(
-    script: Script, monkeypatch: pytest.MonkeyPatch, driver: str
+    script: Script, monkeypatch: pytest.MonkeyPatch, page: Any, driver: str
 ) -> None:
     monkeypatch.setattr(hubspot_jobs, "MOST_PAGES", 3)
-    script.play([DONE, *map(errors_of_hubspot, range(1, 9))])
+    script.play([DONE, *map(page, range(1, 9))])
     vendor = HubSpot()
     account = make_account(vendor, script.url())
     job = DRIVERS[driver](vendor, account, lambda: hubspot_jobs.import_status(account, "7"))
@@ -59,6 +64,21 @@ def test_results_without_an_end_are_an_error(
         list(outcomes(hook, hook.vendor.kinds[0], "7", 10**6))
     hook.driver.close()
     assert len(script.seen) == 1 + 3
+
+
+@pytest.mark.parametrize(
+    ("module", "first", "page"),
+    [(hubspot_jobs, DONE, errors_of_hubspot), (klaviyo, COMPLETE, errors_of_klaviyo)],
+    ids=["hubspot", "klaviyo"],
+)
+def test_results_that_go_in_a_circle_are_an_error(script: Script, module: Any, first: Any, page: Any) -> None:
+    script.play([first, page(1), page(2), page(1)])
+    hook = HOOK_OF[module.__name__.rpartition(".")[2].partition("_")[0]]("mine")
+    hook.account = make_account(hook.vendor, script.url())
+    with pytest.raises(UnsafeAnswerError, match="did not end after 3 pages"):
+        list(outcomes(hook, hook.vendor.kinds[0], "7", 10**6))
+    hook.driver.close()
+    assert not script.answers
 
 
 def test_mappings_for_other_columns_are_refused_before_anything_is_sent() -> None:

@@ -693,7 +693,11 @@ def test_good_record_is_taken(key: Key, record: dict[str, Any]) -> None:
 
 
 def test_every_check_is_tested() -> None:
-    assert {key for key, _, _ in REFUSED} == {case.key for case in CASES if case.operation.most_items} - UNCHECKED
+    refused = {key for key, _, _ in REFUSED}
+    wanted = {case.key for case in CASES if case.operation.most_items} - UNCHECKED
+    missing = ["/".join((*key[:2], "submit", f"{key[2]}.json")) for key in wanted - refused]
+    assert not missing, f"neither 'refused' records nor 'unchecked' in {', '.join(sorted(missing))}"
+    assert refused == wanted, "refused although nothing is checked"
 
 
 # --- results
@@ -722,7 +726,10 @@ def fetch(script: Script, key: tuple[str, str], prefix: str = "", most_bytes: in
 
 
 def test_every_kind_that_has_results_has_fixtures_for_them() -> None:
-    assert {key for key, (_, kind) in KIND_OF.items() if kind.results is not None} == RESULTS.keys()
+    wanted = {key for key, (_, kind) in KIND_OF.items() if kind.results is not None}
+    missing = ["/".join((*key, "results")) for key in wanted - RESULTS.keys()]
+    assert not missing, f"no fixture in {', '.join(sorted(missing))}"
+    assert wanted == RESULTS.keys(), "results of a kind that has none"
 
 
 @pytest.mark.parametrize("prefix", ["", "/prefix"], ids=["root", "prefix"])

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A job that is not found, and details of a job that are not: only the first may mean that the job is gone."""
+
+from typing import Any
+
+import pytest
+from vendors.scripted import Script, make_account
+
+from airflow_provider_bulkjobs.errors import BulkJobError, JobNotFoundError, VendorUnavailableError
+from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
+from airflow_provider_bulkjobs.http.patience import Patience
+from airflow_provider_bulkjobs.http.pool import shared_driver
+from airflow_provider_bulkjobs.http.requests_driver import RequestsDriver
+from airflow_provider_bulkjobs.job import BulkJob, JobState
+from airflow_provider_bulkjobs.results import outcomes
+from airflow_provider_bulkjobs.vendors.base import Vendor
+
+QUICK = Patience(failures=3, first_wait=0.001, longest_wait=0.001, report=lambda _: None)
+VENDOR_OF = {hook_class.conn_type: hook_class.vendor for hook_class in HOOKS}
+HOOK_OF = {hook_class.conn_type: hook_class for hook_class in HOOKS}
+
+
+def answer(body: Any, status: int = 200) -> dict[str, Any]:
+    return {"status": status, "body": body}
+
+
+GONE = answer({}, 404)
+STATE_OF = {
+    "acquia_campaign_studio": answer({"status": "completed"}),
+    "hubspot": answer({"state": "DONE"}),
+    "klaviyo": answer({"data": {"attributes": {"status": "complete", "total_count": 3}}}),
+}
+DETAILS_OF = {
+    "acquia_campaign_studio": answer({"details": {"contacts": [{"statusCode": 200}]}}),
+    "hubspot": answer({"results": []}),
+    "klaviyo": answer({"data": []}),
+}
+each_vendor = pytest.mark.parametrize("vendor", [VENDOR_OF[name] for name in STATE_OF], ids=STATE_OF)
+each_driver = pytest.mark.parametrize("driver", ["requests", "aiohttp"])
+
+
+async def ask(script: Script, vendor: Vendor, driver: str, *answers: dict[str, Any]) -> Any:
+    script.play(answers)
+    account = make_account(vendor, script.url())
+    try:
+        if driver == "requests":
+            return RequestsDriver(vendor, account).run(lambda: vendor.kinds[0].status(account, "7"), QUICK)
+        async with shared_driver(vendor, account) as aiohttp_driver:
+            return await aiohttp_driver.run(lambda: vendor.kinds[0].status(account, "7"), QUICK)
+    except BulkJobError as error:
+        return error
+
+
+@each_driver
+@each_vendor
+async def test_details_that_are_not_there_for_once(script: Script, vendor: Vendor, driver: str) -> None:
+    state, details = STATE_OF[vendor.conn_type], DETAILS_OF[vendor.conn_type]
+    job = await ask(script, vendor, driver, state, GONE, state, details)
+    assert isinstance(job, BulkJob), job
+    assert job.state is JobState.SUCCEEDED
+    assert not script.answers
+
+
+@each_driver
+@each_vendor
+async def test_details_that_are_never_there(script: Script, vendor: Vendor, driver: str) -> None:
+    error = await ask(script, vendor, driver, *[STATE_OF[vendor.conn_type], GONE] * QUICK.failures)
+    assert type(error) is VendorUnavailableError, error
+    assert not script.answers
+
+
+@each_driver
+@each_vendor
+async def test_a_job_that_goes_between_its_state_and_its_details(script: Script, vendor: Vendor, driver: str) -> None:
+    error = await ask(script, vendor, driver, STATE_OF[vendor.conn_type], GONE, GONE)
+    assert type(error) is JobNotFoundError, error
+
+
+@each_vendor
+def test_results_that_are_not_there_although_the_job_is(script: Script, vendor: Vendor) -> None:
+    script.play([STATE_OF[vendor.conn_type], GONE])
+    hook = HOOK_OF[vendor.conn_type]("mine")
+    hook.account = make_account(vendor, script.url())
+    with pytest.raises(VendorUnavailableError, match="404"):
+        list(outcomes(hook, vendor.kinds[0], "7", 10**6))
+    hook.driver.close()
