@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from certificates import self_signed
+from vendors.scripted import ScriptedHandler, serving
 
 from airflow_provider_bulkjobs import simulator
 from airflow_provider_bulkjobs.errors import (
@@ -102,6 +103,16 @@ def test_a_host_that_is_another_website(attempt: Try, sim: Simulator, vendor: Ve
     good, told = attempt(vendor, host=f"{sim.connection(vendor.conn_type)['host']}{page}")
     assert not good
     assert host_of(vendor) in told or "Check the credentials" in told
+
+
+@every_vendor
+def test_a_host_that_answers_but_is_not_the_vendor(attempt: Try, vendor: Vendor) -> None:
+    with serving(ScriptedHandler) as script:
+        script.play([{"status": 200, "body": {}}])
+        good, told = attempt(vendor, host=script.url())
+    assert not good
+    assert told.startswith(f"The host 127.0.0.1 answered, but not as {vendor.label} does. Check the host of this conn")
+    assert host_of(vendor) in told
 
 
 @every_simulated_vendor

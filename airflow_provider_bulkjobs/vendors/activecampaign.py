@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_bulkjobs.errors import TransientError, VendorAnswerError
+from airflow_provider_bulkjobs.errors import BulkJobError, TransientError, VendorAnswerError
 from airflow_provider_bulkjobs.job import BulkJob, JobState
 from airflow_provider_bulkjobs.redact import redact
 from airflow_provider_bulkjobs.vendors.account import Account, Field
@@ -26,6 +26,7 @@ from airflow_provider_bulkjobs.vendors.base import (
     mapping,
     path_segment,
 )
+from airflow_provider_bulkjobs.vendors.connection_test import recognize
 from airflow_provider_bulkjobs.vendors.notes import Notes
 from airflow_provider_bulkjobs.vendors.operation import (
     Operation,
@@ -92,12 +93,18 @@ def refusal(answer: Mapping[str, Any]) -> str | None:
     return str(answer.get("message") or "no reason given") if refused else None
 
 
+def _heed_refusal(
+    account: Account, answer: Mapping[str, Any], throttled: type[BulkJobError] = VendorAnswerError
+) -> None:
+    if (reason := refusal(answer)) is not None:
+        error = throttled if THROTTLED in reason else VendorAnswerError
+        raise error(f"{STATES.vendor} answered 200, but refused: {redact(reason, account.secrets)}")
+
+
 def batch_status(account: Account, job_id: str) -> Conversation[BulkJob]:
     """Ask for one batch."""
     answer = (yield Request("GET", f"/api/3/import/info?batchId={path_segment(job_id)}")).json
-    if (reason := refusal(answer)) is not None:
-        error = TransientError if THROTTLED in reason else VendorAnswerError
-        raise error(f"{STATES.vendor} answered 200, but refused: {redact(reason, account.secrets)}")
+    _heed_refusal(account, answer, throttled=TransientError)
     return read_batch(answer, job_id)
 
 
@@ -115,8 +122,7 @@ def submit_import(order: Order) -> SubmitConversation:
     """Queue a batch of contacts."""
     also = {name: value for name, value in order.options.items() if name not in ON_CONTACTS}
     answer = (yield json_request("POST", SUBMIT_PATH, order, key="contacts", also=also)).json
-    if (reason := refusal(answer)) is not None:
-        raise VendorAnswerError(f"{STATES.vendor} answered 200, but refused: {redact(reason, order.account.secrets)}")
+    _heed_refusal(order.account, answer)
     return accepted_id(STATES.vendor, answer, "batchId")
 
 
@@ -215,8 +221,11 @@ class ActiveCampaign(Vendor):
 
     def check(self, account: Account) -> Conversation[str]:
         """Ask which user the key belongs to."""
-        answer = yield Request("GET", "/api/3/users/me")
-        user = mapping(answer.json.get("user")).get("username")
+        answer = (yield Request("GET", "/api/3/users/me")).json
+        _heed_refusal(account, answer)
+        owner = mapping(answer.get("user"))
+        user = owner.get("username") or owner.get("id")
+        recognize(self, account, user)
         return f"Connected to ActiveCampaign as user {user!r} of {self.base_url(account)}."
 
     def error_text(self, body: Mapping[str, Any]) -> str | None:

@@ -16,6 +16,7 @@ from typing import Any
 from airflow_provider_bulkjobs.vendors import hubspot_jobs as jobs
 from airflow_provider_bulkjobs.vendors.account import Account, Field
 from airflow_provider_bulkjobs.vendors.base import Conversation, JobKind, Request, Vendor, listed, mapping
+from airflow_provider_bulkjobs.vendors.connection_test import recognize
 from airflow_provider_bulkjobs.vendors.notes import Notes
 
 
@@ -79,9 +80,10 @@ class HubSpot(Vendor):
         """Return the access token as a bearer token."""
         return {"Authorization": f"Bearer {account['password']}"}
 
-    def check(self, account: Account) -> Conversation[str]:  # noqa: ARG002
+    def check(self, account: Account) -> Conversation[str]:
         """Ask for one import, which needs the very scope that is needed later."""
-        (yield Request("GET", f"{jobs.IMPORTS_PATH}?limit=1")).json  # noqa: B018  (an answer that is not JSON is none)
+        answer = (yield Request("GET", f"{jobs.IMPORTS_PATH}?limit=1")).json
+        recognize(self, account, isinstance(answer.get("results"), list))
         return "Connected to HubSpot; the access token may import."
 
     def error_text(self, body: Mapping[str, Any]) -> str | None:

@@ -14,6 +14,7 @@ from airflow_provider_bulkjobs.vendors import sendgrid_jobs as jobs
 from airflow_provider_bulkjobs.vendors import sendgrid_submit as submit
 from airflow_provider_bulkjobs.vendors.account import Account, Field
 from airflow_provider_bulkjobs.vendors.base import Conversation, JobKind, Request, Vendor, listed, mapping
+from airflow_provider_bulkjobs.vendors.connection_test import recognize
 from airflow_provider_bulkjobs.vendors.notes import Notes
 
 USER_NAME_SCOPE = "user.username.read"
@@ -103,8 +104,9 @@ class SendGrid(Vendor):
 
     def check(self, account: Account) -> Conversation[str]:
         """Ask for the key's scopes, and for the user name if they allow it: the scopes do not tell whose key it is."""
-        answer = yield Request("GET", "/v3/scopes")
-        scopes = [str(scope) for scope in listed(answer.json.get("scopes"))]
+        answer = (yield Request("GET", "/v3/scopes")).json.get("scopes")
+        recognize(self, account, isinstance(answer, list))
+        scopes = [str(scope) for scope in listed(answer)]
         where = f"region {account['region']!r}" if not account.host else "the host of the connection"
         if scopes and not any("marketing" in scope for scope in scopes):  # none at all is no list that could be trusted
             raise PermissionDeniedError(
