@@ -196,7 +196,12 @@ def test_a_schema_that_is_no_scheme() -> None:
         ({"host": "https://api.example/a/b//"}, "https://api.example/a/b"),
         ({"host": "http://[::1]:8080"}, "http://[::1]:8080"),
         ({"host": "https://[2001:db8::1]/x"}, "https://[2001:db8::1]/x"),
-        ({"host": "http://127.0.0.1", "port": 80}, "http://127.0.0.1:80"),
+        ({"host": "http://127.0.0.1", "port": 80}, "http://127.0.0.1"),
+        ({"host": "http://127.0.0.1:80/x"}, "http://127.0.0.1/x"),
+        ({"host": "api.example", "port": 443}, "https://api.example"),
+        ({"host": "https://api.example:443/"}, "https://api.example"),
+        ({"host": "https://api.example:80"}, "https://api.example:80"),
+        ({"host": "http://api.example", "port": 443}, "http://api.example:443"),
     ],
 )
 @pytest.mark.parametrize("conn_type", VENDOR_OF)

@@ -21,7 +21,8 @@ from airflow_provider_bulkjobs.hooks.connection_check import explain
 from airflow_provider_bulkjobs.simulator import Simulator
 from airflow_provider_bulkjobs.simulator import world as simulated
 from airflow_provider_bulkjobs.vendors import VENDORS
-from airflow_provider_bulkjobs.vendors.base import Vendor
+from airflow_provider_bulkjobs.vendors.account import read_account
+from airflow_provider_bulkjobs.vendors.base import Response, Vendor
 from airflow_provider_bulkjobs.vendors.klaviyo import Klaviyo
 
 HOOK_OF = {hook_class.conn_type: hook_class for hook_class in HOOKS}
@@ -160,6 +161,19 @@ def test_a_wrong_region(attempt: Try, sim: Simulator, hosted: str, said: str) ->
     assert f"is hosted in {hosted.lower()!r}, and the connection says {said!r}" in told
     assert f"Set the field 'region' (Region) to {hosted.lower()!r}" in told
     assert attempt(intercom, **values, extra={"region": hosted.lower()})[0]
+
+
+@pytest.mark.parametrize(
+    "values", [{"host": "https://api.eu.intercom.io:443"}, {"host": "api.eu.intercom.io", "port": 443}]
+)
+def test_the_usual_port_does_not_hide_the_region(values: dict[str, Any]) -> None:
+    intercom = vendor_of("intercom")
+    account = read_account(intercom.fields, conn_id="mine", password=SECRET, **values)
+    conversation = intercom.check(account)
+    next(conversation)
+    answer = {"app": {"name": "Acme", "id_code": "abc", "region": "EU"}}
+    with pytest.raises(StopIteration, match="Connected to Intercom workspace 'Acme'"):
+        conversation.send(Response(200, {}, json.dumps(answer).encode()))
 
 
 def test_a_key_whose_owner_is_not_told(attempt: Try, sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:

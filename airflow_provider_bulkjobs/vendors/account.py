@@ -15,6 +15,7 @@ from airflow_provider_bulkjobs.errors import BadConnectionError
 
 STANDARD_FIELDS = ("host", "login", "password")
 LONGEST_SHOWN = 12  # characters
+USUAL_PORTS = {"https": 443, "http": 80}
 MASKED = "***"  # what Airflow shows instead of a secret; it comes back when a form is saved with it
 
 
@@ -173,6 +174,8 @@ def _base_url(conn_id: str, declared: Field, host: str, port: int | None, schema
     name = parts.hostname or ""
     if not re.fullmatch(r"[A-Za-z0-9_.-]+|[0-9a-f:.]+", name) or not _is_plain(parts.path):
         raise _bad(conn_id, declared, "is not an address", f"Example: {declared.placeholder}")
+    if port == USUAL_PORTS[parts.scheme]:  # or else the vendor's own host would not be known for it
+        port = None
     address = f"[{name}]" if ":" in name else name
     return f"{parts.scheme}://{address}{f':{port}' if port else ''}{parts.path.rstrip('/')}"
 
