@@ -12,6 +12,7 @@ from vendors.scripted import ScriptedHandler, serving
 
 from airflow_provider_bulkjobs import simulator
 from airflow_provider_bulkjobs.errors import (
+    BadConnectionError,
     CredentialsError,
     JobNotFoundError,
     VendorUnavailableError,
@@ -167,13 +168,29 @@ def test_a_wrong_region(attempt: Try, sim: Simulator, hosted: str, said: str) ->
     "values", [{"host": "https://api.eu.intercom.io:443"}, {"host": "api.eu.intercom.io", "port": 443}]
 )
 def test_the_usual_port_does_not_hide_the_region(values: dict[str, Any]) -> None:
+    assert intercom_told("EU", **values).startswith("Connected to Intercom workspace 'Acme'")
+
+
+def intercom_told(hosted: str, **values: Any) -> str:
+    """Return what comes of a connection to Intercom itself, which no test may ask."""
     intercom = vendor_of("intercom")
-    account = read_account(intercom.fields, conn_id="mine", password=SECRET, **values)
-    conversation = intercom.check(account)
+    conversation = intercom.check(read_account(intercom.fields, conn_id="mine", password=SECRET, **values))
     next(conversation)
-    answer = {"app": {"name": "Acme", "id_code": "abc", "region": "EU"}}
-    with pytest.raises(StopIteration, match="Connected to Intercom workspace 'Acme'"):
+    answer = {"app": {"name": "Acme", "id_code": "abc", "region": hosted}}
+    try:
         conversation.send(Response(200, {}, json.dumps(answer).encode()))
+    except StopIteration as end:
+        return str(end.value)
+    pytest.fail("there is one question only")
+
+
+def test_a_wrong_region_that_the_host_says() -> None:
+    for extra in ({}, {"region": "au"}):
+        with pytest.raises(BadConnectionError) as caught:
+            intercom_told("AU", host="https://api.eu.intercom.io", extra=extra)
+        told = str(caught.value)
+        assert "is hosted in 'au', and the connection says 'eu'" in told
+        assert "Empty the field 'host' (API host), and set the field 'region' (Region) to 'au'" in told
 
 
 def test_a_key_whose_owner_is_not_told(attempt: Try, sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -139,9 +139,11 @@ class Intercom(Vendor):
         region = str(app.get("region") or "").lower()
         workspace = f"Intercom workspace {name!r}"
         if region in HOSTS and region != _region(account):
+            # A host of Intercom's counts more than the region, which alone would change nothing.
+            remedy = "Empty the field 'host' (API host), and set" if account.host in HOSTS.values() else "Set"
             raise BadConnectionError(
                 f"Wrong region: {workspace} is hosted in {region!r}, and the connection says {_region(account)!r}. "
-                f"Set the field 'region' (Region) to {region!r}."
+                f"{remedy} the field 'region' (Region) to {region!r}."
             )
         where = f" ({app.get('id_code')}, region {region!r})" if region in HOSTS else ""
         return f"Connected to {workspace}{where}."
