@@ -374,9 +374,10 @@ def test_hook_for_a_connection_without_bulk_jobs(monkeypatch: pytest.MonkeyPatch
 
 TOLD = {
     "intercom": "Connected to Intercom workspace 'Simulator' (simulator, region 'us')",
-    "sendgrid": "Connected to SendGrid (the host of the connection); the key has 4 scopes and belongs to user ",
-    "activecampaign": "Connected to ActiveCampaign as user 'api' of http://127.0.0.1:",
-    "acquia_campaign_studio": "Connected to Campaign Studio as user 'api-bot' of http://127.0.0.1:",
+    "sendgrid": "Connected to SendGrid (the host of the connection); the key has 4 scopes and belongs to user "
+    "'simulator' (id 1).",
+    "activecampaign": "Connected to ActiveCampaign as user 'api' (id 1) of http://127.0.0.1:",
+    "acquia_campaign_studio": "Connected to Campaign Studio as user 'api-bot' (id 1) of http://127.0.0.1:",
 }
 
 

@@ -2,6 +2,8 @@
 """What the connection test says is wrong, for whoever sits in front of the form."""
 
 import json
+import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -199,6 +201,67 @@ def test_a_key_whose_owner_is_not_told(attempt: Try, sim: Simulator, monkeypatch
     assert good
     assert "whose key it is, it may not tell" in told
     assert [each.path_qs for each in sim.requests("sendgrid")] == ["/sendgrid/v3/scopes"]
+
+
+# What proves the connection, and what is only good to know beside it.
+ASKS_ALSO = {
+    "sendgrid": {"scopes": ["marketing.read", "user.username.read"]},
+    "hubspot": {"results": []},
+}
+
+
+@pytest.mark.parametrize("conn_type", ASKS_ALSO)
+@pytest.mark.parametrize(
+    ("headers", "second"),
+    [
+        ({}, {"status": 401, "body": {}}),
+        ({}, {"status": 403, "body": {}}),
+        ({}, {"status": 404, "body": {}}),
+        ({}, {"status": 429, "headers": {"Retry-After": "30"}}),
+        ({}, {"status": 503}),
+        ({}, {"status": 200, "body": "<html>"}),
+        ({}, {"status": 200, "body": {}}),
+        ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "30"}, None),
+        ({"Retry-After": "30"}, None),
+    ],
+)
+def test_what_is_established_stays_so(
+    attempt: Try, conn_type: str, headers: dict[str, str], second: dict[str, Any] | None
+) -> None:
+    with serving(ScriptedHandler) as script:
+        script.play([{"status": 200, "headers": headers, "body": ASKS_ALSO[conn_type]}, *([second] if second else [])])
+        began = time.monotonic()
+        good, told = attempt(vendor_of(conn_type), host=script.url())
+        assert time.monotonic() - began < 5
+        assert not script.answers
+    assert good, told
+    assert "it may not tell" in told
+
+
+def test_an_account_is_named_where_its_user_is_an_address(attempt: Try) -> None:
+    user = {"username": "ada@example.com", "id": 7, "user_id": 7}
+    answers = {
+        "sendgrid": [ASKS_ALSO["sendgrid"], user],
+        "activecampaign": [{"user": user}],
+        "acquia_campaign_studio": [user],
+    }
+    for conn_type, bodies in answers.items():
+        with serving(ScriptedHandler) as script:
+            script.play([{"status": 200, "body": body} for body in bodies])
+            good, told = attempt(vendor_of(conn_type), host=script.url())
+        assert good
+        assert "user '<e-mail address>' (id 7)" in told
+
+
+def test_a_test_does_not_take_longer_than_people_wait(attempt: Try, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airflow_provider_bulkjobs.hooks.connection_check.LONGEST", 1.0)
+    monkeypatch.setattr("airflow_provider_bulkjobs.http.requests_driver.LAST_LOOK", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        began = time.monotonic()
+        good, told = attempt(vendor_of("hubspot"), host=f"http://127.0.0.1:{silent.getsockname()[1]}")
+    assert not good
+    assert "did not answer in time" in told
+    assert time.monotonic() - began < 4
 
 
 @every_vendor

@@ -26,7 +26,7 @@ from airflow_provider_bulkjobs.vendors.base import (
     mapping,
     path_segment,
 )
-from airflow_provider_bulkjobs.vendors.connection_test import recognize
+from airflow_provider_bulkjobs.vendors.connection_test import named, recognize
 from airflow_provider_bulkjobs.vendors.notes import Notes
 from airflow_provider_bulkjobs.vendors.operation import (
     Operation,
@@ -223,10 +223,10 @@ class ActiveCampaign(Vendor):
         """Ask which user the key belongs to."""
         answer = (yield Request("GET", "/api/3/users/me")).json
         _heed_refusal(account, answer)
-        owner = mapping(answer.get("user"))
-        user = owner.get("username") or owner.get("id")
-        recognize(self, account, user)
-        return f"Connected to ActiveCampaign as user {user!r} of {self.base_url(account)}."
+        user = mapping(answer.get("user"))
+        name, number = user.get("username"), user.get("id")
+        recognize(self, account, name or number)
+        return f"Connected to ActiveCampaign as user {named(name, number)} of {self.base_url(account)}."
 
     def error_text(self, body: Mapping[str, Any]) -> str | None:
         """Return the message, and how many contacts were at fault (their values are not for logs)."""

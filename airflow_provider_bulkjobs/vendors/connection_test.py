@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
-from airflow_provider_bulkjobs.errors import VendorAnswerError
+from airflow_provider_bulkjobs.errors import BulkJobError, VendorAnswerError
 from airflow_provider_bulkjobs.vendors.account import Account
-from airflow_provider_bulkjobs.vendors.base import Vendor
+from airflow_provider_bulkjobs.vendors.base import Conversation, Request, Vendor
 
 
 def recognize(vendor: Vendor, account: Account, proof: object) -> None:
@@ -22,3 +24,18 @@ def recognize(vendor: Vendor, account: Account, proof: object) -> None:
             f"The host {host} answered, but not as {vendor.label} does. "
             f"Check the host of connection {account.conn_id!r}."
         )
+
+
+def ask_also(path: str) -> Conversation[Mapping[str, Any]]:
+    """Ask what is good to know beside; return nothing where it cannot be had, for the connection is good already."""
+    try:
+        return (yield Request("GET", path)).json
+    except BulkJobError:
+        return {}
+
+
+def named(name: object, number: object) -> str:
+    """Return a name with its id, which still tells whose it is where the name is an e-mail address, and not shown."""
+    if not name:
+        return f"id {number}"
+    return f"{name!r} (id {number})" if number else repr(name)

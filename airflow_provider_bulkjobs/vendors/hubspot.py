@@ -16,7 +16,7 @@ from typing import Any
 from airflow_provider_bulkjobs.vendors import hubspot_jobs as jobs
 from airflow_provider_bulkjobs.vendors.account import Account, Field
 from airflow_provider_bulkjobs.vendors.base import Conversation, JobKind, Request, Vendor, listed, mapping
-from airflow_provider_bulkjobs.vendors.connection_test import recognize
+from airflow_provider_bulkjobs.vendors.connection_test import ask_also, recognize
 from airflow_provider_bulkjobs.vendors.notes import Notes
 
 
@@ -56,7 +56,8 @@ class HubSpot(Vendor):
         ),
     )
     notes = Notes(
-        permissions="The private app needs the scope crm.import.",
+        permissions="The private app needs the scope crm.import; with the scope oauth as well, which most have, "
+        "the connection test can say which account it is.",
         limits=(
             "100 requests in ten seconds with Free and Starter, 190 with Professional and Enterprise.",
             "A file has at most 20 MB with the free tools, and 512 MB and 1,048,576 rows with a subscription.",
@@ -64,7 +65,6 @@ class HubSpot(Vendor):
             "500,000 rows a day with the free tools, 80,000,000 with a subscription.",
         ),
         untold=(
-            "Which account a token belongs to, unless it has one more scope: the connection test names none.",
             "How many rows an import has, under a documented name: give `expected_items` for a share.",
             "How many records were new, and how many were there before, under documented names.",
             "Whether a row with an error was taken all the same: it counts as failed.",
@@ -81,10 +81,13 @@ class HubSpot(Vendor):
         return {"Authorization": f"Bearer {account['password']}"}
 
     def check(self, account: Account) -> Conversation[str]:
-        """Ask for one import, which needs the very scope that is needed later."""
+        """Ask for one import, which needs the very scope that is needed later, and for the account's number."""
         answer = (yield Request("GET", f"{jobs.IMPORTS_PATH}?limit=1")).json
         recognize(self, account, isinstance(answer.get("results"), list))
-        return "Connected to HubSpot; the access token may import."
+        number = (yield from ask_also("/account-info/v3/details")).get("portalId")
+        if not number:
+            return "Connected to HubSpot; the access token may import. Whose it is, it may not tell."
+        return f"Connected to HubSpot account {number}; the access token may import."
 
     def error_text(self, body: Mapping[str, Any]) -> str | None:
         """Return the message, and those of the single errors."""

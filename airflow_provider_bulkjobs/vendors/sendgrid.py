@@ -14,7 +14,7 @@ from airflow_provider_bulkjobs.vendors import sendgrid_jobs as jobs
 from airflow_provider_bulkjobs.vendors import sendgrid_submit as submit
 from airflow_provider_bulkjobs.vendors.account import Account, Field
 from airflow_provider_bulkjobs.vendors.base import Conversation, JobKind, Request, Vendor, listed, mapping
-from airflow_provider_bulkjobs.vendors.connection_test import recognize
+from airflow_provider_bulkjobs.vendors.connection_test import ask_also, named, recognize
 from airflow_provider_bulkjobs.vendors.notes import Notes
 
 USER_NAME_SCOPE = "user.username.read"
@@ -113,10 +113,11 @@ class SendGrid(Vendor):
                 f"SendGrid knows the key, but of its {len(scopes)} scopes none is for Marketing."
             )
         told = f"Connected to SendGrid ({where}); the key has {len(scopes)} scopes"
-        if USER_NAME_SCOPE not in scopes:
+        user = (yield from ask_also("/v3/user/username")) if USER_NAME_SCOPE in scopes else {}
+        name, number = user.get("username"), user.get("userId") or user.get("user_id")  # the page has both spellings
+        if not name and not number:
             return f"{told}; whose key it is, it may not tell."
-        user = (yield Request("GET", "/v3/user/username")).json
-        return f"{told} and belongs to user {user.get('username')!r}."
+        return f"{told} and belongs to user {named(name, number)}."
 
     def error_text(self, body: Mapping[str, Any]) -> str | None:
         """Return field and message of each error; ``errors`` is a list, or one object on the import status."""
