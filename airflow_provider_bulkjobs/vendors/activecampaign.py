@@ -46,11 +46,13 @@ ON_CONTACTS = ("exclude_automations",)  # the vendor's example has it in each co
 IMPORT_PAUSE = 60.0  # seconds; imports are counted by the minute
 ACCOUNT = re.compile(r"https://([\w-]+)\.(?:api-us\d+|activehosted)\.com(?:/|$)")
 THROTTLED = "Rate limit exceeded"  # the importer's own limit, told with status 400
+NOT_STORED = "false"  # not a word, but the JSON value: asked in the first second, or there is no such batch
 STATES = States(
     "ActiveCampaign",
     DOCS_URL,
     "status",
     {
+        NOT_STORED: JobState.PENDING,
         "waiting": JobState.PENDING,
         "claimed": JobState.PENDING,
         "active": JobState.RUNNING,
@@ -66,15 +68,17 @@ def read_batch(answer: Mapping[str, Any], job_id: str) -> BulkJob:
 
     The lists hold addresses and ids of people, so only their lengths are kept.
     """
-    if answer.get("status") is False:  # asked before anything was stored: the batch may also not exist
-        return BulkJob(job_id, JobState.PENDING, "false", known=False)
-    state, word = STATES.read(answer)
+    state, word = STATES.read(_stored(answer))
     created, failed = _length(answer.get("success")), _length(answer.get("failure"))
     if not state.is_finished:
-        return BulkJob(job_id, state, word)
+        return BulkJob(job_id, state, word, known=word != NOT_STORED)
     if state is JobState.SUCCEEDED and failed:
         state = JobState.PARTIALLY_FAILED
     return BulkJob(job_id, state, word, failed=failed, created=created)
+
+
+def _stored(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"status": NOT_STORED} if answer.get("status") is False else answer
 
 
 def _length(value: Any) -> int:
@@ -111,9 +115,7 @@ def batch_status(account: Account, job_id: str) -> Conversation[BulkJob]:
 def batch_results(account: Account, job_id: str) -> ResultsConversation:  # noqa: ARG001
     """Tell the ids of new contacts and the addresses that failed; why they did, and who was updated, is not told."""
     answer = (yield Request("GET", f"/api/3/import/info?batchId={path_segment(job_id)}")).json
-    if answer.get("status") is False:  # asked before anything was stored
-        answer = {"status": "waiting"}
-    finished_word(STATES, answer)
+    finished_word(STATES, _stored(answer))
     yield [Outcome("created", None, {"id": one}) for one in _values(answer.get("success"))]
     yield [Outcome("failed", None, {"email": one}) for one in _values(answer.get("failure"))]
 
@@ -199,7 +201,7 @@ class ActiveCampaign(Vendor):
         permissions="A key has the permissions of its user: they must be allowed to import contacts.",
         limits=(
             "5 requests a second for the whole account, all keys and programs together.",
-            "100 imports a minute, which comes to 25,000 contacts.",
+            "100 imports of several contacts a minute, which comes to 25,000 contacts; but 20 of a single contact.",
             "A contact who has unsubscribed from a list cannot be subscribed to it again by an import.",
             "Imports start automations, unless `exclude_automations` says otherwise, and they fire no webhooks.",
         ),

@@ -3,6 +3,8 @@
 
 https://developers.hubspot.com/docs/api/crm/imports
 https://github.com/HubSpot/HubSpot-public-api-spec-collection (CRM, Imports, v3)
+https://developers.hubspot.com/docs/apps/legacy-apps/private-apps/overview
+https://developers.hubspot.com/docs/api-reference/legacy/account/account-information/get-account-details
 https://legacydocs.hubspot.com/apps/api_guidelines
 https://developers.hubspot.com/changelog/increasing-our-api-limits
 https://knowledge.hubspot.com/import-and-export/set-up-your-import-file
@@ -31,9 +33,10 @@ class HubSpot(Vendor):
         Field(
             "password",
             "Access token",
-            "In HubSpot: Settings > Integrations > Private Apps > your app > Auth. It needs the scope crm.import.",
+            "In HubSpot: Development > Legacy apps (or Settings > Integrations > Private Apps) > your app > Auth. "
+            "It needs the scope crm.import.",
             placeholder="pat-na1-xxxx",
-            where="Settings > Integrations > Private Apps",
+            where="Development > Legacy apps",
             required=True,
         ),
         Field(

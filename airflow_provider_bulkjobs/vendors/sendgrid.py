@@ -85,6 +85,7 @@ class SendGrid(Vendor):
             "Requests are limited by endpoint. The numbers are told in headers only, and these are kept to.",
             "Contacts settle in the background: after a completed job, lists and segments may still be counted anew.",
             "Whether the host in the EU serves Marketing Campaigns is documented nowhere: test a first import.",
+            "SendGrid's own contract declares no `on-behalf-of` for contacts: a key of the subuser's own is surer.",
         ),
         untold=(
             "That a job is running: it is `pending` until it is over.",

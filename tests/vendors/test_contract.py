@@ -222,6 +222,12 @@ def test_every_documented_word_has_a_fixture(vendor: Vendor, kind: JobKind) -> N
     assert words == WORDS[vendor.conn_type, kind.name]
 
 
+@each_kind
+def test_every_documented_word_is_declared(vendor: Vendor, kind: JobKind) -> None:
+    assert kind.states
+    assert set(kind.states.words) == WORDS[vendor.conn_type, kind.name]
+
+
 def test_missing_fixtures_are_named() -> None:
     assert len(missing_fixtures([])) == 4
     vendor, kind = KINDS[0]
