@@ -172,6 +172,29 @@ def test_a_secret_in_the_wrong_field_is_not_shown(values: dict[str, Any]) -> Non
     assert f"a text of {len(SECRET)} characters" in told
 
 
+@pytest.mark.parametrize("value", ["hunter2", "Hunter", "2", "hunter2!"])
+@pytest.mark.parametrize(
+    ("field", "given"),
+    [
+        ("region", lambda value: {"extra": {"region": value}}),
+        ("requests_per_second", lambda value: {"extra": {"requests_per_second": f"{value} "}}),
+        ("schema", lambda value: {"host": "api.example", "schema": value}),
+    ],
+)
+def test_a_short_secret_in_the_wrong_field_is_not_shown(field: str, given: Callable[..., Any], value: str) -> None:
+    if (field, value) == ("requests_per_second", "2"):
+        pytest.skip("it is a number")
+    told = refusal("intercom", password=" hunter2 ", **given(value))
+    assert f"{field!r}" in told
+    assert f"a text of {len(value)} characters" in told
+    assert value not in told.partition("a text of")[0]
+
+
+def test_what_is_no_secret_is_shown() -> None:
+    assert "is 'europe'" in refusal("intercom", extra={"region": "europe"})
+    assert "a text of 9 characters" in refusal("intercom", extra={"region": "palo-alto"})
+
+
 def test_a_schema_that_is_no_scheme() -> None:
     told = refusal("intercom", host="api.example", schema="foo")
     assert "'schema' is 'foo'" in told
