@@ -253,12 +253,15 @@ def test_an_account_is_named_where_its_user_is_an_address(attempt: Try) -> None:
         assert "user '<e-mail address>' (id 7)" in told
 
 
-def test_a_test_does_not_take_longer_than_people_wait(attempt: Try, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("conn_type", "extra"), [("hubspot", {}), ("acquia_campaign_studio", {"auth_type": "oauth2"})])
+def test_a_test_does_not_take_longer_than_people_wait(
+    attempt: Try, monkeypatch: pytest.MonkeyPatch, conn_type: str, extra: dict[str, str]
+) -> None:
     monkeypatch.setattr("airflow_provider_bulkjobs.hooks.connection_check.LONGEST", 1.0)
     monkeypatch.setattr("airflow_provider_bulkjobs.http.requests_driver.LAST_LOOK", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         began = time.monotonic()
-        good, told = attempt(vendor_of("hubspot"), host=f"http://127.0.0.1:{silent.getsockname()[1]}")
+        good, told = attempt(vendor_of(conn_type), host=f"http://127.0.0.1:{silent.getsockname()[1]}", extra=extra)
     assert not good
     assert "did not answer in time" in told
     assert time.monotonic() - began < 4
