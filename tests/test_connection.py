@@ -126,7 +126,10 @@ def test_a_value_that_is_no_choice(conn_type: str, field: str, choices: str, val
 
 
 @pytest.mark.parametrize("conn_type", VENDOR_OF)
-@pytest.mark.parametrize("value", [-1, "-0.5", "many", "nan", float("nan"), float("inf"), True, [1], {"a": 1}])
+@pytest.mark.parametrize(
+    "value",
+    [-1, "-0.5", "many", "nan", float("nan"), float("inf"), pytest.param(10**400, id="endless"), True, [1], {"a": 1}],
+)
 def test_a_rate_that_is_no_number(conn_type: str, value: Any) -> None:
     told = refusal(conn_type, extra={"requests_per_second": value})
     assert "'requests_per_second'" in told
@@ -242,10 +245,11 @@ def test_sendgrids_address_with_and_without_the_apis_path(host: str) -> None:
     assert VENDOR_OF["sendgrid"].base_url(read("sendgrid", host=host)) == "https://api.sendgrid.com"
 
 
-@pytest.mark.parametrize("host", ["https://me.mautic.net", "me.mautic.net/api", "https://me.mautic.net/api/"])
-def test_acquias_address_with_and_without_the_apis_path(host: str) -> None:
-    account = read("acquia_campaign_studio", host=host)
-    assert VENDOR_OF["acquia_campaign_studio"].base_url(account) == "https://me.mautic.net"
+@pytest.mark.parametrize("path", ["", "/", "/api", "/api/", "/s", "/s/login", "/s/login/", "/s/dashboard"])
+def test_acquias_address_with_and_without_the_path_of_the_api_or_of_a_page(path: str) -> None:
+    for host in ("https://me.mautic.net", "https://example.com/studio"):
+        account = read("acquia_campaign_studio", host=host + path)
+        assert VENDOR_OF["acquia_campaign_studio"].base_url(account) == host
 
 
 @pytest.mark.parametrize("path", ["", "/crm/v3", "/crm/v3/imports", "/crm/v3/imports/"])

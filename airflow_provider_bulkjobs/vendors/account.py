@@ -157,7 +157,7 @@ def _checked(teller: _Teller, declared: Field, value: Any) -> Any:
 def _number(teller: _Teller, declared: Field, value: Any) -> float:
     try:
         number = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not 0 <= number < math.inf:
         raise teller.bad(declared, f"is {teller.shown(str(value))}", "Enter a number, 0 or more.")
