@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from urllib.parse import quote, quote_plus
 
 EMAIL = re.compile(r"[^\s\"'<>(),;:=\[\]]+(?:@|%40)[^\s\"'<>(),;:=\[\]]+")
 URL_QUERY = re.compile(r"(https?://[^\s\"'<>?#]*)[?#][^\s\"'<>]*", re.IGNORECASE)
@@ -20,7 +21,8 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
         text = text[: 2 * MOST].rpartition(" ")[0]
     for secret in secrets:
         if len(secret) > 3:  # a shorter one would blank out half of every sentence
-            text = text.replace(secret, "***")
+            for form in (secret, quote(secret, safe=""), quote_plus(secret)):  # a vendor may repeat what it was sent
+                text = text.replace(form, "***")
     text = URL_QUERY.sub(r"\1", text)
     text = EMAIL.sub("<e-mail address>", text)
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())

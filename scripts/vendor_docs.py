@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
@@ -24,38 +24,64 @@ TEST_BUTTON = (
 
 def sample(field: Field) -> str | float:
     """Return a value to show."""
-    if field.choices:
-        return field.choices[-1]
-    if field.type == "number":
-        return field.default or 2
-    return field.placeholder
+    if field.default is not None:
+        return field.default
+    return field.choices[0] if field.choices else field.placeholder
 
 
-def sample_connection(vendor: Vendor) -> dict[str, object]:
-    """Return a connection with every field that is needed, and all extra fields."""
+def sample_connection(vendor: Vendor, *, full: bool = False) -> dict[str, object]:
+    """Return a connection that works when only the values that are needed are replaced.
+
+    :param full: with all extra fields, also the texts that most people leave empty.
+    """
     own = {field.name: sample(field) for field in vendor.fields if field.is_standard and field.required}
-    extra = {field.name: sample(field) for field in vendor.fields if not field.is_standard}
+    extra = {
+        field.name: sample(field)
+        for field in vendor.fields
+        if not field.is_standard and (full or field.choices or field.type == "number")
+    }
     return {"conn_type": vendor.conn_type, **own, "extra": extra}
 
 
-def uri(vendor: Vendor) -> str:
+def uri(connection: Mapping[str, object]) -> str:
     """Return the same as a URI."""
-    connection = sample_connection(vendor)
     login, password = quote(str(connection.get("login", "")), safe=""), quote(str(connection["password"]), safe="")
     host = str(connection.get("host", "")).removeprefix("https://")
     extra = connection["extra"]
     query = urlencode(extra if isinstance(extra, dict) else {})
-    return f"{vendor.conn_type.replace('_', '-')}://{login}:{password}@{host}/?{query}"
+    return f"{str(connection['conn_type']).replace('_', '-')}://{login}:{password}@{host}/?{query}"
 
 
-def add_command(vendor: Vendor) -> str:
+def add_command(conn_id: str, connection: Mapping[str, object]) -> str:
     """Return the command that puts it into Airflow's database."""
-    options = {f"--conn-{name.replace('_', '-')}": value for name, value in sample_connection(vendor).items()}
+    options = {f"--conn-{name.replace('_', '-')}": value for name, value in connection.items()}
     options["--conn-type"] = options.pop("--conn-conn-type")
-    lines = [f"airflow connections add {vendor.conn_type}_default"]
+    lines = [f"airflow connections add {conn_id}"]
     for name, value in sorted(options.items(), key=lambda option: option[0] != "--conn-type"):
         lines.append(f"    {name} {shlex.quote(value if isinstance(value, str) else json.dumps(value))}")
     return " \\\n".join(lines)
+
+
+def ways(conn_id: str, connection: Mapping[str, object]) -> Iterator[str]:
+    """Return all the ways to tell Airflow of a connection."""
+    yield from ("As an environment variable, in JSON or as a URI:", "", "```bash")
+    for value in (json.dumps(connection), uri(connection)):
+        yield f"export AIRFLOW_CONN_{conn_id.upper()}={shlex.quote(value)}"
+    yield from ("```", "", "In Airflow's database:", "", "```bash", add_command(conn_id, connection), "```", "")
+    yield "In a secrets backend, the value of the connection is the same JSON. With the one that reads files:"
+    yield from ("", "```bash", f"echo {shlex.quote(json.dumps({conn_id: connection}))} > connections.json")
+    yield "export AIRFLOW__SECRETS__BACKEND=airflow.secrets.local_filesystem.LocalFilesystemBackend"
+    yield 'export AIRFLOW__SECRETS__BACKEND_KWARGS=\'{"connections_file_path": "connections.json"}\''
+    yield from ("```", "")
+
+
+def every_way(vendor: Vendor) -> Iterator[str]:
+    """Return the ways with what is needed, and with all extra fields where these are more."""
+    conn_id = f"{vendor.conn_type}_default"
+    needed, full = sample_connection(vendor), sample_connection(vendor, full=True)
+    yield from ways(conn_id, needed)
+    if full != needed:
+        yield from ("### With every extra field", "", "Each of them may be left out.", "", *ways(conn_id, full))
 
 
 def table(*rows: Iterable[str]) -> Iterator[str]:
@@ -104,7 +130,6 @@ def state_rows(kinds: Iterable[JobKind]) -> Iterator[tuple[str, ...]]:
 def render(vendor: Vendor) -> str:
     """Return a vendor's page."""
     default_id = f"{vendor.conn_type}_default"
-    value = json.dumps(sample_connection(vendor))
     rate = vendor.requests_per_second
     kept = f"At most {rate:g} requests a second are sent, by each process" if rate else "No rate is kept to by default"
     lines = [
@@ -130,27 +155,7 @@ def render(vendor: Vendor) -> str:
         f"AIRFLOW__CORE__TEST_CONNECTION=Enabled airflow connections test {default_id}",
         "```",
         "",
-        "As an environment variable, in JSON or as a URI:",
-        "",
-        "```bash",
-        f"export AIRFLOW_CONN_{default_id.upper()}={shlex.quote(value)}",
-        f"export AIRFLOW_CONN_{default_id.upper()}={shlex.quote(uri(vendor))}",
-        "```",
-        "",
-        "In Airflow's database:",
-        "",
-        "```bash",
-        add_command(vendor),
-        "```",
-        "",
-        "In a secrets backend, the value of the connection is the same JSON. With the one that reads files:",
-        "",
-        "```bash",
-        f"echo {shlex.quote(json.dumps({default_id: sample_connection(vendor)}))} > connections.json",
-        "export AIRFLOW__SECRETS__BACKEND=airflow.secrets.local_filesystem.LocalFilesystemBackend",
-        'export AIRFLOW__SECRETS__BACKEND_KWARGS=\'{"connections_file_path": "connections.json"}\'',
-        "```",
-        "",
+        *every_way(vendor),
         "## Jobs",
         "",
         *table(

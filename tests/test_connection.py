@@ -126,7 +126,10 @@ def test_a_value_that_is_no_choice(conn_type: str, field: str, choices: str, val
 
 
 @pytest.mark.parametrize("conn_type", VENDOR_OF)
-@pytest.mark.parametrize("value", [-1, "-0.5", "many", "nan", float("nan"), float("inf"), True, [1], {"a": 1}])
+@pytest.mark.parametrize(
+    "value",
+    [-1, "-0.5", "many", "nan", float("nan"), float("inf"), pytest.param(10**400, id="endless"), True, [1], {"a": 1}],
+)
 def test_a_rate_that_is_no_number(conn_type: str, value: Any) -> None:
     told = refusal(conn_type, extra={"requests_per_second": value})
     assert "'requests_per_second'" in told
@@ -172,6 +175,29 @@ def test_a_secret_in_the_wrong_field_is_not_shown(values: dict[str, Any]) -> Non
     assert f"a text of {len(SECRET)} characters" in told
 
 
+@pytest.mark.parametrize("value", ["hunter2", "Hunter", "2", "hunter2!"])
+@pytest.mark.parametrize(
+    ("field", "given"),
+    [
+        ("region", lambda value: {"extra": {"region": value}}),
+        ("requests_per_second", lambda value: {"extra": {"requests_per_second": f"{value} "}}),
+        ("schema", lambda value: {"host": "api.example", "schema": value}),
+    ],
+)
+def test_a_short_secret_in_the_wrong_field_is_not_shown(field: str, given: Callable[..., Any], value: str) -> None:
+    if (field, value) == ("requests_per_second", "2"):
+        pytest.skip("it is a number")
+    told = refusal("intercom", password=" hunter2 ", **given(value))
+    assert f"{field!r}" in told
+    assert f"a text of {len(value)} characters" in told
+    assert value not in told.partition("a text of")[0]
+
+
+def test_what_is_no_secret_is_shown() -> None:
+    assert "is 'europe'" in refusal("intercom", extra={"region": "europe"})
+    assert "a text of 9 characters" in refusal("intercom", extra={"region": "palo-alto"})
+
+
 def test_a_schema_that_is_no_scheme() -> None:
     told = refusal("intercom", host="api.example", schema="foo")
     assert "'schema' is 'foo'" in told
@@ -196,7 +222,12 @@ def test_a_schema_that_is_no_scheme() -> None:
         ({"host": "https://api.example/a/b//"}, "https://api.example/a/b"),
         ({"host": "http://[::1]:8080"}, "http://[::1]:8080"),
         ({"host": "https://[2001:db8::1]/x"}, "https://[2001:db8::1]/x"),
-        ({"host": "http://127.0.0.1", "port": 80}, "http://127.0.0.1:80"),
+        ({"host": "http://127.0.0.1", "port": 80}, "http://127.0.0.1"),
+        ({"host": "http://127.0.0.1:80/x"}, "http://127.0.0.1/x"),
+        ({"host": "api.example", "port": 443}, "https://api.example"),
+        ({"host": "https://api.example:443/"}, "https://api.example"),
+        ({"host": "https://api.example:80"}, "https://api.example:80"),
+        ({"host": "http://api.example", "port": 443}, "http://api.example:443"),
     ],
 )
 @pytest.mark.parametrize("conn_type", VENDOR_OF)
@@ -214,10 +245,11 @@ def test_sendgrids_address_with_and_without_the_apis_path(host: str) -> None:
     assert VENDOR_OF["sendgrid"].base_url(read("sendgrid", host=host)) == "https://api.sendgrid.com"
 
 
-@pytest.mark.parametrize("host", ["https://me.mautic.net", "me.mautic.net/api", "https://me.mautic.net/api/"])
-def test_acquias_address_with_and_without_the_apis_path(host: str) -> None:
-    account = read("acquia_campaign_studio", host=host)
-    assert VENDOR_OF["acquia_campaign_studio"].base_url(account) == "https://me.mautic.net"
+@pytest.mark.parametrize("path", ["", "/", "/api", "/api/", "/s", "/s/login", "/s/login/", "/s/dashboard"])
+def test_acquias_address_with_and_without_the_path_of_the_api_or_of_a_page(path: str) -> None:
+    for host in ("https://me.mautic.net", "https://example.com/studio"):
+        account = read("acquia_campaign_studio", host=host + path)
+        assert VENDOR_OF["acquia_campaign_studio"].base_url(account) == host
 
 
 @pytest.mark.parametrize("path", ["", "/crm/v3", "/crm/v3/imports", "/crm/v3/imports/"])
@@ -369,9 +401,10 @@ def test_hook_for_a_connection_without_bulk_jobs(monkeypatch: pytest.MonkeyPatch
 
 TOLD = {
     "intercom": "Connected to Intercom workspace 'Simulator' (simulator, region 'us')",
-    "sendgrid": "Connected to SendGrid (the host of the connection); the key has 4 scopes and belongs to user ",
-    "activecampaign": "Connected to ActiveCampaign as user 'api' of http://127.0.0.1:",
-    "acquia_campaign_studio": "Connected to Campaign Studio as user 'api-bot' of http://127.0.0.1:",
+    "sendgrid": "Connected to SendGrid (the host of the connection); the key has 4 scopes and belongs to user "
+    "'simulator' (id 1).",
+    "activecampaign": "Connected to ActiveCampaign as user 'api' (id 1) of http://127.0.0.1:",
+    "acquia_campaign_studio": "Connected to Campaign Studio as user 'api-bot' (id 1) of http://127.0.0.1:",
 }
 
 

@@ -2,15 +2,19 @@
 """What the connection test says is wrong, for whoever sits in front of the form."""
 
 import json
+import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from certificates import self_signed
+from vendors.scripted import ScriptedHandler, serving
 
 from airflow_provider_bulkjobs import simulator
 from airflow_provider_bulkjobs.errors import (
+    BadConnectionError,
     CredentialsError,
     JobNotFoundError,
     VendorUnavailableError,
@@ -20,7 +24,8 @@ from airflow_provider_bulkjobs.hooks.connection_check import explain
 from airflow_provider_bulkjobs.simulator import Simulator
 from airflow_provider_bulkjobs.simulator import world as simulated
 from airflow_provider_bulkjobs.vendors import VENDORS
-from airflow_provider_bulkjobs.vendors.base import Vendor
+from airflow_provider_bulkjobs.vendors.account import read_account
+from airflow_provider_bulkjobs.vendors.base import Response, Vendor
 from airflow_provider_bulkjobs.vendors.klaviyo import Klaviyo
 
 HOOK_OF = {hook_class.conn_type: hook_class for hook_class in HOOKS}
@@ -104,6 +109,16 @@ def test_a_host_that_is_another_website(attempt: Try, sim: Simulator, vendor: Ve
     assert host_of(vendor) in told or "Check the credentials" in told
 
 
+@every_vendor
+def test_a_host_that_answers_but_is_not_the_vendor(attempt: Try, vendor: Vendor) -> None:
+    with serving(ScriptedHandler) as script:
+        script.play([{"status": 200, "body": {}}])
+        good, told = attempt(vendor, host=script.url())
+    assert not good
+    assert told.startswith(f"The host 127.0.0.1 answered, but not as {vendor.label} does. Check the host of this conn")
+    assert host_of(vendor) in told
+
+
 @every_simulated_vendor
 def test_a_missing_permission(attempt: Try, sim: Simulator, vendor: Vendor) -> None:
     if 403 in vendor.bad_key_statuses:
@@ -151,12 +166,105 @@ def test_a_wrong_region(attempt: Try, sim: Simulator, hosted: str, said: str) ->
     assert attempt(intercom, **values, extra={"region": hosted.lower()})[0]
 
 
+@pytest.mark.parametrize(
+    "values", [{"host": "https://api.eu.intercom.io:443"}, {"host": "api.eu.intercom.io", "port": 443}]
+)
+def test_the_usual_port_does_not_hide_the_region(values: dict[str, Any]) -> None:
+    assert intercom_told("EU", **values).startswith("Connected to Intercom workspace 'Acme'")
+
+
+def intercom_told(hosted: str, **values: Any) -> str:
+    """Return what comes of a connection to Intercom itself, which no test may ask."""
+    intercom = vendor_of("intercom")
+    conversation = intercom.check(read_account(intercom.fields, conn_id="mine", password=SECRET, **values))
+    next(conversation)
+    answer = {"app": {"name": "Acme", "id_code": "abc", "region": hosted}}
+    try:
+        conversation.send(Response(200, {}, json.dumps(answer).encode()))
+    except StopIteration as end:
+        return str(end.value)
+    pytest.fail("there is one question only")
+
+
+def test_a_wrong_region_that_the_host_says() -> None:
+    for extra in ({}, {"region": "au"}):
+        with pytest.raises(BadConnectionError) as caught:
+            intercom_told("AU", host="https://api.eu.intercom.io", extra=extra)
+        told = str(caught.value)
+        assert "is hosted in 'au', and the connection says 'eu'" in told
+        assert "Empty the field 'host' (API host), and set the field 'region' (Region) to 'au'" in told
+
+
 def test_a_key_whose_owner_is_not_told(attempt: Try, sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("airflow_provider_bulkjobs.simulator.sendgrid.SCOPES", {"marketing": ["marketing.read"]})
     good, told = attempt(vendor_of("sendgrid"), **sim.connection("sendgrid"))
     assert good
     assert "whose key it is, it may not tell" in told
     assert [each.path_qs for each in sim.requests("sendgrid")] == ["/sendgrid/v3/scopes"]
+
+
+# What proves the connection, and what is only good to know beside it.
+ASKS_ALSO = {
+    "sendgrid": {"scopes": ["marketing.read", "user.username.read"]},
+    "hubspot": {"results": []},
+}
+
+
+@pytest.mark.parametrize("conn_type", ASKS_ALSO)
+@pytest.mark.parametrize(
+    ("headers", "second"),
+    [
+        ({}, {"status": 401, "body": {}}),
+        ({}, {"status": 403, "body": {}}),
+        ({}, {"status": 404, "body": {}}),
+        ({}, {"status": 429, "headers": {"Retry-After": "30"}}),
+        ({}, {"status": 503}),
+        ({}, {"status": 200, "body": "<html>"}),
+        ({}, {"status": 200, "body": {}}),
+        ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "30"}, None),
+        ({"Retry-After": "30"}, None),
+    ],
+)
+def test_what_is_established_stays_so(
+    attempt: Try, conn_type: str, headers: dict[str, str], second: dict[str, Any] | None
+) -> None:
+    with serving(ScriptedHandler) as script:
+        script.play([{"status": 200, "headers": headers, "body": ASKS_ALSO[conn_type]}, *([second] if second else [])])
+        began = time.monotonic()
+        good, told = attempt(vendor_of(conn_type), host=script.url())
+        assert time.monotonic() - began < 5
+        assert not script.answers
+    assert good, told
+    assert "it may not tell" in told
+
+
+def test_an_account_is_named_where_its_user_is_an_address(attempt: Try) -> None:
+    user = {"username": "ada@example.com", "id": 7, "user_id": 7}
+    answers = {
+        "sendgrid": [ASKS_ALSO["sendgrid"], user],
+        "activecampaign": [{"user": user}],
+        "acquia_campaign_studio": [user],
+    }
+    for conn_type, bodies in answers.items():
+        with serving(ScriptedHandler) as script:
+            script.play([{"status": 200, "body": body} for body in bodies])
+            good, told = attempt(vendor_of(conn_type), host=script.url())
+        assert good
+        assert "user '<e-mail address>' (id 7)" in told
+
+
+@pytest.mark.parametrize(("conn_type", "extra"), [("hubspot", {}), ("acquia_campaign_studio", {"auth_type": "oauth2"})])
+def test_a_test_does_not_take_longer_than_people_wait(
+    attempt: Try, monkeypatch: pytest.MonkeyPatch, conn_type: str, extra: dict[str, str]
+) -> None:
+    monkeypatch.setattr("airflow_provider_bulkjobs.hooks.connection_check.LONGEST", 1.0)
+    monkeypatch.setattr("airflow_provider_bulkjobs.http.requests_driver.LAST_LOOK", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        began = time.monotonic()
+        good, told = attempt(vendor_of(conn_type), host=f"http://127.0.0.1:{silent.getsockname()[1]}", extra=extra)
+    assert not good
+    assert "did not answer in time" in told
+    assert time.monotonic() - began < 4
 
 
 @every_vendor

@@ -40,6 +40,7 @@ for command in json.loads(sys.stdin.read()):
     main()
 """
 
+with_and_without_all_fields = pytest.mark.parametrize("full", [False, True])
 every_vendor = pytest.mark.parametrize("vendor", VENDORS, ids=lambda vendor: vendor.conn_type)
 
 
@@ -73,9 +74,18 @@ def python(code: str, env: Mapping[str, str], told: str = "") -> str:
     return done.stdout
 
 
-def expected(vendor: Vendor) -> dict[str, Any]:
-    values = {field.name: sample(field) for field in vendor.fields if field.required or not field.is_standard}
+def expected(vendor: Vendor, *, full: bool) -> dict[str, Any]:
+    values = {
+        field.name: sample(field) for field in vendor.fields if field.required or (full and not field.is_standard)
+    }
     return {field.name: values.get(field.name, field.default) for field in vendor.fields}
+
+
+def shown(vendor: Vendor, word: str, *, full: bool) -> str:
+    """Return the block with a word; a page shows it once or, where there are fields to leave out, twice."""
+    found = blocks(vendor, word)
+    assert len(found) == (1 if sample_connection(vendor) == sample_connection(vendor, full=True) else 2)
+    return found[-1 if full else 0]
 
 
 @pytest.fixture
@@ -105,40 +115,54 @@ def test_a_vendor_leaves_nothing_out(vendor: Vendor) -> None:
 
 
 @every_vendor
-def test_the_environment_variables(vendor: Vendor, home: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    (block,) = blocks(vendor, "export AIRFLOW_CONN")
+@with_and_without_all_fields
+def test_the_environment_variables(
+    vendor: Vendor, home: dict[str, str], monkeypatch: pytest.MonkeyPatch, *, full: bool
+) -> None:
+    block = shown(vendor, "export AIRFLOW_CONN", full=full)
     name = f"AIRFLOW_CONN_{vendor.conn_type.upper()}_DEFAULT"
     lines = block.splitlines()
     assert len(lines) == 2
     for line in lines:
         monkeypatch.setenv(name, after(line, **home)[name])
-        assert dict(HOOK_OF[vendor.conn_type]().account.values) == expected(vendor)
+        assert dict(HOOK_OF[vendor.conn_type]().account.values) == expected(vendor, full=full)
 
 
-def test_the_secrets_backends(home: dict[str, str]) -> None:
+@with_and_without_all_fields
+def test_the_secrets_backends(home: dict[str, str], *, full: bool) -> None:
     # One backend for all: each page writes the file anew.
     files = {}
     env = home
     for vendor in VENDORS:
-        (block,) = blocks(vendor, "SECRETS__BACKEND=")
-        env = after(block, **home)
+        env = after(shown(vendor, "SECRETS__BACKEND=", full=full), **home)
         files |= json.loads((Path(home["AIRFLOW_HOME"]) / "connections.json").read_text())
     (Path(home["AIRFLOW_HOME"]) / "connections.json").write_text(json.dumps(files))
     accounts = json.loads(python(READ, env).splitlines()[-1])
-    assert accounts == {vendor.conn_type: expected(vendor) for vendor in VENDORS}
+    assert accounts == {vendor.conn_type: expected(vendor, full=full) for vendor in VENDORS}
 
 
-def test_the_commands(home: dict[str, str]) -> None:
-    commands = [block for vendor in VENDORS for block in blocks(vendor, "airflow connections add")]
-    assert len(commands) == len(VENDORS)
+@with_and_without_all_fields
+def test_the_commands(home: dict[str, str], *, full: bool) -> None:
+    commands = [shown(vendor, "airflow connections add", full=full) for vendor in VENDORS]
     env = {**os.environ, **home}
     python(ADD, env, json.dumps(["airflow db migrate", *commands]))
     accounts = json.loads(python(READ, env).splitlines()[-1])
-    assert accounts == {vendor.conn_type: expected(vendor) for vendor in VENDORS}
+    assert accounts == {vendor.conn_type: expected(vendor, full=full) for vendor in VENDORS}
 
 
 @every_vendor
 def test_a_sample_has_every_extra_field(vendor: Vendor) -> None:
-    extra = sample_connection(vendor)["extra"]
+    extra = sample_connection(vendor, full=True)["extra"]
     assert isinstance(extra, dict)
     assert set(extra) == {field.name for field in vendor.fields if not field.is_standard}
+
+
+@every_vendor
+def test_what_is_copied_means_the_same_as_an_empty_field(vendor: Vendor) -> None:
+    # A user's name with oauth2, or a region beside the account of another, would be a connection that cannot work.
+    for full in (False, True):
+        extra = sample_connection(vendor, full=full)["extra"]
+        assert isinstance(extra, dict)
+        defaults = {field.name: field.default for field in vendor.fields if field.default is not None}
+        assert {**extra, **defaults} == {**defaults, **extra}
+        assert full or set(extra) <= set(defaults)

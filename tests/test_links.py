@@ -60,6 +60,18 @@ def account(vendor: Any, **values: Any) -> Any:
         ("sendgrid", "export", {}, "https://mc.sendgrid.com/contacts/exports"),
         ("activecampaign", "contacts", {"host": "me.api-us1.com/api/3"}, "https://me.activehosted.com/app/contacts"),
         ("activecampaign", "contacts", {"host": "me.activehosted.com"}, "https://me.activehosted.com/app/contacts"),
+        (
+            "activecampaign",
+            "contacts",
+            {"host": "https://me.api-us1.com:443/api/3"},
+            "https://me.activehosted.com/app/contacts",
+        ),
+        (
+            "intercom",
+            "contacts",
+            {"host": "api.eu.intercom.io", "port": 443},
+            "https://app.eu.intercom.com/a/apps/_/users/segments/all-users",
+        ),
         ("activecampaign", "contacts", {"host": "crm.example"}, None),
         ("activecampaign", "contacts", {"host": "me.api-us1.com.example"}, None),
         ("acquia_campaign_studio", "contacts", {"host": "me.mautic.net/api"}, "https://me.mautic.net/s/contacts"),

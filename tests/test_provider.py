@@ -198,6 +198,17 @@ def test_each_field_is_in_the_form_once(vendor: Any) -> None:
     assert not shown & set(extra)
 
 
+@pytest.mark.parametrize("vendor", VENDORS, ids=lambda vendor: vendor.conn_type)
+def test_each_text_has_an_example(vendor: Any) -> None:
+    hints, extra = form_behaviour(vendor.fields)["placeholders"], form_fields(vendor.fields)
+    texts = [field for field in vendor.fields if field.type == "string" and not field.choices]
+    assert set(hints) == {field.name for field in texts}
+    for field in texts:
+        assert hints[field.name].startswith(field.placeholder)
+    examples = {name: field["schema"].get("examples") for name, field in extra.items()}
+    assert examples == {name: [hints[name]] if name in hints else None for name in extra}
+
+
 HEAVY = ("requests", "aiohttp", "pendulum", "wtforms", "flask_appbuilder")
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -14,15 +15,29 @@ if TYPE_CHECKING:
     from airflow_provider_bulkjobs.vendors.account import Account, Field
     from airflow_provider_bulkjobs.vendors.base import Vendor
 
-LONGEST = 20.0  # seconds: somebody is sitting in front of it
+LONGEST = 20.0  # seconds for all of it: somebody is sitting in front of it
+LONGEST_PAUSE = 5.0  # seconds that the vendor may ask for between two questions
 
 
 def ask(vendor: Vendor, account: Account, driver: RequestsDriver) -> str:
     """Ask the cheapest question that needs the credentials; return a sentence that names the account."""
     from airflow_provider_bulkjobs.http.patience import Patience
 
-    patience = Patience(failures=1, longest_sleep=LONGEST, remaining=lambda: LONGEST)
-    return redact(driver.run(lambda: vendor.check(account), patience), account.secrets)
+    end = time.monotonic() + LONGEST
+    patience = Patience(failures=1, longest_sleep=LONGEST_PAUSE, remaining=lambda: end - time.monotonic())
+    conversation = vendor.check(account)
+    try:
+        request = next(conversation)
+        while True:
+            try:
+                response = driver.ask(request, patience)
+            except errors.BulkJobError as error:
+                # Also an outage, or a pause: what was established before is for the conversation to say.
+                request = conversation.throw(error)
+            else:
+                request = conversation.send(response)
+    except StopIteration as told:
+        return redact(str(told.value), account.secrets)
 
 
 def explain(vendor: Vendor, conn_id: str, error: Exception) -> str:
@@ -41,7 +56,7 @@ def explain(vendor: Vendor, conn_id: str, error: Exception) -> str:
         case errors.JobNotFoundError():
             told = told.partition(". Check the id")[0]
             return f"{told}: the API is not at this address.{_help(_host(vendor))}"
-        case errors.VendorUnavailableError() | errors.VendorAnswerError():
+        case errors.VendorUnavailableError() | errors.TransientError() | errors.VendorAnswerError():
             return f"{told.rstrip('.')}.{_help(_host(vendor))}"
         case errors.BulkJobError():
             return told

@@ -22,19 +22,25 @@ def form_behaviour(fields: Iterable[Field], *, hidden: str = "hidden_fields", dr
     :param hidden: the key for the hidden fields: the methods spell it with an underscore, the metadata with a hyphen.
     :param drawn: for Airflow 2, whose Test button fails, for every type, on a page that was loaded without an "extra".
     """
+    fields = list(fields)
     used = {field.name: field for field in fields if field.is_standard}
+    hinted = (field for field in fields if field.placeholder and (field.is_standard or _is_text(field)))
     return {
         hidden: [
             name for name in (*UNUSED_FIELDS, *STANDARD_FIELDS) if name not in used and not (drawn and name == "extra")
         ],
         "relabeling": {name: field.label for name, field in used.items()},
-        "placeholders": {name: _hint(field) for name, field in used.items() if field.placeholder},
+        "placeholders": {field.name: _hint(field) for field in hinted},  # Airflow 3 has them for its own fields only
     }
 
 
 def _hint(field: Field) -> str:
     # Airflow shows the help of extra fields alone, so its own fields say in their placeholders where to look.
     return f"{field.placeholder} ({field.where})" if field.where else field.placeholder
+
+
+def _is_text(field: Field) -> bool:
+    return field.type == "string" and not field.choices
 
 
 def form_fields(fields: Iterable[Field]) -> dict[str, Any]:
@@ -46,6 +52,8 @@ def _form_field(field: Field) -> dict[str, Any]:
     schema: dict[str, Any] = {"type": [field.type, "null"]}
     if field.choices:
         schema["enum"] = [*field.choices]
+    if field.placeholder and _is_text(field):
+        schema["examples"] = [field.placeholder]  # Airflow 3 offers them while one types
     if field.default is not None:
         schema["default"] = field.default
     if field.type == "number":

@@ -40,10 +40,10 @@ TOTAL_TIMEOUT = 60.0  # seconds
 LAST_LOOK = 5.0  # seconds after the deadline in which a last question may still be answered
 # What libraries say when no answer came, and what it means.
 REASONS = (
+    (("ProxyError", "ProxyConnectionError"), "the proxy refused, or is not there"),  # first: it may say "refused" too
     (("NameResolution", "DNSError"), "there is no host of that name"),
     (("refused",), "nothing listens there"),
     (("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"), "it does not speak TLS: is its address http://…?"),
-    (("ProxyError",), "the proxy refused"),
 )
 EPOCH = 1_000_000_000  # a reset above this is a moment, below it a number of seconds
 UNTOLD_PAUSE = 1.0  # seconds, where the vendor says "too many" and not until when

@@ -161,9 +161,12 @@ class RequestsDriver:
         self._throttle.go(now, came)
         self.meter.throttled(now - came)
 
-    def _send(self, request: Request, seconds: float | None = None) -> Response:
-        seconds = TOTAL_TIMEOUT if seconds is None else seconds
+    def _send(self, request: Request, seconds: float) -> Response:
         started = time.monotonic()
+        if request.authorized:
+            self._sign_in(seconds)  # here and not where the session wants the token, which knows no deadline
+            seconds = max(seconds - (time.monotonic() - started), min(seconds, LAST_LOOK))
+            started = time.monotonic()
         try:
             with self.session.request(
                 request.method,
@@ -182,18 +185,21 @@ class RequestsDriver:
             raise network_error(self._vendor, self._account, error, timed_out=timed_out, lost=lost) from None
 
     def _credentials(self) -> dict[str, str]:
+        token = self._sign_in(TOTAL_TIMEOUT)
+        return credential_headers(self._vendor, self._account, token.value if token else None)
+
+    def _sign_in(self, seconds: float) -> Token | None:
         with self._token_lock:
             if self._token is None or time.monotonic() >= self._token_until:
                 sign_in = self._vendor.sign_in(self._account)
-                self._token = None if sign_in is None else self._fetch(sign_in)
-            value = self._token.value if self._token else None
-        return credential_headers(self._vendor, self._account, value)
+                self._token = None if sign_in is None else self._fetch(sign_in, seconds)
+            return self._token
 
-    def _fetch(self, sign_in: Conversation[Token]) -> Token:
+    def _fetch(self, sign_in: Conversation[Token], seconds: float) -> Token:
         request = next(sign_in)
         try:
             while True:
-                response = self._send(request)
+                response = self._send(request, seconds)
                 check_answer(self._vendor, self._account, request, response)
                 request = sign_in.send(response)
         except StopIteration as end:

@@ -39,9 +39,11 @@ class AccountSession(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         """Return where a redirect leads, if the credentials may go there."""
         target = super().get_redirect_target(resp)
-        if target is None or origin(urljoin(resp.url, target)) != origin(self.base_url):
+        try:
+            is_ours = target is not None and origin(urljoin(resp.url, target)) == origin(self.base_url)
+        except ValueError:  # no address at all
             return None
-        return target
+        return target if is_ours else None
 
     def request(  # type: ignore[override]
         self, method: str, url: str, *, authorized: bool = True, headers: Any = None, **kwargs: Any

@@ -16,6 +16,7 @@ from airflow_provider_bulkjobs.job import count
 from airflow_provider_bulkjobs.vendors import acquia_jobs as jobs
 from airflow_provider_bulkjobs.vendors.account import Account, Field
 from airflow_provider_bulkjobs.vendors.base import Conversation, JobKind, Request, Token, Vendor, listed, mapping
+from airflow_provider_bulkjobs.vendors.connection_test import named, recognize
 from airflow_provider_bulkjobs.vendors.notes import Notes
 
 
@@ -122,8 +123,10 @@ class AcquiaCampaignStudio(Vendor):
 
     def check(self, account: Account) -> Conversation[str]:
         """Ask who the credentials belong to."""
-        answer = yield Request("GET", "/api/users/self")
-        return f"Connected to Campaign Studio as user {answer.json.get('username')!r} of {self.base_url(account)}."
+        answer = (yield Request("GET", "/api/users/self")).json
+        name, number = answer.get("username"), answer.get("id")
+        recognize(self, account, name or number)
+        return f"Connected to Campaign Studio as user {named(name, number)} of {self.base_url(account)}."
 
     def error_text(self, body: Mapping[str, Any]) -> str | None:
         """Return the message of each error: ``errors`` in today's Mautic, ``error`` in older ones and in OAuth."""

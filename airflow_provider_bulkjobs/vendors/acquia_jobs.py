@@ -42,8 +42,8 @@ STATES = States(
 
 
 def base_url(account: Account) -> str:
-    """Return the instance's root; people paste it with and without the API's path."""
-    return account.host_without("/api") or ""
+    """Return the instance's root; people paste it with and without the API's path, or that of a page."""
+    return account.host_without("/s/dashboard", "/s/login", "/s", "/api") or ""
 
 
 def next_page(account: Account, page: str) -> str:

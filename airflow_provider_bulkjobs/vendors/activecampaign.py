@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_bulkjobs.errors import TransientError, VendorAnswerError
+from airflow_provider_bulkjobs.errors import BulkJobError, TransientError, VendorAnswerError
 from airflow_provider_bulkjobs.job import BulkJob, JobState
 from airflow_provider_bulkjobs.redact import redact
 from airflow_provider_bulkjobs.vendors.account import Account, Field
@@ -26,6 +26,7 @@ from airflow_provider_bulkjobs.vendors.base import (
     mapping,
     path_segment,
 )
+from airflow_provider_bulkjobs.vendors.connection_test import named, recognize
 from airflow_provider_bulkjobs.vendors.notes import Notes
 from airflow_provider_bulkjobs.vendors.operation import (
     Operation,
@@ -45,11 +46,13 @@ ON_CONTACTS = ("exclude_automations",)  # the vendor's example has it in each co
 IMPORT_PAUSE = 60.0  # seconds; imports are counted by the minute
 ACCOUNT = re.compile(r"https://([\w-]+)\.(?:api-us\d+|activehosted)\.com(?:/|$)")
 THROTTLED = "Rate limit exceeded"  # the importer's own limit, told with status 400
+NOT_STORED = "false"  # not a word, but the JSON value: asked in the first second, or there is no such batch
 STATES = States(
     "ActiveCampaign",
     DOCS_URL,
     "status",
     {
+        NOT_STORED: JobState.PENDING,
         "waiting": JobState.PENDING,
         "claimed": JobState.PENDING,
         "active": JobState.RUNNING,
@@ -65,15 +68,17 @@ def read_batch(answer: Mapping[str, Any], job_id: str) -> BulkJob:
 
     The lists hold addresses and ids of people, so only their lengths are kept.
     """
-    if answer.get("status") is False:  # asked before anything was stored: the batch may also not exist
-        return BulkJob(job_id, JobState.PENDING, "false", known=False)
-    state, word = STATES.read(answer)
+    state, word = STATES.read(_stored(answer))
     created, failed = _length(answer.get("success")), _length(answer.get("failure"))
     if not state.is_finished:
-        return BulkJob(job_id, state, word)
+        return BulkJob(job_id, state, word, known=word != NOT_STORED)
     if state is JobState.SUCCEEDED and failed:
         state = JobState.PARTIALLY_FAILED
     return BulkJob(job_id, state, word, failed=failed, created=created)
+
+
+def _stored(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"status": NOT_STORED} if answer.get("status") is False else answer
 
 
 def _length(value: Any) -> int:
@@ -92,21 +97,25 @@ def refusal(answer: Mapping[str, Any]) -> str | None:
     return str(answer.get("message") or "no reason given") if refused else None
 
 
+def _heed_refusal(
+    account: Account, answer: Mapping[str, Any], throttled: type[BulkJobError] = VendorAnswerError
+) -> None:
+    if (reason := refusal(answer)) is not None:
+        error = throttled if THROTTLED in reason else VendorAnswerError
+        raise error(f"{STATES.vendor} answered 200, but refused: {redact(reason, account.secrets)}")
+
+
 def batch_status(account: Account, job_id: str) -> Conversation[BulkJob]:
     """Ask for one batch."""
     answer = (yield Request("GET", f"/api/3/import/info?batchId={path_segment(job_id)}")).json
-    if (reason := refusal(answer)) is not None:
-        error = TransientError if THROTTLED in reason else VendorAnswerError
-        raise error(f"{STATES.vendor} answered 200, but refused: {redact(reason, account.secrets)}")
+    _heed_refusal(account, answer, throttled=TransientError)
     return read_batch(answer, job_id)
 
 
 def batch_results(account: Account, job_id: str) -> ResultsConversation:  # noqa: ARG001
     """Tell the ids of new contacts and the addresses that failed; why they did, and who was updated, is not told."""
     answer = (yield Request("GET", f"/api/3/import/info?batchId={path_segment(job_id)}")).json
-    if answer.get("status") is False:  # asked before anything was stored
-        answer = {"status": "waiting"}
-    finished_word(STATES, answer)
+    finished_word(STATES, _stored(answer))
     yield [Outcome("created", None, {"id": one}) for one in _values(answer.get("success"))]
     yield [Outcome("failed", None, {"email": one}) for one in _values(answer.get("failure"))]
 
@@ -115,8 +124,7 @@ def submit_import(order: Order) -> SubmitConversation:
     """Queue a batch of contacts."""
     also = {name: value for name, value in order.options.items() if name not in ON_CONTACTS}
     answer = (yield json_request("POST", SUBMIT_PATH, order, key="contacts", also=also)).json
-    if (reason := refusal(answer)) is not None:
-        raise VendorAnswerError(f"{STATES.vendor} answered 200, but refused: {redact(reason, order.account.secrets)}")
+    _heed_refusal(order.account, answer)
     return accepted_id(STATES.vendor, answer, "batchId")
 
 
@@ -193,7 +201,7 @@ class ActiveCampaign(Vendor):
         permissions="A key has the permissions of its user: they must be allowed to import contacts.",
         limits=(
             "5 requests a second for the whole account, all keys and programs together.",
-            "100 imports a minute, which comes to 25,000 contacts.",
+            "100 imports of several contacts a minute, which comes to 25,000 contacts; but 20 of a single contact.",
             "A contact who has unsubscribed from a list cannot be subscribed to it again by an import.",
             "Imports start automations, unless `exclude_automations` says otherwise, and they fire no webhooks.",
         ),
@@ -215,9 +223,12 @@ class ActiveCampaign(Vendor):
 
     def check(self, account: Account) -> Conversation[str]:
         """Ask which user the key belongs to."""
-        answer = yield Request("GET", "/api/3/users/me")
-        user = mapping(answer.json.get("user")).get("username")
-        return f"Connected to ActiveCampaign as user {user!r} of {self.base_url(account)}."
+        answer = (yield Request("GET", "/api/3/users/me")).json
+        _heed_refusal(account, answer)
+        user = mapping(answer.get("user"))
+        name, number = user.get("username"), user.get("id")
+        recognize(self, account, name or number)
+        return f"Connected to ActiveCampaign as user {named(name, number)} of {self.base_url(account)}."
 
     def error_text(self, body: Mapping[str, Any]) -> str | None:
         """Return the message, and how many contacts were at fault (their values are not for logs)."""

@@ -3,6 +3,8 @@
 
 https://developers.hubspot.com/docs/api/crm/imports
 https://github.com/HubSpot/HubSpot-public-api-spec-collection (CRM, Imports, v3)
+https://developers.hubspot.com/docs/apps/legacy-apps/private-apps/overview
+https://developers.hubspot.com/docs/api-reference/legacy/account/account-information/get-account-details
 https://legacydocs.hubspot.com/apps/api_guidelines
 https://developers.hubspot.com/changelog/increasing-our-api-limits
 https://knowledge.hubspot.com/import-and-export/set-up-your-import-file
@@ -16,6 +18,7 @@ from typing import Any
 from airflow_provider_bulkjobs.vendors import hubspot_jobs as jobs
 from airflow_provider_bulkjobs.vendors.account import Account, Field
 from airflow_provider_bulkjobs.vendors.base import Conversation, JobKind, Request, Vendor, listed, mapping
+from airflow_provider_bulkjobs.vendors.connection_test import ask_also, recognize
 from airflow_provider_bulkjobs.vendors.notes import Notes
 
 
@@ -30,9 +33,10 @@ class HubSpot(Vendor):
         Field(
             "password",
             "Access token",
-            "In HubSpot: Settings > Integrations > Private Apps > your app > Auth. It needs the scope crm.import.",
+            "In HubSpot: Development > Legacy apps (or Settings > Integrations > Private Apps) > your app > Auth. "
+            "It needs the scope crm.import.",
             placeholder="pat-na1-xxxx",
-            where="Settings > Integrations > Private Apps",
+            where="Development > Legacy apps",
             required=True,
         ),
         Field(
@@ -55,7 +59,8 @@ class HubSpot(Vendor):
         ),
     )
     notes = Notes(
-        permissions="The private app needs the scope crm.import.",
+        permissions="The private app needs the scope crm.import; with the scope oauth as well, which most have, "
+        "the connection test can say which account it is.",
         limits=(
             "100 requests in ten seconds with Free and Starter, 190 with Professional and Enterprise.",
             "A file has at most 20 MB with the free tools, and 512 MB and 1,048,576 rows with a subscription.",
@@ -63,7 +68,6 @@ class HubSpot(Vendor):
             "500,000 rows a day with the free tools, 80,000,000 with a subscription.",
         ),
         untold=(
-            "Which account a token belongs to, unless it has one more scope: the connection test names none.",
             "How many rows an import has, under a documented name: give `expected_items` for a share.",
             "How many records were new, and how many were there before, under documented names.",
             "Whether a row with an error was taken all the same: it counts as failed.",
@@ -79,10 +83,14 @@ class HubSpot(Vendor):
         """Return the access token as a bearer token."""
         return {"Authorization": f"Bearer {account['password']}"}
 
-    def check(self, account: Account) -> Conversation[str]:  # noqa: ARG002
-        """Ask for one import, which needs the very scope that is needed later."""
-        (yield Request("GET", f"{jobs.IMPORTS_PATH}?limit=1")).json  # noqa: B018  (an answer that is not JSON is none)
-        return "Connected to HubSpot; the access token may import."
+    def check(self, account: Account) -> Conversation[str]:
+        """Ask for one import, which needs the very scope that is needed later, and for the account's number."""
+        answer = (yield Request("GET", f"{jobs.IMPORTS_PATH}?limit=1")).json
+        recognize(self, account, isinstance(answer.get("results"), list))
+        number = (yield from ask_also("/account-info/v3/details")).get("portalId")
+        if not number:
+            return "Connected to HubSpot; the access token may import. Whose it is, it may not tell."
+        return f"Connected to HubSpot account {number}; the access token may import."
 
     def error_text(self, body: Mapping[str, Any]) -> str | None:
         """Return the message, and those of the single errors."""

@@ -15,6 +15,7 @@ from airflow_provider_bulkjobs.vendors import intercom_jobs as jobs
 from airflow_provider_bulkjobs.vendors import intercom_submit as submit
 from airflow_provider_bulkjobs.vendors.account import Account, Field
 from airflow_provider_bulkjobs.vendors.base import Conversation, JobKind, Request, Response, Vendor, listed, mapping
+from airflow_provider_bulkjobs.vendors.connection_test import recognize
 from airflow_provider_bulkjobs.vendors.notes import Notes
 
 HOSTS = {
@@ -133,12 +134,16 @@ class Intercom(Vendor):
         """Ask who the token belongs to; the answer also tells the workspace's region."""
         answer = yield Request("GET", "/me", jobs.version(account, "2.15"))
         app = mapping(answer.json.get("app"))
+        name = app.get("name") or app.get("id_code")
+        recognize(self, account, name)
         region = str(app.get("region") or "").lower()
-        workspace = f"Intercom workspace {app.get('name')!r}"
+        workspace = f"Intercom workspace {name!r}"
         if region in HOSTS and region != _region(account):
+            # A host of Intercom's counts more than the region, which alone would change nothing.
+            remedy = "Empty the field 'host' (API host), and set" if account.host in HOSTS.values() else "Set"
             raise BadConnectionError(
                 f"Wrong region: {workspace} is hosted in {region!r}, and the connection says {_region(account)!r}. "
-                f"Set the field 'region' (Region) to {region!r}."
+                f"{remedy} the field 'region' (Region) to {region!r}."
             )
         where = f" ({app.get('id_code')}, region {region!r})" if region in HOSTS else ""
         return f"Connected to {workspace}{where}."

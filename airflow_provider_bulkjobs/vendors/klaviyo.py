@@ -27,6 +27,7 @@ from airflow_provider_bulkjobs.vendors.base import (
     mapping,
     path_segment,
 )
+from airflow_provider_bulkjobs.vendors.connection_test import recognize
 from airflow_provider_bulkjobs.vendors.notes import Notes
 from airflow_provider_bulkjobs.vendors.operation import (
     Operation,
@@ -237,11 +238,12 @@ class Klaviyo(Vendor):
             "Accept": MEDIA_TYPE,
         }
 
-    def check(self, account: Account) -> Conversation[str]:  # noqa: ARG002
+    def check(self, account: Account) -> Conversation[str]:
         """Ask which account the key belongs to."""
         answer = yield Request("GET", "/api/accounts")
-        accounts = [mapping(one).get("id") for one in listed(answer.json.get("data"))]
-        return f"Connected to Klaviyo as account {', '.join(map(str, accounts)) or 'without an id'}."
+        accounts = [str(id_) for one in listed(answer.json.get("data")) if (id_ := mapping(one).get("id"))]
+        recognize(self, account, accounts)
+        return f"Connected to Klaviyo as account {', '.join(accounts)}."
 
     def error_text(self, body: Mapping[str, Any]) -> str | None:
         """Return the detail of each error, or its title."""

@@ -14,6 +14,7 @@ from airflow_provider_bulkjobs.vendors import sendgrid_jobs as jobs
 from airflow_provider_bulkjobs.vendors import sendgrid_submit as submit
 from airflow_provider_bulkjobs.vendors.account import Account, Field
 from airflow_provider_bulkjobs.vendors.base import Conversation, JobKind, Request, Vendor, listed, mapping
+from airflow_provider_bulkjobs.vendors.connection_test import ask_also, named, recognize
 from airflow_provider_bulkjobs.vendors.notes import Notes
 
 USER_NAME_SCOPE = "user.username.read"
@@ -84,6 +85,7 @@ class SendGrid(Vendor):
             "Requests are limited by endpoint. The numbers are told in headers only, and these are kept to.",
             "Contacts settle in the background: after a completed job, lists and segments may still be counted anew.",
             "Whether the host in the EU serves Marketing Campaigns is documented nowhere: test a first import.",
+            "SendGrid's own contract declares no `on-behalf-of` for contacts: a key of the subuser's own is surer.",
         ),
         untold=(
             "That a job is running: it is `pending` until it is over.",
@@ -103,18 +105,20 @@ class SendGrid(Vendor):
 
     def check(self, account: Account) -> Conversation[str]:
         """Ask for the key's scopes, and for the user name if they allow it: the scopes do not tell whose key it is."""
-        answer = yield Request("GET", "/v3/scopes")
-        scopes = [str(scope) for scope in listed(answer.json.get("scopes"))]
+        answer = (yield Request("GET", "/v3/scopes")).json.get("scopes")
+        recognize(self, account, isinstance(answer, list))
+        scopes = [str(scope) for scope in listed(answer)]
         where = f"region {account['region']!r}" if not account.host else "the host of the connection"
         if scopes and not any("marketing" in scope for scope in scopes):  # none at all is no list that could be trusted
             raise PermissionDeniedError(
                 f"SendGrid knows the key, but of its {len(scopes)} scopes none is for Marketing."
             )
         told = f"Connected to SendGrid ({where}); the key has {len(scopes)} scopes"
-        if USER_NAME_SCOPE not in scopes:
+        user = (yield from ask_also("/v3/user/username")) if USER_NAME_SCOPE in scopes else {}
+        name, number = user.get("username"), user.get("userId") or user.get("user_id")  # the page has both spellings
+        if not name and not number:
             return f"{told}; whose key it is, it may not tell."
-        user = (yield Request("GET", "/v3/user/username")).json
-        return f"{told} and belongs to user {user.get('username')!r}."
+        return f"{told} and belongs to user {named(name, number)}."
 
     def error_text(self, body: Mapping[str, Any]) -> str | None:
         """Return field and message of each error; ``errors`` is a list, or one object on the import status."""

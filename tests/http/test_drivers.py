@@ -51,6 +51,15 @@ def test_a_fault_that_passes_is_borne_with(drive: Driving, sim: Simulator, accou
         assert [text.partition("; ")[2][:9] for text in told] == ["failure 1", "failure 2"]
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_dead_proxy_is_not_taken_for_the_vendor(
+    drive: Driving, account: MakeAccount, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    monkeypatch.setenv(f"{scheme.upper()}_PROXY", "http://127.0.0.1:1")
+    with pytest.raises(VendorUnavailableError, match="the proxy refused, or is not there"):
+        drive("sendgrid", account(host=f"{scheme}://api.vendor.example"), get, patience=IMPATIENT)
+
+
 @pytest.mark.parametrize("fault", ["half_body", "reset", "not_json", "server_error"])
 def test_ten_failures_in_a_row_are_too_many(drive: Driving, sim: Simulator, account: MakeAccount, fault: str) -> None:
     sim.fault("sendgrid", fault)

@@ -34,6 +34,11 @@ def test_secrets_are_blanked_out_wherever_they_stand() -> None:
     assert redact("key k3y-of-ours, Bearer k3y-of-ours.", ["k3y-of-ours"]) == "key ***, Bearer ***."
 
 
+@pytest.mark.parametrize("form", ["to/k en=+", "to%2Fk%20en%3D%2B", "to%2Fk+en%3D%2B"])
+def test_secrets_are_blanked_out_as_they_were_sent(form: str) -> None:
+    assert redact(f"no such client: client_secret={form}!", ["to/k en=+"]) == "no such client: client_secret=***!"
+
+
 def test_a_secret_in_an_address_does_not_uncover_the_address() -> None:
     assert redact("k3y-of-ours@example.com", ["k3y-of-ours"]) == "<e-mail address>"
 

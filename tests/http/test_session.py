@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from driving import VENDOR_OF
-from raw_server import RawServer, http_answer, raw_server
+from raw_server import Exchange, RawServer, http_answer, raw_server
 
 from airflow_provider_bulkjobs.errors import BadArgumentError
 from airflow_provider_bulkjobs.http.requests_driver import RequestsDriver
@@ -75,3 +75,16 @@ def test_headers_of_ones_own_go_along(session: AccountSession, server: RawServer
     session.get("/a", headers={"X-Own": "1"})
     sent = server.exchanges[0].headers
     assert (sent["x-own"], sent["authorization"]) == ("1", f"Bearer {SENDGRID_KEY}")
+
+
+@pytest.mark.parametrize("location", ["http://[x", "//[x/a", "http://elsewhere.invalid/a", "/prefix/b"])
+def test_a_redirect_is_followed_only_on_the_same_host(account: Callable[..., Account], location: str) -> None:
+    def answer(exchange: Exchange) -> None:
+        redirect = exchange.line.startswith("GET /prefix/a ")
+        exchange.send(http_answer(b"{}", f"Location: {location}", status="302 Found") if redirect else http_answer())
+
+    with raw_server(answer) as server:
+        driver = RequestsDriver(VENDOR_OF["sendgrid"], account(host=f"{server.url}/prefix"))
+        status = driver.session.get("/a").status_code
+        driver.close()
+    assert (status, len(server.lines)) == ((200, 2) if location == "/prefix/b" else (302, 1))

@@ -16,7 +16,7 @@ import pytest
 from vendors.facts import ACCEPT, CREDENTIALS, EVERY_KIND, FACTS, FIXTURES, KIND_FACTS, PATHS, WORDS, read_json
 from vendors.scripted import DRIVERS, SECRET, Outcome, Script, Seen, by_hand, make_account
 
-from airflow_provider_bulkjobs.errors import BulkJobError, CredentialsError, VendorUnavailableError
+from airflow_provider_bulkjobs.errors import BulkJobError, CredentialsError, VendorAnswerError, VendorUnavailableError
 from airflow_provider_bulkjobs.job import BulkJob, JobState
 from airflow_provider_bulkjobs.vendors import VENDORS
 from airflow_provider_bulkjobs.vendors.base import JobKind, Vendor
@@ -240,6 +240,12 @@ def test_every_documented_word_has_a_fixture(vendor: Vendor, kind: JobKind) -> N
     assert not unknown, f"{vendor.conn_type}/vendor.json has no word(s): {', '.join(sorted(unknown))}"
 
 
+@each_kind
+def test_every_documented_word_is_declared(vendor: Vendor, kind: JobKind) -> None:
+    assert kind.states
+    assert set(kind.states.words) == WORDS[vendor.conn_type, kind.name]
+
+
 def test_missing_fixtures_are_named() -> None:
     assert len(missing_fixtures([])) == 4
     vendor, kind = KINDS[0]
@@ -320,12 +326,30 @@ def test_a_good_connection_names_the_account(script: Script, vendor: Vendor, dri
 
 @each_driver
 @each_vendor
-@pytest.mark.parametrize("body", [{}, {"data": [None]}, {"app": 5, "user": [], "scopes": "x", "data": {}}], ids=str)
-def test_an_odd_answer_to_the_connection_test_is_survived(
-    script: Script, vendor: Vendor, driver: str, body: Any
-) -> None:
-    told = check_connection(script, vendor, driver, [{"status": 200, "body": body}] * 9)
-    assert isinstance(told, str | BulkJobError)
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"data": [None]},
+        {"app": 5, "user": [], "scopes": "x", "data": {}, "results": {}, "username": ""},
+        {"app": {"region": "EU"}, "user": {"email": "ada@example.com"}, "data": [{"id": None}]},
+    ],
+    ids=str,
+)
+def test_a_good_status_alone_proves_no_connection(script: Script, vendor: Vendor, driver: str, body: Any) -> None:
+    error = check_connection(script, vendor, driver, [{"status": 200, "body": body}] * 9)
+    assert type(error) is VendorAnswerError
+    assert f"answered, but not as {vendor.label} does. Check the host of connection 'mine'" in str(error)
+
+
+@each_driver
+@pytest.mark.parametrize("flag", ["success", "Success"])
+def test_activecampaign_may_refuse_a_connection_with_a_good_status(script: Script, driver: str, flag: str) -> None:
+    vendor = next(vendor for vendor in VENDORS if vendor.conn_type == "activecampaign")
+    body = {flag: 0, "message": "No access.", "user": {"username": "ada"}}
+    error = check_connection(script, vendor, driver, [{"status": 200, "body": body}])
+    assert type(error) is VendorAnswerError
+    assert "answered 200, but refused: No access." in str(error)
 
 
 @each_driver
