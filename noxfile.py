@@ -45,7 +45,9 @@ class Release(NamedTuple):
 RELEASES = {
     "2.11": Release("2.11.2", "2026-03-20", ("3.11", "3.12"), end_to_end=True),
     "3.0": Release("3.0.6", "2025-09-05", ("3.11", "3.12"), end_to_end=True, also=("wtforms",)),  # for the forms
-    "3.1": Release("3.1.8", "2026-03-20", ("3.11", "3.12", "3.13")),
+    "3.1": Release(
+        "3.1.8", "2026-03-20", ("3.11", "3.12", "3.13"), also=("wtforms",)
+    ),  # for what its CLI tells of them
     "3.2": Release("3.2.2", "2026-06-05", ("3.11", "3.12", "3.13")),
     "3.3": Release("3.3.2", "2026-10-01", ("3.11", "3.12", "3.13"), end_to_end=True),
 }

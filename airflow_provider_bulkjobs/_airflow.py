@@ -23,6 +23,11 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
+try:
+    from airflow.sdk.exceptions import AirflowRescheduleException
+except ImportError:  # before Airflow 3.2
+    from airflow.exceptions import AirflowRescheduleException
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -35,6 +40,7 @@ __all__ = [
     "HAS_FLASK_FORMS",
     "AirflowFailException",
     "AirflowNotFoundException",
+    "AirflowRescheduleException",
     "AirflowSensorTimeout",
     "AirflowSkipException",
     "AirflowTaskTimeout",
@@ -50,7 +56,6 @@ __all__ = [
     "get_connection_async",
     "load_stats",
     "ready_stats",
-    "reschedule",
     "task_state",
     "xcom_value",
 ]
@@ -97,18 +102,6 @@ def ready_stats() -> None:
         stats.initialize(factory=get_stats_factory(stats))
     else:
         initialize(factory=get_stats_factory(), export_legacy_names=conf.getboolean("metrics", "legacy_names_on"))
-
-
-def reschedule(at: float) -> Exception:
-    """Return the exception that ends a poke and starts the next one at a time, in epoch seconds."""
-    from datetime import UTC, datetime
-
-    try:
-        from airflow.sdk.exceptions import AirflowRescheduleException
-    except ImportError:
-        from airflow.exceptions import AirflowRescheduleException
-    error: Exception = AirflowRescheduleException(datetime.fromtimestamp(at, UTC))
-    return error
 
 
 def first_poke_at(context: Context) -> datetime | None:

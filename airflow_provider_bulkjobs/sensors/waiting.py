@@ -6,12 +6,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bulkjobs import errors
 from airflow_provider_bulkjobs._airflow import (
     AirflowFailException,
+    AirflowRescheduleException,
     AirflowSensorTimeout,
     AirflowSkipException,
     AirflowTaskTimeout,
@@ -20,7 +21,6 @@ from airflow_provider_bulkjobs._airflow import (
     TaskDeferred,
     conf,
     first_poke_at,
-    reschedule,
 )
 from airflow_provider_bulkjobs.arguments import (
     check_literal,
@@ -91,10 +91,8 @@ class JobWaiter(BaseSensorOperator):
         """Wait in the mode asked for; return the result."""
         self._wait = self._hook = None
         self._started_at = time.time()
-        if not self.deferrable:
-            return super().execute(context)
         with self._as_a_sensor_fails():
-            return self._poke_or_defer(context)
+            return self._poke_or_defer(context) if self.deferrable else super().execute(context)
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:  # noqa: ARG002
         """Judge what the trigger has found out; return the result."""
@@ -131,10 +129,10 @@ class JobWaiter(BaseSensorOperator):
             return PokeReturnValue(is_done=True, xcom_value=self._pass(wait.result))
         deadline = wait.started_at + self.timeout
         if time.time() > deadline:
-            # BaseSensorOperator would say so a moment later, but from where never_fail does not reach.
+            # BaseSensorOperator would say so a moment later, but not how things stand.
             raise AirflowSensorTimeout(timed_out(self.timeout, wait.standing))
         if later > self.poke_interval and not (self.silent_fail or self.never_fail):  # which would swallow it
-            raise reschedule(min(time.time() + later, deadline))
+            raise AirflowRescheduleException(datetime.fromtimestamp(min(time.time() + later, deadline), UTC))
         return PokeReturnValue(is_done=False)
 
     def on_kill(self) -> None:
@@ -236,9 +234,11 @@ class JobWaiter(BaseSensorOperator):
 
     @contextmanager
     def _as_a_sensor_fails(self) -> Iterator[None]:
-        """Turn errors into skips as ``BaseSensorOperator`` does in poke mode; deferred, it does so only in part."""
+        """Turn errors into skips as ``BaseSensorOperator`` means to; deferred, and at a timeout, it does so in part."""
         try:
             yield
+        except (AirflowSkipException, AirflowRescheduleException):
+            raise
         except (AirflowFailException, AirflowSensorTimeout, AirflowTaskTimeout) as error:
             if self.soft_fail or self.never_fail:
                 flag = "soft_fail" if self.soft_fail else "never_fail"

@@ -8,13 +8,8 @@ from contextlib import nullcontext
 from typing import Any
 from unittest import mock
 
-from airflow_provider_bulkjobs._airflow import TaskDeferred
+from airflow_provider_bulkjobs._airflow import AirflowRescheduleException, TaskDeferred
 from airflow_provider_bulkjobs.sensors.bulk_job import BulkJobSensor
-
-try:
-    from airflow.sdk.exceptions import AirflowRescheduleException
-except ImportError:
-    from airflow.exceptions import AirflowRescheduleException
 
 MODES = ("poke", "reschedule", "deferrable")
 

@@ -12,6 +12,8 @@ from airflow_provider_bulkjobs import errors, wait
 from airflow_provider_bulkjobs._airflow import (
     AirflowFailException,
     AirflowSensorTimeout,
+    AirflowSkipException,
+    PokeReturnValue,
     TaskDeferred,
 )
 from airflow_provider_bulkjobs.failures import JobFailedError
@@ -208,6 +210,14 @@ def test_first_poll_defers_instead_of_sleeping(sim, account):
         make("deferrable", conn_id=account("sendgrid"), job_id=job_id, timeout=3600).execute({})
     assert time.monotonic() - started < 2
     assert deferred.value.trigger.first_poll_at - time.time() > 80, "what the vendor asked for is obeyed"
+
+
+@pytest.mark.parametrize("flag", ["soft_fail", "never_fail"])
+@pytest.mark.parametrize("mode", ["poke", "reschedule"])
+def test_a_timeout_that_airflow_notices_first_is_skipped_as_well(mode, flag, monkeypatch):
+    monkeypatch.setattr(BulkJobSensor, "poke", lambda *_: PokeReturnValue(is_done=False))
+    with pytest.raises(AirflowSkipException):
+        make(mode, conn_id="mine", job_id="1", timeout=0, **{flag: True}).execute({"ti": FirstTry()})
 
 
 def test_no_interval_is_a_tight_loop_in_the_triggerer(sim, account, monkeypatch):
