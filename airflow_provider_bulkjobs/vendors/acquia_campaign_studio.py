@@ -16,7 +16,7 @@ from airflow_provider_bulkjobs.job import count
 from airflow_provider_bulkjobs.vendors import acquia_jobs as jobs
 from airflow_provider_bulkjobs.vendors.account import Account, Field
 from airflow_provider_bulkjobs.vendors.base import Conversation, JobKind, Request, Token, Vendor, listed, mapping
-from airflow_provider_bulkjobs.vendors.connection_test import named, recognize
+from airflow_provider_bulkjobs.vendors.checking import named, recognize
 from airflow_provider_bulkjobs.vendors.notes import Notes
 
 

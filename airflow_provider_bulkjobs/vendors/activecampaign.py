@@ -26,7 +26,7 @@ from airflow_provider_bulkjobs.vendors.base import (
     mapping,
     path_segment,
 )
-from airflow_provider_bulkjobs.vendors.connection_test import named, recognize
+from airflow_provider_bulkjobs.vendors.checking import named, recognize
 from airflow_provider_bulkjobs.vendors.notes import Notes
 from airflow_provider_bulkjobs.vendors.operation import (
     Operation,

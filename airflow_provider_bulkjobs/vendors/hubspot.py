@@ -18,7 +18,7 @@ from typing import Any
 from airflow_provider_bulkjobs.vendors import hubspot_jobs as jobs
 from airflow_provider_bulkjobs.vendors.account import Account, Field
 from airflow_provider_bulkjobs.vendors.base import Conversation, JobKind, Request, Vendor, listed, mapping
-from airflow_provider_bulkjobs.vendors.connection_test import ask_also, recognize
+from airflow_provider_bulkjobs.vendors.checking import ask_also, recognize
 from airflow_provider_bulkjobs.vendors.notes import Notes
 
 

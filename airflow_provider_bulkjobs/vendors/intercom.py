@@ -15,7 +15,7 @@ from airflow_provider_bulkjobs.vendors import intercom_jobs as jobs
 from airflow_provider_bulkjobs.vendors import intercom_submit as submit
 from airflow_provider_bulkjobs.vendors.account import Account, Field
 from airflow_provider_bulkjobs.vendors.base import Conversation, JobKind, Request, Response, Vendor, listed, mapping
-from airflow_provider_bulkjobs.vendors.connection_test import recognize
+from airflow_provider_bulkjobs.vendors.checking import recognize
 from airflow_provider_bulkjobs.vendors.notes import Notes
 
 HOSTS = {

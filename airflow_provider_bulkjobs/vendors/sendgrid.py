@@ -14,7 +14,7 @@ from airflow_provider_bulkjobs.vendors import sendgrid_jobs as jobs
 from airflow_provider_bulkjobs.vendors import sendgrid_submit as submit
 from airflow_provider_bulkjobs.vendors.account import Account, Field
 from airflow_provider_bulkjobs.vendors.base import Conversation, JobKind, Request, Vendor, listed, mapping
-from airflow_provider_bulkjobs.vendors.connection_test import ask_also, named, recognize
+from airflow_provider_bulkjobs.vendors.checking import ask_also, named, recognize
 from airflow_provider_bulkjobs.vendors.notes import Notes
 
 USER_NAME_SCOPE = "user.username.read"
