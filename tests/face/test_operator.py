@@ -525,8 +525,8 @@ def test_any_number_of_job_ids_is_kept_in_small_pieces(number):
 @once_only
 @lost_answers
 def test_what_the_vendor_would_do_twice_is_sent_once(fault, case, sim, account, long_jobs, monkeypatch):
-    monkeypatch.setattr(requests_driver, "TOTAL_TIMEOUT", 0.3 if fault == "slow" else 20)
-    first = TaskInstance(on_id=lambda: sim.fault(case.vendor, fault, count=1, after=True))
+    monkeypatch.setattr(requests_driver, "TOTAL_TIMEOUT", 1 if fault == "slow" else 20)
+    first = TaskInstance(on_id=lambda: sim.fault(case.vendor, fault, count=1, after=True, seconds=2))
     with pytest.raises(SubmitBrokenOffError) as caught:
         submit({"ti": first}, conn_id=account(case.vendor), **case.arguments())
     told = str(caught.value)
