@@ -19,7 +19,7 @@ import pytest
 from airflow_provider_bulkjobs import simulator
 from airflow_provider_bulkjobs._airflow import HAS_FLASK_FORMS, BaseHook, BaseOperatorLink
 from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS, BulkJobHook, hook_for
-from airflow_provider_bulkjobs.hooks.connection_form import form_behaviour, form_fields
+from airflow_provider_bulkjobs.hooks.connection_form import form_behaviour, form_fields, help_of
 from airflow_provider_bulkjobs.provider import get_provider_info
 from airflow_provider_bulkjobs.simulator import Simulator
 from airflow_provider_bulkjobs.vendors import VENDORS
@@ -184,7 +184,7 @@ def test_airflow_itself_shows_the_declared_forms() -> None:
     for vendor in VENDORS:
         hints = form_behaviour(vendor.fields)["placeholders"]
         assert shown[vendor.conn_type] == {
-            field.name: [field.label, hints.get(field.name) if field.is_standard else field.help, [*field.choices]]
+            field.name: [field.label, hints.get(field.name) if field.is_standard else help_of(field), [*field.choices]]
             for field in vendor.fields
         }
 
@@ -205,8 +205,8 @@ def test_each_text_has_an_example(vendor: Any) -> None:
     assert set(hints) == {field.name for field in texts}
     for field in texts:
         assert hints[field.name].startswith(field.placeholder)
-    examples = {name: field["schema"].get("examples") for name, field in extra.items()}
-    assert examples == {name: [hints[name]] if name in hints else None for name in extra}
+    for name in {field.name for field in texts if field.default is None} & set(extra):
+        assert extra[name]["description"].endswith(f"Example: {hints[name]}")
 
 
 HEAVY = ("requests", "aiohttp", "pendulum", "wtforms", "flask_appbuilder")

@@ -52,13 +52,17 @@ def _form_field(field: Field) -> dict[str, Any]:
     schema: dict[str, Any] = {"type": [field.type, "null"]}
     if field.choices:
         schema["enum"] = [*field.choices]
-    if field.placeholder and _is_text(field):
-        schema["examples"] = [field.placeholder]  # Airflow 3 offers them while one types
     if field.default is not None:
         schema["default"] = field.default
     if field.type == "number":
         schema["minimum"] = 0
-    return {"label": field.label, "schema": schema, "description": field.help}
+    return {"label": field.label, "schema": schema, "description": help_of(field)}
+
+
+def help_of(field: Field) -> str:
+    """Return what stands under an extra field: with an example, as Airflow 3 puts none into such a field."""
+    has_example = field.placeholder and field.default is None and _is_text(field)
+    return f"{field.help} Example: {field.placeholder}" if has_example else field.help
 
 
 def form_widgets(fields: Iterable[Field], *, drawn: bool = False) -> dict[str, Any]:
@@ -87,7 +91,7 @@ def _form_widget(field: Field, *, drawn: bool) -> Any:
         field.label,
         # Airflow 3 makes a list of the choices of any_of.
         validators=[Optional(), *([any_of([*field.choices])] if field.choices else [])],
-        description=field.help,
+        description=field.help if drawn else help_of(field),
         default=None if field.default is None else str(field.default),
         widget=widget,
     )

@@ -11,7 +11,7 @@ from ui.conftest import HOME
 from ui.forms import Form
 
 from airflow_provider_bulkjobs._airflow import HAS_FLASK_FORMS
-from airflow_provider_bulkjobs.hooks.connection_form import form_behaviour
+from airflow_provider_bulkjobs.hooks.connection_form import form_behaviour, help_of
 from airflow_provider_bulkjobs.vendors import VENDORS
 
 PICTURES = Path(os.environ.get("PICTURES", HOME / "pictures"))
@@ -63,9 +63,8 @@ def test_the_form_shows_the_fields_of_the_vendor(form: Form, vendor):
         if field.is_standard:
             assert shown.placeholder == hints.get(field.name, "")
         else:
-            assert shown.help == field.help
-            if HAS_FLASK_FORMS:  # Airflow 3 has no place for them: it offers the examples while one types
-                assert shown.placeholder == hints.get(field.name, "")
+            assert shown.help == (field.help if HAS_FLASK_FORMS else help_of(field))
+            assert shown.placeholder == (hints.get(field.name, "") if HAS_FLASK_FORMS else "")
             assert shown.value == ("" if field.default is None else str(field.default))
         if field.choices:
             assert tuple(form.choices(field.name)) == field.choices
