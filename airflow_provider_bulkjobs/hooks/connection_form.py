@@ -91,7 +91,7 @@ def _form_widget(field: Field, *, drawn: bool) -> Any:
         field.label,
         # Airflow 3 makes a list of the choices of any_of.
         validators=[Optional(), *([any_of([*field.choices])] if field.choices else [])],
-        description=field.help if drawn else help_of(field),
+        description=help_of(field),
         default=None if field.default is None else str(field.default),
         widget=widget,
     )

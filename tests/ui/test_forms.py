@@ -63,7 +63,7 @@ def test_the_form_shows_the_fields_of_the_vendor(form: Form, vendor):
         if field.is_standard:
             assert shown.placeholder == hints.get(field.name, "")
         else:
-            assert shown.help == (field.help if HAS_FLASK_FORMS else help_of(field))
+            assert shown.help == help_of(field)
             assert shown.placeholder == (hints.get(field.name, "") if HAS_FLASK_FORMS else "")
             assert shown.value == ("" if field.default is None else str(field.default))
         if field.choices:
