@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from airflow_provider_bulkjobs.vendors.account import Account, Field
     from airflow_provider_bulkjobs.vendors.base import Vendor
 
-LONGEST = 20.0  # seconds for all of it: somebody is sitting in front of it
+LONGEST = 20.0  # seconds after which nothing more is asked: somebody is sitting in front of it
 LONGEST_PAUSE = 5.0  # seconds that the vendor may ask for between two questions
 
 

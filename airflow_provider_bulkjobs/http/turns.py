@@ -28,6 +28,8 @@ class Turns:
         self._throttle = Throttle()
         self._first = asyncio.Lock()  # only the first of the queue watches the clock and the places
         self._place = asyncio.Event()  # set when a request is over
+        self._nobody_ahead = asyncio.Event()  # of the queue
+        self._nobody_ahead.set()
         self._under_way = 0
         self._queued = 0
         self._has_told = False
@@ -67,6 +69,8 @@ class Turns:
                     if self._under_way >= CONCURRENT_REQUESTS:
                         self._place.clear()
                         await self._place.wait()
+                    elif not self._nobody_ahead.is_set():
+                        await self._nobody_ahead.wait()
                     elif (wait := self._throttle.wait(time.monotonic())) > 0:
                         await asyncio.sleep(wait)
                     else:
@@ -82,11 +86,15 @@ class Turns:
 
     async def take_first(self) -> None:
         """Wait for one's turn ahead of the queue: for what nobody in it can go without. It takes no place."""
-        came = now = time.monotonic()
-        while (wait := self._throttle.wait(now)) > 0:
-            await asyncio.sleep(wait)
-            now = time.monotonic()
-        self._throttle.go(now, came)
+        self._nobody_ahead.clear()
+        try:
+            came = now = time.monotonic()
+            while (wait := self._throttle.wait(now)) > 0:
+                await asyncio.sleep(wait)
+                now = time.monotonic()
+            self._throttle.go(now, came)
+        finally:
+            self._nobody_ahead.set()
 
     def queue(self, more: int) -> float:
         """Return how many seconds it takes until so many more have had their turn."""

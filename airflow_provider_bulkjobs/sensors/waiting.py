@@ -240,8 +240,8 @@ class JobWaiter(BaseSensorOperator):
         except (AirflowSkipException, AirflowRescheduleException):
             raise
         except (AirflowFailException, AirflowSensorTimeout, AirflowTaskTimeout) as error:
-            if self.soft_fail or self.never_fail:
-                flag = "soft_fail" if self.soft_fail else "never_fail"
+            flag = "soft_fail" if self.soft_fail else "never_fail" if self.never_fail else ""
+            if flag and (self.deferrable or not isinstance(error, AirflowTaskTimeout)):  # between pokes, that fails
                 raise AirflowSkipException(f"{error} (skipped because of {flag})") from error
             raise
         except Exception as error:

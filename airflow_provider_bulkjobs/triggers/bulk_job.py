@@ -119,6 +119,8 @@ class BulkJobTrigger(BaseTrigger):
             # Left to Airflow, this would become an AirflowException, which soft_fail skips.
             self.log.exception("The wait broke off")
             event = failed(BulkJobError(f"the wait broke off: {error!r}"))
+        # Sooner, an error as well could overtake the news of the deferral.
+        await asyncio.sleep(min(self.first_poll_at, self.deadline) - time.time())
         yield TriggerEvent(event)
 
     async def on_kill(self) -> None:

@@ -189,9 +189,10 @@ class Vendor(ABC):
 
 
 def origin(url: str) -> tuple[str, str]:
-    """Return what credentials are bound to: scheme, and host with port."""
+    """Return what credentials are bound to: scheme, and host with port, unless it is the usual one."""
     parts = urlsplit(url)
-    return parts.scheme, parts.netloc
+    usual = {"https": ":443", "http": ":80"}.get(parts.scheme, "")
+    return parts.scheme, parts.netloc.lower().removesuffix(usual)
 
 
 def path_segment(job_id: str) -> str:

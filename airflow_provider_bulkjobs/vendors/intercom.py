@@ -135,9 +135,9 @@ class Intercom(Vendor):
         answer = yield Request("GET", "/me", jobs.version(account, "2.15"))
         app = mapping(answer.json.get("app"))
         name = app.get("name") or app.get("id_code")
-        recognize(self, account, name)
+        recognize(self, account, name or answer.json.get("type") == "admin")  # the app may be null
         region = str(app.get("region") or "").lower()
-        workspace = f"Intercom workspace {name!r}"
+        workspace = f"Intercom workspace {name!r}" if name else "an Intercom workspace that is not named"
         if region in HOSTS and region != _region(account):
             # A host of Intercom's counts more than the region, which alone would change nothing.
             remedy = "Empty the field 'host' (API host), and set" if account.host in HOSTS.values() else "Set"

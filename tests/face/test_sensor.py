@@ -13,6 +13,7 @@ from airflow_provider_bulkjobs._airflow import (
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
+    AirflowTaskTimeout,
     PokeReturnValue,
     TaskDeferred,
 )
@@ -218,6 +219,17 @@ def test_a_timeout_that_airflow_notices_first_is_skipped_as_well(mode, flag, mon
     monkeypatch.setattr(BulkJobSensor, "poke", lambda *_: PokeReturnValue(is_done=False))
     with pytest.raises(AirflowSkipException):
         make(mode, conn_id="mine", job_id="1", timeout=0, **{flag: True}).execute({"ti": FirstTry()})
+
+
+@pytest.mark.parametrize("flag", ["soft_fail", "never_fail"])
+def test_the_tasks_own_timeout_between_two_pokes_is_left_to_airflow(flag, monkeypatch):
+    def timeout(_seconds):
+        raise AirflowTaskTimeout
+
+    monkeypatch.setattr(BulkJobSensor, "poke", lambda *_: PokeReturnValue(is_done=False))
+    monkeypatch.setattr(time, "sleep", timeout)
+    with pytest.raises(AirflowTaskTimeout):
+        make("poke", conn_id="mine", job_id="1", **{flag: True}).execute({})
 
 
 def test_no_interval_is_a_tight_loop_in_the_triggerer(sim, account, monkeypatch):

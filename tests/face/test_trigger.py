@@ -29,6 +29,13 @@ async def test_it_sleeps_before_its_first_poll(sim, account):
     assert sim.requests("sendgrid")[0].time >= started + 0.5
 
 
+async def test_no_event_overtakes_the_news_of_the_deferral():
+    started = time.time()
+    event = await fire(make_trigger("nowhere", job_ids=["1"], first_poll_at=started + 0.5))
+    assert event["error"] == "BadConnectionError"
+    assert time.time() >= started + 0.5
+
+
 async def test_restarted_or_twice_at_once_it_still_ends_well(sim, account):
     account("sendgrid")
     job_id = sim.job("sendgrid", "contacts", states=["pending"] * 6 + ["completed"], items=3)

@@ -12,7 +12,8 @@ from airflow_provider_bulkjobs.errors import CredentialsError, VendorUnavailable
 from airflow_provider_bulkjobs.http import pool
 from airflow_provider_bulkjobs.http.patience import IMPATIENT
 from airflow_provider_bulkjobs.http.pool import shared_driver
-from airflow_provider_bulkjobs.http.turns import CONCURRENT_REQUESTS
+from airflow_provider_bulkjobs.http.turns import CONCURRENT_REQUESTS, Turns
+from airflow_provider_bulkjobs.metrics import Meter
 from airflow_provider_bulkjobs.simulator import Simulator
 from airflow_provider_bulkjobs.vendors.account import Account
 from airflow_provider_bulkjobs.vendors.base import Conversation, Request
@@ -196,6 +197,17 @@ async def test_a_token_that_dies_while_others_queue_ends_none_of_them(sim: Simul
         sim.revoke_tokens()
         assert await everybody == ["api-bot"] * 40
     assert sim.state()["acquia"]["tokens_issued"] == 2
+
+
+async def test_what_all_wait_for_goes_ahead_of_the_queue() -> None:
+    turns = Turns("mine")
+    turns.set_pace(20)
+    queue = [asyncio.ensure_future(turns.take(Meter("acme"))) for _ in range(CONCURRENT_REQUESTS)]
+    while not queue[0].done():
+        await asyncio.sleep(0)
+    await turns.take_first()
+    assert sum(one.done() for one in queue) <= 2
+    await asyncio.gather(*queue)
 
 
 async def test_new_credentials_queue_with_the_old_ones(sim: Simulator, account: Callable[..., Account]) -> None:
