@@ -68,7 +68,8 @@ def ways(conn_id: str, connection: Mapping[str, object]) -> Iterator[str]:
     for value in (json.dumps(connection), uri(connection)):
         yield f"export AIRFLOW_CONN_{conn_id.upper()}={shlex.quote(value)}"
     yield from ("```", "", "In Airflow's database:", "", "```bash", add_command(conn_id, connection), "```", "")
-    yield "In a secrets backend, the value of the connection is the same JSON. With the one that reads files:"
+    yield "In a secrets backend, the value of the connection is the same JSON. With the one that reads files, where one"
+    yield "file has all connections, and an absolute path finds it from everywhere:"
     yield from ("", "```bash", f"echo {shlex.quote(json.dumps({conn_id: connection}))} > connections.json")
     yield "export AIRFLOW__SECRETS__BACKEND=airflow.secrets.local_filesystem.LocalFilesystemBackend"
     yield 'export AIRFLOW__SECRETS__BACKEND_KWARGS=\'{"connections_file_path": "connections.json"}\''
@@ -159,7 +160,7 @@ def render(vendor: Vendor) -> str:
         "## Jobs",
         "",
         *table(
-            ("`job_kind`", "What it is", "`operation`", "Results of each item", "Can be stopped"),
+            ("`job_kind`", "What it is", "`operation`", "`BulkJobResultsOperator`", "Can be stopped"),
             *map(kind_row, vendor.kinds),
         ),
         "",

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 # What can be done about a gate that stays closed, in the order in which people would.
 NEXT_STEPS = (
     "Which items failed is what BulkJobResultsOperator writes, where the vendor tells: submit these again. If so many "
-    "may fail, raise allowed_failures and clear this task."
+    "may fail, raise allowed_failures and clear this task; but clearing a task that submits submits all again, so "
+    "there, judge the job_ids in its XCom anew with a BulkJobSensor."
 )
 
 
