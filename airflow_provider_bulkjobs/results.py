@@ -44,12 +44,7 @@ def outcomes(hook: BulkJobHook, kind: JobKind, job_id: str, most_bytes: int) -> 
                 yield from _rows(hook, step, most_bytes)
                 step = next(conversation)
             else:
-                try:
-                    response = hook.driver.ask(step, patience)
-                except VendorAnswerError as error:
-                    step = conversation.throw(error)  # it may know what it means
-                else:
-                    step = conversation.send(response)
+                step = hook.driver.step(conversation, step, patience)
     except StopIteration:
         return
     except TransientError as error:

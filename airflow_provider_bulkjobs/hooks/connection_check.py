@@ -29,13 +29,8 @@ def ask(vendor: Vendor, account: Account, driver: RequestsDriver) -> str:
     try:
         request = next(conversation)
         while True:
-            try:
-                response = driver.ask(request, patience)
-            except errors.BulkJobError as error:
-                # Also an outage, or a pause: what was established before is for the conversation to say.
-                request = conversation.throw(error)
-            else:
-                request = conversation.send(response)
+            # Told also of an outage, or a pause: what was established before is for the conversation to say.
+            request = driver.step(conversation, request, patience, heard=errors.BulkJobError)
     except StopIteration as told:
         return redact(str(told.value), account.secrets)
 

@@ -138,7 +138,7 @@ def check_answer(
     raise VendorAnswerError(f"{what}. The request was refused; the same again would be refused again.")
 
 
-def reply(conversation: Generator[Q, Response, T], request: Q, response: Response) -> Q:
+def reply(conversation: Generator[Q, Response, T], request: object, response: Response) -> Q:
     """Send a conversation the answer to its request; return its next request.
 
     :raises AnswerLostError: it can make no sense of the answer to a request that must not be sent again.

@@ -8,13 +8,14 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import requests
 import urllib3
 from tenacity import Retrying
 
 from airflow_provider_bulkjobs.errors import (
+    BulkJobError,
     CredentialsError,
     DeadlineReachedError,
     TransientError,
@@ -42,6 +43,7 @@ from airflow_provider_bulkjobs.vendors.base import Conversation, Request, Respon
 from airflow_provider_bulkjobs.vendors.operation import Upload
 
 T = TypeVar("T")
+Q = TypeVar("Q")
 Talk = Generator[Request | Upload, Response, T]
 CHUNK = 64 * 1024
 
@@ -90,6 +92,23 @@ class RequestsDriver:
         except TransientError as error:
             return self._again(partial(self._ask, request, patience), error, patience)
 
+    def step(
+        self,
+        conversation: Generator[Q, Response, Any],
+        request: Request | Upload,
+        patience: Patience,
+        heard: type[BulkJobError] = VendorAnswerError,
+    ) -> Q:
+        """Ask what a conversation wants to know, and hand it the answer; return what it yields next.
+
+        :param heard: the errors that it is told of, too, since it may know another way.
+        """
+        try:
+            response = self.ask(request, patience)
+        except heard as error:
+            return conversation.throw(error)
+        return reply(conversation, request, response)
+
     @contextmanager
     def open_file(self, path: str, headers: Mapping[str, str], most_bytes: int) -> Iterator[BinaryIO]:
         """Open a file on the account's own host; see :func:`~airflow_provider_bulkjobs.http.files.open_file`."""
@@ -104,12 +123,7 @@ class RequestsDriver:
         try:
             request = next(conversation)
             while True:
-                try:
-                    response = self.ask(request, patience)
-                except VendorAnswerError as error:
-                    request = conversation.throw(error)  # it may know another way
-                else:
-                    request = reply(conversation, request, response)
+                request = self.step(conversation, request, patience)
         except StopIteration as end:
             result: T = end.value
             return result
