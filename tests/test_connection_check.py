@@ -71,8 +71,8 @@ def host_of(vendor: Vendor) -> str:
 @pytest.mark.parametrize(
     ("host", "reason"),
     [
-        ("https://no-such-host.invalid", "there is no host of that name"),
-        ("http://127.0.0.1:1", "nothing listens there"),
+        ("https://no-such-host.invalid", "host name not found"),
+        ("http://127.0.0.1:1", "connection refused"),
     ],
 )
 def test_a_host_that_cannot_be_reached(attempt: Try, vendor: Vendor, host: str, reason: str) -> None:
@@ -86,7 +86,7 @@ def test_a_host_that_cannot_be_reached(attempt: Try, vendor: Vendor, host: str, 
 def test_a_host_that_does_not_speak_tls(attempt: Try, sim: Simulator, vendor: Vendor) -> None:
     good, told = attempt(vendor, host=sim.url.replace("http://", "https://"))
     assert not good
-    assert "it does not speak TLS" in told
+    assert "TLS handshake failed" in told
     assert host_of(vendor) in told
 
 
@@ -96,7 +96,10 @@ def test_a_host_whose_certificate_is_not_trusted(attempt: Try, vendor: Vendor, t
     with Simulator(tls=context) as sim:
         good, told = attempt(vendor, host=sim.url)
     assert not good
-    assert "The certificate of 127.0.0.1 is not trusted. Check the host of this connection" in told
+    assert (
+        "The TLS certificate of 127.0.0.1 was rejected: self-signed certificate. Check the host of this connection"
+        in told
+    )
 
 
 @every_simulated_vendor
@@ -263,7 +266,7 @@ def test_a_test_does_not_take_longer_than_people_wait(
         began = time.monotonic()
         good, told = attempt(vendor_of(conn_type), host=f"http://127.0.0.1:{silent.getsockname()[1]}", extra=extra)
     assert not good
-    assert "did not answer in time" in told
+    assert "no response in time" in told
     assert time.monotonic() - began < 4
 
 

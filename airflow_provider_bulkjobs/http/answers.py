@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an answer means, before its vendor reads it: go on, try again, or give up."""
+"""What a response means before its vendor reads it: success, retry, or one of the errors."""
 
 from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import TypeVar
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from airflow_provider_bulkjobs import __version__
@@ -22,31 +22,33 @@ from airflow_provider_bulkjobs.errors import (
     TransientError,
     VendorAnswerError,
 )
-from airflow_provider_bulkjobs.http.environment import NO_CERTIFICATES
+from airflow_provider_bulkjobs.http.environment import NO_CERTIFICATES, PROXY_VARIABLES
 from airflow_provider_bulkjobs.redact import redact
 from airflow_provider_bulkjobs.vendors.account import Account
 from airflow_provider_bulkjobs.vendors.base import Request, Response, Vendor
-
-Q = TypeVar("Q")
-T = TypeVar("T")
 
 BASE_HEADERS = {
     "Accept": "application/json",
     "User-Agent": f"airflow-provider-bulkjobs/{__version__}",
 }
-LARGEST_BODY = 16 * 1024 * 1024
 CONNECT_TIMEOUT = 10.0  # seconds
 TOTAL_TIMEOUT = 60.0  # seconds
 LAST_LOOK = 5.0  # seconds after the deadline in which a last question may still be answered
-# What libraries say when no answer came, and what it means.
+# What the libraries' errors contain, and what it means. The first match counts.
 REASONS = (
-    (("ProxyError", "ProxyConnectionError"), "the proxy refused, or is not there"),  # first: it may say "refused" too
-    (("NameResolution", "DNSError"), "there is no host of that name"),
-    (("refused",), "nothing listens there"),
-    (("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"), "it does not speak TLS: is its address http://…?"),
+    (("ProxyError", "ProxyConnectionError", "SOCKS"), "the proxy refused the connection or is not running"),
+    (("NameResolution", "DNSError", "gaierror"), "host name not found"),
+    (("refused", "ConnectionRefused"), "connection refused"),
+    (("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"), "TLS handshake failed: the server may speak plain http://"),
+    (("SSLError", "SSLZero", "SSLEOF"), "TLS handshake failed"),
 )
+# Refused for now: locked, too early, account being moved (HubSpot). None of them was executed.
+COME_BACK_LATER = frozenset({423, 425, 477})
+# Final also with a web page as the body: servers and proxies answer so to a request that is wrong itself. (429: where
+# the vendor does not mean its rate limit by it.)
+FINAL = frozenset({400, 401, 405, 407, 411, 413, 414, 415, 429, 431})
 EPOCH = 1_000_000_000  # a reset above this is a moment, below it a number of seconds
-UNTOLD_PAUSE = 1.0  # seconds, where the vendor says "too many" and not until when
+DEFAULT_PAUSE = 1.0  # seconds, where a vendor limits the rate without Retry-After or a reset header
 LONGEST_PAUSE = 24 * 3600.0
 
 
@@ -69,10 +71,10 @@ def pause_wanted(response: Response) -> float | None:
 
 
 def pause_for_all(vendor: Vendor, request: Request, response: Response) -> float | None:
-    """Return for how many seconds nobody should ask this account, or ``None``."""
+    """Return for how many seconds to send nothing to this account, or ``None``."""
     pause = pause_wanted(response)
     if pause is None and vendor.is_throttled(response):
-        return vendor.pause_after(request) or UNTOLD_PAUSE
+        return vendor.pause_after(request) or DEFAULT_PAUSE
     return pause
 
 
@@ -101,33 +103,101 @@ def _epoch(date: str) -> float | None:
         return None
 
 
+class NetworkError(Exception):
+    """An exchange that ended without a complete response.
+
+    :param reason: why.
+    :param sent: whether a part of the request may have left this machine. ``False`` proves that it was not executed.
+    :param certificate: why the server's certificate was rejected, if that was the reason.
+    """
+
+    def __init__(self, reason: str, *, sent: bool, certificate: str | None = None) -> None:
+        super().__init__(reason)
+        self.sent = sent
+        self.certificate = certificate
+
+    @classmethod
+    def from_library(cls, error: Exception, *, sent: bool, timed_out: bool) -> NetworkError:
+        """Return the error for an exception of requests, urllib3 or aiohttp."""
+        causes = list(_causes(error))
+        rejected = [cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)]
+        if rejected:  # aiohttp wraps one in another
+            messages = (message for cause in rejected if (message := getattr(cause, "verify_message", "")))
+            return cls("", sent=sent, certificate=next(messages, "certificate verify failed"))
+        if any("X509" in str(cause) for cause in causes):
+            return cls("", sent=sent, certificate=NO_CERTIFICATES)
+        if timed_out:
+            return cls("no response in time", sent=sent)
+        text = " ".join(f"{type(cause).__name__} {cause}" for cause in causes)
+        reasons = REASONS[1:] if sent else REASONS  # urllib3 also calls it a proxy's error if it came through a proxy
+        known = (reason for words, reason in reasons if any(word in text for word in words))
+        return cls(next(known, type(causes[-1]).__name__), sent=sent)
+
+
+class ResponseTooLargeError(Exception):
+    """The body of a response was larger than the limit, and not read to its end."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the response is larger than {limit} bytes; it was not read")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception and what it wraps: in its arguments, as urllib3 does, as ``reason``, or as its cause."""
+    seen: set[int] = set()
+    queue: list[Any] = [error]
+    while queue:
+        current = queue.pop(0)
+        if not isinstance(current, BaseException) or id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        queue += [*current.args, getattr(current, "reason", None), getattr(current, "os_error", None)]
+        queue += [getattr(current, "certificate_error", None)]
+        queue += [current.__cause__, current.__context__]
+
+
 def check_answer(
     vendor: Vendor, account: Account, request: Request, response: Response, token: str | None = None
 ) -> None:
-    """Let a good answer pass.
+    """Accept a response with a status of 2xx.
 
-    :param token: the access token in use, which the vendor may repeat but we must not.
-
-    :raises TransientError: try again: throttled, overloaded, down.
-    :raises AnswerLostError: the same, but the request must not be sent again.
-    :raises VendorAnswerError: the vendor said no; the message has its own words and what to look at.
+    :param token: the access token in use, which the vendor may repeat but no message may show.
+    :raises TransientError: retry: rate limited, overloaded, down.
+    :raises AnswerLostError: the same for a request that is not idempotent and may have been executed.
+    :raises VendorAnswerError: the vendor refused; the message has its words and what to check.
     """
-    status = response.status
-    if 200 <= status < 300:
+    if 200 <= response.status < 300:
         return
     words = _words(vendor, account, response, token if request.authorized else None)
-    what = f"{vendor.label} answered {status}{f' ({words})' if words else ''}"
+    what = f"{vendor.label} answered {response.status}{f' ({words})' if words else ''}"
+    if 300 <= response.status < 400:
+        what += f": redirected to {_place(response)}"
+    _raise_if_unavailable(vendor, account, request, response, what)
+    _raise_refusal(vendor, account, request, response, what)
+
+
+def _raise_if_unavailable(vendor: Vendor, account: Account, request: Request, response: Response, what: str) -> None:
+    """Raise unless the vendor has refused the request for good, which leaves no doubt on what it did."""
+    status = response.status
+    pause = pause_wanted(response)
     if vendor.is_throttled(response):
-        pause = pause_wanted(response)
         raise TransientError(what, retry_after=vendor.pause_after(request) if pause is None else pause)
-    if status == 408 or status >= 500:
-        if not request.repeatable:  # it may have been obeyed all the same
+    is_redirect = 300 <= status < 400
+    if status == 408 or status >= 500 or status < 400:
+        if not request.repeatable:  # it may have been executed all the same
             raise AnswerLostError(what)
-        raise TransientError(what, retry_after=pause_wanted(response))
-    connection = f"connection {account.conn_id!r}"
+        if not is_redirect:
+            raise TransientError(what, retry_after=pause)
+    elif is_outage(response):
+        hint = f". If this persists, check the host of connection {account.conn_id!r}" if _is_page(response) else ""
+        raise TransientError(f"{what}{hint}", retry_after=pause)
+
+
+def _raise_refusal(vendor: Vendor, account: Account, request: Request, response: Response, what: str) -> NoReturn:
+    status, connection = response.status, f"connection {account.conn_id!r}"
     if status < 400:
         raise VendorAnswerError(
-            f"{what}: it redirects to {_place(response)}, where credentials do not follow. Mend {connection}."
+            f"{what}. Credentials are never sent to another address. Correct the host of {connection}."
         )
     if status in vendor.bad_key_statuses or (status in {400, 401, 403} and not request.authorized):
         raise CredentialsError(f"{what}. Check the credentials in {connection}.")
@@ -135,28 +205,36 @@ def check_answer(
         raise PermissionDeniedError(f"{what}. Check what the credentials in {connection} may do.")
     if status == 404:
         raise JobNotFoundError(f"{what}. Check the id, and the account, region and host of {connection}.")
-    raise VendorAnswerError(f"{what}. The request was refused; the same again would be refused again.")
+    if status == 407:
+        names = ", ".join(PROXY_VARIABLES)
+        raise BadConnectionError(f"The proxy answered 407. Set user and password in the proxy's URL ({names}).")
+    raise VendorAnswerError(f"{what}. The request was rejected and is not retried.")
 
 
-def reply(conversation: Generator[Q, Response, T], request: object, response: Response) -> Q:
-    """Send a conversation the answer to its request; return its next request.
+def is_outage(response: Response) -> bool:
+    """Tell whether a 4xx means "come back later" and says nothing about the request, which was not executed.
 
-    :raises AnswerLostError: it can make no sense of the answer to a request that must not be sent again.
+    Cloudflare marks its challenges: https://developers.cloudflare.com/cloudflare-challenges/challenge-types/challenge-pages/detect-response/
+    A page for people instead of an API's response comes from what stands in front of the vendor, whatever its status:
+    maintenance, a firewall, a challenge.
     """
-    try:
-        return conversation.send(response)
-    except TransientError as error:
-        if getattr(request, "repeatable", True):
-            raise
-        raise AnswerLostError(str(error)) from error
+    if response.status in COME_BACK_LATER or "cf-mitigated" in response.headers:
+        return True
+    if "retry-after" in response.headers:
+        return response.status not in {401, 429}
+    return response.status not in FINAL and _is_page(response)
+
+
+def _is_page(response: Response) -> bool:
+    return response.body[:200].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
 
 
 def _place(response: Response) -> str:
     try:
         where = urlsplit(response.headers.get("location", ""))
     except ValueError:
-        return "no valid address"
-    return redact(f"{where.scheme}://{where.hostname}") if where.hostname else "another place"
+        return "an invalid address"
+    return redact(f"{where.scheme}://{where.hostname}") if where.hostname else "another location"
 
 
 def _words(vendor: Vendor, account: Account, response: Response, token: str | None) -> str:
@@ -184,24 +262,17 @@ def credential_headers(vendor: Vendor, account: Account, token: str | None) -> d
     return headers
 
 
-def network_error(
-    vendor: Vendor, account: Account, error: Exception, *, timed_out: bool, lost: bool = False
-) -> BulkJobError:
-    """Return the error for an exchange that got no answer, or half of one.
-
-    :param lost: the request may have arrived, and must not be sent again.
-    """
-    if isinstance(error, ssl.SSLCertVerificationError) or "CERTIFICATE_VERIFY_FAILED" in str(error):
+def network_error(vendor: Vendor, account: Account, request: Request, error: NetworkError) -> BulkJobError:
+    """Return the error for an exchange without a complete response."""
+    host = urlsplit(vendor.base_url(account)).hostname
+    if error.certificate == NO_CERTIFICATES:
+        return BadConnectionError(NO_CERTIFICATES)
+    if error.certificate is not None:
         return BadConnectionError(
-            f"The certificate of {urlsplit(vendor.base_url(account)).hostname} is not trusted. Check the host of "
+            f"The TLS certificate of {host} was rejected: {redact(error.certificate).rstrip('.')}. Check the host of "
             f"connection {account.conn_id!r}; for a certificate authority of your own set REQUESTS_CA_BUNDLE."
         )
-    if "X509" in str(error):
-        return BadConnectionError(NO_CERTIFICATES)
-    where = f"{vendor.label} (host {urlsplit(vendor.base_url(account)).hostname} of connection {account.conn_id!r})"
-    kind = AnswerLostError if lost else TransientError
-    if timed_out:
-        return kind(f"{where} did not answer in time")
-    told = f"{type(error).__name__} {error}"
-    reason = next((reason for words, reason in REASONS if any(word in told for word in words)), type(error).__name__)
-    return kind(f"{where} could not be reached, or broke off ({reason})")
+    where = f"{vendor.label} (host {host} of connection {account.conn_id!r})"
+    if error.sent and not request.repeatable:
+        return AnswerLostError(f"Connection to {where} was interrupted after the request was sent ({error})")
+    return TransientError(f"Connection to {where} failed ({error})")

@@ -9,33 +9,102 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import ssl
 import threading
+from importlib.util import find_spec
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.request import getproxies
 
 from airflow_provider_bulkjobs.errors import BadConnectionError
 
 if TYPE_CHECKING:
     import requests
 
+PROXY_VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
 CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 NO_CERTIFICATES = f"There are no certificates where the environment says ({', '.join(CA_VARIABLES)})."
 _building = threading.Lock()
 
 
 def proxy_for(url: str) -> str | None:
-    """Return the proxy to reach a URL through: ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY``, ``NO_PROXY``."""
+    """Return the proxy for a URL, from ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY`` and ``NO_PROXY``."""
     parts = urlsplit(url)
     proxies = getproxies()
-    if proxy_bypass(parts.netloc) or proxy_bypass(parts.hostname or ""):
-        return None
     proxy = proxies.get(parts.scheme) or proxies.get("all")
-    if not proxy:
+    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    if not proxy or is_excluded(parts.hostname or "", port, proxies.get("no", "")):
         return None
     return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def http_proxy_for(url: str) -> str | None:
+    """Return the proxy for a URL, for aiohttp, which has no SOCKS.
+
+    :raises BadConnectionError: it is a SOCKS proxy.
+    """
+    proxy = proxy_for(url)
+    if proxy is not None and is_socks(proxy):
+        variables = " or ".join(PROXY_VARIABLES)
+        raise BadConnectionError(
+            f"The triggerer cannot use a SOCKS proxy. Set {variables} to an HTTP proxy, or run the task with "
+            "deferrable=False."
+        )
+    return proxy
+
+
+def is_socks(proxy: str) -> bool:
+    """Tell whether a proxy speaks SOCKS."""
+    return proxy.lower().startswith("socks")
+
+
+def is_excluded(host: str, port: int | None, no_proxy: str) -> bool:
+    """Tell whether ``NO_PROXY`` excludes a host.
+
+    Its entries are ``*``, a host name (which includes its subdomains, with or without a dot in front), an IP address
+    or a network (``10.0.0.0/8``, ``fd00::/8``); all but networks with or without a port.
+    """
+    address = _ip_address(host)
+    for entry in no_proxy.replace(",", " ").split():
+        if entry == "*":
+            return True
+        if address is not None and (network := _ip_network(entry)) is not None:
+            if address in network:
+                return True
+            continue
+        name, only_port = _split_port(entry.lower())
+        if only_port is not None and only_port != port:
+            continue
+        if address is not None:
+            if _ip_address(name) == address:
+                return True
+        elif (name := name.removeprefix("*").strip(".")) and f".{host.rstrip('.').lower()}".endswith(f".{name}"):
+            return True
+    return False
+
+
+def _split_port(entry: str) -> tuple[str, int | None]:
+    name, colon, port = entry.rpartition(":")
+    if colon and port.isascii() and port.isdigit() and (":" not in name or name.endswith("]")):
+        return name.strip("[]"), int(port)
+    return entry.strip("[]"), None
+
+
+def _ip_address(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(text)
+    except ValueError:
+        return None
+
+
+def _ip_network(text: str) -> IPv4Network | IPv6Network | None:
+    try:
+        return ip_network(re.sub(r"^\[(.*)\](?=/|$)", r"\1", text), strict=False)
+    except ValueError:
+        return None
 
 
 def ca_bundle() -> str:
@@ -58,6 +127,8 @@ def heed_environment(session: requests.Session, url: str) -> str:
     session.trust_env = False  # it would take a password from ~/.netrc
     session.verify = bundle = ca_bundle()
     if proxy := proxy_for(url):
+        if is_socks(proxy) and find_spec("socks") is None:
+            raise BadConnectionError("A SOCKS proxy needs PySocks: pip install 'requests[socks]'.")
         session.proxies = {"http": proxy, "https": proxy}
     return bundle
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long a failing vendor is borne with: growing, jittered waits, ten failures in a row, or the deadline."""
+"""The retry policy: exponential backoff with jitter, ten failures in a row, or the deadline."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NoReturn
 
 from airflow_provider_bulkjobs.errors import (
     DeadlineReachedError,
@@ -23,15 +22,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """When to stop asking a vendor that fails.
+    """When to retry a request, and when to give up.
 
-    :param failures: how many failures in a row are too many; 1 gives up at once.
-    :param first_wait: seconds before the second try; doubled before each further one.
-    :param longest_wait: where the doubling ends, in seconds. What the vendor asks for may be longer.
-    :param longest_sleep: the most seconds the caller will be held for by one wait.
+    :param failures: the maximum number of attempts in a row; 1 means no retry.
+    :param first_wait: seconds of backoff after the first failure; doubled after each further one.
+    :param longest_wait: the maximum of the backoff, in seconds. The vendor's ``Retry-After`` may be longer.
+    :param longest_sleep: the longest single sleep in seconds that the caller accepts.
     :param remaining: how many seconds are left until the deadline.
-    :param report: what to tell about each failure that is borne with.
-    :param committing: called right before a request that must not be sent twice.
+    :param report: called with a message before each retry.
+    :param committing: called right before a request that is not idempotent is sent.
     """
 
     failures: int = 10
@@ -42,29 +41,19 @@ class Patience:
     report: Callable[[str], None] = log.warning
     committing: Callable[[], None] = lambda: None
 
-    def retrying(self) -> dict[str, Any]:
-        """Return the arguments for a tenacity controller; its first try is the first *re*-try."""
-        from tenacity import retry_if_exception_type
+    def wait_before_retry(self, failures: int, error: TransientError) -> float:
+        """Return for how many seconds to wait before the next attempt, and report it.
 
-        return {
-            "retry": retry_if_exception_type(TransientError),
-            "wait": lambda state: self._wait(state.attempt_number, state.outcome.exception()),
-            "stop": lambda state: state.attempt_number >= self.failures,
-            "retry_error_callback": lambda state: self._give_up(state.outcome.exception()),
-            "before_sleep": lambda state: self.report(
-                f"{state.outcome.exception()}; failure {state.attempt_number} of at most {self.failures} in a row, "
-                f"asking again in {state.upcoming_sleep:.0f} s"
-            ),
-        }
-
-    def _wait(self, failures: int, error: TransientError) -> float:
+        :param failures: how many attempts have failed in a row.
+        :raises VendorUnavailableError: there is no attempt left.
+        """
+        if failures >= self.failures:
+            times = f" {self.failures} times in a row" if self.failures > 1 else ""
+            raise VendorUnavailableError(f"{error}{times}", retry_after=error.retry_after) from error
         growing = min(self.first_wait * 2 ** (failures - 1), self.longest_wait)
-        jittered: float = growing * random.uniform(0.5, 1.0)  # noqa: S311
-        return max(jittered, error.retry_after or 0.0)
-
-    def _give_up(self, error: TransientError) -> NoReturn:
-        times = f" {self.failures} times in a row" if self.failures > 1 else ""
-        raise VendorUnavailableError(f"{error}{times}", retry_after=error.retry_after) from error
+        wait: float = max(growing * random.uniform(0.5, 1.0), error.retry_after or 0.0)  # noqa: S311
+        self.report(f"{error}; attempt {failures} of {self.failures} failed, retrying in {wait:.0f} s")
+        return wait
 
     def sleep(self, seconds: float) -> None:
         """Sleep, in a thread that may, until the deadline at most.

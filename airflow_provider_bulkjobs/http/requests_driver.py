@@ -1,242 +1,224 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The synchronous driver: conversations over requests, for workers."""
+"""The synchronous transport: the engine's exchanges over requests, for workers."""
 
 from __future__ import annotations
 
+import http.client
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from typing import Any, BinaryIO, TypeVar
 
 import requests
 import urllib3
-from tenacity import Retrying
+from urllib3.util.response import assert_header_parsing
 
-from airflow_provider_bulkjobs.errors import (
-    BulkJobError,
-    CredentialsError,
-    DeadlineReachedError,
-    TransientError,
-    UnsafeAnswerError,
-    VendorAnswerError,
-)
+from airflow_provider_bulkjobs.errors import BulkJobError, DeadlineReachedError, VendorAnswerError
 from airflow_provider_bulkjobs.http.answers import (
     CONNECT_TIMEOUT,
-    LARGEST_BODY,
     LAST_LOOK,
     TOTAL_TIMEOUT,
-    check_answer,
-    credential_headers,
-    network_error,
-    pause_wanted,
-    reply,
+    NetworkError,
+    ResponseTooLargeError,
+)
+from airflow_provider_bulkjobs.http.body import LARGEST_BODY, check_length, decode_body
+from airflow_provider_bulkjobs.http.engine import (
+    Acquire,
+    Effect,
+    Engine,
+    Finished,
+    Flow,
+    Refresh,
+    Send,
+    Sleep,
+    Steps,
+    Transfer,
 )
 from airflow_provider_bulkjobs.http.files import opened, send_file, told
 from airflow_provider_bulkjobs.http.patience import Patience
-from airflow_provider_bulkjobs.http.session import AccountSession
+from airflow_provider_bulkjobs.http.session import AccountSession, watch_sending
 from airflow_provider_bulkjobs.http.throttle import Throttle
 from airflow_provider_bulkjobs.metrics import Meter
 from airflow_provider_bulkjobs.vendors.account import Account
-from airflow_provider_bulkjobs.vendors.base import Conversation, Request, Response, Token, Vendor
+from airflow_provider_bulkjobs.vendors.base import Request, Response, Vendor
 from airflow_provider_bulkjobs.vendors.operation import Upload
 
 T = TypeVar("T")
-Q = TypeVar("Q")
-Talk = Generator[Request | Upload, Response, T]
 CHUNK = 64 * 1024
+# An idle connection may be gone without either end knowing (NAT, firewalls), which shows only after a request was sent.
+LONGEST_IDLE = 1.0  # seconds after which a request that is not idempotent gets a new connection
+NETWORK_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError)
 
 
 class RequestsDriver:
-    """Holds conversations with one account, one at a time, in the calling thread."""
+    """Exchanges with one account, one at a time, in the calling thread."""
 
     def __init__(self, vendor: Vendor, account: Account) -> None:
         self._vendor = vendor
         self._account = account
-        self._throttle = Throttle(account["requests_per_second"])
         self.meter = Meter(vendor.conn_type, every=0.0)
-        self._token: Token | None = None
-        self._token_until = 0.0
+        self._limiter = _Limiter(account["requests_per_second"])
+        self._engine = Engine(vendor, account, self._limiter, self.meter)
         self._token_lock = threading.Lock()
+        self._last_used = 0.0
         self.session = AccountSession(vendor.base_url(account), self._credentials)
 
     @property
     def pause_left(self) -> float:
-        """For how many seconds the vendor has asked to be left alone."""
-        return self._throttle.pause_left(time.monotonic())
+        """For how many seconds the vendor has asked for no requests."""
+        return self._limiter.throttle.pause_left(time.monotonic())
 
     def close(self) -> None:
         """Close the connections."""
         self.meter.tell()
         self.session.close()
 
-    def run(self, start: Callable[[], Talk[T]], patience: Patience) -> T:
-        """Hold a conversation to its end.
+    def run(self, start: Callable[[], Flow[T]], patience: Patience) -> T:
+        """Run a flow to its end; see :meth:`Engine.run`.
 
-        :param start: makes the conversation; called again where an answer made no sense.
-        :raises VendorUnavailableError: the vendor failed beyond ``patience``.
         :raises DeadlineReachedError: the deadline came first.
-        :raises AnswerLostError: nobody knows whether a request that must not be sent twice was obeyed.
-        :raises BulkJobError: the vendor said no, or something nobody understands.
         """
-        try:
-            return self._talk(start(), patience)
-        except TransientError as error:
-            return self._again(lambda: self._talk(start(), patience), error, patience)
+        return self._drive(self._engine.run(start, patience), patience)
 
     def ask(self, request: Request | Upload, patience: Patience) -> Response:
-        """Ask a single question; see :meth:`run`."""
-        try:
-            return self._ask(request, patience)
-        except TransientError as error:
-            return self._again(partial(self._ask, request, patience), error, patience)
+        """Send a single request; see :meth:`Engine.exchange`."""
+        return self._drive(self._engine.exchange(request, patience), patience)
 
     def step(
         self,
-        conversation: Generator[Q, Response, Any],
+        conversation: Flow[Any],
         request: Request | Upload,
         patience: Patience,
         heard: type[BulkJobError] = VendorAnswerError,
-    ) -> Q:
-        """Ask what a conversation wants to know, and hand it the answer; return what it yields next.
+    ) -> Any:
+        """Send what a flow has yielded, send it the response, and return what it yields next.
 
-        :param heard: the errors that it is told of, too, since it may know another way.
+        :param heard: the errors that are thrown into the flow.
+        :raises StopIteration: the flow has ended, with its value.
         """
-        try:
-            response = self.ask(request, patience)
-        except heard as error:
-            return conversation.throw(error)
-        return reply(conversation, request, response)
+        following = self._drive(self._engine.advance(conversation, request, patience, heard), patience)
+        if isinstance(following, Finished):
+            raise StopIteration(following.value)
+        return following
 
     @contextmanager
     def open_file(self, path: str, headers: Mapping[str, str], most_bytes: int) -> Iterator[BinaryIO]:
-        """Open a file on the account's own host; see :func:`~airflow_provider_bulkjobs.http.files.open_file`."""
-        with (
-            told(self._vendor.label),
-            self.session.get(path, headers=dict(headers), allow_redirects=False, stream=True) as answer,
-            opened(answer, self._vendor.label, most_bytes) as file,
-        ):
-            yield file
+        """Open a file on the account's own host to be read piece by piece; see :func:`open_file`."""
+        with told(self._vendor.label):
+            answer = self.session.get(path, headers=dict(headers), stream=True, allow_redirects=False)
+            with answer, opened(answer, self._vendor.label, most_bytes) as file:
+                yield file
 
-    def _talk(self, conversation: Talk[T], patience: Patience) -> T:
+    def _drive(self, steps: Steps[T], patience: Patience) -> T:
         try:
-            request = next(conversation)
+            effect = next(steps)
             while True:
-                request = self.step(conversation, request, patience)
-        except StopIteration as end:
-            result: T = end.value
+                try:
+                    outcome = self._perform(effect, patience)
+                except (NetworkError, ResponseTooLargeError, BulkJobError) as error:
+                    effect = steps.throw(error)
+                else:
+                    effect = steps.send(outcome)
+        except StopIteration as finished:
+            result: T = finished.value
             return result
+        finally:
+            steps.close()
 
-    def _again(self, ask: Callable[[], T], failure: TransientError, patience: Patience) -> T:
-        known: TransientError | None = failure
+    def _perform(self, effect: Effect, patience: Patience) -> Response | None:
+        match effect:
+            case Send():
+                return self._send(effect, patience)
+            case Transfer():
+                return send_file(effect.upload, self._vendor, self._account)
+            case Acquire():
+                self.meter.throttled(self._limiter.acquire(patience.sleep))
+            case Sleep():
+                patience.sleep(effect.seconds)
+            case Refresh():
+                self._refresh(patience)
+        return None
 
-        def try_again() -> T:
-            # Tenacity starts with a try. The first one has been made already, without tenacity's overhead.
-            nonlocal known
-            if known is not None:
-                error, known = known, None
-                raise error
-            return ask()
-
-        return Retrying(sleep=patience.sleep, after=self.meter.error, **patience.retrying())(try_again)
-
-    def _ask(self, request: Request | Upload, patience: Patience) -> Response:
-        if isinstance(request, Upload):
-            return send_file(request, self._vendor, self._account)
-        token = self._token
-        try:
-            return self._exchange(request, patience)
-        except CredentialsError:
-            if token is None or not request.authorized:
-                raise
-            with self._token_lock:
-                if self._token is token:
-                    self._token = None
-            return self._exchange(request, patience)
-
-    def _exchange(self, request: Request, patience: Patience) -> Response:
-        self._wait_for_turn(patience)
+    def _send(self, send: Send, patience: Patience) -> Response:
+        request = send.request
         if patience.remaining() < -LAST_LOOK:
-            raise DeadlineReachedError("the vendor's answers took too long")
-        if not request.repeatable:
-            patience.committing()
-        response = self._send(request, min(TOTAL_TIMEOUT, max(patience.remaining(), LAST_LOOK)))
-        if (pause := pause_wanted(response)) is not None:  # who asks alone pauses by himself, where no time is told
-            self._throttle.pause(time.monotonic(), pause)
-        check_answer(self._vendor, self._account, request, response, self._token.value if self._token else None)
-        return response
-
-    def _wait_for_turn(self, patience: Patience) -> None:
-        now = came = time.monotonic()
-        while (wait := self._throttle.wait(now)) > 0:
-            patience.sleep(wait)
-            now = time.monotonic()
-        self._throttle.go(now, came)
-        self.meter.throttled(now - came)
-
-    def _send(self, request: Request, seconds: float) -> Response:
+            raise DeadlineReachedError("the deadline passed while requests were being answered")
+        seconds = min(TOTAL_TIMEOUT, max(patience.remaining(), LAST_LOOK))
         started = time.monotonic()
-        if request.authorized:
-            self._sign_in(seconds)  # here and not where the session wants the token, which knows no deadline
-            seconds = max(seconds - (time.monotonic() - started), min(seconds, LAST_LOOK))
-            started = time.monotonic()
+        if not request.repeatable and started - self._last_used > LONGEST_IDLE:
+            self.session.drop_connections()
         try:
-            with self.session.request(
-                request.method,
-                request.path,
-                authorized=request.authorized,
-                headers=dict(request.headers),
-                data=request.body if request.form is None else request.form,
-                timeout=(min(CONNECT_TIMEOUT, seconds), seconds),
-                allow_redirects=False,
-                stream=True,
-            ) as answer:
-                return Response(answer.status_code, answer.headers, _read(answer, started + seconds))
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            timed_out = isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError)
-            lost = not (request.repeatable or never_sent(error))
-            raise network_error(self._vendor, self._account, error, timed_out=timed_out, lost=lost) from None
+            with (
+                watch_sending() as sending,
+                self.session.request(
+                    request.method,
+                    request.path,
+                    authorized=False,  # the engine's headers have the credentials
+                    headers={**send.headers, **request.headers},
+                    data=request.body if request.form is None else request.form,
+                    timeout=(min(CONNECT_TIMEOUT, seconds), seconds),
+                    allow_redirects=False,
+                    stream=True,
+                ) as answer,
+            ):
+                check_length(answer.headers)
+                if (original := answer.raw._original_response) is not None:
+                    assert_header_parsing(original.msg)  # urllib3 only logs what is wrong
+                body = decode_body(answer.headers, _read(answer, started + seconds), LARGEST_BODY)
+                return Response(answer.status_code, answer.headers, body)
+        except NETWORK_ERRORS as error:
+            timed_out = isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError | TimeoutError)
+            raise NetworkError.from_library(error, sent=sending.is_sent, timed_out=timed_out) from None
+        finally:
+            self._last_used = time.monotonic()
 
     def _credentials(self) -> dict[str, str]:
-        token = self._sign_in(TOTAL_TIMEOUT)
-        return credential_headers(self._vendor, self._account, token.value if token else None)
+        self._refresh(Patience())
+        return dict(self._engine.headers)
 
-    def _sign_in(self, seconds: float) -> Token | None:
+    def _refresh(self, patience: Patience) -> None:
         with self._token_lock:
-            if self._token is None or time.monotonic() >= self._token_until:
-                sign_in = self._vendor.sign_in(self._account)
-                self._token = None if sign_in is None else self._fetch(sign_in, seconds)
-            return self._token
-
-    def _fetch(self, sign_in: Conversation[Token], seconds: float) -> Token:
-        request = next(sign_in)
-        try:
-            while True:
-                response = self._send(request, seconds)
-                check_answer(self._vendor, self._account, request, response)
-                request = sign_in.send(response)
-        except StopIteration as end:
-            token: Token = end.value
-            self._token_until = time.monotonic() + token.expires_in * 0.9
-            return token
+            if self._engine.is_refresh_due:
+                self._drive(self._engine.refresh(), patience)
 
 
-def never_sent(error: Exception) -> bool:
-    """Tell whether an exchange failed before the vendor can have seen anything of it."""
-    reason = getattr(error.args[0], "reason", None) if error.args else None
-    return isinstance(error, requests.ConnectTimeout | requests.exceptions.ProxyError) or isinstance(
-        reason, urllib3.exceptions.NewConnectionError
-    )
+class _Limiter:
+    """The rate limiter of one thread: waiting for it is a sleep."""
+
+    def __init__(self, per_second: float) -> None:
+        self.throttle = Throttle(per_second)
+
+    def take_free(self) -> bool:
+        now = time.monotonic()
+        if self.throttle.wait(now) > 0:
+            return False
+        self.throttle.go(now, now)
+        return True
+
+    def acquire(self, sleep: Callable[[float], None]) -> float:
+        """Wait for the next request's turn; return for how many seconds."""
+        now = queued_at = time.monotonic()
+        while (wait := self.throttle.wait(now)) > 0:
+            sleep(wait)
+            now = time.monotonic()
+        self.throttle.go(now, queued_at)
+        return now - queued_at
+
+    def give_back(self) -> None:
+        """Do nothing: there is one request at a time."""
+
+    def pause(self, seconds: float) -> None:
+        self.throttle.pause(time.monotonic(), seconds)
 
 
 def _read(answer: requests.Response, deadline: float) -> bytes:
     body = bytearray()
     # Whatever has arrived by now, so that a server that drips cannot hold the worker for longer than the total timeout.
-    while chunk := answer.raw.read1(CHUNK, decode_content=True):
+    while chunk := answer.raw.read1(CHUNK, decode_content=False):
         body += chunk
         if len(body) > LARGEST_BODY:
-            raise UnsafeAnswerError(f"the answer is larger than {LARGEST_BODY} bytes; it was not read")
+            raise ResponseTooLargeError(LARGEST_BODY)
         if time.monotonic() > deadline:
             raise requests.Timeout
     return bytes(body)

@@ -4,19 +4,96 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urljoin
 
 import requests
+from requests.adapters import HTTPAdapter
 
 from airflow_provider_bulkjobs.errors import BadArgumentError
 from airflow_provider_bulkjobs.http.answers import BASE_HEADERS, CONNECT_TIMEOUT, TOTAL_TIMEOUT
+from airflow_provider_bulkjobs.http.body import ACCEPTED_ENCODINGS
 from airflow_provider_bulkjobs.http.environment import heed_environment, tls_context
 from airflow_provider_bulkjobs.vendors.base import origin
 
 ABSOLUTE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:)?//")
+
+
+class Sending:
+    """Whether a part of a request may have left this machine."""
+
+    is_sent = False
+
+
+_sending: ContextVar[Sending | None] = ContextVar("sending", default=None)
+
+
+@contextmanager
+def watch_sending() -> Iterator[Sending]:
+    """Find out whether a request of an :class:`AccountSession` was sent, also where it ends in an exception.
+
+    What libraries raise does not tell: a reset behind a proxy is raised as an error of the proxy, a failed TLS
+    handshake looks like a lost connection. So the connection itself notes when the first byte of a request is written.
+    """
+    sending = Sending()
+    token = _sending.set(sending)
+    try:
+        yield sending
+    finally:
+        _sending.reset(token)
+
+
+class _WatchedConnection:
+    """A mixin for urllib3's connections: what is sent before ``connect`` returns (TCP, proxy, TLS) is no request."""
+
+    sock: Any
+    _is_connecting = False
+
+    def connect(self) -> None:
+        self._is_connecting = True
+        try:
+            super().connect()  # type: ignore[misc]
+        finally:
+            self._is_connecting = False
+
+    def send(self, data: Any) -> None:
+        if not self._is_connecting:
+            if self.sock is None:  # http.client would connect inside
+                self.connect()
+            if (sending := _sending.get()) is not None:
+                sending.is_sent = True
+        super().send(data)  # type: ignore[misc]
+
+
+@cache
+def _watched(pool_class: type[Any]) -> type[Any]:
+    """Return a pool class of urllib3 whose connections are watched; there are others for SOCKS proxies."""
+    connection = pool_class.ConnectionCls
+    connection = type(f"Watched{connection.__name__}", (_WatchedConnection, connection), {})
+    return type(f"Watched{pool_class.__name__}", (pool_class,), {"ConnectionCls": connection})
+
+
+class _WatchedAdapter(HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        _watch(self.poolmanager)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        is_known = proxy in self.proxy_manager
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        if not is_known:
+            _watch(manager)
+        return manager
+
+
+def _watch(manager: Any) -> None:
+    classes = manager.pool_classes_by_scheme
+    manager.pool_classes_by_scheme = {scheme: _watched(pool_class) for scheme, pool_class in classes.items()}
 
 
 class AccountSession(requests.Session):
@@ -28,13 +105,19 @@ class AccountSession(requests.Session):
 
     def __init__(self, base_url: str, authorize: Callable[[], dict[str, str]]) -> None:
         super().__init__()
-        self.headers.update(BASE_HEADERS)
+        self.headers.update({**BASE_HEADERS, "Accept-Encoding": ACCEPTED_ENCODINGS})
         self.base_url = base_url
         self._authorize = authorize
         bundle = heed_environment(self, base_url)
         if base_url.startswith("https:"):
             tls_context(bundle)  # requests would tell a bundle that is none as an outage
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        for prefix in ("https://", "http://"):
+            self.mount(prefix, _WatchedAdapter())
+
+    def drop_connections(self) -> None:
+        """Close idle connections, so that the next request opens a new one."""
+        self.close()  # the session stays usable
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         """Return where a redirect leads, if the credentials may go there."""

@@ -11,16 +11,20 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
+from json.decoder import JSONDecoder
+from json.scanner import py_make_scanner  # type: ignore[attr-defined]
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from urllib.parse import quote, urlsplit
 
 from airflow_provider_bulkjobs.errors import (
     BadArgumentError,
+    BulkJobError,
     CredentialsError,
     JobNotFoundError,
     PermissionDeniedError,
     TransientError,
     UnknownStateError,
+    UnsafeAnswerError,
     VendorAnswerError,
 )
 from airflow_provider_bulkjobs.job import BulkJob, JobState
@@ -57,6 +61,18 @@ class Request:
     repeatable: bool = True
 
 
+LARGE_BODY = 256 * 1024  # bytes of JSON: parsing more than that would hold an event loop for too long
+MAX_CONTAINERS = 200_000  # objects and lists in a large body
+
+
+class InterruptibleDecoder(JSONDecoder):
+    """A decoder that other threads can run beside: in Python, not in C."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.scan_once = py_make_scanner(self)
+
+
 @dataclass(slots=True)  # not frozen, which would triple the cost of what is made for every poll
 class Response:
     """One answer: status, headers (their names in any case), and the body."""
@@ -64,21 +80,44 @@ class Response:
     status: int
     headers: Mapping[str, str]
     body: bytes
-    _json: dict[str, Any] | None = field(default=None, init=False, repr=False, compare=False)
+    _json: dict[str, Any] | BulkJobError | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def json(self) -> dict[str, Any]:
         """The body, which must be a JSON object.
 
         :raises TransientError: it is not one: half a body, or a proxy's error page.
+        :raises UnsafeAnswerError: it has more objects and lists than any response needs.
         """
         if self._json is None:
-            self._json = self._read_json()
-        return self._json
+            self._parse()
+        if isinstance(self._json, BulkJobError):
+            raise self._json
+        return self._json or {}
 
-    def _read_json(self) -> dict[str, Any]:
+    def parse_in_thread(self) -> None:
+        """Parse a large body outside of the event loop; what is wrong with it is raised by :attr:`json`.
+
+        The C decoder would hold the interpreter lock, and with it the loop, from its beginning to its end. The pure
+        Python one can be interrupted.
+        """
+        self._parse(InterruptibleDecoder)
+
+    def _parse(self, decoder: type[JSONDecoder] | None = None) -> None:
         try:
-            value = json.loads(self.body)
+            self._json = self._read_json(decoder)
+        except BulkJobError as error:
+            self._json = error
+
+    def _read_json(self, decoder: type[JSONDecoder] | None) -> dict[str, Any]:
+        # Also what follows, the garbage collector's passes and freeing them, would hold the loop.
+        if len(self.body) > LARGE_BODY and self.body.count(b"{") + self.body.count(b"[") > MAX_CONTAINERS:
+            raise UnsafeAnswerError(
+                f"the response has {len(self.body)} bytes and more than {MAX_CONTAINERS} objects and lists; "
+                "it was not read"
+            )
+        try:
+            value = json.loads(self.body, cls=decoder)
         except (ValueError, RecursionError):
             raise TransientError(f"the vendor answered {self.status} with a body that is not JSON") from None
         if not isinstance(value, dict):

@@ -49,12 +49,12 @@ def never_seen(world: World) -> dict[str, Any]:
 
 
 def refused(world: World) -> dict[str, Any]:
-    world.sim.fault("sendgrid", "not_json", status=400)
+    world.sim.fault("sendgrid", "server_error", status=400)
     return world.job("completed")
 
 
 def forbidden(world: World) -> dict[str, Any]:
-    world.sim.fault("sendgrid", "not_json", status=403)
+    world.sim.fault("sendgrid", "server_error", status=403)
     return world.job("completed")
 
 

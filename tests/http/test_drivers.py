@@ -48,7 +48,7 @@ def test_a_fault_that_passes_is_borne_with(drive: Driving, sim: Simulator, accou
     assert answer["scopes"]
     assert len(sim.requests("sendgrid")) == 3
     if (drive.name, fault) != ("aiohttp", "reset"):  # aiohttp itself asks a second time after a reset
-        assert [text.partition("; ")[2][:9] for text in told] == ["failure 1", "failure 2"]
+        assert [text.partition("; ")[2][:9] for text in told] == ["attempt 1", "attempt 2"]
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
@@ -56,7 +56,7 @@ def test_a_dead_proxy_is_not_taken_for_the_vendor(
     drive: Driving, account: MakeAccount, monkeypatch: pytest.MonkeyPatch, scheme: str
 ) -> None:
     monkeypatch.setenv(f"{scheme.upper()}_PROXY", "http://127.0.0.1:1")
-    with pytest.raises(VendorUnavailableError, match="the proxy refused, or is not there"):
+    with pytest.raises(VendorUnavailableError, match="the proxy refused the connection or is not running"):
         drive("sendgrid", account(host=f"{scheme}://api.vendor.example"), get, patience=IMPATIENT)
 
 
@@ -93,7 +93,7 @@ def test_the_impatient_ask_once(drive: Driving, sim: Simulator, account: MakeAcc
 def test_an_outage_that_nobody_answers(drive: Driving, account: MakeAccount) -> None:
     with raw_server(lambda _: None) as server:
         gone = server.url
-    with pytest.raises(VendorUnavailableError, match="could not be reached"):
+    with pytest.raises(VendorUnavailableError, match="connection refused"):
         drive("sendgrid", account(host=gone), get)
 
 
@@ -116,7 +116,7 @@ def test_redirects_are_not_followed(
     drive: Driving, sim: Simulator, account: MakeAccount, vendor: str, status: int
 ) -> None:
     sim.fault(vendor, "redirect", status=status)
-    with pytest.raises(VendorAnswerError, match="redirects to http://localhost, where credentials do not follow"):
+    with pytest.raises(VendorAnswerError, match=r"redirected to http://localhost\. Credentials are never sent"):
         drive(vendor, account(vendor), get)
     assert len(sim.requests(vendor)) == 1
     assert sim.requests("elsewhere") == []
@@ -215,7 +215,7 @@ def test_a_proxy_sees_no_credentials_of_a_secure_request(
     refusal = http_answer(b"", status="502 Bad Gateway")
     with raw_server(lambda exchange: exchange.send(refusal)) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
-        with pytest.raises(VendorUnavailableError, match="could not be reached"):
+        with pytest.raises(VendorUnavailableError, match="the proxy refused the connection"):
             drive("sendgrid", account(host="https://vendor.invalid"), get, patience=IMPATIENT)
         assert proxy.lines[0].startswith("CONNECT vendor.invalid:443 HTTP/1.")
         assert not set(CREDENTIALS) & {name for exchange in proxy.exchanges for name in exchange.headers}
@@ -274,7 +274,7 @@ def test_a_request_ends_within_its_total_timeout(drive: Driving, account: MakeAc
     limit(TOTAL_TIMEOUT=0.3, CONNECT_TIMEOUT=0.3)
     with raw_server(SLOW_ANSWERS[slow]) as server:
         began = time.monotonic()
-        with pytest.raises(VendorUnavailableError, match="did not answer in time"):
+        with pytest.raises(VendorUnavailableError, match="no response in time"):
             drive("sendgrid", account(host=server.url), get, patience=IMPATIENT)
         assert time.monotonic() - began < 1.2
 
@@ -323,7 +323,7 @@ def test_nothing_secret_is_logged(
     caplog.set_level(logging.DEBUG)
     sim.fault("sendgrid", "server_error", count=1)
     drive("sendgrid", account(), get, patience=Patience(first_wait=0.001))
-    assert "failure 1" in caplog.text
+    assert "attempt 1" in caplog.text
     assert SENDGRID_KEY not in caplog.text
     assert SENDGRID_KEY not in repr(account())
 

@@ -7,7 +7,7 @@ import certifi
 import pytest
 
 from airflow_provider_bulkjobs.errors import BadConnectionError
-from airflow_provider_bulkjobs.http.environment import ca_bundle, proxy_for, tls_context
+from airflow_provider_bulkjobs.http.environment import ca_bundle, http_proxy_for, is_excluded, proxy_for, tls_context
 
 HTTPS = "https://api.vendor.example/v3"
 HTTP = "http://api.vendor.example:8080/v3"
@@ -57,6 +57,37 @@ def test_no_proxy(monkeypatch: pytest.MonkeyPatch, name: str, spared: str, *, di
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.example")
     monkeypatch.setenv(name, spared)
     assert proxy_for(HTTP) == (None if direct else "http://proxy.example")
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "entry", "excluded"),
+    [
+        ("10.1.2.3", 443, "10.0.0.0/8", True),
+        ("11.1.2.3", 443, "10.0.0.0/8", False),
+        ("10.1.2.3", 443, "10.1.2.3", True),
+        ("10.1.2.3", 8080, "10.1.2.3:8080", True),
+        ("10.1.2.3", 443, "10.1.2.3:8080", False),
+        ("10.1.2.3", 443, "2.3", False),
+        ("fd00::7", 443, "fd00::/8", True),
+        ("fd00::7", 443, "[fd00::7]", True),
+        ("fd00::7", 443, "[fd00::7]:443", True),
+        ("fd00::7", 443, "[fd00::7]:80", False),
+        ("fd00::7", 443, "fd00:0:0::7", True),
+        ("fd00::7", 443, "10.0.0.0/8", False),
+        ("api.vendor.example", 443, "10.0.0.0/8", False),
+        ("api.vendor.example", 443, "vendor.example:443", True),
+        ("api.vendor.example.", 443, "*.vendor.example", True),
+        ("api.vendor.example", 443, "not a list, , vendor.example.", True),
+    ],
+)
+def test_no_proxy_with_addresses_networks_and_ports(host: str, port: int, entry: str, *, excluded: bool) -> None:
+    assert is_excluded(host, port, entry) is excluded
+
+
+def test_triggerer_refuses_a_socks_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5h://proxy.example:1080")
+    with pytest.raises(BadConnectionError, match="SOCKS"):
+        http_proxy_for(HTTPS)
 
 
 def test_the_bundle_that_requests_ships() -> None:

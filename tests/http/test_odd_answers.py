@@ -3,7 +3,9 @@
 
 import asyncio
 import base64
+import gzip
 import json
+import zlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -45,6 +47,14 @@ READABLE = {
     "another encoding": http_answer('{"a": 1}'.encode("utf-16")),
     "a header in Latin-1": b'HTTP/1.1 200 OK\r\nX: \xe9\r\nContent-Length: 8\r\nConnection: close\r\n\r\n{"a": 1}',
     "a broken cookie": http_answer(b'{"a": 1}', "Set-Cookie: \xe9=; ;;;"),
+    "a long header": http_answer(b'{"a": 1}', f"Content-Security-Policy: {'x' * 60_000}"),
+    "many headers": http_answer(b'{"a": 1}', *(f"X-{number}: x" for number in range(90))),
+    "gzip by another name": http_answer(gzip.compress(b'{"a": 1}'), "Content-Encoding: X-GZIP"),
+    "gzip twice": http_answer(gzip.compress(gzip.compress(b'{"a": 1}')), "Content-Encoding: gzip, gzip"),
+    "gzip in two members": http_answer(gzip.compress(b'{"a"') + gzip.compress(b": 1}"), "Content-Encoding: gzip"),
+    "gzip with an appendix": http_answer(gzip.compress(b'{"a": 1}') + b"xx", "Content-Encoding: gzip"),
+    "deflate": http_answer(zlib.compress(b'{"a": 1}'), "Content-Encoding: deflate"),
+    "deflate without header": http_answer(zlib.compress(b'{"a": 1}')[2:-4], "Content-Encoding: deflate"),
 }
 
 
@@ -69,6 +79,18 @@ UNREADABLE = {
     "nested without end": http_answer(b"[" * 200_000),
     "a number without end": http_answer(b'{"a": ' + b"9" * 5000 + b"}"),
     "a status of its own": http_answer(status="999 What"),
+    "a negative length": b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\nConnection: close\r\n\r\n{}",
+    "a length in words": b"HTTP/1.1 200 OK\r\nContent-Length: two\r\nConnection: close\r\n\r\n{}",
+    "two lengths": http_answer(b"{}", "Content-Length: 2"),
+    "a length beside chunks": http_answer(b"2\r\n{}\r\n0\r\n\r\n", "Transfer-Encoding: chunked"),
+    "a length that is too long": b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nConnection: close\r\n\r\n{}",
+    "a header without colon": http_answer(b"{}", "Header"),
+    "a header of 70,000 bytes": http_answer(b"{}", f"X: {'x' * 70_000}"),
+    "150 headers": http_answer(b"{}", *(f"X-{number}: x" for number in range(150))),
+    "gzip that is none": http_answer(b"{}", "Content-Encoding: gzip"),
+    "deflate that is none": http_answer(b"{}", "Content-Encoding: deflate"),
+    "half a deflate": http_answer(zlib.compress(b"{}")[:-5], "Content-Encoding: deflate"),
+    "a web page": http_answer(b"<html></html>"),
 }
 
 
@@ -89,7 +111,7 @@ def test_redirects_of_the_vendors_own_are_not_followed_either(
         exchange.send(http_answer(b"{}", "Location: /v3/other", status=f"{status} Moved"))
 
     with raw_server(answer) as server:
-        with pytest.raises(VendorAnswerError, match="redirects to another place"):
+        with pytest.raises(VendorAnswerError, match="redirected to another location"):
             drive("sendgrid", account(host=server.url), get)
         assert server.lines == ["GET /v3/scopes HTTP/1.1"]
 
@@ -243,7 +265,7 @@ async def test_two_loops_at_a_time_share_nothing(account: MakeAccount) -> None:
 
 async def test_an_answer_that_is_refused_leaves_the_connection_to_nobody(account: MakeAccount) -> None:
     """What is left of a body that was not read must not be taken for the next answer."""
-    from airflow_provider_bulkjobs.http.aiohttp_driver import LARGEST_BODY
+    from airflow_provider_bulkjobs.http.body import LARGEST_BODY
 
     huge = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (LARGEST_BODY + 70_000)
     answers = iter([huge + b" " * (LARGEST_BODY + 70_000), http_answer(b'{"a": 1}')])

@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engine's rules without a socket: which effects it yields, and what it makes of their outcomes."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from airflow_provider_bulkjobs.errors import (
+    AnswerLostError,
+    BadConnectionError,
+    BulkJobError,
+    CredentialsError,
+    TransientError,
+    UnsafeAnswerError,
+    VendorAnswerError,
+    VendorUnavailableError,
+)
+from airflow_provider_bulkjobs.http.answers import DEFAULT_PAUSE, NetworkError, ResponseTooLargeError
+from airflow_provider_bulkjobs.http.engine import Acquire, Engine, Refresh, Send, Sleep, Steps
+from airflow_provider_bulkjobs.http.patience import Patience
+from airflow_provider_bulkjobs.metrics import Meter
+from airflow_provider_bulkjobs.vendors import VENDORS
+from airflow_provider_bulkjobs.vendors.account import Account, read_account
+from airflow_provider_bulkjobs.vendors.base import Request, Response
+
+VENDOR = {vendor.conn_type: vendor for vendor in VENDORS}
+QUIET = Patience(report=lambda _: None)
+GET = Request("GET", "/status")
+POST = Request("POST", "/submit", repeatable=False)
+UNSENT = NetworkError("connection refused", sent=False)
+INTERRUPTED = NetworkError("RemoteDisconnected", sent=True)
+Outcome = Response | Exception
+
+
+def response(status: int = 200, body: bytes = b"{}", **headers: str) -> Response:
+    return Response(status, {name.replace("_", "-"): value for name, value in headers.items()}, body)
+
+
+def account_for(conn_type: str, **values: Any) -> Account:
+    good = {"conn_id": "mine", "host": "https://here.example", "login": "bot", "password": "key", "extra": {}}
+    return read_account(VENDOR[conn_type].fields, **{**good, **values})
+
+
+@dataclass
+class World:
+    """A transport without I/O: it plays outcomes, and writes down what was done."""
+
+    conn_type: str = "sendgrid"
+    extra: dict[str, Any] = field(default_factory=dict)
+    is_busy: bool = False
+    now: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.sent: list[Request] = []
+        self.slept: list[float] = []
+        self.pauses: list[float] = []
+        self.acquired = self.released = self.queued = self.refreshed = 0
+        account = account_for(self.conn_type, extra=self.extra)
+        self.engine = Engine(VENDOR[self.conn_type], account, self, Meter("test"), clock=lambda: self.now)
+
+    def take_free(self) -> bool:
+        if not self.is_busy:
+            self.acquired += 1
+        return not self.is_busy
+
+    def give_back(self) -> None:
+        self.released += 1
+
+    def pause(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+
+    def drive(self, steps: Steps[Any], outcomes: Iterable[Outcome]) -> Any:
+        script = iter(outcomes)
+        try:
+            effect = next(steps)
+            while True:
+                outcome = self.perform(effect, script)
+                effect = steps.throw(outcome) if isinstance(outcome, Exception) else steps.send(outcome)
+        except StopIteration as finished:
+            return finished.value
+
+    def perform(self, effect: object, script: Any) -> Outcome | None:
+        match effect:
+            case Send(request):
+                self.sent.append(request)
+                return next(script)
+            case Sleep(seconds):
+                self.slept.append(seconds)
+            case Acquire(priority):
+                self.queued += 1
+                self.acquired += not priority
+            case Refresh():
+                self.refreshed += 1
+                self.drive(self.engine.refresh(), script)
+        return None
+
+    def exchange(self, request: Request, *outcomes: Outcome, policy: Patience = QUIET) -> Response:
+        return self.drive(self.engine.exchange(request, policy), outcomes)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.mark.parametrize("failure", [UNSENT, INTERRUPTED, response(500), response(503), response(408), response(429)])
+def test_idempotent_request_is_retried_after_any_transient_failure(world: World, failure: Outcome) -> None:
+    assert world.exchange(GET, failure, response()).status == 200
+    assert len(world.sent) == 2
+    assert len(world.slept) == 1
+
+
+CERTAIN = {
+    "no connection": UNSENT,
+    "rate limited": response(429),
+    "locked": response(423),
+    "too early": response(425),
+    "account being moved": response(477, retry_after="1"),
+    "any refusal with Retry-After": response(403, retry_after="1"),
+    "challenge": response(403, cf_mitigated="challenge"),
+    "maintenance page": response(404, b"\n<!DOCTYPE html><title>Back soon</title>"),
+}
+
+
+@pytest.mark.parametrize("failure", CERTAIN.values(), ids=CERTAIN)
+def test_non_idempotent_request_is_retried_where_it_was_certainly_not_executed(world: World, failure: Outcome) -> None:
+    assert world.exchange(POST, failure, response()).status == 200
+    assert len(world.sent) == 2
+
+
+UNKNOWN = {
+    "interrupted": INTERRUPTED,
+    "server error": response(500),
+    "unavailable": response(503, retry_after="1"),
+    "request timeout": response(408),
+    "redirect": response(303, location="/elsewhere"),
+    "too large": ResponseTooLargeError(100),
+}
+
+
+@pytest.mark.parametrize("failure", UNKNOWN.values(), ids=UNKNOWN)
+def test_non_idempotent_request_of_unknown_outcome_is_not_retried(world: World, failure: Outcome) -> None:
+    with pytest.raises(AnswerLostError):
+        world.exchange(POST, failure)
+    assert len(world.sent) == 1
+
+
+@pytest.mark.parametrize(
+    ("failure", "error"),
+    [(response(303), VendorAnswerError), (ResponseTooLargeError(100), UnsafeAnswerError)],
+)
+def test_redirect_and_large_response_of_an_idempotent_request_are_errors(
+    world: World, failure: Outcome, error: type[BulkJobError]
+) -> None:
+    with pytest.raises(error):
+        world.exchange(GET, failure)
+    assert len(world.sent) == 1
+
+
+def test_rejected_certificate_names_the_reason(world: World) -> None:
+    expired = NetworkError("", sent=False, certificate="certificate has expired")
+    with pytest.raises(BadConnectionError, match=r"of here\.example was rejected: certificate has expired\."):
+        world.exchange(POST, expired)
+
+
+def test_unusable_response_restarts_the_flow_of_idempotent_requests(world: World) -> None:
+    def flow() -> Any:
+        return (yield GET).json
+
+    assert world.drive(world.engine.run(flow, QUIET), [response(body=b"half"), response(body=b'{"a":1}')]) == {"a": 1}
+
+
+def executed_then(error: Exception) -> Callable[[], Any]:
+    def flow() -> Any:
+        yield POST
+        raise error
+
+    return flow
+
+
+@pytest.mark.parametrize("error", [TransientError("no id"), UnsafeAnswerError("too complex")])
+def test_flow_never_restarts_after_a_non_idempotent_request(world: World, error: Exception) -> None:
+    with pytest.raises(AnswerLostError):
+        world.drive(world.engine.run(executed_then(error), QUIET), [response()])
+    assert world.sent == [POST]
+
+
+def test_refusal_read_from_the_body_stays_a_refusal(world: World) -> None:
+    with pytest.raises(VendorAnswerError, match="refused"):
+        world.drive(world.engine.run(executed_then(VendorAnswerError("refused")), QUIET), [response()])
+
+
+def test_later_step_that_stays_down_leaves_the_outcome_unknown(world: World) -> None:
+    def flow() -> Any:
+        yield POST
+        yield GET
+
+    with pytest.raises(AnswerLostError):
+        world.drive(world.engine.run(flow, Patience(failures=2, report=str)), [response(), UNSENT, UNSENT])
+
+
+def test_attempts_are_limited(world: World) -> None:
+    with pytest.raises(VendorUnavailableError, match="3 times in a row"):
+        world.exchange(GET, *[UNSENT] * 3, policy=Patience(failures=3, report=lambda _: None))
+    assert len(world.slept) == 2
+
+
+@pytest.mark.parametrize("headers", [{}, {"retry_after": "7"}])
+def test_429_pauses_the_account_with_and_without_retry_after(world: World, headers: dict[str, str]) -> None:
+    world.exchange(GET, response(429, **headers), response())
+    assert world.pauses == [float(headers.get("retry_after", DEFAULT_PAUSE))]
+
+
+def test_import_limit_of_activecampaign_pauses_for_a_minute() -> None:
+    world = World("activecampaign")
+    limit = response(400, b'{"Success": 0, "message": "Rate limit exceeded"}')
+    world.exchange(Request("POST", "/api/3/import/bulk_import", repeatable=False), limit, response())
+    assert world.pauses == [60]
+    assert world.slept == [60]
+
+
+def test_refused_key_is_final(world: World) -> None:
+    with pytest.raises(CredentialsError):
+        world.exchange(GET, response(401))
+    assert len(world.sent) == 1
+
+
+TOKEN = response(body=b'{"access_token": "t-1", "expires_in": 100}')
+OAUTH2 = {"auth_type": "oauth2"}
+
+
+@pytest.fixture
+def oauth() -> World:
+    return World("acquia_campaign_studio", OAUTH2)
+
+
+def test_token_is_refreshed_after_nine_tenths_of_its_lifetime(oauth: World) -> None:
+    oauth.exchange(GET, TOKEN, response())
+    oauth.now = 89.9
+    oauth.exchange(GET, response())
+    assert oauth.refreshed == 1
+    oauth.now = 90.0
+    oauth.exchange(GET, TOKEN, response())
+    assert oauth.refreshed == 2
+
+
+def test_token_that_expired_early_is_refreshed_once(oauth: World) -> None:
+    oauth.exchange(GET, TOKEN, response())
+    oauth.exchange(GET, response(401), TOKEN, response())
+    assert oauth.refreshed == 2
+    with pytest.raises(CredentialsError):
+        oauth.exchange(GET, response(401), TOKEN, response(401))
+
+
+def test_new_token_that_is_refused_is_final(oauth: World) -> None:
+    with pytest.raises(CredentialsError):
+        oauth.exchange(GET, TOKEN, response(401))
+    assert oauth.refreshed == 1
+
+
+def test_token_that_expires_in_the_queue_is_refreshed_before_the_request(oauth: World) -> None:
+    oauth.exchange(GET, TOKEN, response())
+    oauth.is_busy = True
+    steps = oauth.engine.exchange(GET, QUIET)
+    assert next(steps) == Acquire()
+    oauth.now = 95.0
+    assert isinstance(steps.send(None), Refresh)
+    steps.close()
+    assert oauth.released == 2
+
+
+def test_rate_limiter_is_released_whatever_happens(world: World) -> None:
+    world.exchange(GET, UNSENT, response(500), response())
+    with pytest.raises(AnswerLostError):
+        world.exchange(POST, INTERRUPTED)
+    assert world.acquired == world.released == 4
+
+
+def test_non_idempotent_request_is_announced_right_before_it_is_sent(world: World) -> None:
+    sent_before: list[int] = []
+    policy = Patience(report=lambda _: None, committing=lambda: sent_before.append(len(world.sent)))
+    world.exchange(GET, response(), policy=policy)
+    world.exchange(POST, UNSENT, response(), policy=policy)
+    assert sent_before == [1, 2]
