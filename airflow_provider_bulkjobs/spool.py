@@ -15,7 +15,7 @@ import io
 import os
 import struct
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import IO, BinaryIO, NamedTuple, cast
 
@@ -44,12 +44,14 @@ class Portion:
     :param number: of the request, from 1.
     :param first: line of the first record.
     :param last: line of the last record.
+    :param before: how many records the earlier requests have.
     """
 
     number: int
     first: int
     last: int
     chunk: Chunk
+    before: int = 0
 
     @property
     def items(self) -> int:
@@ -78,15 +80,16 @@ class Cut(NamedTuple):
 class Spool:
     """Temporary files of encoded records, cut by the limits of an operation.
 
-    :param room: how many bytes of a request are taken already by what is not records.
+    :param room: how many bytes of a request are taken already by what is not records, given the columns of a table.
     :param fixed: the fields of the first record are all columns of the table.
     """
 
-    def __init__(self, operation: Operation, room: int, *, fixed: bool = False) -> None:
+    def __init__(self, operation: Operation, room: Callable[[tuple[str, ...]], int], *, fixed: bool = False) -> None:
         self._operation = operation
         self._fixed = fixed
         self._data, self._items, self._cuts = _temporary(), _temporary(), _temporary()
-        self._most_bytes = operation.most_bytes - room
+        self._room = room
+        self._most_bytes: int | None = None  # of the records of a request; known with the first one
         self._separator = b"" if operation.is_table else SEPARATOR
         self._hash = hashlib.blake2b(digest_size=16)
         self._columns: dict[str, None] = {}  # of a table, in the order in which they were found
@@ -119,14 +122,15 @@ class Spool:
             data = self._operation.encode(record)
         except (TypeError, ValueError, RecursionError) as error:
             return _why_not(self._operation, record, error)
-        if problem := self._too_large(len(data), len(data)):
+        most_bytes = self._most_bytes = self._limit(()) if self._most_bytes is None else self._most_bytes
+        if problem := self._too_large(len(data), len(data), most_bytes):
             return problem
         self._write(line, data, 0)
         return None
 
     def cut(self) -> None:
         """Cut all records that were taken into requests."""
-        most_items, most_bytes, width = self._operation.most_items, self._most_bytes, len(self._columns)
+        most_items, most_bytes, width = self._operation.most_items, self._most_bytes or 0, len(self._columns)
         overhead = len(self._header) - len(self._separator)  # there is none after the last record
         self._cuts.seek(0)
         self.requests = items = start = end = first = last = 0
@@ -150,7 +154,11 @@ class Spool:
         for number in range(skip, self.requests):
             self._cuts.seek(number * CUT.size)
             cut = Cut(*CUT.unpack(self._cuts.read(CUT.size)))
-            yield Portion(number + 1, cut.first, cut.last, self._chunk(cut))
+            yield Portion(number + 1, cut.first, cut.last, self._chunk(cut), cut.position)
+
+    def line(self, item: int) -> int:
+        """Return the line of a record, by its position among all that were added."""
+        return next(line for line, _, _ in self._read_items(item, 1))
 
     def _add_row(self, line: int, record: Record, columns: tuple[str, ...]) -> str | None:
         found = self._columns or dict.fromkeys(columns)
@@ -170,23 +178,28 @@ class Spool:
         row = encode_row(record, found)
         if isinstance(row, str):
             return row
-        header = self._header if found is self._columns else csv_line(found)
-        if problem := self._too_large(len(row), len(header) + len(row)):
+        header, most_bytes = self._header, self._most_bytes
+        if found is not self._columns or most_bytes is None:
+            header, most_bytes = csv_line(found), self._limit(found)
+        if problem := self._too_large(len(row), len(header) + len(row), most_bytes):
             return problem
         longest = max(self._longest, len(row) - len(found))
-        if len(header) + longest + len(found) > self._most_bytes:
+        if len(header) + longest + len(found) > most_bytes:
             return f"has {shown_fields(new, 'and')}, and with more columns an earlier record is too large for a request"
         self._is_ragged = self._is_ragged or (self.items > 0 and bool(new))
-        self._columns, self._header, self._longest = found, header, longest
+        self._columns, self._header, self._most_bytes, self._longest = found, header, most_bytes, longest
         self._write(line, row, len(found))
         return None
 
-    def _too_large(self, size: int, sent: int) -> str | None:
+    def _limit(self, columns: Iterable[str]) -> int:
+        return self._operation.most_bytes - self._room(tuple(columns))
+
+    def _too_large(self, size: int, sent: int, most_bytes: int) -> str | None:
         most = self._operation.most_item_bytes
         if most and size > most:
             return f"is {size} bytes as it would be sent, and a record may have {most}"
-        if sent > self._most_bytes:
-            return f"is {sent} bytes as it would be sent, and {self._most_bytes} fit into a request"
+        if sent > most_bytes:
+            return f"is {sent} bytes as it would be sent, and {most_bytes} fit into a request"
         return None
 
     def _write(self, line: int, data: bytes, cells: int) -> None:

@@ -57,9 +57,8 @@ class Submission:
         self._options = options
         self._log = log
         self._progress: Progress | None = None
-        self.spool = Spool(
-            operation, ROOM + len(encode_json(options)), fixed=bool(options.get(operation.option_on_columns or ""))
-        )
+        room = ROOM + len(encode_json(options))
+        self.spool = Spool(operation, lambda _columns: room, fixed=bool(options.get(operation.option_on_columns or "")))
         self.invalid = 0
 
     def __enter__(self) -> Self:

@@ -24,8 +24,9 @@ TABLE = Operation(
 def make(request: Any) -> Iterator[MakeSpool]:
     spools: list[Spool] = []
 
-    def make(*, fixed: bool = False, **limits: Any) -> Spool:
-        spools.append(Spool(replace(TABLE, packed=request.param, **limits), 0, fixed=fixed))
+    def make(*, fixed: bool = False, room: int = 0, **limits: Any) -> Spool:
+        operation = replace(TABLE, packed=request.param, **limits)
+        spools.append(Spool(operation, lambda columns: room * len(columns), fixed=fixed))
         return spools[-1]
 
     yield make
@@ -94,6 +95,24 @@ def test_column_that_would_make_an_earlier_record_too_large_is_a_problem(make: M
     told = fill(spool, {"a": "xxxxx"}, {"b": "1"}, {"a": "y"})
     assert told == [None, "has field 'b', and with more columns an earlier record is too large for a request", None]
     assert files(spool) == [b"a\r\nxxxxx\r\n", b"a\r\ny\r\n"]
+
+
+def test_room_that_columns_take_elsewhere_in_a_request_counts(make: MakeSpool) -> None:
+    spool = make(most_bytes=30, room=10, most_items=99)
+    assert fill(spool, *[{"a": "x"}] * 5, {"b": "yyyyyy"})[-1]
+    assert [portion.chunk.size for portion in spool.portions()] == [18]
+    spool = make(most_bytes=31, room=10, most_items=99)
+    assert fill(spool, *[{"a": "x"}] * 2, {"b": "yy"}) == [None] * 3
+    assert [portion.chunk.size for portion in spool.portions()] == [9, 9, 10]
+
+
+def test_line_of_a_record_is_known_by_its_position(make: MakeSpool) -> None:
+    spool = make(most_items=2)
+    for line in (2, 3, 7, 8, 20):
+        spool.add(line, {"a": "x"})
+    spool.cut()
+    found = [spool.line(portion.before + index) for portion in spool.portions() for index in range(portion.items)]
+    assert found == [2, 3, 7, 8, 20]
 
 
 def test_columns_are_limited(make: MakeSpool, monkeypatch: pytest.MonkeyPatch) -> None:
