@@ -63,7 +63,7 @@ def read_csv(file: BinaryIO, source: str) -> Iterator[Row]:
     except UnicodeDecodeError as error:
         raise BadArgumentError(f"records={source}: not UTF-8 after line {rows.line_num}") from error
     finally:
-        text.detach()  # whoever has opened the file closes it
+        text.detach()  # the caller closes the file
 
 
 def header_problem(columns: tuple[str, ...]) -> str | None:
@@ -91,5 +91,5 @@ def _is_data(name: str) -> bool:
 
 
 def _is_header(cells: list[str], columns: tuple[str, ...]) -> bool:
-    """Return whether a row is the header again, as in files that were joined; each may begin with a mark of its own."""
+    """Return whether a row is the header again, as in files that were joined, with or without a byte order mark."""
     return cells[-1].strip() == columns[-1] and tuple(cell.strip("\ufeff \t\r\n") for cell in cells) == columns

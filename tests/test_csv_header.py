@@ -106,8 +106,8 @@ def test_a_file_with_no_column_that_is_known_is_refused_without_its_names(tmp_pa
 def test_the_remedy_names_no_column_of_a_file_that_may_have_no_header(tmp_path: Path, operation: str) -> None:
     (tmp_path / "a.csv").write_text("Zebediah,Quackenbush,Paris\nAnna,Zimmermann\n")
     check = RecordCheck(OPERATIONS[operation], {})
-    told = [check(row) for row in read_records(tmp_path / "a.csv")]
-    assert told == ["has 2 columns, and the first line names 3"]
+    problems = [check(row) for row in read_records(tmp_path / "a.csv")]
+    assert problems == ["has 2 columns, and the first line names 3"]
     assert check.remedy == "Check the first line of the file, which must name its 3 columns."
 
 
@@ -118,14 +118,14 @@ def test_the_remedy_names_the_columns_of_a_header(tmp_path: Path) -> None:
     assert check.remedy == "Check the names of the fields; the first record has 'EMAIL', 'FIRSTNAME'."
 
 
-def test_sendgrid_names_unknown_columns_only_beside_a_known_one() -> None:
-    def told(*columns: str) -> str:
+def test_sendgrid_names_unknown_columns_only_with_a_known_one() -> None:
+    def message_for(*columns: str) -> str:
         asking = _field_ids(columns)
         next(asking)
         with pytest.raises(BadArgumentError) as caught:
             asking.send(Response(200, {}, b'{"reserved_fields": [{"id": "_rf0_T", "name": "email"}]}'))
         return str(caught.value)
 
-    assert "no field for any of the 2 columns" in (message := told("Zebediah", "Quackenbush"))
+    assert "no field for any of the 2 columns" in (message := message_for("Zebediah", "Quackenbush"))
     assert not [word for word in PEOPLE if word in message]
-    assert "no field for column 'city'" in told("email", "city")
+    assert "no field for column 'city'" in message_for("email", "city")

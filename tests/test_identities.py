@@ -18,7 +18,7 @@ OPERATIONS = {
     for operation in kind.operations
     if operation.most_items
 }
-GOOD = {"contacts": [{"id": "1"}], "lastname": "Lovelace"}  # what some operations need beside an identity
+GOOD = {"contacts": [{"id": "1"}], "lastname": "Lovelace"}  # what some operations need besides an identity
 EITHER_OR = {
     ("intercom-contacts-create", "email"),
     *[("sendgrid-contacts-import_csv", name) for name in ("email", "phone_number_id", "external_id", "anonymous_id")],
@@ -102,7 +102,7 @@ def test_good_identity_is_taken(operation: str, field: str) -> None:
 @pytest.mark.parametrize(
     "operation", sorted({name for name, _ in IDENTITIES if len(OPERATIONS[name].header_names) > 1} - {ACQUIA_CREATE})
 )
-def test_bad_identity_beside_a_good_one_is_refused(operation: str, value: Any) -> None:
+def test_bad_identity_with_a_good_one_is_refused(operation: str, value: Any) -> None:
     first, second, *_ = OPERATIONS[operation].header_names
     problem = OPERATIONS[operation].check({first: "x", second: value})
     assert problem

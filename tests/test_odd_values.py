@@ -26,7 +26,7 @@ CASES = {
     for operation in kind.operations
     if operation.most_items
 }
-# A field of any value that the operation takes beside an identity, and nothing else.
+# A field of any value that the operation takes besides an identity, and nothing else.
 FREE_FIELD = {"klaviyo": "title", "intercom": "name", "sendgrid": "country"}
 DELETES = {name for name in CASES if name.endswith("delete")}
 each_case = pytest.mark.parametrize("name", sorted(CASES.keys() - DELETES))
@@ -80,14 +80,14 @@ def field_of(name: str) -> str:
     ids=["nan", "inf", "-inf", "decimal nan", "decimal snan", "decimal inf", "pandas NA"],
 )
 @each_case
-def test_missing_number_is_told_by_line_field_and_type(name: str, value: Any, word: str) -> None:
+def test_missing_number_is_reported_by_line_field_and_type(name: str, value: Any, word: str) -> None:
     field = field_of(name)
     message = problem(name, {**good(name), field: value})
     assert f"line 1 has {word} in field '{field}': use None for a missing value" in message
 
 
 @each_case
-def test_missing_number_inside_a_value_is_told(name: str) -> None:
+def test_missing_number_inside_a_value_is_reported(name: str) -> None:
     vendor, _, operation = CASES[name]
     field = "custom_attributes" if vendor.conn_type == "intercom" else "properties"
     message = problem(name, {**good(name), field: {"score": [1, math.nan]}})
@@ -101,7 +101,7 @@ def test_other_values_are_no_missing_numbers(value: Any) -> None:
 
 
 @each_case
-def test_half_a_character_in_a_value_is_told_by_line_and_field(name: str) -> None:
+def test_half_a_character_in_a_value_is_reported_by_line_and_field(name: str) -> None:
     field = field_of(name)
     message = problem(name, {**good(name), field: "Quackenbush\ud800"})
     assert f"line 1 has a character in field '{field}' that UTF-8 cannot encode" in message
@@ -110,13 +110,13 @@ def test_half_a_character_in_a_value_is_told_by_line_and_field(name: str) -> Non
 
 
 @pytest.mark.parametrize("name", sorted(DELETES))
-def test_half_a_character_in_an_id_is_told_by_line_and_field(name: str) -> None:
+def test_half_a_character_in_an_id_is_reported_by_line_and_field(name: str) -> None:
     assert "line 1 has a character in field 'id' that UTF-8 cannot encode" in problem(name, {"id": "7\ud800"})
 
 
 @pytest.mark.parametrize("odd", ["x\ud800", "\udfffx"], ids=ascii)
 @each_case
-def test_half_a_character_in_the_name_of_a_field_is_told_escaped(name: str, odd: str) -> None:
+def test_half_a_character_in_the_name_of_a_field_is_reported_escaped(name: str, odd: str) -> None:
     message = problem(name, {**good(name), odd: "1"})
     message.encode()
     if not name.startswith("acquia"):  # which takes no such names at all
@@ -125,7 +125,7 @@ def test_half_a_character_in_the_name_of_a_field_is_told_escaped(name: str, odd:
 
 @pytest.mark.parametrize(("odd", "kind"), [(7, "int"), (None, "NoneType"), (("a",), "tuple"), (1.5, "float")])
 @pytest.mark.parametrize("name", CASES)
-def test_field_name_that_is_not_text_is_told(name: str, odd: Any, kind: str) -> None:
+def test_field_name_that_is_not_text_is_reported(name: str, odd: Any, kind: str) -> None:
     message = problem(name, {**good(name), odd: "Quackenbush"})
     assert f"line 1 has a field name that is a {kind}, not text" in message
 
@@ -194,6 +194,6 @@ def nan_lines(tmp_path) -> str:
     return str(path)
 
 
-def test_nan_in_a_file_is_told(nan_lines: str) -> None:
+def test_nan_in_a_file_is_reported(nan_lines: str) -> None:
     [row] = read_records(nan_lines)
     assert "line 1 has NaN (float) in field 'country'" in problem("sendgrid-contacts-upsert", dict(row.record))

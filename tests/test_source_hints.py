@@ -86,13 +86,13 @@ def test_error_says_what_was_given_and_what_to_give(source: Any, problem: str, r
         '[{"email": "ada@example.com"},\n{"email": "ada@example.com"}]\n',
     ],
 )
-def test_file_of_one_json_document_is_told_to_become_json_lines(tmp_path: Path, text: str) -> None:
+def test_file_of_one_json_document_must_become_json_lines(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.json").write_text(text)
     assert "a.json': the file is one JSON document. Write JSON Lines" in error(tmp_path / "a.json")
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
-def test_json_lines_in_another_encoding_are_told(tmp_path: Path, encoding: str) -> None:
+def test_json_lines_in_another_encoding_are_reported(tmp_path: Path, encoding: str) -> None:
     (tmp_path / "a.jsonl").write_bytes('{"email": "ada@example.com", "city": "Zürich"}'.encode(encoding))
     message = error(tmp_path / "a.jsonl")
     assert "line 1 is not UTF-8" in message
@@ -109,7 +109,7 @@ def test_ragged_table_has_a_remedy(tmp_path: Path) -> None:
     assert error(tmp_path / "a.csv").endswith("Check the names of the fields; the first record has 'email', 'city'.")
 
 
-def test_good_records_beside_others_have_the_usual_remedy() -> None:
+def test_good_records_among_others_have_the_usual_remedy() -> None:
     message = error([{"email": PERSON[0]}, PERSON])
     assert "1 of 2 records cannot be submitted" in message
     assert message.endswith("Correct them, or set skip_invalid=True to leave them out.")

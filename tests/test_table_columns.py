@@ -92,8 +92,8 @@ def test_requests_stay_within_the_limit_with_the_columns_that_come_later(make: M
 
 def test_column_that_would_make_an_earlier_record_too_large_is_a_problem(make: MakeSpool) -> None:
     spool = make(most_bytes=len("a\r\n") + len("xxxxx\r\n"))
-    told = fill(spool, {"a": "xxxxx"}, {"b": "1"}, {"a": "y"})
-    assert told == [None, "has field 'b', and with more columns an earlier record is too large for a request", None]
+    problems = fill(spool, {"a": "xxxxx"}, {"b": "1"}, {"a": "y"})
+    assert problems == [None, "has field 'b', and with more columns an earlier record is too large for a request", None]
     assert files(spool) == [b"a\r\nxxxxx\r\n", b"a\r\ny\r\n"]
 
 
@@ -118,8 +118,8 @@ def test_line_of_a_record_is_known_by_its_position(make: MakeSpool) -> None:
 def test_columns_are_limited(make: MakeSpool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spool_module, "MOST_COLUMNS", 3)
     spool = make()
-    told = fill(spool, {"a": 1, "b": 2}, {"c": 3}, {"d": 4}, {"c": 5})
-    assert told == [None, None, "has 1 fields that no record before it has: a table may have 3 columns", None]
+    problems = fill(spool, {"a": 1, "b": 2}, {"c": 3}, {"d": 4}, {"c": 5})
+    assert problems == [None, None, "has 1 fields that no record before it has: a table may have 3 columns", None]
     assert spool.items == 3
 
 
@@ -150,7 +150,7 @@ def test_bool_is_written_as_in_json_and_none_is_an_empty_cell(make: MakeSpool) -
     assert files(spool) == [b"a,b,c,d,e\r\ntrue,false,,0,1.5\r\n"]
 
 
-def test_number_without_end_is_told(make: MakeSpool) -> None:
+def test_number_without_end_is_reported(make: MakeSpool) -> None:
     assert fill(make(most_bytes=99_999), {"a": 1, "b": 10**5000}) == [
         "has a int in field 'b' that JSON cannot hold: convert it first"
     ]

@@ -34,7 +34,7 @@ DOCS_URL = "https://docs.acquia.com/campaign-studio/settings/api-credentials/con
 MOST_CONTACTS = 10_000  # in a job
 ALIAS = re.compile(r"[a-z][a-z0-9_]*")
 CAMEL_CASE = frozenset({"ipAddress", "lastActive", "overwriteWithBlank"})
-BESIDE_CONTACT = CAMEL_CASE | {"id", "tags", "owner"}  # with nothing else, a contact is blank
+NOT_CONTACT_FIELDS = CAMEL_CASE | {"id", "tags", "owner"}  # with nothing else, a contact is blank
 CONTACT_ALIASES = ("email", "firstname", "lastname", "company", "phone", "mobile")
 MOST_PAGES = 10_000  # 10,000 contacts a job: one a page is the smallest page there can be
 
@@ -173,13 +173,13 @@ def _check_aliases(record: Record) -> str | None:
     if not wrong:
         return None
     # Other names may be people, where a file has no header.
-    known = [name for name in wrong if name.lower() in {*CONTACT_ALIASES, *BESIDE_CONTACT}]
+    known = [name for name in wrong if name.lower() in {*CONTACT_ALIASES, *NOT_CONTACT_FIELDS}]
     what = f"{shown_fields(known, 'and')}, which" if known else "a field whose name"
     return f"has {what} is no alias of a contact field: aliases have lower-case letters, digits and underscores"
 
 
 def _check_contact(record: Record) -> str | None:
-    has_value = any(not is_blank(value) for name, value in record.items() if name not in BESIDE_CONTACT)
+    has_value = any(not is_blank(value) for name, value in record.items() if name not in NOT_CONTACT_FIELDS)
     return None if has_value else "has no value in any contact field, such as 'email' or 'lastname'"
 
 
