@@ -8,7 +8,8 @@ from typing import Any
 
 from airflow_provider_bulkjobs.errors import BadArgumentError
 from airflow_provider_bulkjobs.vendors.base import JobKind, Vendor
-from airflow_provider_bulkjobs.vendors.operation import Operation, Option
+from airflow_provider_bulkjobs.vendors.operation import Operation, Option, encode_json
+from airflow_provider_bulkjobs.vendors.values import unencodable
 
 
 def choose_operation(vendor: Vendor, kind: JobKind, name: str | None) -> Operation:
@@ -48,17 +49,27 @@ def read_options(operation: Operation, options: Any) -> dict[str, Any]:
     return {name: _value(known[name], value) for name, value in options.items() if value is not None}
 
 
-def _value(option: Option, value: Any) -> Any:
-    if isinstance(value, str) and str not in option.types:  # a template makes text of everything
+def from_text(option: Option, value: Any) -> Any:
+    """Return the number or bool that a text means, where the option is one: templates and CSV files have only text."""
+    if isinstance(value, str) and str not in option.types:
         text = value.strip()
         if int in option.types and text.isascii() and text.isdigit():
-            value = int(text)
-        elif bool in option.types and text.lower() in {"true", "false"}:
-            value = text.lower() == "true"
+            return int(text)
+        if bool in option.types and text.lower() in {"true", "false"}:
+            return text.lower() == "true"
+    return value
+
+
+def _value(option: Option, value: Any) -> Any:
+    value = from_text(option, value)
     is_right = isinstance(value, option.types) and (bool in option.types or not isinstance(value, bool))
     if not is_right:
         wanted = " or ".join(kind.__name__ for kind in option.types)
         raise BadArgumentError(f"option {option.name!r} is a {type(value).__name__}, not a {wanted}: {option.help}")
     if option.choices and value not in option.choices:
         raise BadArgumentError(f"option {option.name!r} is {value!r:.60}: choose one of {', '.join(option.choices)}")
+    try:
+        encode_json(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise BadArgumentError(f"options {unencodable(option.name, value, error)}") from None
     return value

@@ -7,37 +7,38 @@ https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/objectstorag
 
 from __future__ import annotations
 
-import csv
 import gzip
-import io
 import json
 import os
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from airflow_provider_bulkjobs.csv_rows import read_csv
 from airflow_provider_bulkjobs.errors import BadArgumentError
 from airflow_provider_bulkjobs.redact import redact
+from airflow_provider_bulkjobs.row import Row
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
+__all__ = ["Row", "object_path", "read_records", "shown"]
+
 JSON_LINES = (".jsonl", ".ndjson", ".json")
+ONE_DOCUMENT = (
+    "the file is one JSON document. Write JSON Lines, one object per line: with jq -c '.[]' in.json > out.jsonl, or "
+    "df.to_json(path, orient='records', lines=True)."
+)
+# Data frames and tables of other libraries, and how they become lists of dicts: by a method that they have, or as in
+# pandas.
+FRAME_TYPES = ("Frame", "Table", "RecordBatch")
+FROM_FRAMES = {
+    "to_pylist": "table.to_pylist()",
+    "to_dicts": "df.to_dicts()",
+}
+PANDAS_FRAME = "df.to_dict('records')"
 LONGEST_LINE = 32 * 1024 * 1024  # bytes: longer than any request may be
-
-
-class Row(NamedTuple):
-    """One record, or what is wrong with it.
-
-    :param line: the line it begins in, or its number in a list; from 1.
-    :param columns: the names of all columns, where it comes from a table.
-    """
-
-    line: int
-    record: Mapping[str, Any]
-    problem: str | None = None
-    columns: tuple[str, ...] = ()
 
 
 def read_records(source: Any) -> Iterator[Row]:
@@ -48,11 +49,19 @@ def read_records(source: Any) -> Iterator[Row]:
     """
     if isinstance(source, str | os.PathLike) or hasattr(source, "fs"):
         return _read_file(source)
+    type_name = type(source).__name__
+    if type_name.endswith(FRAME_TYPES):
+        remedy = next(
+            (code for method, code in FROM_FRAMES.items() if hasattr(source, method)), "df.to_dict('records')"
+        )
+        raise BadArgumentError(f"records is a {type_name}: pass {remedy}")
     if isinstance(source, Iterable) and not isinstance(source, Mapping | bytes):
         return _read_list(source)
+    what = "None" if source is None else f"a {type_name}"
+    if isinstance(source, Mapping) and any(isinstance(value, list | tuple) for value in source.values()):
+        what = "a dict of lists, and not one dict for each record"
     raise BadArgumentError(
-        f"records is {'None' if source is None else 'a ' + type(source).__name__}: give a list of dicts, a task's "
-        "output, or the path of a file (.jsonl or .csv, also .gz)"
+        f"records is {what}: give a list of dicts, a task's output, or the path of a file (.jsonl or .csv, also .gz)"
     )
 
 
@@ -85,7 +94,29 @@ def _read_list(items: Iterable[Any]) -> Iterator[Row]:
         if isinstance(item, Mapping):
             yield Row(number, item)
         else:
-            yield Row(number, {}, f"is a {type(item).__name__}, not a dict")
+            yield Row(number, {}, f"is a {type(item).__name__}, not a dict", hint=_item_hint(item))
+
+
+def _item_hint(item: Any) -> str:
+    """Return how to make dicts of what is in a list instead of them."""
+    if isinstance(item, str | os.PathLike):
+        return (
+            "records is a list of text. Give dicts, or the path of one file; for several files map the operator over "
+            "their paths, with .partial(...).expand(records=...)."
+        )
+    if isinstance(item, list | tuple) and item and all(isinstance(one, Mapping) for one in item):
+        return (
+            "records is a list of lists of dicts, as a mapped task returns it. Give one list: "
+            "[record for records in parts for record in records]."
+        )
+    if hasattr(item, "_asdict"):
+        return "Give dicts: [row._asdict() for row in rows]."
+    if isinstance(item, Iterable):
+        return (
+            "The records are rows without the names of their fields, as a SQL operator returns them. Give dicts: "
+            "[dict(zip(names, row)) for row in rows]."
+        )
+    return "Give a list of dicts, with the vendor's names of the fields as keys."
 
 
 def _read_file(source: str | os.PathLike[str]) -> Iterator[Row]:
@@ -102,9 +133,9 @@ def _read_file(source: str | os.PathLike[str]) -> Iterator[Row]:
         raise BadArgumentError(
             f"records={shown(text)} is neither JSON Lines (.jsonl) nor CSV (.csv), nor either with .gz"
         )
-    read = _read_csv if name.endswith(".csv") else _read_json_lines
+    read = read_csv if name.endswith(".csv") else _read_json_lines
     with _open(source, is_packed=is_packed) as file:
-        yield from read(file, text)
+        yield from read(file, shown(text))
 
 
 @contextmanager
@@ -119,47 +150,35 @@ def _open(source: Any, *, is_packed: bool) -> Iterator[BinaryIO]:
         raise BadArgumentError(f"records={shown(source)} cannot be read: {reason}") from error
 
 
-def _read_json_lines(file: BinaryIO, name: str) -> Iterator[Row]:
-    number = 0
+def _read_json_lines(file: BinaryIO, source: str) -> Iterator[Row]:
+    number, is_first = 0, True
     while line := file.readline(LONGEST_LINE):
         number += 1
         if len(line) == LONGEST_LINE:
-            raise BadArgumentError(f"records={shown(name)}: line {number} is longer than {LONGEST_LINE} bytes")
+            raise BadArgumentError(f"records={source}: line {number} is longer than {LONGEST_LINE} bytes")
         if number == 1:
             line = line.removeprefix(b"\xef\xbb\xbf")
         if not line.strip():
             continue
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
-            yield Row(number, {}, "is not JSON; give one object per line")
-            continue
-        if isinstance(record, dict):
-            yield Row(number, record)
-        else:
-            yield Row(number, {}, "is JSON, but not an object; give one object per line")
+        if is_first and _is_document(line):
+            raise BadArgumentError(f"records={source}: {ONE_DOCUMENT}")
+        is_first = False
+        yield _json_row(number, line)
 
 
-def _read_csv(file: BinaryIO, name: str) -> Iterator[Row]:
-    """Read a table. What an empty cell means only its writer knows; here it is a value that is not given."""
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
-    rows = csv.reader(text, strict=True)
+def _json_row(number: int, line: bytes) -> Row:
     try:
-        names = tuple(cell.strip() for cell in next(rows, []))
-        if names and (not all(names) or len(set(names)) < len(names)):
-            raise BadArgumentError(f"records={shown(name)}: the first line must name each column, and no two alike")
-        begins = rows.line_num + 1  # a quoted cell may go over several lines
-        for cells in rows:
-            line, begins = begins, rows.line_num + 1
-            if not cells:
-                continue
-            if len(cells) != len(names):
-                yield Row(line, {}, f"has {len(cells)} columns, and the first line names {len(names)}")
-            else:
-                yield Row(line, {key: cell for key, cell in zip(names, cells, strict=True) if cell}, columns=names)
-    except csv.Error as error:
-        raise BadArgumentError(f"records={shown(name)}: line {rows.line_num} is not CSV: {error}") from error
-    except UnicodeDecodeError as error:
-        raise BadArgumentError(f"records={shown(name)}: not UTF-8 after line {rows.line_num}") from error
-    finally:
-        text.detach()  # whoever has opened the file closes it
+        record = json.loads(line.decode())
+    except UnicodeDecodeError:
+        return Row(number, {}, "is not UTF-8", hint="Write the file in UTF-8.")
+    except (ValueError, RecursionError):
+        return Row(number, {}, "is not JSON; give one object per line")
+    if isinstance(record, dict):
+        return Row(number, record)
+    return Row(number, {}, "is JSON, but not an object; give one object per line")
+
+
+def _is_document(line: bytes) -> bool:
+    """Return whether the first line begins an object, or a list of objects, that is the whole file."""
+    start = b"".join(line[:1024].split())
+    return start in {b"{", b"["} or start.startswith(b"[{")

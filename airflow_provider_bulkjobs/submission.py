@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Self
 
 from airflow_provider_bulkjobs.errors import AnswerLostError, BadArgumentError, BulkJobError
 from airflow_provider_bulkjobs.progress import Ledger, Progress
+from airflow_provider_bulkjobs.record_check import RecordCheck
 from airflow_provider_bulkjobs.records import Row
 from airflow_provider_bulkjobs.redact import redact
 from airflow_provider_bulkjobs.spool import Portion, Spool
@@ -28,7 +29,6 @@ from airflow_provider_bulkjobs.vendors.operation import (
     Order,
     SubmitConversation,
     encode_json,
-    shown_name,
 )
 
 if TYPE_CHECKING:
@@ -53,12 +53,12 @@ class Submission:
         self.vendor = hook.vendor.conn_type
         self._hook = hook
         self._operation = operation
-        self._on_records = {name: options[name] for name in operation.option_on_records if name in options}
+        self._check = RecordCheck(operation, options)
         self._options = options
         self._log = log
         self._progress: Progress | None = None
-        self._first_fields: list[str] = []
-        self.spool = Spool(operation, ROOM + len(encode_json(options)))
+        room = ROOM + len(encode_json(options))
+        self.spool = Spool(operation, lambda _columns: room, fixed=bool(options.get(operation.option_on_columns or "")))
         self.invalid = 0
 
     def __enter__(self) -> Self:
@@ -101,13 +101,13 @@ class Submission:
             if reject is not None:
                 reject(row._replace(problem=problem))
             elif len(problems) < MOST_PROBLEMS:
-                problems.append(f"line {row.line} {redact(problem)}")  # names of fields may be people, without a header
+                problems.append(f"line {row.line} {redact(problem)}")
         self.spool.cut()
         if problems:
             more = f"; and {self.invalid - len(problems)} more" if self.invalid > len(problems) else ""
             remedy = "Correct them, or set skip_invalid=True to leave them out."
             if not self.spool.items:  # it is not the records that are wrong
-                remedy = f"Check the names of the fields; the first record has {redact(', '.join(self._first_fields))}."
+                remedy = self._check.remedy
             raise BadArgumentError(
                 f"{self.invalid} of {self.invalid + self.spool.items} records cannot be submitted, and nothing was "
                 f"sent: {'; '.join(problems)}{more}. {remedy}"
@@ -136,13 +136,8 @@ class Submission:
         return progress
 
     def _take(self, row: Row) -> str | None:
-        self._first_fields = self._first_fields or [shown_name(str(name)) for name in row.columns or row.record]
-        if row.problem is not None:
-            return row.problem
-        if not row.record:
-            return "is empty"
-        record = {**self._on_records, **row.record} if self._on_records else row.record
-        return self._operation.check(record) or self.spool.add(row.line, record, row.columns)
+        record = self._check(row)
+        return record if isinstance(record, str) else self.spool.add(row.line, record, row.columns)
 
     def _portions(self, skip: int) -> Iterator[Portion]:
         if self.takes_records:

@@ -191,7 +191,6 @@ def test_blank_lines_of_json_lines_count_and_are_left_out(tmp_path: Path) -> Non
         (b'{"email": ada}', "is not JSON"),
         (b"{'email': 'ada@example.com'}", "is not JSON"),
         (b'{"a": 1}{"a": 2}', "is not JSON"),
-        (b'{"a": "\xe9"}', "is not JSON"),
         (b"[" * 100_000, "is not JSON"),
         (b'{"a": ' + b"9" * 5000 + b"}", "is not JSON"),
         (b"[]", "is JSON, but not an object"),

@@ -7,7 +7,6 @@ import decimal
 import gzip
 import io
 import json
-import math
 import random
 import uuid
 from collections.abc import Callable, Iterator
@@ -49,7 +48,7 @@ def make() -> Iterator[MakeSpool]:
     spools: list[Spool] = []
 
     def make(operation: Operation = JSON, room: int = 0, **limits: Any) -> Spool:
-        spools.append(Spool(replace(operation, **limits), room))
+        spools.append(Spool(replace(operation, **limits), lambda _columns: room))
         return spools[-1]
 
     yield make
@@ -192,7 +191,7 @@ def random_text(source: random.Random, longest: int) -> str:
 
 def random_records(source: random.Random, count: int, longest: int) -> list[dict[str, Any]]:
     return [
-        {"id": random_text(source, longest) or "0", "text": random_text(source, source.choice([3, longest]))}
+        {"id": f"0{random_text(source, longest)}", "text": random_text(source, source.choice([3, longest]))}
         for _ in range(count)
     ]
 
@@ -328,9 +327,6 @@ NO_JSON: dict[str, Any] = {
     "a decimal": decimal.Decimal("1.5"),
     "bytes": b"ada@example.com",
     "a set": {"ada@example.com"},
-    "no number": math.nan,
-    "infinity": math.inf,
-    "half a character": "ada@example.com\ud800",
     "a circle": CIRCLE,
     "a deep one": DEEP,
     "inside": [{"a": {"b": b"ada@example.com"}}],
@@ -349,10 +345,9 @@ def test_a_value_that_json_cannot_hold_is_told_by_its_field_and_type(make: MakeS
 
 
 def test_a_field_whose_name_json_cannot_hold_is_told(make: MakeSpool) -> None:
-    [told] = fill(make(), {"id": 1, ("a", "b"): "ada@example.com"})
-    assert told
-    assert "('a', 'b')" in told
-    assert "ada@" not in told
+    assert fill(make(), {"id": 1, ("a", "b"): "ada@example.com"}) == [
+        "has a field name that is a tuple, not text: rename the field"
+    ]
 
 
 def test_the_field_is_the_right_one_where_only_one_is_sent(make: MakeSpool) -> None:
@@ -379,7 +374,7 @@ def table(spool: Spool) -> str:
     return gzip.decompress(body).decode()
 
 
-def test_the_columns_are_those_of_the_first_record(make: MakeSpool) -> None:
+def test_cells_stand_under_their_names(make: MakeSpool) -> None:
     spool = make(TABLE)
     assert fill(spool, {"email": "a", "name": "b"}, {"name": "d", "email": "c"}, {"email": "e"}) == [None] * 3
     assert table(spool) == "email,name\r\na,b\r\nc,d\r\ne,\r\n"
@@ -390,13 +385,6 @@ def test_the_columns_of_a_file_are_all_of_them_also_where_the_first_row_has_empt
     spool = make(TABLE)
     assert fill(spool, {"email": "a"}, {"name": "b"}, columns=("email", "name")) == [None, None]
     assert table(spool) == "email,name\r\na,\r\n,b\r\n"
-
-
-def test_a_record_with_another_field_is_told_and_left_out(make: MakeSpool) -> None:
-    spool = make(TABLE)
-    told = fill(spool, {"email": "a"}, {"email": "b", "name": "Ada", "age": 7}, {"email": "c"})
-    assert told == [None, "has field 'age', field 'name', unlike the first record", None]
-    assert table(spool) == "email\r\na\r\nc\r\n"
 
 
 def test_the_columns_are_not_those_of_a_record_that_was_left_out(make: MakeSpool) -> None:
@@ -480,7 +468,7 @@ def test_the_fingerprint_of_a_table_tells_its_columns(make: MakeSpool) -> None:
 
 
 def test_the_space_is_given_back() -> None:
-    spool = Spool(JSON, 0)
+    spool = Spool(JSON, lambda _columns: 0)
     fill(spool, RECORD)
     spool.close()
     with pytest.raises(ValueError, match="closed"):

@@ -6,6 +6,7 @@ https://docs.acquia.com/campaign-studio/settings/api-credentials/contact-bulk-ed
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
@@ -18,15 +19,23 @@ from airflow_provider_bulkjobs.vendors.operation import (
     Operation,
     Option,
     Order,
+    Record,
     SubmitConversation,
     accepted_id,
+    every,
+    identifies_if_given,
     json_request,
     needs,
 )
 from airflow_provider_bulkjobs.vendors.outcome import Outcome, ResultsConversation, ask_more, finished_word
+from airflow_provider_bulkjobs.vendors.values import is_blank, shown_fields
 
 DOCS_URL = "https://docs.acquia.com/campaign-studio/settings/api-credentials/contact-bulk-edit"
 MOST_CONTACTS = 10_000  # in a job
+ALIAS = re.compile(r"[a-z][a-z0-9_]*")
+CAMEL_CASE = frozenset({"ipAddress", "lastActive", "overwriteWithBlank"})
+NOT_CONTACT_FIELDS = CAMEL_CASE | {"id", "tags", "owner"}  # with nothing else, a contact is blank
+CONTACT_ALIASES = ("email", "firstname", "lastname", "company", "phone", "mobile")
 MOST_PAGES = 10_000  # 10,000 contacts a job: one a page is the smallest page there can be
 
 STATES = States(
@@ -158,16 +167,49 @@ def submit(method: str, path: str, order: Order) -> SubmitConversation:
     return accepted_id(STATES.vendor, answer.json, "id")
 
 
+def _check_aliases(record: Record) -> str | None:
+    # Mautic ignores a name that is no alias, and makes a blank contact of what is left.
+    wrong = [name for name in record if not ALIAS.fullmatch(name) and name not in CAMEL_CASE]
+    if not wrong:
+        return None
+    # Other names may be people, where a file has no header.
+    known = [name for name in wrong if name.lower() in {*CONTACT_ALIASES, *NOT_CONTACT_FIELDS}]
+    what = f"{shown_fields(known, 'and')}, which" if known else "a field whose name"
+    return f"has {what} is no alias of a contact field: aliases have lower-case letters, digits and underscores"
+
+
+def _check_contact(record: Record) -> str | None:
+    has_value = any(not is_blank(value) for name, value in record.items() if name not in NOT_CONTACT_FIELDS)
+    return None if has_value else "has no value in any contact field, such as 'email' or 'lastname'"
+
+
 _operation = partial(
     Operation,
     most_items=MOST_CONTACTS,
     options=(Option("overwriteWithBlank", (bool,), "True lets empty values clear fields"),),
     option_on_records=("overwriteWithBlank",),
+    option_for_blanks="overwriteWithBlank",
 )
 OPERATIONS = (
     # Updates a contact with the same address, and doubles one without an address.
-    _operation("create", partial(submit, "POST", "/api/contacts/bulk/new")),
-    _operation("edit", partial(submit, "PATCH", "/api/contacts/bulk/edit"), check=needs("id"), repeatable=True),
+    _operation(
+        "create",
+        partial(submit, "POST", "/api/contacts/bulk/new"),
+        check=every(_check_aliases, _check_contact, identifies_if_given("email")),
+        header_names=CONTACT_ALIASES,
+    ),
+    _operation(
+        "edit",
+        partial(submit, "PATCH", "/api/contacts/bulk/edit"),
+        check=every(needs("id"), _check_aliases),
+        header_names=("id",),
+        repeatable=True,
+    ),
     # Clears the fields that a record leaves out, and creates a contact where the id is unknown.
-    _operation("replace", partial(submit, "PUT", "/api/contacts/bulk/edit"), check=needs("id")),
+    _operation(
+        "replace",
+        partial(submit, "PUT", "/api/contacts/bulk/edit"),
+        check=every(needs("id"), _check_aliases),
+        header_names=("id",),
+    ),
 )

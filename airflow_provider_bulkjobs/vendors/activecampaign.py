@@ -36,6 +36,7 @@ from airflow_provider_bulkjobs.vendors.operation import (
     SubmitConversation,
     accepted_id,
     json_request,
+    needs,
 )
 from airflow_provider_bulkjobs.vendors.outcome import Outcome, ResultsConversation, finished_word
 
@@ -128,12 +129,14 @@ def submit_import(order: Order) -> SubmitConversation:
     return accepted_id(STATES.vendor, answer, "batchId")
 
 
+_needs_email = needs("email")
+
+
 def _check_contact(record: Record) -> str | None:
     # One contact without a proper address, and the vendor refuses all that came with it.
-    email = record.get("email")
-    if email is None or email == "":
-        return "lacks field 'email'"
-    name, _, domain = email.partition("@") if isinstance(email, str) else ("", "", "")
+    if problem := _needs_email(record):
+        return problem
+    name, _, domain = str(record["email"]).rpartition("@")
     return None if name and domain else "has no e-mail address in field 'email'"
 
 
@@ -149,6 +152,7 @@ IMPORT = Operation(
     most_items=250,
     most_bytes=399_999,
     check=_check_contact,
+    header_names=("email",),
     options=(
         Option("exclude_automations", (bool,), "True keeps the import from starting automations"),
         Option(

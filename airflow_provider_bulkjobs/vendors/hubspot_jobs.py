@@ -24,7 +24,7 @@ from airflow_provider_bulkjobs.vendors.operation import (
     Order,
     SubmitConversation,
     accepted_id,
-    shown_name,
+    identifies_if_given,
 )
 from airflow_provider_bulkjobs.vendors.outcome import Outcome, ResultsConversation, ask_more, finished_word
 
@@ -149,8 +149,7 @@ def submit(what: str, order: Order) -> SubmitConversation:
     mappings = options.get("columnMappings") or [_mapping(object_type, column) for column in chunk.columns]
     if len(mappings) != len(chunk.columns):
         raise BadArgumentError(
-            f"option 'columnMappings' has {len(mappings)} entries for {len(chunk.columns)} columns "
-            f"({', '.join(map(shown_name, chunk.columns))}): give one for each"
+            f"option 'columnMappings' has {len(mappings)} entries for {len(chunk.columns)} columns: give one for each"
         )
     page = {"hasHeader": True, "columnMappings": mappings}
     request = {
@@ -214,6 +213,8 @@ _operation = partial(
         Option("marketableContactImport", (bool,), "True makes the contacts marketing contacts, False does not"),
         Option("createContactListFromImport", (bool,), "True puts the contacts on a list of their own"),
     ),
+    check=identifies_if_given("email", "domain", "hs_object_id"),
+    option_on_columns="columnMappings",
     is_table=True,
 )
 # None of them is repeatable: each is an import of its own, with a list of its own if one is asked for.

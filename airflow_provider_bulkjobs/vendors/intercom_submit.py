@@ -29,6 +29,7 @@ from airflow_provider_bulkjobs.vendors.operation import (
     needs,
     needs_any,
 )
+from airflow_provider_bulkjobs.vendors.values import is_blank
 
 MOST_ITEMS = 100
 CONTACT_FIELDS = (
@@ -75,28 +76,37 @@ def order_export(order: Order) -> SubmitConversation:
     )  # the newest specification misspells it
 
 
+_check_ticket_contact = needs_any("id", "external_id", "email")
+
+
 def _check_ticket(record: Record) -> str | None:
-    contacts = record["contacts"]
+    contacts = record.get("contacts")
+    if is_blank(contacts):
+        return "lacks field 'contacts'"
     if not isinstance(contacts, list):
         return "needs a list in field 'contacts'"
-    identified = all(any(mapping(one).get(name) for name in ("id", "external_id", "email")) for one in contacts)
-    return None if identified else "has a contact without 'id', 'external_id' and 'email'"
+    problem = next(filter(None, (_check_ticket_contact(mapping(one)) for one in contacts)), None)
+    return None if problem is None else f"has a contact in field 'contacts' that {problem}"
 
 
-def _bulk(name: str, method: str, path: str, check: Check, *, repeatable: bool) -> Operation:
+def _bulk(
+    name: str, method: str, path: str, check: Check, *, header_names: tuple[str, ...], repeatable: bool
+) -> Operation:
     submit = partial(submit_bulk, method, path)
-    return Operation(name, submit, MOST_ITEMS, check=check, appends=True, repeatable=repeatable)
+    return Operation(
+        name, submit, MOST_ITEMS, check=check, header_names=header_names, appends=True, repeatable=repeatable
+    )
 
 
 def _update(noun: str, fields: tuple[str, ...]) -> Operation:
     check = every(needs("id"), knows(("id", *fields), REMEDY))
-    return _bulk("update", "PUT", f"/{noun}/bulk", check, repeatable=True)
+    return _bulk("update", "PUT", f"/{noun}/bulk", check, header_names=("id",), repeatable=True)
 
 
 def _delete(noun: str) -> Operation:
     # What is deleted twice fails the second time, and the gate would stay closed for nothing.
     check = every(needs("id"), knows(("id",), "leave it out"))
-    return _bulk("delete", "POST", f"/{noun}/bulk/delete", check, repeatable=False)
+    return _bulk("delete", "POST", f"/{noun}/bulk/delete", check, header_names=("id",), repeatable=False)
 
 
 CONTACTS = (
@@ -106,6 +116,7 @@ CONTACTS = (
         "POST",
         "/contacts/bulk",
         every(needs_any("external_id", "email"), knows(NEW_CONTACT_FIELDS, REMEDY)),
+        header_names=("external_id", "email"),
         repeatable=False,
     ),
     _update("contacts", CONTACT_FIELDS),
@@ -117,13 +128,20 @@ COMPANIES = (
         "POST",
         "/companies/bulk",
         every(needs("company_id"), knows(("company_id", *COMPANY_FIELDS), REMEDY)),
+        header_names=("company_id",),
         repeatable=True,
     ),
     _update("companies", COMPANY_FIELDS),
     _delete("companies"),
 )
 TICKETS = (
-    Operation("enqueue", enqueue_ticket, most_items=1, check=every(needs("ticket_type_id", "contacts"), _check_ticket)),
+    Operation(
+        "enqueue",
+        enqueue_ticket,
+        most_items=1,
+        check=every(needs("ticket_type_id"), _check_ticket),
+        header_names=("ticket_type_id",),
+    ),
 )
 EXPORTS = (
     Operation(

@@ -177,6 +177,7 @@ IMPORT = Operation(
     check=every(
         needs_any(*IDENTITIES), knows((*IDENTITIES, *ATTRIBUTES), "put fields of your own into field 'properties'")
     ),
+    header_names=IDENTITIES,
     options=(Option("lists", (list,), "the ids of the lists that the profiles are put on"),),
     encode=_encode_profile,
     repeatable=True,

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -12,13 +11,13 @@ from typing import Any, BinaryIO
 from airflow_provider_bulkjobs.errors import TransientError
 from airflow_provider_bulkjobs.vendors.account import Account
 from airflow_provider_bulkjobs.vendors.base import Request, Response
+from airflow_provider_bulkjobs.vendors.values import identity_problem, is_blank, shown_fields
 
 Record = Mapping[str, Any]
 Options = Mapping[str, Any]
 Check = Callable[[Record], str | None]
 
 ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-FIELD_NAME = re.compile(r"[A-Za-z_$][\w$.-]{0,60}|\d{1,4}")
 JSON_HEADERS = {"Content-Type": "application/json"}
 # A vendor that names no limit in bytes still gets no request that would not fit into a worker's memory with ease.
 MOST_BYTES = 16 * 1024 * 1024
@@ -104,11 +103,14 @@ class Operation:
     :param most_bytes: how large a request may be.
     :param most_item_bytes: how large a record may be, as it is sent; 0 where the vendor sets no limit.
     :param check: what is wrong with a record, or ``None``; names fields and never their values.
+    :param header_names: the header of a CSV file must name one of these fields, or it is not known to be a header.
     :param options: the options of the vendor's request.
     :param option_on_records: which of them the vendor wants in each record.
+    :param option_on_columns: the one that lists the columns of a table by their position.
+    :param option_for_blanks: the one that lets empty values clear fields.
     :param option_instead: the one that takes the place of the records.
     :param encode: makes bytes of a record.
-    :param is_table: all records have the same fields, and go out as rows of a CSV file.
+    :param is_table: records go out as rows of a CSV file, with a column for each field that any of them has.
     :param packed: what goes out is gzipped, on disk; otherwise a request fits into memory.
     :param repeatable: whether the same request sent twice comes to the same as sent once.
     :param appends: whether further requests can go into the job of the first one.
@@ -121,8 +123,11 @@ class Operation:
     most_bytes: int = MOST_BYTES
     most_item_bytes: int = 0
     check: Check = lambda _record: None
+    header_names: tuple[str, ...] = ()
     options: tuple[Option, ...] = ()
     option_on_records: tuple[str, ...] = ()
+    option_on_columns: str | None = None
+    option_for_blanks: str | None = None
     option_instead: str | None = None
     encode: Callable[[Record], bytes] = encode_json
     is_table: bool = False
@@ -167,22 +172,29 @@ def accepted_id(vendor: str, answer: Mapping[str, Any], *names: str) -> str:
 
 
 def needs(*names: str) -> Check:
-    """Want all of these fields."""
+    """Want all of these fields, with a value that can identify a record."""
 
     def check(record: Record) -> str | None:
-        missing = [name for name in names if _is_missing(record.get(name))]
-        return f"lacks {_quoted(missing, 'and')}" if missing else None
+        missing = [name for name in names if is_blank(record.get(name))]
+        return f"lacks {shown_fields(missing, 'and')}" if missing else _identity_problem(record, names)
 
     return check
 
 
 def needs_any(*names: str) -> Check:
-    """Want at least one of these fields."""
+    """Want at least one of these fields, and in each that is given a value that can identify a record."""
 
     def check(record: Record) -> str | None:
-        return f"lacks {_quoted(names, 'or')}" if all(_is_missing(record.get(name)) for name in names) else None
+        if all(is_blank(record.get(name)) for name in names):
+            return f"lacks {shown_fields(names, 'or')}"
+        return _identity_problem(record, names)
 
     return check
+
+
+def identifies_if_given(*names: str) -> Check:
+    """Want, in each of these fields that is given, a value that can identify a record."""
+    return lambda record: _identity_problem(record, names)
 
 
 def knows(names: Iterable[str], remedy: str) -> Check:
@@ -192,7 +204,7 @@ def knows(names: Iterable[str], remedy: str) -> Check:
     def check(record: Record) -> str | None:
         unknown = record.keys() - known
         return (
-            f"has {_quoted(sorted(map(str, unknown)), 'and')}, which the vendor would drop: {remedy}"
+            f"has {shown_fields(sorted(map(str, unknown)), 'and')}, which the vendor would drop: {remedy}"
             if unknown
             else None
         )
@@ -209,14 +221,9 @@ def every(*checks: Check) -> Check:
     return check
 
 
-def _is_missing(value: Any) -> bool:
-    return value is None or value in ("", [])
-
-
-def _quoted(names: Iterable[str], word: str) -> str:
-    return f" {word} ".join(f"field {shown_name(name)}" for name in names)
-
-
-def shown_name(name: str) -> str:
-    """Return the name of a field for a message, if it is one: without a header, it is a person's."""
-    return repr(name) if FIELD_NAME.fullmatch(name) else "(not a name)"
+def _identity_problem(record: Record, names: Iterable[str]) -> str | None:
+    for name in names:
+        value = record.get(name)
+        if value is not None and (problem := identity_problem(name, value)) is not None:
+            return problem
+    return None

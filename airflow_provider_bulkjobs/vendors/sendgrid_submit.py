@@ -25,11 +25,12 @@ from airflow_provider_bulkjobs.vendors.operation import (
     accepted_id,
     encode_json,
     every,
+    identifies_if_given,
     json_request,
     needs,
     needs_any,
-    shown_name,
 )
+from airflow_provider_bulkjobs.vendors.values import shown_name
 
 CONTACTS_PATH = "/v3/marketing/contacts"
 IDENTITIES = ("email", "phone_number_id", "external_id", "anonymous_id")
@@ -56,8 +57,8 @@ def import_csv(order: Order) -> SubmitConversation:
         mappings = yield from _field_ids(columns)
     elif len(mappings) != len(columns):
         raise BadArgumentError(
-            f"option 'field_mappings' has {len(mappings)} entries for {len(columns)} columns "
-            f"({', '.join(map(shown_name, columns))}): give one for each, None for a column to be left out"
+            f"option 'field_mappings' has {len(mappings)} entries for {len(columns)} columns: give one for each, "
+            "None for a column to be left out"
         )
     body = {**order.options, "file_type": "csv", "field_mappings": mappings}
     answer = yield Request("PUT", f"{CONTACTS_PATH}/imports", JSON_HEADERS, body=encode_json(body))
@@ -79,9 +80,12 @@ def _field_ids(columns: Sequence[str]) -> Any:
     found = [ids.get(column, ids.get(column.lower())) for column in columns]
     if None in found:
         unknown = [column for column, field_id in zip(columns, found, strict=True) if field_id is None]
+        # Where no column is known, the first line may be a person and not a header.
+        is_header = len(unknown) < len(columns)
+        which = f"column {', '.join(map(shown_name, unknown))}" if is_header else f"any of the {len(columns)} columns"
         raise BadArgumentError(
-            f"SendGrid has no field for column {', '.join(map(shown_name, unknown))}: rename it to the name of the "
-            "field, or give the option 'field_mappings', with None for a column to be left out"
+            f"SendGrid has no field for {which}: rename it to the name of the field, or give the option "
+            "'field_mappings', with None for a column to be left out"
         )
     return found
 
@@ -112,12 +116,6 @@ def _check_lengths(record: Record) -> str | None:
     return None if fields is None or isinstance(fields, Mapping) else "needs an object in field 'custom_fields'"
 
 
-def _check_id(record: Record) -> str | None:
-    one = record["id"]
-    is_id = isinstance(one, str | int) and not isinstance(one, bool)
-    return None if is_id else "has something else than an id in field 'id'"
-
-
 def _encode_id(record: Record) -> bytes:
     return quote(str(record["id"]), safe="").encode()
 
@@ -130,6 +128,7 @@ CONTACTS = (
         most_items=30_000,
         most_bytes=6_000_000,
         check=every(needs_any(*IDENTITIES), _check_lengths),
+        header_names=IDENTITIES,
         options=(LISTS,),
         repeatable=True,
     ),
@@ -138,6 +137,7 @@ CONTACTS = (
         import_csv,
         most_items=1_000_000,
         most_bytes=5_000_000_000,
+        check=identifies_if_given(*IDENTITIES),
         options=(
             LISTS,
             Option(
@@ -147,6 +147,7 @@ CONTACTS = (
                 "not needed where the columns have the names of the fields",
             ),
         ),
+        option_on_columns="field_mappings",
         is_table=True,
         packed=True,
         repeatable=True,
@@ -156,7 +157,8 @@ CONTACTS = (
         delete,
         most_items=1000,
         most_bytes=LONGEST_QUERY,
-        check=every(needs("id"), _check_id),
+        check=needs("id"),
+        header_names=("id",),
         options=(Option("delete_all_contacts", (bool,), "True deletes all contacts; then there are no records"),),
         option_instead="delete_all_contacts",
         encode=_encode_id,

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the value of a field may be, and how a field is named in a message: without the data of a person."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable
+from typing import Any
+
+FIELD_NAME = re.compile(r"[A-Za-z_$][\w$.-]{0,60}|\d{1,4}", re.ASCII)
+SURROGATE = re.compile("[\ud800-\udfff]")
+BLANK_SYMBOLS = "\u034f\u115f\u1160\u2800\u3164\uffa0"  # printable for Unicode, but nothing is seen
+MOST_SHOWN = 10  # names in a message
+
+
+def is_blank(value: Any) -> bool:
+    """Return whether a value is missing, empty, or text in which nothing can be seen."""
+    if isinstance(value, str):
+        return not value or (_is_invisible(value[0]) and all(map(_is_invisible, value)))
+    return value is None or (isinstance(value, list | tuple | dict) and not value)
+
+
+def identity_problem(name: str, value: Any) -> str | None:
+    """Return why a value cannot identify a record, or ``None``."""
+    if isinstance(value, str):
+        if not value or not (_is_invisible(value[0]) or _is_invisible(value[-1])):
+            return None
+        where = "only blanks in" if is_blank(value) else "blanks around the value of"
+        return f"has {where} field {shown_name(name)}: remove them"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return None
+    return missing_number(name, value) or (
+        f"has a {type(value).__name__} in field {shown_name(name)}, which cannot identify a record: "
+        "give text or a whole number"
+    )
+
+
+def missing_number(name: str, value: Any) -> str | None:
+    """Return what is wrong with NaN, Infinity, or what stands for them in pandas; ``None`` for other values."""
+    try:
+        word = "NaN" if value != value else "Infinity" if value in {math.inf, -math.inf} else None  # noqa: PLR0124
+    except (TypeError, ValueError, ArithmeticError):  # pandas.NA, an array, a signaling NaN
+        word = "NaN" if type(value).__name__ in {"NAType", "Decimal"} else None
+    if word is None:
+        return None
+    return f"has {word} ({type(value).__name__}) in field {shown_name(name)}: use None for a missing value"
+
+
+def unencodable(name: str, value: Any, error: Exception) -> str:
+    """Return what is wrong with a value that could not be encoded as JSON in UTF-8.
+
+    :param error: what the encoder raised.
+    """
+    if SURROGATE.search(name):
+        return name_problem(name)
+    if isinstance(error, UnicodeEncodeError):
+        return f"has a character in field {shown_name(name)} that UTF-8 cannot encode: correct the text"
+    if isinstance(value, list | tuple | dict) and isinstance(error, ValueError) and _is_json_but_for_numbers(value):
+        return f"has NaN or Infinity inside field {shown_name(name)} ({type(value).__name__}): use None instead"
+    return missing_number(name, value) or (
+        f"has a {type(value).__name__} in field {shown_name(name)} that JSON cannot hold: convert it first"
+    )
+
+
+def name_problem(name: Any) -> str:
+    """Return what is wrong with the name of a field that is not text, or that UTF-8 cannot encode."""
+    if not isinstance(name, str):
+        return f"has a field name that is a {type(name).__name__}, not text: rename the field"
+    return f"has a character in the name of field {shown_name(name)} that UTF-8 cannot encode: rename the field"
+
+
+def shown_name(name: Any) -> str:
+    """Return the name of a field for a message, if it looks like one: it may be the data of a person."""
+    text = str(name)
+    # repr escapes what UTF-8 cannot encode.
+    return repr(text) if FIELD_NAME.fullmatch(SURROGATE.sub("", text)) else "(name not shown)"
+
+
+def shown_fields(names: Iterable[Any], word: str) -> str:
+    """Return the names of fields for a message.
+
+    :param word: what stands between them: "and", "or".
+    """
+    fields = [f"field {shown_name(name)}" for name in names]
+    more = f" {word} {len(fields) - MOST_SHOWN} more" if len(fields) > MOST_SHOWN else ""
+    return f"{f' {word} '.join(fields[:MOST_SHOWN])}{more}"
+
+
+def _is_invisible(char: str) -> bool:
+    if char.isprintable():
+        return char == " " or char in BLANK_SYMBOLS
+    return not SURROGATE.match(char)
+
+
+def _is_json_but_for_numbers(value: Any) -> bool:
+    try:
+        json.dumps(value)  # which lets NaN and Infinity pass
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
