@@ -53,6 +53,7 @@ class Submission:
         self.vendor = hook.vendor.conn_type
         self._hook = hook
         self._operation = operation
+        self._check = operation.check_for(options)
         self._on_records = {name: options[name] for name in operation.option_on_records if name in options}
         self._options = options
         self._log = log
@@ -142,7 +143,7 @@ class Submission:
         if not row.record:
             return "is empty"
         record = {**self._on_records, **row.record} if self._on_records else row.record
-        return self._operation.check(record) or self.spool.add(row.line, record, row.columns)
+        return self._check(record) or self.spool.add(row.line, record, row.columns)
 
     def _portions(self, skip: int) -> Iterator[Portion]:
         if self.takes_records:

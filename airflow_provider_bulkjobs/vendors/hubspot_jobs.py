@@ -19,11 +19,15 @@ from airflow_provider_bulkjobs.job import BulkJob, JobState, count, utc_time
 from airflow_provider_bulkjobs.vendors.account import Account
 from airflow_provider_bulkjobs.vendors.base import Conversation, Request, States, mapping, path_segment
 from airflow_provider_bulkjobs.vendors.operation import (
+    Check,
     Operation,
     Option,
+    Options,
     Order,
+    Record,
     SubmitConversation,
     accepted_id,
+    needs_any,
     shown_name,
 )
 from airflow_provider_bulkjobs.vendors.outcome import Outcome, ResultsConversation, ask_more, finished_word
@@ -32,6 +36,9 @@ from airflow_provider_bulkjobs.vendors.paging import Pages
 DOCS_URL = "https://developers.hubspot.com/docs/api/crm/imports"
 IMPORTS_PATH = "/crm/v3/imports"
 CONTACTS = "0-1"
+COMPANIES = "0-2"
+RECORD_ID = "hs_object_id"
+OBJECT_ID, ALTERNATE_ID = "HUBSPOT_OBJECT_ID", "HUBSPOT_ALTERNATE_ID"  # columns by which records are matched
 FILE_NAME = "records.csv"
 MOST_PAGES = 1000  # of errors; how many rows failed is not known if there are more
 
@@ -125,7 +132,9 @@ def submit(what: str, order: Order) -> SubmitConversation:
     """Upload a table, with what each of its columns means."""
     options, chunk = order.options, order.chunk
     object_type = options.get("columnObjectTypeId") or CONTACTS
-    mappings = options.get("columnMappings") or [_mapping(object_type, column) for column in chunk.columns]
+    # A create matches no records; HubSpot keeps e-mail addresses unique among contacts even so.
+    identifiers = identifiers_of(object_type) if what != "CREATE" or object_type == CONTACTS else {}
+    mappings = options.get("columnMappings") or [_mapping(object_type, each, identifiers) for each in chunk.columns]
     if len(mappings) != len(chunk.columns):
         raise BadArgumentError(
             f"option 'columnMappings' has {len(mappings)} entries for {len(chunk.columns)} columns "
@@ -157,10 +166,39 @@ def _words(error: Mapping[str, Any]) -> str | None:
     return "; ".join(words) or (str(error["errorType"]) if error.get("errorType") else None)
 
 
-def _mapping(object_type: str, column: str) -> dict[str, str]:
-    told = {"columnObjectTypeId": object_type, "columnName": column, "propertyName": column}
-    is_identity = object_type == CONTACTS and column == "email"
-    return told | ({"columnType": "HUBSPOT_ALTERNATE_ID"} if is_identity else {})
+def identifiers_of(object_type: str) -> dict[str, str]:
+    """Return the properties that HubSpot matches records by, and the type that marks their columns."""
+    alternate = {CONTACTS: "email", COMPANIES: "domain"}.get(object_type)
+    return {RECORD_ID: OBJECT_ID} | ({alternate: ALTERNATE_ID} if alternate else {})
+
+
+def _needs_identifier(options: Options) -> Check:
+    """Want a value in a column that HubSpot matches records by: without one, it would create them all again.
+
+    :raises BadArgumentError: the mappings of the columns mark none.
+    """
+    object_type = options.get("columnObjectTypeId") or CONTACTS
+    names = list(identifiers_of(object_type))
+    if mappings := options.get("columnMappings"):
+        marked = [mapping(each) for each in mappings if mapping(each).get("columnType") in {OBJECT_ID, ALTERNATE_ID}]
+        names = [str(each.get("columnName")) for each in marked if each.get("columnObjectTypeId") == object_type]
+    if not names:
+        raise BadArgumentError(
+            f"option 'columnMappings' marks no column of object type {object_type!r} as the identifier, so HubSpot "
+            f"would match no records. Set 'columnType' to {OBJECT_ID} or {ALTERNATE_ID} in the mapping of one column."
+        )
+    has_identifier = needs_any(*names)
+
+    def check(record: Record) -> str | None:
+        problem = has_identifier(record)
+        return f"{problem}, by which HubSpot matches records" if problem else None
+
+    return check
+
+
+def _mapping(object_type: str, column: str, identifiers: Mapping[str, str]) -> dict[str, str]:
+    column_type = {"columnType": identifiers[column]} if column in identifiers else {}
+    return {"columnObjectTypeId": object_type, "columnName": column, "propertyName": column, **column_type}
 
 
 def _multipart(request: bytes, file: bytes) -> tuple[str, bytes]:
@@ -187,7 +225,8 @@ _operation = partial(
         Option(
             "columnMappings",
             (list,),
-            "what each column means, an object for each; not needed where the columns have the names of the properties",
+            "what each column means, an object for each, and which is the identifier (columnType); not needed where the "
+            "columns have the names of the properties",
         ),
         Option("dateFormat", (str,), "how dates are written: MONTH_DAY_YEAR, DAY_MONTH_YEAR …"),
         Option("marketableContactImport", (bool,), "True makes the contacts marketing contacts, False does not"),
@@ -197,7 +236,7 @@ _operation = partial(
 )
 # None of them is repeatable: each is an import of its own, with a list of its own if one is asked for.
 OPERATIONS = (
-    _operation("upsert", partial(submit, "UPSERT")),
+    _operation("upsert", partial(submit, "UPSERT"), check_by_options=_needs_identifier),
     _operation("create", partial(submit, "CREATE")),
-    _operation("update", partial(submit, "UPDATE")),
+    _operation("update", partial(submit, "UPDATE"), check_by_options=_needs_identifier),
 )
