@@ -225,7 +225,7 @@ _operation = partial(
         Option(
             "columnMappings",
             (list,),
-            "what each column means, an object for each, and which is the identifier (columnType); not needed where the "
+            "what each column means, an object for each, with the columnType of the identifier; not needed where the "
             "columns have the names of the properties",
         ),
         Option("dateFormat", (str,), "how dates are written: MONTH_DAY_YEAR, DAY_MONTH_YEAR …"),
