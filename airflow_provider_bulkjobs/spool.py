@@ -13,6 +13,8 @@ import io
 import os
 import struct
 import tempfile
+from array import array
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any, BinaryIO, cast
@@ -31,12 +33,14 @@ class Portion:
     :param number: of the request, from 1.
     :param first: line of the first record.
     :param last: line of the last record.
+    :param before: how many records the earlier requests hold.
     """
 
     number: int
     first: int
     last: int
     chunk: Chunk
+    before: int = 0
 
     @property
     def items(self) -> int:
@@ -59,6 +63,7 @@ class Spool:
         self._columns: tuple[str, ...] = ()
         self._header = b""  # of a table
         self._start = self._items = self._first = self._last = self._size = 0
+        self._runs = (array("Q"), array("Q"))  # the first item and its line, wherever lines are not consecutive
         self.items = 0
         self.requests = 0
 
@@ -104,8 +109,8 @@ class Spool:
             self._size += len(self._separator)
         self._file.write(data)
         self._size += len(data)
+        self._note_line(line)
         self._items += 1
-        self._last = line
         self.items += 1
         return None
 
@@ -124,13 +129,26 @@ class Spool:
 
         :param skip: how many requests to leave out at the beginning.
         """
-        position = 0
+        position = before = 0
         for number in range(1, self.requests + 1):
             self._file.seek(position)
             items, first, last, size = HEADER.unpack(self._file.read(HEADER.size))
             start, position = position + HEADER.size, position + HEADER.size + size
             if number > skip:
-                yield Portion(number, first, last, self._chunk(start, size, items))
+                yield Portion(number, first, last, self._chunk(start, size, items), before)
+            before += items
+
+    def line(self, item: int) -> int:
+        """Return the line of a record, by its position among all that were added."""
+        items, lines = self._runs
+        run = bisect_right(items, item) - 1
+        return lines[run] + item - items[run]
+
+    def _note_line(self, line: int) -> None:
+        if not self.items or line != self._last + 1:
+            for run, number in zip(self._runs, (self.items, line), strict=True):
+                run.append(number)
+        self._last = line
 
     def _begin(self, line: int) -> None:
         self._start, self._first = self._file.tell(), line

@@ -17,6 +17,7 @@ from airflow_provider_bulkjobs.errors import (
     BadConnectionError,
     BulkJobError,
     CredentialsError,
+    InvalidItem,
     JobNotFoundError,
     PermissionDeniedError,
     TransientError,
@@ -135,7 +136,10 @@ def check_answer(
         raise PermissionDeniedError(f"{what}. Check what the credentials in {connection} may do.")
     if status == 404:
         raise JobNotFoundError(f"{what}. Check the id, and the account, region and host of {connection}.")
-    raise VendorAnswerError(f"{what}. The request was refused; the same again would be refused again.")
+    raise VendorAnswerError(
+        f"{what}. The request was refused; the same again would be refused again.",
+        invalid_items=_invalid_items(vendor, response),
+    )
 
 
 def reply(conversation: Generator[Q, Response, T], request: object, response: Response) -> Q:
@@ -168,6 +172,13 @@ def _words(vendor: Vendor, account: Account, response: Response, token: str | No
         words = HTTPStatus(response.status).phrase if response.status in set(HTTPStatus) else ""
     sent = [value.rpartition(" ")[2] for value in vendor.headers(account, token or "-").values()]
     return redact(words, [*account.secrets, *sent])
+
+
+def _invalid_items(vendor: Vendor, response: Response) -> list[InvalidItem]:
+    try:
+        return vendor.invalid_items(response.json)
+    except BulkJobError:  # the body is not JSON
+        return []
 
 
 def credential_headers(vendor: Vendor, account: Account, token: str | None) -> dict[str, str]:

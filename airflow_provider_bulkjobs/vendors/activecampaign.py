@@ -11,8 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_bulkjobs.errors import BulkJobError, TransientError, VendorAnswerError
-from airflow_provider_bulkjobs.job import BulkJob, JobState
+from airflow_provider_bulkjobs.errors import BulkJobError, InvalidItem, TransientError, VendorAnswerError
+from airflow_provider_bulkjobs.job import BulkJob, JobState, count
 from airflow_provider_bulkjobs.redact import redact
 from airflow_provider_bulkjobs.vendors.account import Account, Field
 from airflow_provider_bulkjobs.vendors.base import (
@@ -101,9 +101,19 @@ def refusal(answer: Mapping[str, Any]) -> str | None:
 def _heed_refusal(
     account: Account, answer: Mapping[str, Any], throttled: type[BulkJobError] = VendorAnswerError
 ) -> None:
-    if (reason := refusal(answer)) is not None:
-        error = throttled if THROTTLED in reason else VendorAnswerError
-        raise error(f"{STATES.vendor} answered 200, but refused: {redact(reason, account.secrets)}")
+    if (reason := refusal(answer)) is None:
+        return
+    message = f"{STATES.vendor} answered 200, but refused: {redact(reason, account.secrets)}"
+    if THROTTLED in reason:
+        raise throttled(message)
+    raise VendorAnswerError(message, invalid_items=invalid_contacts(answer))
+
+
+def invalid_contacts(answer: Mapping[str, Any]) -> list[InvalidItem]:
+    """Return the contacts that were refused; their reasons name the field in words only."""
+    reasons = [mapping(reason) for reason in listed(answer.get("failureReasons"))]
+    found = [(count(reason.get("contact")), reason.get("failureReason")) for reason in reasons]
+    return [InvalidItem(index, None, str(words) if words else None) for index, words in found if index is not None]
 
 
 def batch_status(account: Account, job_id: str) -> Conversation[BulkJob]:
@@ -238,6 +248,10 @@ class ActiveCampaign(Vendor):
         contacts = len(reasons) - len(words)
         parts = [str(body.get("message") or ""), *words, f"{contacts} contacts at fault" if contacts else ""]
         return " ".join(part for part in parts if part) or None
+
+    def invalid_items(self, body: Mapping[str, Any]) -> list[InvalidItem]:
+        """Return the contacts that were refused."""
+        return invalid_contacts(body)
 
     def is_throttled(self, response: Response) -> bool:
         """Tell "too many requests" also from the importer's own limit, which answers 400."""

@@ -10,13 +10,14 @@ https://developers.klaviyo.com/en/docs/rate_limits_and_error_handling
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, quote
 
-from airflow_provider_bulkjobs.errors import TransientError
+from airflow_provider_bulkjobs.errors import InvalidItem, TransientError
 from airflow_provider_bulkjobs.job import BulkJob, JobState, count, utc_time
 from airflow_provider_bulkjobs.vendors.account import Account, Field
 from airflow_provider_bulkjobs.vendors.base import (
@@ -50,6 +51,7 @@ DOCS_URL = "https://developers.klaviyo.com/en/reference/get_bulk_import_profiles
 JOBS_PATH = "/api/profile-bulk-import-jobs"
 REVISION = "2026-07-15"
 MEDIA_TYPE = "application/vnd.api+json"
+POINTER = re.compile(r"/data/attributes/profiles/data/(\d{1,9})(?:/attributes)?(?:/(.*))?$")
 MOST_ERRORS = 100  # on a page
 MOST_PAGES = 10_000  # 10,000 profiles a job: one a page is the smallest page there can be
 
@@ -134,6 +136,14 @@ def _failure(error: Mapping[str, Any]) -> Outcome:
     source = mapping(error.get("source")).get("pointer")
     words = [str(error[key]) for key in ("title", "detail") if error.get(key)]
     return Outcome("failed", ": ".join(words) or None, mapping(error.get("original_payload")) or {"source": source})
+
+
+def _invalid_profile(error: Mapping[str, Any]) -> InvalidItem | None:
+    found = POINTER.match(str(mapping(error.get("source")).get("pointer")))
+    if not found:
+        return None
+    message = error.get("detail") or error.get("title")
+    return InvalidItem(int(found[1]), (found[2] or "").replace("/", ".") or None, str(message) if message else None)
 
 
 def _next_cursor(page: Mapping[str, Any]) -> str | None:
@@ -247,3 +257,7 @@ class Klaviyo(Vendor):
         errors = map(mapping, listed(body.get("errors")))
         words = [error.get("detail") or error.get("title") for error in errors]
         return "; ".join(str(word) for word in words if word) or None
+
+    def invalid_items(self, body: Mapping[str, Any]) -> list[InvalidItem]:
+        """Return the profiles that the errors point to."""
+        return [item for error in map(mapping, listed(body.get("errors"))) if (item := _invalid_profile(error))]
