@@ -175,7 +175,8 @@ def render(vendor: Vendor) -> str:
         "",
         *table(("`job_kind`", f"{vendor.label} says", "`state`", "Ended"), *state_rows(vendor.kinds)),
         "",
-        "Items that failed make a `succeeded` job `partially_failed` where they are told. Any other word is an error.",
+        "A `succeeded` job with failed items is `partially_failed`. Items that the vendor's counts leave out of its total "
+        "have failed. Any other word is an error.",
         "",
         "## Limits",
         "",

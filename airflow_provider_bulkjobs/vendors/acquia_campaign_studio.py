@@ -96,7 +96,8 @@ class AcquiaCampaignStudio(Vendor):
         ),
         untold=(
             "That a job failed: `completed` is said in any case, and the outcomes in its details are counted.",
-            "How many details there are: the pages are asked for until there are no more.",
+            "How many pages of details there are, and how the last one is marked: they are read until a page names no "
+            "next one, or is empty. A page that repeats leaves it unknown how many contacts failed.",
             "Which record of a submit an outcome belongs to, where the contact has no id yet.",
         ),
     )

@@ -229,6 +229,7 @@ class Klaviyo(Vendor):
         ),
         untold=(
             "Which profiles were new and which were there before.",
+            "What happened to profiles that are counted neither as completed nor as failed: they count as failed.",
             "For how long a job can be asked about: it has an `expires_at`, how far off is documented nowhere.",
         ),
     )
