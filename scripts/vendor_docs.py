@@ -175,8 +175,8 @@ def render(vendor: Vendor) -> str:
         "",
         *table(("`job_kind`", f"{vendor.label} says", "`state`", "Ended"), *state_rows(vendor.kinds)),
         "",
-        "A `succeeded` job with failed items is `partially_failed`. Items that the vendor's counts leave out of its total "
-        "have failed. Any other word is an error.",
+        "A `succeeded` job with failed items is `partially_failed`; items that are counted nowhere have failed.",
+        "Any other word is an error.",
         "",
         "## Limits",
         "",

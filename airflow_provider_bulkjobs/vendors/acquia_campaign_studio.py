@@ -96,8 +96,8 @@ class AcquiaCampaignStudio(Vendor):
         ),
         untold=(
             "That a job failed: `completed` is said in any case, and the outcomes in its details are counted.",
-            "How many pages of details there are, and how the last one is marked: they are read until a page names no "
-            "next one, or is empty. A page that repeats leaves it unknown how many contacts failed.",
+            "How many pages of details there are: they are read until one names no next page, or is empty.",
+            "How many contacts failed, where a page of details repeats: the job is then `partially_failed`.",
             "Which record of a submit an outcome belongs to, where the contact has no id yet.",
         ),
     )

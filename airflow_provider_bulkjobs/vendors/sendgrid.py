@@ -92,8 +92,7 @@ class SendGrid(Vendor):
         untold=(
             "That a job is running: it is `pending` until it is over.",
             "Which rows failed, in the job itself: they are in a file that `BulkJobResultsOperator` fetches.",
-            "Whether a contact that an import leaves unchanged is counted: requested contacts that are counted nowhere "
-            "count as failed.",
+            "Whether an unchanged contact is counted: contacts that are requested and counted nowhere count as failed.",
             "For how long a job can be asked about.",
         ),
     )
