@@ -84,10 +84,12 @@ def _is_phone(number: str, *, about_phones: bool) -> bool:
         return False
     if number[0] in "+%":
         return True
-    if DOTTED.fullmatch(number) or GROUPED.fullmatch(number):
+    if DOTTED.fullmatch(number):
         return False
     if about_phones:
         return True
+    if GROUPED.fullmatch(number):
+        return False
     if number.isdigit():  # an id or a count, unless it begins as a national number does
         return number[0] == "0" and 9 <= digits <= 15
     if (number[0] == "0" and number[1].isdigit()) or "(" in number:
