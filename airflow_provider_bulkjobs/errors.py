@@ -26,6 +26,23 @@ been a quiet day. What ends a task for good stands in :mod:`airflow_provider_bul
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidItem:
+    """One item of a request that the vendor named as invalid.
+
+    :param index: its position in the request, from 0.
+    :param field: the vendor's name of the invalid field.
+    :param message: the vendor's own words, not redacted.
+    """
+
+    index: int
+    field: str | None
+    message: str | None
+
 
 class BulkJobError(Exception):
     """Anything this package raises of its own."""
@@ -40,7 +57,14 @@ class BadConnectionError(BulkJobError):
 
 
 class VendorAnswerError(BulkJobError):
-    """The vendor refused; retrying the same request would be refused again."""
+    """The vendor refused; retrying the same request would be refused again.
+
+    :param invalid_items: the items for which the vendor refused it, where it names them.
+    """
+
+    def __init__(self, message: str, *, invalid_items: Sequence[InvalidItem] = ()) -> None:
+        super().__init__(message)
+        self.invalid_items = invalid_items
 
 
 class CredentialsError(VendorAnswerError):

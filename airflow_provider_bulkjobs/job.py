@@ -32,6 +32,7 @@ class JobState(StrEnum):
 
 
 _UNFINISHED = frozenset({JobState.PENDING, JobState.RUNNING})
+_COUNTED = frozenset({JobState.SUCCEEDED, JobState.PARTIALLY_FAILED})  # the vendor has processed every item
 
 
 @dataclass(slots=True)  # not frozen, which would triple the cost of what is made for every poll
@@ -39,7 +40,8 @@ class BulkJob:
     """One bulk job as its vendor tells it.
 
     Counts are numbers of items (contacts, companies, rows); ``None`` means that the vendor did not say,
-    never zero. Times are UTC in ISO 8601.
+    never zero. Times are UTC in ISO 8601. The counts and the state agree, by one rule for all vendors: items of a
+    finished job that are counted nowhere have failed, and a job with failed items is not a success.
 
     :param job_id: the vendor's id of the job.
     :param state: where the job stands.
@@ -60,6 +62,16 @@ class BulkJob:
     started_at: str | None = None
     finished_at: str | None = None
     known: bool = True
+
+    def __post_init__(self) -> None:
+        """Make the counts and the state agree."""
+        if self.total is not None and self.succeeded is not None:
+            if self.state in _COUNTED and self.succeeded + (self.failed or 0) < self.total:
+                self.failed = self.total - self.succeeded
+            # Some vendors count a failed item as processed as well.
+            self.succeeded = min(self.succeeded, max(self.total - (self.failed or 0), 0))
+        if self.state is JobState.SUCCEEDED and self.failed:
+            self.state = JobState.PARTIALLY_FAILED
 
     def to_json(self) -> dict[str, Any]:
         """Return the job as plain JSON, without the fields the vendor did not fill."""

@@ -21,6 +21,7 @@ class RecordCheck:
 
     def __init__(self, operation: Operation, options: Options) -> None:
         self._operation = operation
+        self._check = operation.check_for(options)
         self._on_records = {name: options[name] for name in operation.option_on_records if name in options}
         self._options = [option for option in operation.options if option.name in operation.option_on_records]
         self._first: Row | None = None
@@ -41,7 +42,7 @@ class RecordCheck:
             if not issubclass(kind, str):
                 return name_problem(next(name for name in row.record if type(name) is kind))
         record = self._with_options(row) if self._options else row.record
-        if problem := self._operation.check(record):
+        if problem := self._check(record):
             return problem
         return "has no value in any field" if all(map(is_blank, row.record.values())) else record
 

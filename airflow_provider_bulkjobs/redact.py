@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Make foreign words fit to be logged: no address of a person, no signed URL, no secret."""
+"""Remove from a vendor's words what no log may show: e-mail addresses, phone numbers, signed URLs and secrets."""
 
 from __future__ import annotations
 
@@ -7,13 +7,37 @@ import re
 from collections.abc import Iterable
 from urllib.parse import quote, quote_plus
 
-EMAIL = re.compile(r"[^\s\"'<>(),;:=\[\]]+(?:@|%40)[^\s\"'<>(),;:=\[\]]+")
-URL_QUERY = re.compile(r"(https?://[^\s\"'<>?#]*)[?#][^\s\"'<>]*", re.IGNORECASE)
 MOST = 500
+ADDRESS, PHONE, VALUE = "<e-mail address>", "<phone number>", "<value>"
+MIN_VALUE_LENGTH = 4  # a shorter value would be found inside ordinary words
+
+EMAIL = re.compile(
+    r"""(?:\\?"[^"\n]{1,64}"|(?:[^\s"'<>(),;:=\[\]]|(?<=\w)'(?=\w))+)"""  # the local part may be quoted
+    r"""(?:@|%(?:25)*40|&\#64;|\\u0040)"""
+    r"""(?:[^\s"'<>(),;:=\[\]]+|\[[^\s\]]*\])"""
+)
+URL_QUERY = re.compile(r"(https?://[^\s\"'<>?#]*)[?#][^\s\"'<>]*", re.IGNORECASE)
+USER_INFO = re.compile(r"([a-z][a-z0-9+.-]*://)[^\s\"'<>/?#]*@", re.IGNORECASE)
+# The query of any other URL, also of a relative one; without a "=" a question mark may be punctuation or a pattern.
+QUERY = re.compile(r"(?<=[\w/.*)\]-])[?#][\w.%\[\]-]+(?:=|%3D)[^\s\"'<>]*", re.IGNORECASE)
+SECRET_PARAMETER = re.compile(
+    r"\b((?:x-(?:amz|goog)-(?:signature|credential|security-token)|sig|signature|(?:\w+[_-])?token|awsaccesskeyid"
+    r"|googleaccessid|key-pair-id|api[_-]?key|password)(?:=|%3D))[\w.%~+/=-]+",
+    re.IGNORECASE,
+)
+
+SEPARATORS = r"\s().\-/\u2010-\u2015"
+NUMBER = re.compile(rf"(?<!\w)(?<!\w[-.])(?<!\d:)(?:\+|%2B|00)?\(?\d[\d{SEPARATORS}]*\d(?!\w)(?!-\w)", re.IGNORECASE)
+_DAY, _YEAR = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:19|20)\d\d"  # a month fits as well
+DATE = re.compile(rf"(?<!\d)(?:{_YEAR}([-./]){_DAY}\1{_DAY}|{_DAY}([-./]){_DAY}\2{_YEAR})(?!\d)")
+DOTTED = re.compile(r"[1-9]\d*(?:\.\d+){3}|(?:0|[1-9]\d*)\.\d+")  # an IPv4 address, a version, a decimal number
+GROUPED = re.compile(r"[1-9]\d?(?:[ \u00a0\u202f.]\d{3})+")  # a number above a thousand
+NORTH_AMERICAN = re.compile(rf"(?:1[{SEPARATORS}]*)?\(?[2-9]\d{{2}}[{SEPARATORS}]+\d{{3}}[{SEPARATORS}]+\d{{4}}")
+ABOUT_PHONES = re.compile(r"phone|mobile|\bsms\b|whatsapp|\bfax\b|msisdn|e\.?164", re.IGNORECASE)
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """Return a vendor's words on one line, without secrets, addresses of people and the queries of URLs.
+    """Return a vendor's words on one line, without secrets, e-mail addresses, phone numbers and the queries of URLs.
 
     :param secrets: values that must not be shown, as they stand in the connection.
     """
@@ -24,6 +48,51 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
             for form in (secret, quote(secret, safe=""), quote_plus(secret)):  # a vendor may repeat what it was sent
                 text = text.replace(form, "***")
     text = URL_QUERY.sub(r"\1", text)
-    text = EMAIL.sub("<e-mail address>", text)
+    text = USER_INFO.sub(r"\1", text)
+    text = QUERY.sub("", text)
+    text = SECRET_PARAMETER.sub(r"\1***", text)
+    text = EMAIL.sub(ADDRESS, text)
+    text = _hide_phones(text, about_phones=bool(ABOUT_PHONES.search(text)))
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return text if len(text) <= MOST else f"{text[:MOST]}…"
+
+
+def redact_values(text: str, values: Iterable[str]) -> str:
+    """Return a text without these values, where they stand as whole words in any case."""
+    shown = text.casefold()
+    found = {value for value in values if len(value) >= MIN_VALUE_LENGTH and value.casefold() in shown}
+    for value in sorted(found, key=len, reverse=True):
+        text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", VALUE, text, flags=re.IGNORECASE)
+    return text
+
+
+def _hide_phones(text: str, *, about_phones: bool) -> str:
+    def hide(found: re.Match[str]) -> str:
+        number = found[0]
+        if date := DATE.search(number):
+            before, after = number[: date.start()], number[date.end() :]
+            return NUMBER.sub(hide, before) + date[0] + NUMBER.sub(hide, after)
+        return PHONE if _is_phone(number, about_phones=about_phones) else number
+
+    return NUMBER.sub(hide, text)
+
+
+def _is_phone(number: str, *, about_phones: bool) -> bool:
+    """Tell a phone number from ids, counts, versions and addresses of hosts."""
+    digits = sum(character.isdigit() for character in number.removeprefix("%2B").removeprefix("%2b"))
+    if digits < 7:
+        return False
+    if number[0] in "+%":
+        return True
+    if DOTTED.fullmatch(number):
+        return False
+    if about_phones:
+        return True
+    if GROUPED.fullmatch(number):
+        return False
+    if number.isdigit():  # an id or a count, unless it begins as a national number does
+        return number[0] == "0" and 9 <= digits <= 15
+    if (number[0] == "0" and number[1].isdigit()) or "(" in number:
+        return True
+    groups = re.findall(r"\d+", number)
+    return bool(NORTH_AMERICAN.fullmatch(number)) or (len(groups) > 2 and digits >= 9 and number.count(" ") > 1)

@@ -20,6 +20,7 @@ from airflow_provider_bulkjobs.progress import Ledger, Progress
 from airflow_provider_bulkjobs.record_check import RecordCheck
 from airflow_provider_bulkjobs.records import Row
 from airflow_provider_bulkjobs.redact import redact
+from airflow_provider_bulkjobs.refusal import describe_refusal, redact_records
 from airflow_provider_bulkjobs.spool import Portion, Spool
 from airflow_provider_bulkjobs.vendors.base import Request
 from airflow_provider_bulkjobs.vendors.operation import (
@@ -173,7 +174,7 @@ class Submission:
 
         def bear(told: str) -> None:
             commit(doing=False)  # what is tried again has certainly not been obeyed
-            self._log.warning("%s", told)
+            self._log.warning("%s", redact_records(told, portion, operation))
 
         hook, operation = self._hook, self._operation
         open_job = progress.job_ids[-1] if operation.appends and progress.job_ids else None
@@ -184,10 +185,11 @@ class Submission:
                 Patience(report=bear, committing=partial(commit, doing=True)),
             )
         except AnswerLostError as error:
-            raise AnswerLostError(f"{error}. {self.account}") from error
+            raise AnswerLostError(f"{redact_records(str(error), portion, operation)}. {self.account}") from error
         except BulkJobError as error:
             commit(doing=False)  # it is certain that nothing came of it
-            raise type(error)(f"{str(error).rstrip('.')}. {self.account}") from error
+            message = describe_refusal(error, portion, self.spool, operation, hook.account.secrets)
+            raise type(error)(f"{message} {self.account}") from error
         progress.committing = False
         progress.accepted += 1
         if job_id not in progress.job_ids:

@@ -253,6 +253,7 @@ def test_every_request_stays_within_the_limits_and_no_record_is_lost(key: tuple[
     operation = replace(
         OPERATIONS[key],
         check=lambda _record: None,  # which fields a record needs is not the question here
+        check_by_options=None,
         most_items=min(OPERATIONS[key].most_items, source.randrange(2, 40)),
         most_bytes=source.randrange(5000, 9000),
     )

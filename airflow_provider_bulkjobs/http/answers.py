@@ -17,6 +17,7 @@ from airflow_provider_bulkjobs.errors import (
     BadConnectionError,
     BulkJobError,
     CredentialsError,
+    InvalidItem,
     JobNotFoundError,
     PermissionDeniedError,
     TransientError,
@@ -208,7 +209,9 @@ def _raise_refusal(vendor: Vendor, account: Account, request: Request, response:
     if status == 407:
         names = ", ".join(PROXY_VARIABLES)
         raise BadConnectionError(f"The proxy answered 407. Set user and password in the proxy's URL ({names}).")
-    raise VendorAnswerError(f"{what}. The request was rejected and is not retried.")
+    raise VendorAnswerError(
+        f"{what}. The request was rejected and is not retried.", invalid_items=_invalid_items(vendor, response)
+    )
 
 
 def is_outage(response: Response) -> bool:
@@ -246,6 +249,13 @@ def _words(vendor: Vendor, account: Account, response: Response, token: str | No
         words = HTTPStatus(response.status).phrase if response.status in set(HTTPStatus) else ""
     sent = [value.rpartition(" ")[2] for value in vendor.headers(account, token or "-").values()]
     return redact(words, [*account.secrets, *sent])
+
+
+def _invalid_items(vendor: Vendor, response: Response) -> list[InvalidItem]:
+    try:
+        return vendor.invalid_items(response.json)
+    except BulkJobError:  # the body is not JSON
+        return []
 
 
 def credential_headers(vendor: Vendor, account: Account, token: str | None) -> dict[str, str]:

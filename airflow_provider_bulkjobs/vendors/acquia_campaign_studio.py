@@ -96,7 +96,8 @@ class AcquiaCampaignStudio(Vendor):
         ),
         untold=(
             "That a job failed: `completed` is said in any case, and the outcomes in its details are counted.",
-            "How many details there are: the pages are asked for until there are no more.",
+            "How many pages of details there are: they are read until one names no next page, or is empty.",
+            "How many contacts failed, where a page of details repeats: the job is then `partially_failed`.",
             "Which record of a submit an outcome belongs to, where the contact has no id yet.",
         ),
     )

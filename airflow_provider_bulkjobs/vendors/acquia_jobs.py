@@ -7,6 +7,7 @@ https://docs.acquia.com/campaign-studio/settings/api-credentials/contact-bulk-ed
 from __future__ import annotations
 
 import re
+from collections import Counter
 from functools import partial
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
@@ -28,6 +29,7 @@ from airflow_provider_bulkjobs.vendors.operation import (
     needs,
 )
 from airflow_provider_bulkjobs.vendors.outcome import Outcome, ResultsConversation, ask_more, finished_word
+from airflow_provider_bulkjobs.vendors.paging import Pages
 from airflow_provider_bulkjobs.vendors.values import is_blank, shown_fields
 
 DOCS_URL = "https://docs.acquia.com/campaign-studio/settings/api-credentials/contact-bulk-edit"
@@ -59,10 +61,14 @@ def next_page(account: Account, page: str) -> str:
     """Return the path of the next page of details, from the relative address in ``next-page``.
 
     :raises UnsafeAnswerError: it leads to another host, which must not get our credentials.
+    :raises TransientError: it is not an address.
     """
     base = base_url(account)
-    url = urljoin(f"{base}/", page)
-    here, there = urlsplit(base), urlsplit(url)
+    try:
+        url = urljoin(f"{base}/", page)
+        here, there = urlsplit(base), urlsplit(url)
+    except ValueError:
+        raise TransientError(f"{STATES.vendor} named a next page of details with an invalid address") from None
     if origin(url) != origin(base):
         raise UnsafeAnswerError("the vendor's next page of details is on another host; it was not asked")
     path = there.path
@@ -72,37 +78,30 @@ def next_page(account: Account, page: str) -> str:
     return quote(f"{path}?{there.query}" if there.query else path, safe="/?%&=+,;:@!$'()*~")
 
 
-class Pages:
-    """The pages of a completed job's details. How many there are, and how the last one looks, is documented nowhere."""
+def details_of(account: Account, job_id: str) -> Pages:
+    """Return the pages of a completed job's details; the cursor is the path of a page."""
+    path = f"/api/contacts/job/{path_segment(job_id)}?details=1"
+    read = partial(_read_details, account)
+    return Pages(f"{STATES.vendor}: the details of the job", read, path, max_pages=MOST_PAGES)
 
-    def __init__(self, account: Account, job_id: str) -> None:
-        self._account = account
-        self._next: str | None = f"/api/contacts/job/{path_segment(job_id)}?details=1"
-        self._asked: set[str] = set()
 
-    @property
-    def has_next(self) -> bool:
-        """Whether there is a page that was not asked for: the last one may name none, an empty one, or itself."""
-        return self._next is not None and self._next not in self._asked
+def _read_details(account: Account, path: str) -> Conversation[tuple[list[Any], str | None]]:
+    """Request a page of details; return its contacts, and the path of the next page.
 
-    def ask(self) -> Conversation[list[Any]]:
-        """Ask for the next page; return its contacts."""
-        if len(self._asked) >= MOST_PAGES:
-            raise UnsafeAnswerError(f"{STATES.vendor}: the details of the job did not end after {MOST_PAGES} pages")
-        page = self._next or ""
-        self._asked.add(page)
-        self._next = None
-        details = (yield from ask_more(STATES.vendor, page)).get("details") or {}
-        contacts = details.get("contacts") if isinstance(details, dict) else "nothing known"
-        if contacts is None and len(self._asked) > 1:
-            return []
-        if not isinstance(contacts, list):
-            # Nothing else tells whether the job did any good, so this must not pass for "no failures".
-            raise TransientError(f"{STATES.vendor} answered 'completed' without the details that were asked for")
-        following = details.get("next-page")
-        if contacts and isinstance(following, str) and following:
-            self._next = next_page(self._account, following)
-        return contacts
+    How the last page is marked is not documented: no next page and an empty page are both read as the end.
+    """
+    details = (yield from ask_more(STATES.vendor, path)).get("details")
+    contacts = details.get("contacts") if isinstance(details, dict) else None
+    if not isinstance(details, dict) or not isinstance(contacts, list):
+        # The details are the only source of failures, so this must not pass for "no failures".
+        raise TransientError(f"{STATES.vendor} answered 'completed' without the details that were asked for")
+    page = details.get("next-page")
+    if page is None:
+        return contacts, None
+    if not isinstance(page, str) or not page.strip():
+        raise TransientError(f"{STATES.vendor} named a next page of details without its address")
+    following = next_page(account, page)
+    return contacts, following if contacts else None
 
 
 def job_status(account: Account, job_id: str) -> Conversation[BulkJob]:
@@ -113,21 +112,20 @@ def job_status(account: Account, job_id: str) -> Conversation[BulkJob]:
     if not state.is_finished:
         return BulkJob(job_id, state, word)
 
-    outcomes = {"created": 0, "updated": 0, "failed": 0}
-    pages = Pages(account, job_id)
+    outcomes = Counter[str]()
+    pages = details_of(account, job_id)
     while pages.has_next:
-        for contact in (yield from pages.ask()):
-            outcomes[outcome(contact)] += 1
+        outcomes.update(outcome(contact) for contact in (yield from pages.read_next()))
+    if not pages.is_complete:
+        return BulkJob(job_id, JobState.PARTIALLY_FAILED, word)
 
-    total = sum(outcomes.values())
-    failed = outcomes["failed"]
     return BulkJob(
         job_id,
-        JobState.PARTIALLY_FAILED if failed else state,
+        state,
         word,
-        total=total,
-        succeeded=total - failed,
-        failed=failed,
+        total=outcomes.total(),
+        succeeded=outcomes["created"] + outcomes["updated"],
+        failed=outcomes["failed"],
         created=outcomes["created"],
         updated=outcomes["updated"],
     )
@@ -145,10 +143,11 @@ def job_results(account: Account, job_id: str) -> ResultsConversation:
     """Tell how each contact fared, page by page; an error comes in the vendor's words."""
     answer = yield Request("GET", f"/api/contacts/job/{path_segment(job_id)}")
     finished_word(STATES, answer.json)
-    pages = Pages(account, job_id)
+    pages = details_of(account, job_id)
     while pages.has_next:
-        contacts = yield from pages.ask()
+        contacts = yield from pages.read_next()
         yield [Outcome(outcome(one), _words(mapping(one).get("errors")), mapping(one)) for one in contacts]
+    pages.require_complete()
 
 
 def _words(errors: Any) -> str | None:

@@ -11,8 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_bulkjobs.errors import BulkJobError, TransientError, VendorAnswerError
-from airflow_provider_bulkjobs.job import BulkJob, JobState
+from airflow_provider_bulkjobs.errors import BulkJobError, InvalidItem, TransientError, VendorAnswerError
+from airflow_provider_bulkjobs.job import BulkJob, JobState, count
 from airflow_provider_bulkjobs.redact import redact
 from airflow_provider_bulkjobs.vendors.account import Account, Field
 from airflow_provider_bulkjobs.vendors.base import (
@@ -70,25 +70,26 @@ def read_batch(answer: Mapping[str, Any], job_id: str) -> BulkJob:
     The lists hold addresses and ids of people, so only their lengths are kept.
     """
     state, word = STATES.read(_stored(answer))
-    created, failed = _length(answer.get("success")), _length(answer.get("failure"))
     if not state.is_finished:
         return BulkJob(job_id, state, word, known=word != NOT_STORED)
-    if state is JobState.SUCCEEDED and failed:
-        state = JobState.PARTIALLY_FAILED
-    return BulkJob(job_id, state, word, failed=failed, created=created)
+    return BulkJob(job_id, state, word, failed=len(_items(answer, "failure")), created=len(_items(answer, "success")))
 
 
 def _stored(answer: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"status": NOT_STORED} if answer.get("status") is False else answer
 
 
-def _length(value: Any) -> int:
-    # A list, but PHP makes an object of one with gaps.
-    return len(value) if isinstance(value, list | dict) else 0
+def _items(answer: Mapping[str, Any], key: str) -> list[Any]:
+    """Return one of a batch's lists; PHP makes an object of a list with gaps.
 
-
-def _values(value: Any) -> list[Any]:
-    return list(value.values()) if isinstance(value, dict) else listed(value)
+    :raises TransientError: it is neither, and must not pass for an empty list. A missing or null list is empty.
+    """
+    items = answer.get(key)
+    if items is None:
+        return []
+    if not isinstance(items, list | dict):
+        raise TransientError(f"{STATES.vendor} answered with {key!r} that is not a list")
+    return list(items.values()) if isinstance(items, dict) else items
 
 
 def refusal(answer: Mapping[str, Any]) -> str | None:
@@ -101,9 +102,19 @@ def refusal(answer: Mapping[str, Any]) -> str | None:
 def _heed_refusal(
     account: Account, answer: Mapping[str, Any], throttled: type[BulkJobError] = VendorAnswerError
 ) -> None:
-    if (reason := refusal(answer)) is not None:
-        error = throttled if THROTTLED in reason else VendorAnswerError
-        raise error(f"{STATES.vendor} answered 200, but refused: {redact(reason, account.secrets)}")
+    if (reason := refusal(answer)) is None:
+        return
+    message = f"{STATES.vendor} answered 200, but refused: {redact(reason, account.secrets)}"
+    if THROTTLED in reason:
+        raise throttled(message)
+    raise VendorAnswerError(message, invalid_items=invalid_contacts(answer))
+
+
+def invalid_contacts(answer: Mapping[str, Any]) -> list[InvalidItem]:
+    """Return the contacts that were refused; their reasons name the field in words only."""
+    reasons = [mapping(reason) for reason in listed(answer.get("failureReasons"))]
+    found = [(count(reason.get("contact")), reason.get("failureReason")) for reason in reasons]
+    return [InvalidItem(index, None, str(words) if words else None) for index, words in found if index is not None]
 
 
 def batch_status(account: Account, job_id: str) -> Conversation[BulkJob]:
@@ -117,8 +128,8 @@ def batch_results(account: Account, job_id: str) -> ResultsConversation:  # noqa
     """Tell the ids of new contacts and the addresses that failed; why they did, and who was updated, is not told."""
     answer = (yield Request("GET", f"/api/3/import/info?batchId={path_segment(job_id)}")).json
     finished_word(STATES, _stored(answer))
-    yield [Outcome("created", None, {"id": one}) for one in _values(answer.get("success"))]
-    yield [Outcome("failed", None, {"email": one}) for one in _values(answer.get("failure"))]
+    yield [Outcome("created", None, {"id": one}) for one in _items(answer, "success")]
+    yield [Outcome("failed", None, {"email": one}) for one in _items(answer, "failure")]
 
 
 def submit_import(order: Order) -> SubmitConversation:
@@ -241,6 +252,10 @@ class ActiveCampaign(Vendor):
         contacts = len(reasons) - len(words)
         parts = [str(body.get("message") or ""), *words, f"{contacts} contacts at fault" if contacts else ""]
         return " ".join(part for part in parts if part) or None
+
+    def invalid_items(self, body: Mapping[str, Any]) -> list[InvalidItem]:
+        """Return the contacts that were refused."""
+        return invalid_contacts(body)
 
     def is_throttled(self, response: Response) -> bool:
         """Tell "too many requests" also from the importer's own limit, which answers 400."""

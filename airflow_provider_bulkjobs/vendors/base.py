@@ -20,6 +20,7 @@ from airflow_provider_bulkjobs.errors import (
     BadArgumentError,
     BulkJobError,
     CredentialsError,
+    InvalidItem,
     JobNotFoundError,
     PermissionDeniedError,
     TransientError,
@@ -217,6 +218,10 @@ class Vendor(ABC):
     @abstractmethod
     def error_text(self, body: Mapping[str, Any]) -> str | None:
         """Return the vendor's own words from the body of an error answer."""
+
+    def invalid_items(self, body: Mapping[str, Any]) -> list[InvalidItem]:  # noqa: ARG002
+        """Return the items that an error response names as invalid, for vendors that name them by their position."""
+        return []
 
     def is_throttled(self, response: Response) -> bool:
         """Tell whether an answer means "too many requests"."""

@@ -66,6 +66,8 @@ class HubSpot(Vendor):
             "A file has at most 20 MB with the free tools, and 512 MB and 1,048,576 rows with a subscription.",
             "Requests are cut below that, at 1,000,000 records or 16 MiB.",
             "500,000 rows a day with the free tools, 80,000,000 with a subscription.",
+            "Records are matched by `hs_object_id`, `email` of contacts, `domain` of companies, or a marked column.",
+            "`upsert` and `update` are refused without one of these in each record.",
         ),
         untold=(
             "How many rows an import has, under a documented name: give `expected_items` for a share.",

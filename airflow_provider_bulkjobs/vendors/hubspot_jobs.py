@@ -14,23 +14,31 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from airflow_provider_bulkjobs.errors import BadArgumentError, TransientError, UnsafeAnswerError
+from airflow_provider_bulkjobs.errors import BadArgumentError, TransientError
 from airflow_provider_bulkjobs.job import BulkJob, JobState, count, utc_time
 from airflow_provider_bulkjobs.vendors.account import Account
 from airflow_provider_bulkjobs.vendors.base import Conversation, Request, States, mapping, path_segment
 from airflow_provider_bulkjobs.vendors.operation import (
+    Check,
     Operation,
     Option,
+    Options,
     Order,
+    Record,
     SubmitConversation,
     accepted_id,
     identifies_if_given,
+    needs_any,
 )
 from airflow_provider_bulkjobs.vendors.outcome import Outcome, ResultsConversation, ask_more, finished_word
+from airflow_provider_bulkjobs.vendors.paging import Pages
 
 DOCS_URL = "https://developers.hubspot.com/docs/api/crm/imports"
 IMPORTS_PATH = "/crm/v3/imports"
 CONTACTS = "0-1"
+COMPANIES = "0-2"
+RECORD_ID = "hs_object_id"
+OBJECT_ID, ALTERNATE_ID = "HUBSPOT_OBJECT_ID", "HUBSPOT_ALTERNATE_ID"  # columns by which records are matched
 FILE_NAME = "records.csv"
 MOST_PAGES = 1000  # of errors; how many rows failed is not known if there are more
 
@@ -50,44 +58,23 @@ STATES = States(
 )
 
 
-class Errors:
-    """The pages of an import's errors.
+def errors_of(job_id: str, more: str = "") -> Pages:
+    """Return the pages of an import's errors.
 
-    :param more: what else to ask for, as a query.
+    :param more: what else to request, as a query.
     """
+    read = partial(_read_errors, f"{_path(job_id)}/errors?limit=100{more}")
+    return Pages("HubSpot: the errors of the import", read, max_pages=MOST_PAGES)
 
-    def __init__(self, job_id: str, more: str = "") -> None:
-        self._path = f"{_path(job_id)}/errors?limit=100{more}"
-        self._after: str | None = ""
-        self._asked: set[str] = set()
 
-    @property
-    def has_next(self) -> bool:
-        """Whether there is a page that was not asked for, and not more than anybody should read in one go."""
-        return self._after is not None and self._after not in self._asked and self.pages < MOST_PAGES
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether the last page was read: where cursors go in a circle or have no end, nobody knows what is missing."""
-        return self._after is None
-
-    @property
-    def pages(self) -> int:
-        """How many pages were asked for."""
-        return len(self._asked)
-
-    def ask(self) -> Conversation[list[Mapping[str, Any]]]:
-        """Ask for the next page; return its errors."""
-        after = self._after or ""
-        self._asked.add(after)
-        more = f"&after={quote(after, safe='')}" if after else ""
-        page = yield from ask_more(STATES.vendor, f"{self._path}{more}")
-        errors = page.get("results")
-        if not isinstance(errors, list):
-            # Nothing else tells whether the import did any good, so this must not pass for "no failures".
-            raise TransientError("HubSpot answered without the errors that were asked for")
-        self._after = _next_cursor(page)
-        return [mapping(error) for error in errors]
+def _read_errors(path: str, after: str) -> Conversation[tuple[list[Any], str | None]]:
+    """Request a page of errors; return them, and the cursor of the next page."""
+    page = yield from ask_more(STATES.vendor, f"{path}&after={quote(after, safe='')}" if after else path)
+    errors = page.get("results")
+    if not isinstance(errors, list):
+        # The list is the only source of failures, so this must not pass for "no failures".
+        raise TransientError("HubSpot answered without the errors that were asked for")
+    return [mapping(error) for error in errors], _next_cursor(page)
 
 
 def _next_cursor(page: Mapping[str, Any]) -> str | None:
@@ -100,7 +87,7 @@ def _next_cursor(page: Mapping[str, Any]) -> str | None:
         return None
     if isinstance(paging, dict):
         following = paging.get("next")
-        if not following:
+        if following is None:
             return None
         after = mapping(following).get("after")
         if isinstance(after, str | int) and not isinstance(after, bool) and after != "":
@@ -118,23 +105,22 @@ def import_status(account: Account, job_id: str) -> Conversation[BulkJob]:  # no
     failed: int | None = None
     if state is JobState.SUCCEEDED:
         rows: set[tuple[Any, ...]] = set()
-        errors = Errors(job_id)
+        errors = errors_of(job_id)
         while errors.has_next:
-            rows.update(_row(error) for error in (yield from errors.ask()))
-        state = state if errors.is_whole and not rows else JobState.PARTIALLY_FAILED
+            rows.update(_row(error) for error in (yield from errors.read_next()))
+        state = state if errors.is_complete and not rows else JobState.PARTIALLY_FAILED
         # An error without a line, or of line 0, is one of the whole file.
-        failed = len(rows) if errors.is_whole and all(line for *_, line in rows) else None
+        failed = len(rows) if errors.is_complete and all(line for *_, line in rows) else None
     return BulkJob(job_id, state, word, failed=failed, created_at=utc_time(answer.get("createdAt")))
 
 
 def import_results(account: Account, job_id: str) -> ResultsConversation:  # noqa: ARG001
     """Tell the errors of an import with their rows, page by page; a row may have several."""
     finished_word(STATES, (yield Request("GET", _path(job_id))).json)
-    errors = Errors(job_id, "&includeErrorMessage=true&includeRowData=true")
+    errors = errors_of(job_id, "&includeErrorMessage=true&includeRowData=true")
     while errors.has_next:
-        yield [Outcome("failed", _words(error), error) for error in (yield from errors.ask())]
-    if not errors.is_whole:
-        raise UnsafeAnswerError(f"HubSpot: the errors of the import did not end after {errors.pages} pages")
+        yield [Outcome("failed", _words(error), error) for error in (yield from errors.read_next())]
+    errors.require_complete()
 
 
 def cancel_import(account: Account, job_id: str) -> Conversation[None]:  # noqa: ARG001
@@ -146,7 +132,9 @@ def submit(what: str, order: Order) -> SubmitConversation:
     """Upload a table, with what each of its columns means."""
     options, chunk = order.options, order.chunk
     object_type = options.get("columnObjectTypeId") or CONTACTS
-    mappings = options.get("columnMappings") or [_mapping(object_type, column) for column in chunk.columns]
+    # A create matches no records; HubSpot keeps e-mail addresses unique among contacts even so.
+    identifiers = identifiers_of(object_type) if what != "CREATE" or object_type == CONTACTS else {}
+    mappings = options.get("columnMappings") or [_mapping(object_type, each, identifiers) for each in chunk.columns]
     if len(mappings) != len(chunk.columns):
         raise BadArgumentError(
             f"option 'columnMappings' has {len(mappings)} entries for {len(chunk.columns)} columns: give one for each"
@@ -177,10 +165,39 @@ def _words(error: Mapping[str, Any]) -> str | None:
     return "; ".join(words) or (str(error["errorType"]) if error.get("errorType") else None)
 
 
-def _mapping(object_type: str, column: str) -> dict[str, str]:
-    told = {"columnObjectTypeId": object_type, "columnName": column, "propertyName": column}
-    is_identity = object_type == CONTACTS and column == "email"
-    return told | ({"columnType": "HUBSPOT_ALTERNATE_ID"} if is_identity else {})
+def identifiers_of(object_type: str) -> dict[str, str]:
+    """Return the properties that HubSpot matches records by, and the type that marks their columns."""
+    alternate = {CONTACTS: "email", COMPANIES: "domain"}.get(object_type)
+    return {RECORD_ID: OBJECT_ID} | ({alternate: ALTERNATE_ID} if alternate else {})
+
+
+def _needs_identifier(options: Options) -> Check:
+    """Want a value in a column that HubSpot matches records by: without one, it would create them all again.
+
+    :raises BadArgumentError: the mappings of the columns mark none.
+    """
+    object_type = options.get("columnObjectTypeId") or CONTACTS
+    names = list(identifiers_of(object_type))
+    if mappings := options.get("columnMappings"):
+        marked = [mapping(each) for each in mappings if mapping(each).get("columnType") in {OBJECT_ID, ALTERNATE_ID}]
+        names = [str(each.get("columnName")) for each in marked if each.get("columnObjectTypeId") == object_type]
+    if not names:
+        raise BadArgumentError(
+            f"option 'columnMappings' marks no column of object type {object_type!r} as the identifier, so HubSpot "
+            f"would match no records. Set 'columnType' to {OBJECT_ID} or {ALTERNATE_ID} in the mapping of one column."
+        )
+    has_identifier = needs_any(*names)
+
+    def check(record: Record) -> str | None:
+        problem = has_identifier(record)
+        return f"{problem}, by which HubSpot matches records" if problem else None
+
+    return check
+
+
+def _mapping(object_type: str, column: str, identifiers: Mapping[str, str]) -> dict[str, str]:
+    column_type = {"columnType": identifiers[column]} if column in identifiers else {}
+    return {"columnObjectTypeId": object_type, "columnName": column, "propertyName": column, **column_type}
 
 
 def _multipart(request: bytes, file: bytes) -> tuple[str, bytes]:
@@ -207,7 +224,8 @@ _operation = partial(
         Option(
             "columnMappings",
             (list,),
-            "what each column means, an object for each; not needed where the columns have the names of the properties",
+            "what each column means, an object for each, with the columnType of the identifier; not needed where the "
+            "columns have the names of the properties",
         ),
         Option("dateFormat", (str,), "how dates are written: MONTH_DAY_YEAR, DAY_MONTH_YEAR …"),
         Option("marketableContactImport", (bool,), "True makes the contacts marketing contacts, False does not"),
@@ -219,7 +237,7 @@ _operation = partial(
 )
 # None of them is repeatable: each is an import of its own, with a list of its own if one is asked for.
 OPERATIONS = (
-    _operation("upsert", partial(submit, "UPSERT")),
+    _operation("upsert", partial(submit, "UPSERT"), check_by_options=_needs_identifier),
     _operation("create", partial(submit, "CREATE")),
-    _operation("update", partial(submit, "UPDATE")),
+    _operation("update", partial(submit, "UPDATE"), check_by_options=_needs_identifier),
 )

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from airflow_provider_bulkjobs.errors import TransientError
 from airflow_provider_bulkjobs.job import BulkJob, JobState, count, utc_time
 from airflow_provider_bulkjobs.vendors.account import Account
 from airflow_provider_bulkjobs.vendors.base import Conversation, Request, States, listed, mapping, path_segment
@@ -62,6 +63,8 @@ def read_bulk_job(answer: Mapping[str, Any], job_id: str) -> BulkJob:
     items = [count(task.get("item_count")) for task in tasks]
     started = [time for task in tasks if (time := utc_time(task.get("started_at")))]
     state, word = BULK_STATES.read(answer)
+    if state is JobState.SUCCEEDED and any(_has_errors(task) for task in tasks):
+        state = JobState.PARTIALLY_FAILED
     return BulkJob(
         job_id,
         state,
@@ -71,6 +74,10 @@ def read_bulk_job(answer: Mapping[str, Any], job_id: str) -> BulkJob:
         started_at=min(started, default=None),
         finished_at=utc_time(answer.get("completed_at")),
     )
+
+
+def _has_errors(task: Mapping[str, Any]) -> bool:
+    return task.get("state") == "completed_with_errors"
 
 
 def read_job(answer: Mapping[str, Any], job_id: str) -> BulkJob:
@@ -124,14 +131,18 @@ def bulk_results(noun: str, account: Account, job_id: str) -> ResultsConversatio
     :param noun: ``contacts`` or ``companies``.
     """
     answer = yield Request("GET", f"/{noun}/bulk/{path_segment(job_id)}", version(account, "Preview"))
-    finished_word(BULK_STATES, answer.json)
-    tasks = [mapping(task) for task in listed(answer.json.get("tasks"))]
+    word = finished_word(BULK_STATES, answer.json)
+    tasks = answer.json.get("tasks")
+    if not isinstance(tasks, list):
+        raise TransientError("Intercom answered without the tasks of the job")
+    failed = [task for task in map(mapping, tasks) if _has_errors(task)]
+    if not failed and word != "completed":
+        raise TransientError(f"Intercom answered {word!r}, but lists no task with errors")
     yield [
         Outcome(
             "failed", "some of the task's items, or all", {"task_id": task.get("id"), "items": task.get("item_count")}
         )
-        for task in tasks
-        if task.get("state") == "completed_with_errors"
+        for task in failed
     ]
 
 

@@ -10,11 +10,14 @@ https://developers.klaviyo.com/en/docs/rate_limits_and_error_handling
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, quote
 
-from airflow_provider_bulkjobs.errors import TransientError, UnsafeAnswerError
+from airflow_provider_bulkjobs.errors import InvalidItem, TransientError
 from airflow_provider_bulkjobs.job import BulkJob, JobState, count, utc_time
 from airflow_provider_bulkjobs.vendors.account import Account, Field
 from airflow_provider_bulkjobs.vendors.base import (
@@ -42,11 +45,13 @@ from airflow_provider_bulkjobs.vendors.operation import (
     needs_any,
 )
 from airflow_provider_bulkjobs.vendors.outcome import Outcome, ResultsConversation, ask_more, finished_word
+from airflow_provider_bulkjobs.vendors.paging import Pages
 
 DOCS_URL = "https://developers.klaviyo.com/en/reference/get_bulk_import_profiles_job"
 JOBS_PATH = "/api/profile-bulk-import-jobs"
 REVISION = "2026-07-15"
 MEDIA_TYPE = "application/vnd.api+json"
+POINTER = re.compile(r"/data/attributes/profiles/data/(\d{1,9})(?:/attributes)?(?:/(.*))?$")
 MOST_ERRORS = 100  # on a page
 MOST_PAGES = 10_000  # 10,000 profiles a job: one a page is the smallest page there can be
 
@@ -73,20 +78,13 @@ def read_import(answer: Mapping[str, Any], job_id: str) -> BulkJob:
     """Read an import as far as its counts tell; what was created and what updated is not told."""
     attributes = _attributes(answer)
     state, word = STATES.read(attributes)
-    total, completed, failed = (count(attributes.get(f"{what}_count")) for what in ("total", "completed", "failed"))
-    if state is JobState.SUCCEEDED:
-        if total is not None and completed is not None and completed + (failed or 0) < total:
-            failed = total - completed  # what is counted nowhere was not imported
-        state = JobState.PARTIALLY_FAILED if failed else state
-    if total is not None and completed is not None:  # what failed may be counted as completed, too
-        completed = min(completed, max(total - (failed or 0), 0))
     return BulkJob(
         job_id,
         state,
         word,
-        total=total,
-        succeeded=completed if state.is_finished else None,
-        failed=failed,
+        total=count(attributes.get("total_count")),
+        succeeded=count(attributes.get("completed_count")) if state.is_finished else None,
+        failed=count(attributes.get("failed_count")),
         created_at=utc_time(attributes.get("created_at")),
         started_at=utc_time(attributes.get("started_at")),
         finished_at=utc_time(attributes.get("completed_at")),
@@ -98,35 +96,35 @@ def import_status(account: Account, job_id: str) -> Conversation[BulkJob]:  # no
     job = read_import((yield Request("GET", _path(job_id))).json, job_id)
     if job.state is not JobState.SUCCEEDED or job.failed is not None:
         return job
-    errors, cursor = yield from _ask_errors(job_id)
+    errors, cursor = yield from _read_errors(job_id)
     if errors or cursor is not None:
-        job.state, job.succeeded = JobState.PARTIALLY_FAILED, None
-    elif job.total is None:
+        return replace(job, state=JobState.PARTIALLY_FAILED, succeeded=None)
+    if job.total is None:
         raise TransientError("Klaviyo answered 'complete' without a 'total_count', which every import has")
-    else:
-        job.failed = 0
-    return job
+    return replace(job, failed=0)
 
 
 def import_results(account: Account, job_id: str) -> ResultsConversation:  # noqa: ARG001
     """Tell which profiles failed and why, page by page; those that did not are not listed with their data."""
-    finished_word(STATES, _attributes((yield Request("GET", _path(job_id))).json))
-    cursor: str | None = ""
-    asked: set[str] = set()
-    while cursor is not None:
-        if cursor in asked or len(asked) >= MOST_PAGES:
-            raise UnsafeAnswerError(f"Klaviyo: the errors of the job did not end after {len(asked)} pages")
-        asked.add(cursor)
-        errors, cursor = yield from _ask_errors(job_id, cursor)
+    attributes = _attributes((yield Request("GET", _path(job_id))).json)
+    finished_word(STATES, attributes)
+    pages = Pages("Klaviyo: the errors of the job", partial(_read_errors, job_id), max_pages=MOST_PAGES)
+    listed_errors = 0
+    while pages.has_next:
+        errors = yield from pages.read_next()
+        listed_errors += len(errors)
         yield [_failure(mapping(mapping(error).get("attributes"))) for error in errors]
+    pages.require_complete()
+    if not listed_errors and (failed := count(attributes.get("failed_count"))):
+        raise TransientError(f"Klaviyo counts {failed} failed profiles, but lists none of their errors")
 
 
 def _path(job_id: str) -> str:
     return f"{JOBS_PATH}/{path_segment(job_id)}"
 
 
-def _ask_errors(job_id: str, cursor: str = "") -> Conversation[tuple[list[Any], str | None]]:
-    """Ask for a page of errors; return them, and the cursor of the next page."""
+def _read_errors(job_id: str, cursor: str = "") -> Conversation[tuple[list[Any], str | None]]:
+    """Request a page of errors; return them, and the cursor of the next page."""
     more = f"&page%5Bcursor%5D={quote(cursor, safe='')}" if cursor else ""
     page = yield from ask_more(STATES.vendor, f"{_path(job_id)}/import-errors?page%5Bsize%5D={MOST_ERRORS}{more}")
     if not isinstance(page.get("data"), list):
@@ -140,10 +138,19 @@ def _failure(error: Mapping[str, Any]) -> Outcome:
     return Outcome("failed", ": ".join(words) or None, mapping(error.get("original_payload")) or {"source": source})
 
 
+def _invalid_profile(error: Mapping[str, Any]) -> InvalidItem | None:
+    found = POINTER.match(str(mapping(error.get("source")).get("pointer")))
+    if not found:
+        return None
+    message = error.get("detail") or error.get("title")
+    return InvalidItem(int(found[1]), (found[2] or "").replace("/", ".") or None, str(message) if message else None)
+
+
 def _next_cursor(page: Mapping[str, Any]) -> str | None:
     """Return the cursor of the next page; the rest of its address is ours, so that the key stays on our host."""
     links = page.get("links")
-    if not (link := links.get("next") if isinstance(links, dict) else links):
+    link = links.get("next") if isinstance(links, dict) else links
+    if link is None:
         return None
     cursors = parse_qs(link.partition("?")[2]).get("page[cursor]") if isinstance(link, str) else None
     if not cursors:
@@ -223,6 +230,7 @@ class Klaviyo(Vendor):
         ),
         untold=(
             "Which profiles were new and which were there before.",
+            "What happened to profiles that are counted neither as completed nor as failed: they count as failed.",
             "For how long a job can be asked about: it has an `expires_at`, how far off is documented nowhere.",
         ),
     )
@@ -251,3 +259,7 @@ class Klaviyo(Vendor):
         errors = map(mapping, listed(body.get("errors")))
         words = [error.get("detail") or error.get("title") for error in errors]
         return "; ".join(str(word) for word in words if word) or None
+
+    def invalid_items(self, body: Mapping[str, Any]) -> list[InvalidItem]:
+        """Return the profiles that the errors point to."""
+        return [item for error in map(mapping, listed(body.get("errors"))) if (item := _invalid_profile(error))]

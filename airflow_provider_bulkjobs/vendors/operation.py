@@ -104,6 +104,7 @@ class Operation:
     :param most_item_bytes: how large a record may be, as it is sent; 0 where the vendor sets no limit.
     :param check: what is wrong with a record, or ``None``; names fields and never their values.
     :param header_names: the header of a CSV file must name one of these fields, or it is not known to be a header.
+    :param check_by_options: returns a further check, which depends on the options.
     :param options: the options of the vendor's request.
     :param option_on_records: which of them the vendor wants in each record.
     :param option_on_columns: the one that lists the columns of a table by their position.
@@ -124,6 +125,7 @@ class Operation:
     most_item_bytes: int = 0
     check: Check = lambda _record: None
     header_names: tuple[str, ...] = ()
+    check_by_options: Callable[[Options], Check] | None = None
     options: tuple[Option, ...] = ()
     option_on_records: tuple[str, ...] = ()
     option_on_columns: str | None = None
@@ -135,6 +137,13 @@ class Operation:
     repeatable: bool = False
     appends: bool = False
     requests_per_minute: float = 0.0
+
+    def check_for(self, options: Options) -> Check:
+        """Return the check of the records that are submitted with these options.
+
+        :raises BadArgumentError: the options contradict the operation.
+        """
+        return every(self.check, self.check_by_options(options)) if self.check_by_options else self.check
 
 
 def json_request(

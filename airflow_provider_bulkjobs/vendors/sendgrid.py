@@ -6,10 +6,11 @@ https://www.twilio.com/docs/sendgrid/api-reference/contacts
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_bulkjobs.errors import PermissionDeniedError
+from airflow_provider_bulkjobs.errors import InvalidItem, PermissionDeniedError
 from airflow_provider_bulkjobs.vendors import sendgrid_jobs as jobs
 from airflow_provider_bulkjobs.vendors import sendgrid_submit as submit
 from airflow_provider_bulkjobs.vendors.account import Account, Field
@@ -17,6 +18,7 @@ from airflow_provider_bulkjobs.vendors.base import Conversation, JobKind, Reques
 from airflow_provider_bulkjobs.vendors.checking import ask_also, named, recognize
 from airflow_provider_bulkjobs.vendors.notes import Notes
 
+CONTACT = re.compile(r"contacts\[(\d{1,9})\](?:\.(.+))?$")  # the field of an error that is about one contact
 USER_NAME_SCOPE = "user.username.read"
 HOSTS = {"global": "https://api.sendgrid.com", "eu": "https://api.eu.sendgrid.com"}
 
@@ -90,6 +92,7 @@ class SendGrid(Vendor):
         untold=(
             "That a job is running: it is `pending` until it is over.",
             "Which rows failed, in the job itself: they are in a file that `BulkJobResultsOperator` fetches.",
+            "Whether an unchanged contact is counted: contacts that are requested and counted nowhere count as failed.",
             "For how long a job can be asked about.",
         ),
     )
@@ -125,3 +128,12 @@ class SendGrid(Vendor):
         errors = [mapping(error) for error in listed(body.get("errors"))]
         words = [": ".join(str(e[key]) for key in ("field", "message") if e.get(key)) for e in errors]
         return "; ".join(word for word in words if word) or None
+
+    def invalid_items(self, body: Mapping[str, Any]) -> list[InvalidItem]:
+        """Return the contacts that the fields of the errors name, as ``contacts[3].email``."""
+        found = [(mapping(e), CONTACT.match(str(mapping(e).get("field")))) for e in listed(body.get("errors"))]
+        return [
+            InvalidItem(int(match[1]), match[2], str(error["message"]) if error.get("message") else None)
+            for error, match in found
+            if match
+        ]

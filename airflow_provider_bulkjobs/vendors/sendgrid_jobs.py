@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from airflow_provider_bulkjobs.errors import TransientError
 from airflow_provider_bulkjobs.job import BulkJob, JobState, count, utc_time
 from airflow_provider_bulkjobs.vendors.account import Account
-from airflow_provider_bulkjobs.vendors.base import Conversation, Request, States, listed, mapping, path_segment
+from airflow_provider_bulkjobs.vendors.base import Conversation, Request, States, mapping, path_segment
 from airflow_provider_bulkjobs.vendors.outcome import Download, ResultsConversation, finished_word
 
 DOCS_URL = "https://www.twilio.com/docs/sendgrid/api-reference/contacts"
@@ -44,23 +45,30 @@ def read_import(answer: Mapping[str, Any], job_id: str) -> BulkJob:
     """Read an import: counts are there or not, depending on the type of job."""
     state, word = IMPORT_STATES.read(answer)
     results = mapping(answer.get("results"))
-    failed = count(results.get("errored_count"))
-    if state is JobState.SUCCEEDED and failed:
-        state = JobState.PARTIALLY_FAILED  # a count beats a word
-    elif state in {JobState.PARTIALLY_FAILED, JobState.FAILED} and failed == 0:
+    total, created, updated, deleted, failed = (
+        count(results.get(f"{name}_count")) for name in ("requested", "created", "updated", "deleted", "errored")
+    )
+    if state in {JobState.PARTIALLY_FAILED, JobState.FAILED} and failed == 0:
         failed = None  # "errored" or "failed" with nothing counted: how many items failed is not known
-    total = count(results.get("requested_count"))
-    counted = state.is_finished and total is not None and failed is not None
+    succeeded: int | None = None
+    if state.is_finished:
+        # "deleted_count" is a success only of a delete: SendGrid describes it as a count of errors elsewhere.
+        is_delete = answer.get("job_type") == "delete" or (created is None and updated is None)
+        parts = [part for part in ((deleted,) if is_delete else (created, updated)) if part is not None]
+        if parts:
+            succeeded = sum(parts)
+        elif total is not None and failed is not None:
+            succeeded = total - failed
     return BulkJob(
         job_id,
         state,
         word,
         total=total,
         failed=failed,
-        succeeded=max((total or 0) - (failed or 0), 0) if counted else None,
-        created=count(results.get("created_count")),
-        updated=count(results.get("updated_count")),
-        deleted=count(results.get("deleted_count")),
+        succeeded=succeeded,
+        created=created,
+        updated=updated,
+        deleted=deleted,
         started_at=utc_time(answer.get("started_at")),
         finished_at=utc_time(answer.get("finished_at")),
     )
@@ -91,17 +99,23 @@ def export_status(account: Account, job_id: str) -> Conversation[BulkJob]:  # no
 
 def import_results(account: Account, job_id: str) -> ResultsConversation:  # noqa: ARG001
     """Download the file of failed rows, where there is one."""
-    answer = yield Request("GET", f"/v3/marketing/contacts/imports/{path_segment(job_id)}")
-    finished_word(IMPORT_STATES, answer.json)
-    url = mapping(answer.json.get("results")).get("errors_url")
+    answer = (yield Request("GET", f"/v3/marketing/contacts/imports/{path_segment(job_id)}")).json
+    finished_word(IMPORT_STATES, answer)
+    url = mapping(answer.get("results")).get("errors_url")
     if url:
         yield Download(str(url), "failed", error_field="error")
+    elif failed := read_import(answer, job_id).failed:
+        raise TransientError(f"SendGrid counts {failed} failed contacts, but names no file with them")
 
 
 def export_results(account: Account, job_id: str) -> ResultsConversation:  # noqa: ARG001
     """Download the files of an export, of which there may be several."""
-    answer = yield Request("GET", f"/v3/marketing/contacts/exports/{path_segment(job_id)}")
-    finished_word(EXPORT_STATES, answer.json)
-    for url in listed(answer.json.get("urls")):
+    answer = (yield Request("GET", f"/v3/marketing/contacts/exports/{path_segment(job_id)}")).json
+    if finished_word(EXPORT_STATES, answer) != "ready":
+        return
+    urls = answer.get("urls")
+    if not isinstance(urls, list):
+        raise TransientError("SendGrid answered 'ready' without the addresses of the files")
+    for url in urls:
         path = str(url).partition("?")[0].removesuffix(".gzip").removesuffix(".gz")
         yield Download(str(url), "exported", "jsonl" if path.endswith(".json") else "csv")

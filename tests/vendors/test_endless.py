@@ -6,17 +6,13 @@ from typing import Any
 import pytest
 from vendors.scripted import DRIVERS, Script, make_account
 
-from airflow_provider_bulkjobs.errors import BadArgumentError, UnsafeAnswerError
-from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
+from airflow_provider_bulkjobs.errors import BadArgumentError
 from airflow_provider_bulkjobs.job import BulkJob, JobState
-from airflow_provider_bulkjobs.results import outcomes
-from airflow_provider_bulkjobs.vendors import hubspot_jobs, klaviyo
+from airflow_provider_bulkjobs.vendors import hubspot_jobs
 from airflow_provider_bulkjobs.vendors.hubspot import HubSpot
 from airflow_provider_bulkjobs.vendors.operation import Chunk, Order
 
 DONE = {"status": 200, "body": {"state": "DONE"}}
-COMPLETE = {"status": 200, "body": {"data": {"attributes": {"status": "complete", "failed_count": 9}}}}
-HOOK_OF = {hook_class.conn_type: hook_class for hook_class in HOOKS}
 each_driver = pytest.mark.parametrize("driver", DRIVERS)
 
 
@@ -27,10 +23,6 @@ def errors_of_hubspot(number: int) -> dict[str, Any]:
 
 def no_errors_of_hubspot(number: int) -> dict[str, Any]:
     return {"status": 200, "body": {"results": [], "paging": {"next": {"after": number}}}}
-
-
-def errors_of_klaviyo(number: int) -> dict[str, Any]:
-    return {"status": 200, "body": {"data": [{}], "links": {"next": f"https://a.klaviyo.com/x?page[cursor]={number}"}}}
 
 
 @each_driver
@@ -46,39 +38,6 @@ def test_hubspots_errors_are_not_counted_without_an_end(
     assert isinstance(job, BulkJob)
     assert (job.state, job.failed) == (JobState.PARTIALLY_FAILED, None)
     assert len(script.seen) == 1 + 3
-
-
-@pytest.mark.parametrize(
-    ("module", "first", "page"),
-    [(hubspot_jobs, DONE, errors_of_hubspot), (klaviyo, COMPLETE, errors_of_klaviyo)],
-    ids=["hubspot", "klaviyo"],
-)
-def test_results_without_an_end_are_an_error(
-    script: Script, monkeypatch: pytest.MonkeyPatch, module: Any, first: Any, page: Any
-) -> None:
-    monkeypatch.setattr(module, "MOST_PAGES", 3)
-    script.play([first, *map(page, range(1, 9))])
-    hook = HOOK_OF[module.__name__.rpartition(".")[2].partition("_")[0]]("mine")
-    hook.account = make_account(hook.vendor, script.url())
-    with pytest.raises(UnsafeAnswerError, match="did not end after 3 pages"):
-        list(outcomes(hook, hook.vendor.kinds[0], "7", 10**6))
-    hook.driver.close()
-    assert len(script.seen) == 1 + 3
-
-
-@pytest.mark.parametrize(
-    ("module", "first", "page"),
-    [(hubspot_jobs, DONE, errors_of_hubspot), (klaviyo, COMPLETE, errors_of_klaviyo)],
-    ids=["hubspot", "klaviyo"],
-)
-def test_results_that_go_in_a_circle_are_an_error(script: Script, module: Any, first: Any, page: Any) -> None:
-    script.play([first, page(1), page(2), page(1)])
-    hook = HOOK_OF[module.__name__.rpartition(".")[2].partition("_")[0]]("mine")
-    hook.account = make_account(hook.vendor, script.url())
-    with pytest.raises(UnsafeAnswerError, match="did not end after 3 pages"):
-        list(outcomes(hook, hook.vendor.kinds[0], "7", 10**6))
-    hook.driver.close()
-    assert not script.answers
 
 
 def test_mappings_for_other_columns_are_refused_before_anything_is_sent() -> None:

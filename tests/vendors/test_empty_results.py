@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A response without the list that was requested is never an empty list of results."""
+
+from typing import Any
+
+import pytest
+from vendors.scripted import Script, make_account
+
+from airflow_provider_bulkjobs.errors import VendorUnavailableError
+from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
+from airflow_provider_bulkjobs.results import outcomes
+
+HOOK_OF = {hook_class.conn_type: hook_class for hook_class in HOOKS}
+COMPLETE = {"data": {"attributes": {"status": "complete", "total_count": 3, "failed_count": 2}}}
+NO_LISTS: list[tuple[str, str, list[Any], str]] = [
+    ("sendgrid", "contacts", [{"status": "errored", "results": {"errored_count": 2}}], "names no file"),
+    (
+        "sendgrid",
+        "contacts",
+        [{"status": "completed", "results": {"requested_count": 2, "created_count": 1}}],
+        "no file",
+    ),
+    ("sendgrid", "contacts", [{"status": "failed", "results": {"errored_count": 2, "errors_url": ""}}], "no file"),
+    ("sendgrid", "export", [{"status": "ready"}], "without the addresses"),
+    ("sendgrid", "export", [{"status": "ready", "urls": None}], "without the addresses"),
+    ("sendgrid", "export", [{"status": "ready", "urls": {"0": "https://files.example.com"}}], "without the addresses"),
+    ("intercom", "contacts", [{"state": "completed"}], "without the tasks"),
+    ("intercom", "contacts", [{"state": "completed_with_errors", "tasks": None}], "without the tasks"),
+    ("intercom", "companies", [{"state": "completed_with_errors", "tasks": []}], "no task with errors"),
+    ("activecampaign", "contacts", [{"status": "completed", "failure": "bad"}], "not a list"),
+    ("acquia_campaign_studio", "contacts", [{"status": "completed"}, {"status": "completed"}], "without the details"),
+    ("hubspot", "import", [{"state": "DONE"}, {}], "without the errors"),
+    ("klaviyo", "profiles", [COMPLETE, {}], "without the errors"),
+    ("klaviyo", "profiles", [COMPLETE, {"data": []}], "counts 2 failed profiles"),
+]
+
+
+@pytest.mark.parametrize(
+    ("conn_type", "kind", "bodies", "words"), NO_LISTS, ids=[f"{c}-{k}-{n}" for n, (c, k, *_) in enumerate(NO_LISTS)]
+)
+def test_missing_list_is_not_an_empty_one(
+    script: Script, conn_type: str, kind: str, bodies: list[Any], words: str
+) -> None:
+    script.play({"status": 200, "body": body} for body in bodies)
+    hook = HOOK_OF[conn_type]("mine")
+    hook.account = make_account(hook.vendor, script.url())
+    job_kind = next(one for one in hook.vendor.kinds if one.name == kind)
+    with pytest.raises(VendorUnavailableError, match=words):
+        list(outcomes(hook, job_kind, "7", 10**6))
+    hook.driver.close()
