@@ -21,7 +21,6 @@ T = TypeVar("T")
 FIRST_WAIT = 1.0  # seconds before the second attempt, doubled before each further one
 LONGEST_WAIT = 60.0
 WORKER_LIMIT = 60.0  # seconds without a successful lookup: a worker slot is held meanwhile
-TRIGGERER_LIMIT = 3600.0
 
 
 def lookup_error(conn_id: str, error: Exception) -> BulkJobError:
@@ -59,9 +58,7 @@ def read_connection(conn_id: str) -> Connection:
         time.sleep(attempts.wait_after(meaning))
 
 
-async def retry_lookup_async(
-    look: Callable[[], Awaitable[T]], report: Callable[[str], None], limit: float = TRIGGERER_LIMIT
-) -> T:
+async def retry_lookup_async(look: Callable[[], Awaitable[T]], report: Callable[[str], None], limit: float) -> T:
     """Look up a connection without holding the event loop, and again while that fails, with backoff.
 
     :param look: one attempt.

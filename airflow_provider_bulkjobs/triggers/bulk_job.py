@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 # Airflow stores a trigger's arguments only when a task is deferred, and a vendor may forget a finished job before the
 # others have finished. Seconds after which a finished job is stored, at the cost of starting a worker.
 CHECKPOINT_AFTER = 3600.0
+LOOKUP_LIMIT = 3600.0  # seconds without a successful lookup of the connection
 
 
 class BulkJobTrigger(BaseTrigger):
@@ -192,7 +193,7 @@ class BulkJobTrigger(BaseTrigger):
             await poll(wait, self.schedule, partial(ask, lease, wait, patience))
 
     async def _load_account(self, hook: BulkJobHook) -> Account:
-        return await retry_lookup_async(hook.load_account, self._report)
+        return await retry_lookup_async(hook.load_account, self._report, LOOKUP_LIMIT)
 
     async def _ask_silently(self, lease: Lease, wait: Wait, patience: Patience, job_id: str) -> None:
         """Ask, and log what goes wrong instead of raising it, except for a job that is gone."""
