@@ -27,12 +27,13 @@ KEY_PAUSE = 1.0  # seconds before another key is tried in the same process
 
 
 def ask_about_all(
-    hook: BulkJobHook, wait: Wait, patience: Patience, *, silent_fail: bool, forgets: bool = False
+    hook: BulkJobHook, wait: Wait, patience: Patience, *, silent_fail: bool, is_last_poll: bool = False
 ) -> None:
     """Ask about each unfinished job, and log what is new.
 
     :param silent_fail: log the errors that concern one job, and continue with the others.
-    :param forgets: whether the next poll is in another process, which will not know which keys have been refused.
+    :param is_last_poll: of this process. The next one does not know which keys have been refused, so that several are
+        tried at once.
     :raises JobGoneError: a job that was seen before is gone.
     :raises BulkJobError: anything else that went wrong.
     """
@@ -40,7 +41,7 @@ def ask_about_all(
         for job_id in wait.unfinished:
             try:
                 while not _ask_with_renewed_key(hook, wait, patience, job_id):
-                    if not forgets:
+                    if silent_fail or not is_last_poll:
                         return
                     time.sleep(KEY_PAUSE)
             except errors.JobVanishedError as error:

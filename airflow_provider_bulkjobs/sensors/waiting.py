@@ -122,7 +122,7 @@ class JobWaiter(BaseSensorOperator):
             patience = Patience(remaining=lambda: deadline - time.time(), report=self.log.warning)
         later = 0.0
         try:
-            ask_about_all(hook, wait, patience, silent_fail=self.silent_fail, forgets=self.reschedule)
+            ask_about_all(hook, wait, patience, silent_fail=self.silent_fail, is_last_poll=self.reschedule)
         except errors.WaitTooLongError as error:
             self.log.warning("%s; asking again after that", error)
             later = error.seconds
