@@ -41,7 +41,9 @@ def ask_about_all(
         for job_id in wait.unfinished:
             try:
                 while not _ask_with_renewed_key(hook, wait, patience, job_id):
-                    if silent_fail or not is_last_poll:
+                    if silent_fail:
+                        break
+                    if not is_last_poll:
                         return
                     time.sleep(KEY_PAUSE)
             except errors.JobVanishedError as error:

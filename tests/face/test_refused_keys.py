@@ -83,11 +83,12 @@ def test_with_silent_fail_refused_keys_keep_the_interval_until_the_deadline(jobs
     assert len(sim.requests("sendgrid")) <= jobs * polls
 
 
-def test_with_silent_fail_a_poke_in_reschedule_mode_tries_one_key(sim, rotating):
-    sensor = make("reschedule", conn_id=rotating(), job_id=["a", "b"], silent_fail=True)
+def test_with_silent_fail_each_job_is_asked_about_once_per_poke(sim, rotating):
+    job_ids = ["a", "b", "c", "d", "e"]
+    sensor = make("reschedule", conn_id=rotating(), job_id=job_ids, silent_fail=True)
     with pytest.raises(AirflowRescheduleException):
         sensor.execute({"ti": FirstTry()})
-    assert len(sim.requests("sendgrid")) == 1
+    assert [request.path_qs.rpartition("/")[2] for request in sim.requests("sendgrid")] == job_ids
 
 
 async def test_refused_keys_keep_the_interval_in_the_triggerer(sim, rotating):
