@@ -95,6 +95,11 @@ class Wait:
         """The ids of the jobs that were seen before and that the last poll did not find."""
         return list(self._misses)
 
+    @property
+    def stoppable(self) -> list[str]:
+        """The ids of the jobs that can be stopped: they are unfinished, and the last poll found them."""
+        return [job_id for job_id in self.unfinished if job_id not in self._misses]
+
     def is_finished(self, job_id: str) -> bool:
         """Tell whether a job need not be asked about again."""
         job = self._jobs[job_id]

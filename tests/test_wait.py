@@ -66,9 +66,9 @@ def test_a_seen_job_is_gone_when_two_polls_in_a_row_do_not_find_it():
     for _ in range(3):
         wait.note(active, 1001)
         wait.note(unknown, 9999)
-        assert (wait.missing, wait.result["state"]) == (["a"], "running")
+        assert (wait.missing, wait.stoppable, wait.result["state"]) == (["a"], [], "running")
     wait.note(active, 9999)
-    assert wait.missing == []
+    assert (wait.missing, wait.stoppable) == ([], ["a"])
     wait.note_missing("a", 9999)
     with pytest.raises(errors.JobVanishedError, match="last state: active"):
         wait.note(unknown, 9999)

@@ -155,7 +155,7 @@ class JobWaiter(BaseSensorOperator):
                     self.log.warning("Job %s could not be stopped: %s", job_id, error)
 
     def _open_jobs(self) -> list[str]:
-        return self._wait.unfinished if self._wait else []
+        return self._wait.stoppable if self._wait else []
 
     def _start(self, context: Context) -> tuple[BulkJobHook, Wait]:
         if self._hook and self._wait:

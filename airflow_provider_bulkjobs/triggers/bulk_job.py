@@ -136,7 +136,7 @@ class BulkJobTrigger(BaseTrigger):
         if not self.cancel_on_kill:
             return
         hook = await asyncio.to_thread(self._load_hook)
-        job_ids = self._wait.unfinished if self._wait else self.job_ids
+        job_ids = self._wait.stoppable if self._wait else self.job_ids
         # All at once: Airflow gives half a minute.
         await asyncio.gather(*(self._stop(hook, job_id) for job_id in job_ids))
 
