@@ -236,8 +236,9 @@ class BulkJobTrigger(BaseTrigger):
 
     def _plan_checkpoint(self, wait: Wait) -> None:
         """Let Airflow store the jobs that have finished, in an hour, if others are still unfinished by then."""
-        comes = not self._has_checkpoint and wait.unfinished and time.time() + CHECKPOINT_AFTER < self.deadline
-        if comes and _finished(wait.heard) > _finished(self.heard):  # there may be no room for more
+        if self._has_checkpoint or time.time() + CHECKPOINT_AFTER >= self.deadline:
+            return
+        if _finished(wait.heard) > _finished(self.heard):  # there may be no room for more
             self._has_checkpoint = True
             self._clock.reschedule(asyncio.get_running_loop().time() + CHECKPOINT_AFTER)
 

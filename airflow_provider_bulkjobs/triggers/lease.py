@@ -64,16 +64,19 @@ class Lease:
         return self._line
 
     async def renew(self, refused: Account) -> bool:
-        """Read the connection again after the vendor has refused a key; return whether there is another one to try."""
+        """Read the connection again after the vendor has refused a key; return whether there is another one to try.
+
+        :param refused: the account of the line that the caller has borrowed, and not released yet.
+        """
         async with self._renewing:
             if self._line.account.fingerprint != refused.fingerprint:
                 return True  # another poll has noticed before
             account = await self._load()
             if account.fingerprint == refused.fingerprint:
                 return False
-            old, self._line = self._line, await self._open(account)
-            old.is_current = False
-            await old.close_if_unused()
+            renewed = await self._open(account)
+            self._line.is_current = False  # the last request on it closes it
+            self._line = renewed
             return True
 
     async def _open(self, account: Account) -> Line:

@@ -171,3 +171,8 @@ def test_a_checkpoint_of_another_version_is_an_error():
         make("deferrable", conn_id="a", job_id="b").execute_complete(
             {}, {"status": "checkpoint", "trigger": {**arguments, "flavour": "new"}}
         )
+
+
+def test_a_checkpoint_that_a_worker_reads_after_the_deadline_leaves_time_for_the_last_poll():
+    arguments = make_trigger(job_ids=["a", "b"], deadline=time.time() - 1000).serialize()[1]
+    assert resumed({"status": "checkpoint", "trigger": arguments}).timeout.total_seconds() == 300

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A lookup of the connection that fails is retried like a lost poll; a connection that is not there is certain."""
 
+import asyncio
 import time
 
 import pytest
@@ -217,3 +218,29 @@ def test_an_error_of_the_api_server_is_no_answer(kind, failure, monkeypatch):
     monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", Comms(), raising=False)
     found = _airflow.lookup_failure("mine")
     assert (type(found).__name__ if found else None) == failure
+
+
+def test_the_waits_between_attempts_grow_to_a_minute(monkeypatch):
+    monkeypatch.undo()
+    reports = []
+    for jitter in (0, 1):
+        monkeypatch.setattr(connection_lookup.random, "uniform", lambda *bounds, at=jitter: bounds[at])
+        attempts = connection_lookup._Attempts(3600, reports.append)
+        waits = [attempts.wait_after(errors.ConnectionLookupError("no.")) for _ in range(8)]
+        assert waits == [wait * (1 if jitter else 0.5) for wait in (1, 2, 4, 8, 16, 32, 60, 60)]
+    assert reports[1] == "no. Attempt 2 failed; the next one is in 1.0 s."
+
+
+async def test_lookups_in_a_triggerer_take_turns(account, monkeypatch):
+    under_way, most = [], []
+
+    async def lookup(conn_id):
+        under_way.append(conn_id)
+        most.append(len(under_way))
+        await asyncio.sleep(0)
+        under_way.remove(conn_id)
+
+    monkeypatch.setattr(BaseHook, "aget_connection", lookup, raising=False)
+    monkeypatch.setattr(_airflow.Connection, "aextra_dejson", None, raising=False)
+    await asyncio.gather(*(_airflow.get_connection_async(conn_id) for conn_id in "abcde"))
+    assert most == [1] * 5

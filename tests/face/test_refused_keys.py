@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A refused key may have been renewed. A secrets backend with another key at each lookup must not go on for ever."""
 
+import asyncio
 import itertools
 import time
 
@@ -11,6 +12,9 @@ from face.modes import MODES, FirstTry, make, run
 from airflow_provider_bulkjobs import errors
 from airflow_provider_bulkjobs._airflow import AirflowRescheduleException, AirflowSensorTimeout, BaseHook
 from airflow_provider_bulkjobs.hooks import bulk_job
+from airflow_provider_bulkjobs.http import pool
+from airflow_provider_bulkjobs.http.aiohttp_driver import AiohttpDriver
+from airflow_provider_bulkjobs.job import BulkJob, JobState
 from airflow_provider_bulkjobs.sensors import asking
 
 every_mode = pytest.mark.parametrize("mode", MODES)
@@ -98,6 +102,28 @@ async def test_refused_keys_keep_the_interval_in_the_triggerer(sim, rotating):
     # Two jobs take turns: the third key is refused after one interval.
     assert time.monotonic() - started >= 0.36
     assert len(sim.requests("sendgrid")) == 3
+
+
+async def test_polls_that_are_refused_together_read_the_connection_once(account, monkeypatch):
+    lookups, refused = [], asyncio.Barrier(3)
+    lookup = bulk_job.get_connection_async
+
+    async def renewed(conn_id):
+        lookups.append(conn_id)
+        account("sendgrid", password=f"SG.key-{len(lookups)}")
+        return await lookup(conn_id)
+
+    async def answer(driver, start, _patience):
+        if driver._account["password"] == "SG.key-1":
+            await refused.wait()
+            raise errors.CredentialsError("no")
+        return BulkJob(next(start()).path.rpartition("/")[2], JobState.SUCCEEDED, "completed")
+
+    monkeypatch.setattr(bulk_job, "get_connection_async", renewed)
+    monkeypatch.setattr(AiohttpDriver, "run", answer)
+    event = await fire(make_trigger(account("sendgrid"), job_ids=["a", "b", "c"]))
+    assert (event["status"], len(lookups)) == ("finished", 2)
+    assert not pool._drivers
 
 
 async def test_a_renewed_key_cancels_no_poll_of_the_others(sim, account):
