@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 class PokeMemory:
     """Keeps what is known in the task's state, which Airflow has from 3.3 on; before that, each poke starts anew.
 
-    It only saves requests and tells an expired job from one that never was, so a failing store ends no wait.
+    It saves requests, and distinguishes an expired job from one that never existed. A failing store ends no wait.
 
     :param timeout: how long the wait may last, in seconds.
     """

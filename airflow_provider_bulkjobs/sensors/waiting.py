@@ -36,7 +36,7 @@ from airflow_provider_bulkjobs.schedule import FLOOR, Schedule
 from airflow_provider_bulkjobs.sensors.asking import MAY_PASS, ask_about_all
 from airflow_provider_bulkjobs.sensors.deferring import deferral, next_trigger
 from airflow_provider_bulkjobs.sensors.memory import PokeMemory
-from airflow_provider_bulkjobs.sensors.telling import NEXT_STEPS, going_on, introduction, stored, timed_out
+from airflow_provider_bulkjobs.sensors.telling import NEXT_STEPS, checkpoint_stored, going_on, introduction, timed_out
 from airflow_provider_bulkjobs.wait import Wait
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class JobWaiter(BaseSensorOperator):
 
         with self._as_a_sensor_fails():
             if trigger := next_trigger(event):
-                self.log.info(stored(len(trigger.heard), len(trigger.job_ids), trigger.first_poll_at))
+                self.log.info(checkpoint_stored(len(trigger.heard), len(trigger.job_ids), trigger.first_poll_at))
                 raise deferral(trigger, self._remember())
             try:
                 result = read_event(event)

@@ -20,9 +20,9 @@ from airflow_provider_bulkjobs.hooks.connection_lookup import retry_lookup_async
 from airflow_provider_bulkjobs.job import JobState
 from airflow_provider_bulkjobs.metrics import get_ready, in_flight
 from airflow_provider_bulkjobs.schedule import FLOOR, Schedule
+from airflow_provider_bulkjobs.triggers.current_account import CurrentAccount
 from airflow_provider_bulkjobs.triggers.event import checkpoint, failed, finished, timed_out
-from airflow_provider_bulkjobs.triggers.last_look import last_look
-from airflow_provider_bulkjobs.triggers.lease import Lease
+from airflow_provider_bulkjobs.triggers.final_poll import final_poll
 from airflow_provider_bulkjobs.triggers.polling import is_canceled, poll
 from airflow_provider_bulkjobs.wait import NEW_KEY, Wait
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 # Airflow stores a trigger's arguments only when a task is deferred, and a vendor may forget a finished job before the
 # others have finished. Seconds after which a finished job is stored, at the cost of starting a worker.
 CHECKPOINT_AFTER = 3600.0
-LOOKUP_LIMIT = 3600.0  # seconds without a successful lookup of the connection
+LOOKUP_LIMIT = 3600.0  # seconds without a successful lookup
 
 
 class BulkJobTrigger(BaseTrigger):
@@ -166,7 +166,7 @@ class BulkJobTrigger(BaseTrigger):
                 raise
             if wait.unfinished and self._has_checkpoint:
                 return checkpoint(self.serialize()[1])
-            await last_look(hook.vendor, partial(self._load_account, hook), wait, self._ask)
+            await final_poll(hook.vendor, partial(self._load_account, hook), wait, self._ask)
             if wait.unfinished:
                 problem = f" (the last problem: {self._last_report})" if self._last_report else ""
                 return timed_out(wait.standing + problem)
@@ -186,36 +186,36 @@ class BulkJobTrigger(BaseTrigger):
         from airflow_provider_bulkjobs.http.patience import Patience
 
         patience = Patience(longest_wait=max(60.0, self.schedule.poke_interval), report=self._report)
-        lease = Lease(hook.vendor, partial(self._load_account, hook))
-        async with lease.opened():
+        current = CurrentAccount(hook.vendor, partial(self._load_account, hook))
+        async with current.opened():
             await asyncio.sleep(self.first_poll_at - time.time())
             ask = self._ask_silently if self.silent_fail else self._ask_with_renewed_key
-            await poll(wait, self.schedule, partial(ask, lease, wait, patience))
+            await poll(wait, self.schedule, partial(ask, current, wait, patience))
 
     async def _load_account(self, hook: BulkJobHook) -> Account:
         return await retry_lookup_async(hook.load_account, self._report, LOOKUP_LIMIT)
 
-    async def _ask_silently(self, lease: Lease, wait: Wait, patience: Patience, job_id: str) -> None:
+    async def _ask_silently(self, current: CurrentAccount, wait: Wait, patience: Patience, job_id: str) -> None:
         """Ask, and log what goes wrong instead of raising it, except for a job that is gone."""
         try:
-            await self._ask_with_renewed_key(lease, wait, patience, job_id)
+            await self._ask_with_renewed_key(current, wait, patience, job_id)
         except JobVanishedError:
             raise
         except BulkJobError as error:
             self._report(f"{error} (continuing, because of silent_fail)")
 
-    async def _ask_with_renewed_key(self, lease: Lease, wait: Wait, patience: Patience, job_id: str) -> None:
+    async def _ask_with_renewed_key(self, current: CurrentAccount, wait: Wait, patience: Patience, job_id: str) -> None:
         """Ask. After a refused key, read the connection again: its new key is used from the next poll on."""
-        line = lease.borrow()
+        lease = current.borrow()
         try:
-            await self._ask(line.driver, line.account, wait, patience, job_id)
+            await self._ask(lease.driver, lease.account, wait, patience, job_id)
         except CredentialsError as error:
-            if not await lease.renew(line.account):
+            if not await current.renew(lease.account):
                 raise
-            wait.note_refused_key(line.account.fingerprint, error)
+            wait.note_refused_key(lease.account.fingerprint, error)
             self._report(f"{error} {NEW_KEY}")
         finally:
-            await line.release()
+            await lease.release()
 
     async def _ask(self, driver: AiohttpDriver, account: Account, wait: Wait, patience: Patience, job_id: str) -> None:
         try:

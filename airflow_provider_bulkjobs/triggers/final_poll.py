@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The last poll, at the deadline."""
+"""The final poll of a wait, at its deadline."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LONGEST_QUEUE = 240.0  # seconds that the requests may queue: less than Airflow'
 log = logging.getLogger(__name__)
 
 
-async def last_look(
+async def final_poll(
     vendor: Vendor, load_account: Callable[[], Awaitable[Account]], wait: Wait, ask: Callable[..., Awaitable[None]]
 ) -> None:
     """Ask once more: the jobs may have finished since the last poll, or while no triggerer ran.
@@ -37,9 +37,9 @@ async def last_look(
                 if not driver.is_paused:
                     queue = min(driver.queue(len(wait.unfinished)), LONGEST_QUEUE)
                     clock.reschedule(asyncio.get_running_loop().time() + queue + LAST_LOOK)
-                    looks: Any = (ask(driver, account, wait, IMPATIENT, job_id) for job_id in wait.unfinished)
-                    for problem in await asyncio.gather(*looks, return_exceptions=True):
+                    polls: Any = (ask(driver, account, wait, IMPATIENT, job_id) for job_id in wait.unfinished)
+                    for problem in await asyncio.gather(*polls, return_exceptions=True):
                         if isinstance(problem, BaseException):
                             raise problem
     except (BulkJobError, TimeoutError) as error:
-        log.info("The last poll, at the deadline, has failed: %s", error)
+        log.info("The final poll, at the deadline, has failed: %s", error)

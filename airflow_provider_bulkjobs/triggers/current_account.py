@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Line:
+class Lease:
     """One account and its driver, kept open while requests are under way."""
 
     account: Account
@@ -36,7 +36,7 @@ class Line:
             await self.stack.aclose()
 
 
-class Lease:
+class CurrentAccount:
     """The account of a wait. It is read anew when the vendor refuses the key, which may have been renewed.
 
     :param load: reads the connection.
@@ -46,42 +46,42 @@ class Lease:
         self._vendor = vendor
         self._load = load
         self._renewing = asyncio.Lock()
-        self._line: Line
+        self._lease: Lease
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
         """Keep the driver open, also between polls: those who only sleep keep the connections of the others open."""
-        self._line = await self._open(await self._load())
+        self._lease = await self._open(await self._load())
         try:
             yield
         finally:
-            self._line.is_current = False
-            await self._line.close_if_unused()
+            self._lease.is_current = False
+            await self._lease.close_if_unused()
 
-    def borrow(self) -> Line:
-        """Lend the current account and driver for one request, after which the line must be released."""
-        self._line.requests += 1
-        return self._line
+    def borrow(self) -> Lease:
+        """Lend the account and its driver for one request, after which the lease must be released."""
+        self._lease.requests += 1
+        return self._lease
 
     async def renew(self, refused: Account) -> bool:
         """Read the connection again after the vendor has refused a key; return whether there is another one to try.
 
-        :param refused: the account of the line that the caller has borrowed, and not released yet.
+        :param refused: the account of a lease that is not released yet.
         """
         async with self._renewing:
-            if self._line.account.fingerprint != refused.fingerprint:
+            if self._lease.account.fingerprint != refused.fingerprint:
                 return True  # another poll has noticed before
             account = await self._load()
             if account.fingerprint == refused.fingerprint:
                 return False
             renewed = await self._open(account)
-            self._line.is_current = False  # the last request on it closes it
-            self._line = renewed
+            self._lease.is_current = False  # the last request on it closes it
+            self._lease = renewed
             return True
 
-    async def _open(self, account: Account) -> Line:
+    async def _open(self, account: Account) -> Lease:
         from airflow_provider_bulkjobs.http.pool import shared_driver
 
         stack = AsyncExitStack()
         driver = await stack.enter_async_context(shared_driver(self._vendor, account))
-        return Line(account, driver, stack)
+        return Lease(account, driver, stack)
