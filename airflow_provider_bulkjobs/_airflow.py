@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from weakref import WeakKeyDictionary
 
 from airflow.providers.common.compat.sdk import (
+    AirflowException,
     AirflowFailException,
     AirflowNotFoundException,
     AirflowSensorTimeout,
@@ -35,6 +39,11 @@ if TYPE_CHECKING:
 
 # Airflow 2 draws connection forms with Flask AppBuilder; later ones only look into them for what to draw.
 HAS_FLASK_FORMS = find_spec("airflow.www") is not None
+AIRFLOWS_OWN_BACKENDS = {"EnvironmentVariablesBackend", "MetastoreBackend", "ExecutionAPISecretsBackend"}
+FOUND_NOW = ConnectionError("the connection was not found, and is there at a second look")
+P = ParamSpec("P")
+T = TypeVar("T")
+_lookups: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
 __all__ = [
     "HAS_FLASK_FORMS",
@@ -55,7 +64,9 @@ __all__ = [
     "first_poke_at",
     "get_connection_async",
     "load_stats",
+    "lookup_failure",
     "ready_stats",
+    "run_in_thread",
     "task_state",
     "xcom_value",
 ]
@@ -69,11 +80,60 @@ async def get_connection_async(conn_id: str) -> Connection:
     https://github.com/apache/airflow/pull/71890. So the synchronous one is called, in asgiref's thread, which
     Airflow 3.0 and 3.1 need to find their way back to the loop.
     """
-    if hasattr(Connection, "aextra_dejson"):
-        return await BaseHook.aget_connection(conn_id)
+    # Airflow 3.1 mixes up the answers when several triggers look up connections at once: one at a time.
+    async with _lookups.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+        if hasattr(Connection, "aextra_dejson"):
+            return await BaseHook.aget_connection(conn_id)
+        return await run_in_thread(BaseHook.get_connection, conn_id)
+
+
+async def run_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a function that may talk to Airflow, in a thread from which every Airflow finds back to the event loop."""
     from asgiref.sync import sync_to_async
 
-    return await sync_to_async(BaseHook.get_connection)(conn_id)
+    return await sync_to_async(function)(*args, **kwargs)
+
+
+def lookup_failure(conn_id: str) -> Exception | None:
+    """Return what kept Airflow from reading a connection that it reports as not defined, or ``None``: there is none.
+
+    Airflow skips a secrets backend that raises, and from 3.1 on takes any error of its API server for "not found".
+    Both then look like a connection that nobody has created.
+    """
+    try:
+        for backend in _secrets_backends():
+            if type(backend).__name__ not in AIRFLOWS_OWN_BACKENDS and backend.get_connection(conn_id):
+                return FOUND_NOW
+        return _api_failure(conn_id)
+    except (ValueError, TypeError, LookupError, AttributeError, AirflowException) as error:
+        # Malformed values will be malformed again. Some libraries make a ValueError of a broken response, though.
+        return error if isinstance(error, OSError) else None
+    except Exception as error:  # noqa: BLE001  (each secrets backend has its own)
+        return error
+
+
+def _secrets_backends() -> list[Any]:
+    try:
+        from airflow.sdk.execution_time.supervisor import ensure_secrets_backend_loaded as load
+    except ImportError:  # Airflow 2
+        from airflow.configuration import ensure_secrets_loaded as load
+    return list(load())
+
+
+def _api_failure(conn_id: str) -> Exception | None:
+    try:
+        from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
+        from airflow.sdk.execution_time import task_runner
+        from airflow.sdk.execution_time.comms import ErrorResponse, GetConnection
+    except ImportError:  # Airflow 2
+        return None
+    comms = getattr(task_runner, "SUPERVISOR_COMMS", None)
+    if comms is None:
+        return None
+    answer = comms.send(GetConnection(conn_id=conn_id))
+    if not isinstance(answer, ErrorResponse):
+        return FOUND_NOW
+    return None if answer.error is ErrorType.CONNECTION_NOT_FOUND else AirflowRuntimeError(answer)
 
 
 @cache

@@ -6,10 +6,10 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from airflow_provider_bulkjobs.errors import BadArgumentError
+from airflow_provider_bulkjobs.errors import BadArgumentError, NoJobsError
 
 AllowedFailures = int | float | None
 LONGEST = 512
@@ -48,28 +48,41 @@ def read_conn_id(value: Any) -> str:
 def read_job_ids(value: Any) -> list[str]:
     """Return the job ids as strings, in their order.
 
-    :param value: one id (a string or an integer), or an iterable of ids: a list, or a mapped task's results.
-    :raises BadArgumentError: there is none, one is blank or cannot be an id, or one is there twice.
+    :param value: one id (a string or an integer), or an iterable of ids. A mapped task that returns lists gives lists
+        of ids in a list; they are flattened, whatever the depth.
+    :raises NoJobsError: there is none.
+    :raises BadArgumentError: one is blank or cannot be an id, or one is there twice.
     """
-    if isinstance(value, str) and RENDERED_LIST.fullmatch(value):
-        raise BadArgumentError(
-            f"job_id={_shown(value)} is a list that a template has turned into one string: hand over the task's "
-            "output itself (job_id=submit.output), or set render_template_as_native_obj=True on the DAG"
-        )
-    if isinstance(value, str | int) or value is None:
-        ids = [read_job_id(value)]
-    elif isinstance(value, Iterable) and not isinstance(value, Mapping | bytes):
-        ids = [read_job_id(item) for item in value]
-    else:
-        raise BadArgumentError(f"job_id is a {type(value).__name__}: give the vendor's job id, or a list of them")
+    ids = list(_flatten(value))
     if not ids:
-        raise BadArgumentError("job_id is an empty list: there is nothing to wait for; check what submitted the jobs")
+        raise NoJobsError("job_id is an empty list: there is no job. Check the task that submits the jobs.")
     twice = [job_id for job_id, times in Counter(ids).items() if times > 1]
     if twice:
         raise BadArgumentError(
             f"job_id has {_shown(twice[0])} more than once: each job is counted once, so remove the duplicates"
         )
     return ids
+
+
+def _flatten(value: Any) -> Iterator[str]:
+    if isinstance(value, str) and RENDERED_LIST.fullmatch(value):
+        raise BadArgumentError(
+            f"job_id={_shown(value)} is a list that a template has turned into one string: hand over the task's "
+            "output itself (job_id=submit.output), or set render_template_as_native_obj=True on the DAG"
+        )
+    if not _is_list(value):
+        yield read_job_id(value)
+        return
+    items = list(value)
+    has_lists = any(_is_list(item) for item in items)
+    for item in items:
+        # Among the lists of a mapped task, None is an instance that submitted nothing. Among ids, one is missing.
+        if item is not None or not has_lists:
+            yield from _flatten(item)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping)
 
 
 def read_job_id(value: Any) -> str:

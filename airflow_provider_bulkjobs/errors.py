@@ -5,7 +5,9 @@
 
     BulkJobError
     ├── BadArgumentError          mend the DAG: an argument makes no sense (also a ValueError)
+    │   └── NoJobsError           nothing, where no records were submitted: the sensor turns it into a skip
     ├── BadConnectionError        mend the connection: missing, of another type, incomplete
+    ├── ConnectionLookupError     check Airflow's API server, database and secrets backend, then retry
     ├── VendorAnswerError         the vendor said no; its own words are in the message
     │   ├── CredentialsError      renew the key or token
     │   ├── PermissionDeniedError grant the permission
@@ -52,8 +54,16 @@ class BadArgumentError(BulkJobError, ValueError):
     """An argument of a sensor, trigger or hook makes no sense."""
 
 
+class NoJobsError(BadArgumentError):
+    """``job_id`` is an empty list, or has only empty lists in it."""
+
+
 class BadConnectionError(BulkJobError):
     """The connection is missing, of another type, or incomplete."""
+
+
+class ConnectionLookupError(BulkJobError):
+    """Airflow could not read the connection: its API server, its database or a secrets backend failed."""
 
 
 class VendorAnswerError(BulkJobError):

@@ -6,6 +6,9 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
+# Seconds between a deferral and the trigger's event. A sooner one can overtake Airflow's own record of the deferral,
+# which then fails the task.
+FLOOR = 10.0
 # Waits that started together would otherwise ask together for ever.
 JITTER = 0.1
 

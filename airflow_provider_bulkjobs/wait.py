@@ -11,6 +11,7 @@ from typing import Any
 
 from airflow_provider_bulkjobs.errors import (
     BulkJobError,
+    CredentialsError,
     JobNotFoundError,
     JobVanishedError,
     UnknownStateError,
@@ -23,6 +24,11 @@ from airflow_provider_bulkjobs.result import summarize
 from airflow_provider_bulkjobs.vendors.base import JobKind, Vendor
 
 GRACE = 60.0  # seconds a vendor may take until it knows a job that it has just accepted
+# Polls in a row that must not find a job that was seen before. One may have been answered by a replica that lags.
+MISSES = 2
+# Different keys in a row that the vendor may refuse, without an answer in between that proves one of them good.
+REFUSED_KEYS = 3
+NEW_KEY = "The connection has another key by now, which is used from now on."
 MOST_NAMED = 20  # ids in a message
 # Bytes of ids and of what is known of them. Encrypted, a trigger's arguments have to fit into 64 KiB where Airflow's
 # database is MySQL.
@@ -34,6 +40,7 @@ class Wait:
 
     :param started_at: when the wait started, in epoch seconds.
     :param heard: what is known already, as :attr:`heard` of an earlier wait for the same jobs.
+    :param missing: the jobs that the last poll did not find, as :attr:`missing` of an earlier wait.
     """
 
     def __init__(
@@ -45,6 +52,7 @@ class Wait:
         job_ids: Sequence[str],
         started_at: float,
         heard: Iterable[dict[str, Any]] = (),
+        missing: Iterable[str] = (),
     ) -> None:
         self.vendor = vendor
         self.kind = kind
@@ -52,6 +60,8 @@ class Wait:
         self.started_at = started_at
         self._jobs: dict[str, BulkJob | None] = dict.fromkeys(job_ids)
         self._jobs.update({job.job_id: job for job in map(BulkJob.from_json, heard)})
+        self._misses = Counter(missing)
+        self._refused_keys: set[object] = set()
         self._changed = True
 
     @property
@@ -80,6 +90,16 @@ class Wait:
                 room -= size
         return heard
 
+    @property
+    def missing(self) -> list[str]:
+        """The ids of the jobs that were seen before and that the last poll did not find."""
+        return list(self._misses)
+
+    @property
+    def stoppable(self) -> list[str]:
+        """The ids of the jobs that can be stopped: they are unfinished, and the last poll found them."""
+        return [job_id for job_id in self.unfinished if job_id not in self._misses]
+
     def is_finished(self, job_id: str) -> bool:
         """Tell whether a job need not be asked about again."""
         job = self._jobs[job_id]
@@ -98,30 +118,53 @@ class Wait:
     def note(self, job: BulkJob, now: float) -> bool:
         """Write down what the vendor said about a job; return whether it has ended since it was last asked about.
 
+        :raises JobVanishedError: the vendor has no record of the job any more.
         :raises JobNotFoundError: it has no record of the job, and has had time enough to make one.
         """
         before = self._jobs[job.job_id]
-        if not job.known and (before is None or not before.known) and now > self.started_at + GRACE:
-            raise JobNotFoundError(self._unknown(job.job_id))
-        if job.known or before is None:
-            self._changed |= before is None or before.vendor_state != job.vendor_state
-            self._jobs[job.job_id] = job
+        if not job.known:
+            self.note_missing(job.job_id, now)
+            if before is not None:
+                return False
+        else:
+            self._refused_keys.clear()
+            self._misses.pop(job.job_id, None)
+        self._changed |= before is None or before.vendor_state != job.vendor_state
+        self._jobs[job.job_id] = job
         return job.state.is_finished and before is not None and not before.state.is_finished
 
     def note_missing(self, job_id: str, now: float) -> None:
-        """Write down that the vendor does not know a job.
+        """Write down that the vendor does not know a job, however it says so: with a 404, or with an empty record.
 
-        :raises JobVanishedError: it did before: the job has expired or was deleted.
+        :raises JobVanishedError: it did before, and two polls in a row did not find the job: it has expired or was
+            deleted.
         :raises JobNotFoundError: it never did, and has had time enough.
         """
+        self._refused_keys.clear()
         before = self._jobs[job_id]
         if before is not None and before.known:
-            raise JobVanishedError(
-                f"{self.name(job_id)}: the vendor knew the job (last state: {before.vendor_state}) and does not any "
-                "more. It has expired or was deleted, so its result cannot be known."
-            )
-        if now > self.started_at + GRACE:
+            self._misses[job_id] += 1
+            if self._misses[job_id] >= MISSES:
+                raise JobVanishedError(
+                    f"{self.name(job_id)}: the vendor knew the job (last state: {before.vendor_state}) and does not "
+                    "any more. It has expired or was deleted, so its result cannot be known."
+                )
+        elif now > self.started_at + GRACE:
             raise JobNotFoundError(self._unknown(job_id))
+
+    def note_refused_key(self, key: object, error: CredentialsError) -> None:
+        """Write down that the vendor refused a key, where the connection has another one by now.
+
+        :param key: what tells the key from any other.
+        :raises CredentialsError: it has refused several in a row.
+        """
+        if len(self._refused_keys) < REFUSED_KEYS:
+            self._refused_keys.add(key)
+        if len(self._refused_keys) == REFUSED_KEYS:
+            raise CredentialsError(
+                f"{error} The connection has another key at each lookup, and the vendor has refused {REFUSED_KEYS} of "
+                "them in a row."
+            ) from error
 
     def _unknown(self, job_id: str) -> str:
         return (
@@ -138,17 +181,22 @@ class Wait:
         if isinstance(error, JobNotFoundError):
             self.note_missing(job_id, time.time())
         elif isinstance(error, VendorUnavailableError):
-            unfinished = self.unfinished
-            more = f" and {len(unfinished) - MOST_NAMED} more" if len(unfinished) > MOST_NAMED else ""
             raise VendorUnavailableError(
-                f"{self.name(job_id)}: {error}. The import itself may be fine: retry the task, or wait again for "
-                f"job_id={unfinished[:MOST_NAMED]}{more}.",
-                retry_after=error.retry_after,
+                f"{self.name(job_id)}: {error}. {self.how_to_resume}", retry_after=error.retry_after
             ) from error
         elif isinstance(error, VendorAnswerError | UnknownStateError | UnsafeAnswerError):
             raise type(error)(f"{self.name(job_id)}: {error}") from error
         else:
             raise error
+
+    @property
+    def how_to_resume(self) -> str:
+        """What to do after an error that says nothing about the jobs themselves."""
+        unfinished = self.unfinished
+        more = f" and {len(unfinished) - MOST_NAMED} more" if len(unfinished) > MOST_NAMED else ""
+        return (
+            f"The import itself may be fine: retry the task, or wait again for job_id={unfinished[:MOST_NAMED]}{more}."
+        )
 
     def name(self, job_id: str | None = None) -> str:
         """Return what to call the wait, or one of its jobs, in messages."""

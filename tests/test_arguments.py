@@ -48,7 +48,6 @@ def test_job_ids(given, ids):
         ([], "empty list"),
         ([""], "empty"),
         (["a", None], "None"),
-        (["a", ["b"]], "list"),
         (True, "bool"),
         (1.5, "float"),
         (b"a", "bytes"),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
+from airflow_provider_bulkjobs import schedule
 from airflow_provider_bulkjobs.schedule import JITTER, Schedule
 
 
@@ -22,3 +23,23 @@ def test_backoff_never_overflows():
 def test_max_wait_is_the_limit_of_the_backoff_only():
     assert Schedule(600, exponential_backoff=True, max_wait=90).wait_after(9) == 90
     assert Schedule(600, max_wait=90).wait_after(9) > 500
+
+
+@pytest.mark.parametrize("low", [True, False])
+@pytest.mark.parametrize(("polls", "least"), [(1, 30), (2, 60), (3, 120), (4, 240), (41, 60 * 2**38), (90, 60 * 2**38)])
+def test_each_step_of_the_backoff_is_between_its_least_and_twice_that(polls, least, low, monkeypatch):
+    monkeypatch.setattr(schedule.random, "uniform", lambda a, b: a if low else b)
+    assert Schedule(60, exponential_backoff=True).wait_after(polls) == (least if low else 2 * least)
+
+
+@pytest.mark.parametrize(("interval", "polls", "least"), [(0, 5, 1), (1, 1, 1), (1, 2, 1), (1, 3, 2), (3, 1, 1.5)])
+def test_no_step_of_the_backoff_is_shorter_than_a_second(interval, polls, least, monkeypatch):
+    monkeypatch.setattr(schedule.random, "uniform", lambda a, _b: a)
+    assert Schedule(interval, exponential_backoff=True).wait_after(polls) == least
+
+
+def test_the_jitter_of_plain_intervals_is_a_tenth(monkeypatch):
+    asked = []
+    monkeypatch.setattr(schedule.random, "uniform", lambda a, b: asked.append((a, b)) or a)
+    assert Schedule(60).wait_after(1) == Schedule(60).wait_after(7) == 54
+    assert set(asked) == {(0.9, 1.0)}

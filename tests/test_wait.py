@@ -10,10 +10,10 @@ from airflow_provider_bulkjobs.vendors.sendgrid import SendGrid
 from airflow_provider_bulkjobs.wait import GRACE, Wait
 
 
-def make_wait(*job_ids, heard=()):
+def make_wait(*job_ids, **known):
     vendor = SendGrid()
     return Wait(
-        vendor=vendor, kind=vendor.kinds[0], conn_id="sendgrid_default", job_ids=job_ids, started_at=1000, heard=heard
+        vendor=vendor, kind=vendor.kinds[0], conn_id="sendgrid_default", job_ids=job_ids, started_at=1000, **known
     )
 
 
@@ -31,8 +31,9 @@ def test_what_was_heard_goes_on_in_another_process():
     again = make_wait("a", "b", "c", heard=wait.heard)
     assert again.unfinished == ["b", "c"]
     assert again.result == wait.result
+    again.note_missing("b", 1002)
     with pytest.raises(errors.JobVanishedError):
-        again.note_missing("b", 1002)
+        again.note_missing("b", 1003)
 
 
 def test_a_missing_job_has_a_grace():
@@ -58,11 +59,40 @@ def test_a_job_without_a_record_has_not_vanished():
         wait.note_missing("a", 1000 + GRACE + 1)
 
 
-def test_no_record_of_a_job_that_was_seen_is_no_news():
+def test_a_seen_job_is_gone_when_two_polls_in_a_row_do_not_find_it():
+    wait = make_wait("a")
+    active = BulkJob("a", JobState.RUNNING, "active")
+    unknown = BulkJob("a", JobState.PENDING, "false", known=False)
+    for _ in range(3):
+        wait.note(active, 1001)
+        wait.note(unknown, 9999)
+        assert (wait.missing, wait.stoppable, wait.result["state"]) == (["a"], [], "running")
+    wait.note(active, 9999)
+    assert (wait.missing, wait.stoppable) == ([], ["a"])
+    wait.note_missing("a", 9999)
+    with pytest.raises(errors.JobVanishedError, match="last state: active"):
+        wait.note(unknown, 9999)
+
+
+def test_a_miss_goes_on_in_another_process():
     wait = make_wait("a")
     wait.note(BulkJob("a", JobState.RUNNING, "active"), 1001)
-    wait.note(BulkJob("a", JobState.PENDING, "false", known=False), 9999)
-    assert wait.result["state"] == "running"
+    wait.note_missing("a", 1002)
+    again = make_wait("a", heard=wait.heard, missing=wait.missing)
+    with pytest.raises(errors.JobVanishedError):
+        again.note_missing("a", 1003)
+
+
+def test_three_different_keys_refused_in_a_row_are_an_error():
+    wait, refused = make_wait("a"), errors.CredentialsError("no")
+    for key in ("k1", "k1", "k2"):
+        wait.note_refused_key(key, refused)
+    wait.note(BulkJob("a", JobState.RUNNING, "active"), 1001)  # an answer: the key is good
+    for key in ("k3", "k4"):
+        wait.note_refused_key(key, refused)
+    for key in ("k5", "k6"):
+        with pytest.raises(errors.CredentialsError, match=r"no.*refused 3"):
+            wait.note_refused_key(key, refused)
 
 
 def test_news_only_when_something_changed():

@@ -6,11 +6,17 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from airflow_provider_bulkjobs._airflow import HAS_FLASK_FORMS, AirflowNotFoundException, BaseHook, get_connection_async
+from airflow_provider_bulkjobs._airflow import HAS_FLASK_FORMS, BaseHook, get_connection_async, run_in_thread
 from airflow_provider_bulkjobs.arguments import read_job_id
 from airflow_provider_bulkjobs.errors import BadArgumentError, BadConnectionError
 from airflow_provider_bulkjobs.hooks.connection_check import ask, explain
 from airflow_provider_bulkjobs.hooks.connection_form import form_behaviour, form_widgets
+from airflow_provider_bulkjobs.hooks.connection_lookup import (
+    WORKER_LIMIT,
+    lookup_error,
+    read_connection,
+    retry_lookup_async,
+)
 from airflow_provider_bulkjobs.vendors import VENDORS
 from airflow_provider_bulkjobs.vendors.account import Account, read_account, read_extra
 
@@ -77,7 +83,7 @@ class BulkJobHook(BaseHook):
         from airflow_provider_bulkjobs.http.pool import shared_driver
 
         kind, job_id = self.job_kind(job_kind), read_job_id(job_id)
-        account = await self.load_account()
+        account = await retry_lookup_async(self.load_account, self.log.warning, WORKER_LIMIT)
         async with shared_driver(self.vendor, account) as driver:
             return await driver.run(lambda: kind.status(account, job_id), Patience(report=self.log.warning))
 
@@ -100,7 +106,7 @@ class BulkJobHook(BaseHook):
         from airflow_provider_bulkjobs.http.pool import shared_driver
 
         kind, job_id = self.stoppable_kind(job_kind), read_job_id(job_id)
-        account = await self.load_account()
+        account = await retry_lookup_async(self.load_account, self.log.warning, WORKER_LIMIT)
         patience = Patience(failures=3, report=self.log.warning)
         async with shared_driver(self.vendor, account) as driver:
             return self._stopped(job_id, await driver.run(lambda: kind.stop(account, job_id), patience))
@@ -157,7 +163,7 @@ class BulkJobHook(BaseHook):
     @cached_property
     def account(self) -> Account:
         """The account that the connection describes, checked."""
-        return self._account(_get_connection(self.conn_id))
+        return self._account(read_connection(self.conn_id))
 
     def using(self, connection: Connection) -> Self:
         """Take the account from a connection that has been read already; return the hook."""
@@ -167,18 +173,23 @@ class BulkJobHook(BaseHook):
     def reread_connection(self) -> bool:
         """Read the connection again; return whether it has changed, and use it from now on if so."""
         before = self.account.fingerprint
-        self.using(_get_connection(self.conn_id))
+        self.using(read_connection(self.conn_id))
         if self.account.fingerprint == before:
             return False
         self.__dict__.pop("driver").close()
         return True
 
     async def load_account(self) -> Account:
-        """Read the connection anew, without holding the event loop."""
+        """Read the connection anew, once, without holding the event loop.
+
+        :raises ConnectionLookupError: Airflow could not read it now; another attempt may succeed.
+        :raises BadConnectionError: there is no such connection, or it cannot be used.
+        """
         try:
-            return self._account(await get_connection_async(self.conn_id))
-        except AirflowNotFoundException as error:
-            raise BadConnectionError(str(error)) from None
+            connection = await get_connection_async(self.conn_id)
+        except Exception as error:  # noqa: BLE001  (each Airflow and each secrets backend has its own)
+            raise await run_in_thread(lookup_error, self.conn_id, error) from None
+        return self._account(connection)
 
     @cached_property
     def driver(self) -> RequestsDriver:
@@ -205,19 +216,13 @@ class BulkJobHook(BaseHook):
         )
 
 
-def _get_connection(conn_id: str) -> Connection:
-    try:
-        return BaseHook.get_connection(conn_id)
-    except AirflowNotFoundException as error:
-        raise BadConnectionError(f"{error}: create it, or correct conn_id") from None
-
-
 def hook_for(conn_id: str) -> BulkJobHook:
     """Return the hook of a connection, chosen by its type; also one that another package brings.
 
     :raises BadConnectionError: there is no such connection, or it is not of a bulk job type.
+    :raises ConnectionLookupError: Airflow could not read it.
     """
-    connection = _get_connection(conn_id)
+    connection = read_connection(conn_id)
     for hook_class in HOOKS:
         if hook_class.conn_type == connection.conn_type:
             return hook_class(conn_id).using(connection)

@@ -21,10 +21,10 @@ class BulkJobCancelOperator(BaseOperator):
     """Stop jobs, where the vendor can: Acquia's contact jobs, Intercom's exports, HubSpot's imports.
 
     What is written stays written. A job that is over or gone is no error, and is left as it is. Returns how many jobs
-    were canceled, finished or gone.
+    were canceled, finished or gone; all three are 0 for an empty list of ids.
 
     :param conn_id: the connection; its type says which vendor. (templated)
-    :param job_id: the vendor's id of the job, or a list of ids. (templated)
+    :param job_id: the vendor's id of the job, a list of ids, or the lists of a mapped task. (templated)
     :param job_kind: which of the vendor's job kinds; its first one if not given.
     """
 
@@ -42,10 +42,14 @@ class BulkJobCancelOperator(BaseOperator):
         """Stop the jobs that are not over."""
         from airflow_provider_bulkjobs.hooks.bulk_job import hook_for
 
-        job_ids = read_job_ids(self.job_id)
+        counts = Counter({"canceled": 0, "finished": 0, "gone": 0})
+        try:
+            job_ids = read_job_ids(self.job_id)
+        except errors.NoJobsError:
+            self.log.info("Nothing was submitted, so there is no job to cancel.")
+            return dict(counts)
         hook = hook_for(read_conn_id(self.conn_id))
         hook.stoppable_kind(self.job_kind)
-        counts = Counter({"canceled": 0, "finished": 0, "gone": 0})
         for job_id in job_ids:
             counts[self._cancel(hook, job_id)] += 1
         self.log.info("%s: %s", hook.vendor.label, ", ".join(f"{number} {what}" for what, number in counts.items()))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bulkjobs._airflow import AirflowSkipException, BaseOperator
 from airflow_provider_bulkjobs.arguments import check_literal, read_conn_id, read_job_ids
+from airflow_provider_bulkjobs.errors import NoJobsError
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -57,9 +58,10 @@ class BulkJobResultsOperator(BaseOperator):
         from airflow_provider_bulkjobs.output import JsonLinesFile
         from airflow_provider_bulkjobs.results import outcomes
 
-        if isinstance(self.job_id, list | tuple) and not self.job_id:
-            raise AirflowSkipException("nothing was submitted, so there are no results")
-        job_ids = read_job_ids(self.job_id)
+        try:
+            job_ids = read_job_ids(self.job_id)
+        except NoJobsError as error:
+            raise AirflowSkipException("nothing was submitted, so there are no results") from error
         hook = hook_for(read_conn_id(self.conn_id))
         kind = hook.job_kind(self.job_kind)
         counts: Counter[str] = Counter()

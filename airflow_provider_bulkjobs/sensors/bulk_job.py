@@ -18,12 +18,13 @@ class BulkJobSensor(JobWaiter):
     README. Raises :class:`~airflow_provider_bulkjobs.failures.JobFailedError` if a job failed, was canceled or has
     too many failed items, ``AirflowSensorTimeout`` if the jobs are not finished in ``timeout``, and one of
     :mod:`airflow_provider_bulkjobs.errors` if the wait itself went wrong. All arguments of ``BaseSensorOperator``
-    mean the same in poke, reschedule and deferrable mode.
+    mean the same in poke, reschedule and deferrable mode. Skips if ``job_id`` is an empty list: nothing was submitted.
 
     https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/sensors.html
 
     :param conn_id: the connection; its type says which vendor. (templated)
-    :param job_id: the vendor's id of the job, or a list of ids that are waited for together. (templated)
+    :param job_id: the vendor's id of the job, or a list of ids that are waited for together; the lists of a
+        mapped task are flattened. (templated)
     :param job_kind: which of the vendor's job kinds; its first one if not given.
     :param allowed_failures: how many failed items still pass, over all jobs: a whole number of items, a share of
         all items as a float below 1, or ``None`` for any number. (templated)

@@ -39,6 +39,14 @@ def going_on(first_poll_at: float) -> str:
     return f"Going on in the triggerer, which asks from {moment(first_poll_at)} on; no worker slot is held meanwhile."
 
 
+def checkpoint_stored(known: int, jobs: int, first_poll_at: float) -> str:
+    """Return what happens at a checkpoint."""
+    return (
+        f"Airflow stores what is known of {known} of {jobs} jobs. The wait continues in the triggerer, which asks from "
+        f"{moment(first_poll_at)} on."
+    )
+
+
 def timed_out(timeout: float, standing: str) -> str:
     """Return how things stood when there was no more time."""
     return (

@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bulkjobs import errors
@@ -18,7 +18,6 @@ from airflow_provider_bulkjobs._airflow import (
     AirflowTaskTimeout,
     BaseSensorOperator,
     PokeReturnValue,
-    TaskDeferred,
     conf,
     first_poke_at,
 )
@@ -33,8 +32,11 @@ from airflow_provider_bulkjobs.failures import JobFailedError, JobGoneError
 from airflow_provider_bulkjobs.gate import judge
 from airflow_provider_bulkjobs.links import VendorPageLink, note_page
 from airflow_provider_bulkjobs.result import describe
-from airflow_provider_bulkjobs.sensors.asking import ask_about_all
-from airflow_provider_bulkjobs.sensors.telling import NEXT_STEPS, going_on, introduction, timed_out
+from airflow_provider_bulkjobs.schedule import FLOOR, Schedule
+from airflow_provider_bulkjobs.sensors.asking import MAY_PASS, ask_about_all
+from airflow_provider_bulkjobs.sensors.deferring import deferral, next_trigger
+from airflow_provider_bulkjobs.sensors.memory import PokeMemory
+from airflow_provider_bulkjobs.sensors.telling import NEXT_STEPS, checkpoint_stored, going_on, introduction, timed_out
 from airflow_provider_bulkjobs.wait import Wait
 
 if TYPE_CHECKING:
@@ -43,11 +45,8 @@ if TYPE_CHECKING:
     from airflow_provider_bulkjobs.hooks.bulk_job import BulkJobHook
 
 FIRST_POLLS = 10.0  # seconds the first polls of many jobs may take on the worker
-FLOOR = 10.0  # seconds before the trigger may fire: sooner, its event can overtake the news of the deferral itself
 SHORTEST_INTERVAL = 1.0  # seconds between polls in the triggerer, where a poke_interval of 0 would be a tight loop
 DEFERRABLE: bool = conf.getboolean("operators", "default_deferrable", fallback=False)
-LONGEST_TIMEOUT = 10 * 365 * 86400.0  # seconds, which dates can still be reckoned with
-BACKSTOP = 300.0  # seconds Airflow's own timeout leaves to the trigger's
 
 
 class JobWaiter(BaseSensorOperator):
@@ -85,6 +84,7 @@ class JobWaiter(BaseSensorOperator):
         self.deferrable = deferrable
         self._wait: Wait | None = None
         self._hook: BulkJobHook | None = None
+        self._memory: PokeMemory | None = None
         self._started_at: float | None = None
 
     def execute(self, context: Context) -> Any:
@@ -95,10 +95,13 @@ class JobWaiter(BaseSensorOperator):
             return self._poke_or_defer(context) if self.deferrable else super().execute(context)
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:  # noqa: ARG002
-        """Judge what the trigger has found out; return the result."""
+        """Judge what the trigger has found out and return the result, or continue after a checkpoint."""
         from airflow_provider_bulkjobs.triggers.event import DeadlinePassedError, read_event
 
         with self._as_a_sensor_fails():
+            if trigger := next_trigger(event):
+                self.log.info(checkpoint_stored(len(trigger.heard), len(trigger.job_ids), trigger.first_poll_at))
+                raise deferral(trigger, self._remember())
             try:
                 result = read_event(event)
             except DeadlinePassedError as error:
@@ -112,22 +115,24 @@ class JobWaiter(BaseSensorOperator):
         from airflow_provider_bulkjobs.http.patience import Patience
 
         hook, wait = self._start(context)
+        deadline = wait.started_at + self.timeout
         if self.reschedule:
             patience = Patience(longest_sleep=max(self.poke_interval, 60.0), report=self.log.warning)
         else:
-            deadline = wait.started_at + self.timeout
             patience = Patience(remaining=lambda: deadline - time.time(), report=self.log.warning)
         later = 0.0
         try:
-            ask_about_all(hook, wait, patience, silent_fail=self.silent_fail)
+            ask_about_all(hook, wait, patience, silent_fail=self.silent_fail, is_last_poll=self.reschedule)
         except errors.WaitTooLongError as error:
             self.log.warning("%s; asking again after that", error)
             later = error.seconds
         except errors.DeadlineReachedError as error:
             raise AirflowSensorTimeout(timed_out(self.timeout, f"{wait.standing} ({error})")) from error
+        finally:
+            if self._memory:
+                self._memory.save(wait)
         if not wait.unfinished:
             return PokeReturnValue(is_done=True, xcom_value=self._pass(wait.result))
-        deadline = wait.started_at + self.timeout
         if time.time() > deadline:
             # BaseSensorOperator would say so a moment later, but not how things stand.
             raise AirflowSensorTimeout(timed_out(self.timeout, wait.standing))
@@ -150,7 +155,7 @@ class JobWaiter(BaseSensorOperator):
                     self.log.warning("Job %s could not be stopped: %s", job_id, error)
 
     def _open_jobs(self) -> list[str]:
-        return self._wait.unfinished if self._wait else []
+        return self._wait.stoppable if self._wait else []
 
     def _start(self, context: Context) -> tuple[BulkJobHook, Wait]:
         if self._hook and self._wait:
@@ -158,31 +163,35 @@ class JobWaiter(BaseSensorOperator):
         from airflow_provider_bulkjobs.hooks.bulk_job import hook_for
 
         # Everything that can be wrong without asking the vendor, in the order in which users would mend it.
-        job_ids = read_job_ids(self.job_id)
+        try:
+            job_ids = read_job_ids(self.job_id)
+        except errors.NoJobsError as error:
+            raise AirflowSkipException("job_id is empty: nothing was submitted, so nothing is waited for") from error
         read_allowed_failures(self.allowed_failures)
         read_expected_items(self.expected_items)
         hook = hook_for(read_conn_id(self.conn_id))
         kind = hook.job_kind(self.job_kind)
         if self.cancel_on_kill:
             hook.stoppable_kind(self.job_kind)
+        self._memory = PokeMemory(context, self.timeout) if self.reschedule else None
+        first_poke = first_poke_at(context) if self.reschedule else None
         wait = Wait(
             vendor=hook.vendor,
             kind=kind,
             conn_id=self.conn_id,
             job_ids=job_ids,
-            started_at=self._started_at or time.time(),
+            started_at=first_poke.timestamp() if first_poke else self._started_at or time.time(),
+            **(self._memory.load() if self._memory else {}),
         )
         page = note_page(context, hook, kind)
-        if self.reschedule and (first_poke := first_poke_at(context)) is not None:
-            wait.started_at = first_poke.timestamp()
-        else:
+        wait.news()  # an earlier poke has logged what is known already
+        if not first_poke:
             self.log.info(introduction(wait, self.poke_interval, self.timeout, page))
         self._hook, self._wait = hook, wait
         return hook, wait
 
     def _poke_or_defer(self, context: Context) -> dict[str, Any]:
         from airflow_provider_bulkjobs.http.patience import Patience
-        from airflow_provider_bulkjobs.schedule import Schedule
         from airflow_provider_bulkjobs.triggers.bulk_job import BulkJobTrigger
 
         hook, wait = self._start(context)
@@ -190,7 +199,7 @@ class JobWaiter(BaseSensorOperator):
         patience = Patience(failures=1, longest_sleep=1.0, remaining=lambda: until - time.time())
         try:
             ask_about_all(hook, wait, patience, silent_fail=self.silent_fail)
-        except (errors.VendorUnavailableError, errors.WaitTooLongError, errors.DeadlineReachedError) as error:
+        except MAY_PASS as error:
             self.log.warning("%s; going on in the triggerer", error)
         if not wait.unfinished:
             return self._pass(wait.result)
@@ -198,27 +207,22 @@ class JobWaiter(BaseSensorOperator):
         schedule = Schedule(self.poke_interval, self.exponential_backoff, max_wait)
         first_poll_at = time.time() + max(schedule.wait_after(1), FLOOR, hook.driver.pause_left)
         self.log.info(going_on(first_poll_at))
-        deadline = wait.started_at + self.timeout
-        raise TaskDeferred(
-            trigger=BulkJobTrigger(
-                hook_class=f"{type(hook).__module__}.{type(hook).__qualname__}",
-                conn_id=self.conn_id,
-                job_ids=wait.job_ids,
-                job_kind=wait.kind.name,
-                started_at=wait.started_at,
-                deadline=deadline,
-                first_poll_at=first_poll_at,
-                heard=wait.heard,
-                poke_interval=max(self.poke_interval, SHORTEST_INTERVAL),
-                exponential_backoff=self.exponential_backoff,
-                max_wait=max_wait,
-                silent_fail=self.silent_fail,
-                cancel_on_kill=self.cancel_on_kill,
-            ),
-            method_name="execute_complete",
-            kwargs=self._remember(),
-            timeout=timedelta(seconds=min(deadline - time.time(), LONGEST_TIMEOUT) + BACKSTOP),
+        trigger = BulkJobTrigger(
+            hook_class=f"{type(hook).__module__}.{type(hook).__qualname__}",
+            conn_id=self.conn_id,
+            job_ids=wait.job_ids,
+            job_kind=wait.kind.name,
+            started_at=wait.started_at,
+            deadline=wait.started_at + self.timeout,
+            first_poll_at=first_poll_at,
+            heard=wait.heard,
+            poke_interval=max(self.poke_interval, SHORTEST_INTERVAL),
+            exponential_backoff=self.exponential_backoff,
+            max_wait=max_wait,
+            silent_fail=self.silent_fail,
+            cancel_on_kill=self.cancel_on_kill,
         )
+        raise deferral(trigger, self._remember())
 
     def _remember(self) -> dict[str, Any]:
         """Return what ``execute_complete`` is to be told, beside the event."""

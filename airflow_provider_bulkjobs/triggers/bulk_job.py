@@ -12,16 +12,19 @@ from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_bulkjobs.errors import BulkJobError, CredentialsError, JobVanishedError
+from airflow_provider_bulkjobs.errors import BulkJobError, ConnectionLookupError, CredentialsError, JobVanishedError
+from airflow_provider_bulkjobs.hooks.connection_lookup import retry_lookup_async
+from airflow_provider_bulkjobs.job import JobState
 from airflow_provider_bulkjobs.metrics import get_ready, in_flight
-from airflow_provider_bulkjobs.schedule import Schedule
-from airflow_provider_bulkjobs.triggers.event import failed, finished, timed_out
-from airflow_provider_bulkjobs.triggers.polling import Ask, poll
-from airflow_provider_bulkjobs.wait import Wait
+from airflow_provider_bulkjobs.schedule import FLOOR, Schedule
+from airflow_provider_bulkjobs.triggers.current_account import CurrentAccount
+from airflow_provider_bulkjobs.triggers.event import checkpoint, failed, finished, timed_out
+from airflow_provider_bulkjobs.triggers.final_poll import final_poll
+from airflow_provider_bulkjobs.triggers.polling import is_canceled, poll
+from airflow_provider_bulkjobs.wait import NEW_KEY, Wait
 
 if TYPE_CHECKING:
     from airflow_provider_bulkjobs.hooks.bulk_job import BulkJobHook
@@ -29,18 +32,19 @@ if TYPE_CHECKING:
     from airflow_provider_bulkjobs.http.patience import Patience
     from airflow_provider_bulkjobs.vendors.account import Account
 
-LONGEST_QUEUE = 240.0  # seconds for those who ask once more at the deadline: less than Airflow's timeout leaves us
-# Airflow 3.1 mixes up the answers when several triggers look up connections at once: one at a time.
-_lookups: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+# Airflow stores a trigger's arguments only when a task is deferred, and a vendor may forget a finished job before the
+# others have finished. Seconds after which a finished job is stored, at the cost of starting a worker.
+CHECKPOINT_AFTER = 3600.0
+LOOKUP_LIMIT = 3600.0  # seconds without a successful lookup
 
 
 class BulkJobTrigger(BaseTrigger):
-    """Wait until every job has finished, then fire once.
+    """Wait until every job has finished, or until some have to be stored, then fire once.
 
     The events are those of :mod:`airflow_provider_bulkjobs.triggers.event`.
 
     :param hook_class: dotted path of the hook's class, which knows the vendor.
-    :param conn_id: the connection; read once, when the wait starts.
+    :param conn_id: the connection; read when the wait starts, and again when the vendor refuses the key.
     :param job_ids: the jobs to wait for.
     :param job_kind: one of the vendor's job kinds.
     :param started_at: when the wait began, in epoch seconds.
@@ -84,10 +88,12 @@ class BulkJobTrigger(BaseTrigger):
         self.silent_fail = silent_fail
         self.cancel_on_kill = cancel_on_kill
         self._wait: Wait | None = None
+        self._clock: asyncio.Timeout
+        self._has_checkpoint = False
         self._last_report = ""
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return what another triggerer needs to go on: plain JSON, and no secret."""
+        """Return what another trigger needs to continue, with what is known by now: plain JSON, and no secret."""
         return (
             f"{type(self).__module__}.{type(self).__qualname__}",
             {
@@ -98,7 +104,7 @@ class BulkJobTrigger(BaseTrigger):
                 "started_at": self.started_at,
                 "deadline": self.deadline,
                 "first_poll_at": self.first_poll_at,
-                "heard": list(self.heard),
+                "heard": self._wait.heard if self._wait else list(self.heard),
                 "poke_interval": self.schedule.poke_interval,
                 "exponential_backoff": self.schedule.exponential_backoff,
                 "max_wait": self.schedule.max_wait,
@@ -109,18 +115,20 @@ class BulkJobTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and yield the one event."""
+        not_before = min(self.first_poll_at, self.deadline, time.time() + FLOOR)
         try:
             hook = await asyncio.to_thread(self._load_hook)
             with in_flight(hook.vendor.conn_type):
                 event = await self._run(hook)
         except BulkJobError as error:
             event = failed(error)
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and is_canceled():
+                raise  # by Airflow, and not by a library that got lost
             # Left to Airflow, this would become an AirflowException, which soft_fail skips.
-            self.log.exception("The wait broke off")
-            event = failed(BulkJobError(f"the wait broke off: {error!r}"))
-        # Sooner, an error as well could overtake the news of the deferral.
-        await asyncio.sleep(min(self.first_poll_at, self.deadline) - time.time())
+            self.log.exception("The wait ended with an unexpected error")
+            event = failed(BulkJobError(f"the wait ended with an unexpected error: {error!r}"))
+        await asyncio.sleep(not_before - time.time())
         yield TriggerEvent(event)
 
     async def on_kill(self) -> None:
@@ -128,7 +136,7 @@ class BulkJobTrigger(BaseTrigger):
         if not self.cancel_on_kill:
             return
         hook = await asyncio.to_thread(self._load_hook)
-        job_ids = self._wait.unfinished if self._wait else self.job_ids
+        job_ids = self._wait.stoppable if self._wait else self.job_ids
         # All at once: Airflow gives half a minute.
         await asyncio.gather(*(self._stop(hook, job_id) for job_id in job_ids))
 
@@ -148,18 +156,22 @@ class BulkJobTrigger(BaseTrigger):
             started_at=self.started_at,
             heard=self.heard,
         )
-        wait.news()  # the worker has told this much
+        wait.news()  # the worker has logged this already
         try:
-            async with asyncio.timeout(self.deadline - time.time()) as clock:
+            async with asyncio.timeout(self.deadline - time.time()) as self._clock:
                 await asyncio.sleep(0)  # where the deadline has passed already, the wait ends here
-                await self._poll_with_fresh_credentials(hook, wait)
+                await self._poll(hook, wait)
         except TimeoutError:
-            if not clock.expired():
+            if not self._clock.expired():
                 raise
-            await self._last_look(hook, wait)
+            if wait.unfinished and self._has_checkpoint:
+                return checkpoint(self.serialize()[1])
+            await final_poll(hook.vendor, partial(self._load_account, hook), wait, self._ask)
             if wait.unfinished:
                 problem = f" (the last problem: {self._last_report})" if self._last_report else ""
                 return timed_out(wait.standing + problem)
+        except ConnectionLookupError as error:
+            raise ConnectionLookupError(f"{error} {wait.how_to_resume}") from error
         return finished(wait.result)
 
     def _load_hook(self) -> BulkJobHook:
@@ -170,51 +182,40 @@ class BulkJobTrigger(BaseTrigger):
         hook: BulkJobHook = getattr(import_module(module), name)(self.conn_id)
         return hook
 
-    async def _poll_with_fresh_credentials(self, hook: BulkJobHook, wait: Wait) -> None:
+    async def _poll(self, hook: BulkJobHook, wait: Wait) -> None:
         from airflow_provider_bulkjobs.http.patience import Patience
-        from airflow_provider_bulkjobs.http.pool import shared_driver
 
         patience = Patience(longest_wait=max(60.0, self.schedule.poke_interval), report=self._report)
-        account = await self._load_account(hook)
-        while True:
-            try:
-                # Those who only sleep yet keep the connections of the others open as well.
-                async with shared_driver(hook.vendor, account) as driver:
-                    await asyncio.sleep(self.first_poll_at - time.time())
-                    ask: Ask = partial(self._ask, driver, account, wait, patience)
-                    if self.silent_fail:
-                        ask = partial(self._outlive_errors, hook, account, ask)
-                    return await poll(wait, self.schedule, ask)
-            except CredentialsError:
-                # The key may have been renewed during the wait. If the connection still has the old one, it was not.
-                renewed = await self._load_account(hook)
-                if renewed.fingerprint == account.fingerprint:
-                    raise
-                account = renewed
-
-    async def _last_look(self, hook: BulkJobHook, wait: Wait) -> None:
-        """Ask once more at the deadline: the jobs may have ended since the last poll, or while no triggerer ran."""
-        from airflow_provider_bulkjobs.http.answers import LAST_LOOK
-        from airflow_provider_bulkjobs.http.patience import IMPATIENT
-        from airflow_provider_bulkjobs.http.pool import shared_driver
-
-        try:
-            async with asyncio.timeout(LAST_LOOK) as clock:
-                account = await self._load_account(hook)
-                async with shared_driver(hook.vendor, account) as driver:
-                    if not driver.is_paused:
-                        queue = min(driver.queue(len(wait.unfinished)), LONGEST_QUEUE)
-                        clock.reschedule(asyncio.get_running_loop().time() + queue + LAST_LOOK)
-                        looks = (self._ask(driver, account, wait, IMPATIENT, job_id) for job_id in wait.unfinished)
-                        for problem in await asyncio.gather(*looks, return_exceptions=True):
-                            if isinstance(problem, BaseException):
-                                raise problem
-        except (BulkJobError, TimeoutError) as error:
-            self.log.info("A last look at the deadline came to nothing: %s", error)
+        current = CurrentAccount(hook.vendor, partial(self._load_account, hook))
+        async with current.opened():
+            await asyncio.sleep(self.first_poll_at - time.time())
+            ask = self._ask_silently if self.silent_fail else self._ask_with_renewed_key
+            await poll(wait, self.schedule, partial(ask, current, wait, patience))
 
     async def _load_account(self, hook: BulkJobHook) -> Account:
-        async with _lookups.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
-            return await hook.load_account()
+        return await retry_lookup_async(hook.load_account, self._report, LOOKUP_LIMIT)
+
+    async def _ask_silently(self, current: CurrentAccount, wait: Wait, patience: Patience, job_id: str) -> None:
+        """Ask, and log what goes wrong instead of raising it, except for a job that is gone."""
+        try:
+            await self._ask_with_renewed_key(current, wait, patience, job_id)
+        except JobVanishedError:
+            raise
+        except BulkJobError as error:
+            self._report(f"{error} (continuing, because of silent_fail)")
+
+    async def _ask_with_renewed_key(self, current: CurrentAccount, wait: Wait, patience: Patience, job_id: str) -> None:
+        """Ask. After a refused key, read the connection again: its new key is used from the next poll on."""
+        lease = current.borrow()
+        try:
+            await self._ask(lease.driver, lease.account, wait, patience, job_id)
+        except CredentialsError as error:
+            if not await current.renew(lease.account):
+                raise
+            wait.note_refused_key(lease.account.fingerprint, error)
+            self._report(f"{error} {NEW_KEY}")
+        finally:
+            await lease.release()
 
     async def _ask(self, driver: AiohttpDriver, account: Account, wait: Wait, patience: Patience, job_id: str) -> None:
         try:
@@ -225,25 +226,26 @@ class BulkJobTrigger(BaseTrigger):
             else:
                 if wait.note(job, time.time()):
                     driver.meter.finished(job)
+                if job.state.is_finished:
+                    self._plan_checkpoint(wait)
             self._last_report = ""
         finally:
             driver.meter.poll()
             if news := wait.news():
                 self.log.info("%s", news)
 
-    async def _outlive_errors(self, hook: BulkJobHook, account: Account, ask: Ask, job_id: str) -> None:
-        """Ask, and bear with what goes wrong, but for a job that is gone and a key that has been renewed."""
-        try:
-            await ask(job_id)
-        except JobVanishedError:
-            raise
-        except BulkJobError as error:
-            if isinstance(error, CredentialsError):
-                renewed = await self._load_account(hook)
-                if renewed.fingerprint != account.fingerprint:
-                    raise
-            self._report(f"{error} (going on, because of silent_fail)")
+    def _plan_checkpoint(self, wait: Wait) -> None:
+        """Let Airflow store the jobs that have finished, in an hour, if others are still unfinished by then."""
+        if self._has_checkpoint or time.time() + CHECKPOINT_AFTER >= self.deadline:
+            return
+        if _finished(wait.heard) > _finished(self.heard):  # there may be no room for more
+            self._has_checkpoint = True
+            self._clock.reschedule(asyncio.get_running_loop().time() + CHECKPOINT_AFTER)
 
     def _report(self, text: str) -> None:
         self._last_report = text
         self.log.warning("%s", text)
+
+
+def _finished(heard: Sequence[dict[str, Any]]) -> int:
+    return sum(JobState(job["state"]).is_finished for job in heard)

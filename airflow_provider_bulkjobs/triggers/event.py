@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The trigger's one event: plain JSON on its way from the triggerer to the worker, and a closed set of them."""
+"""The trigger's event: plain JSON on its way from the triggerer to the worker, and a closed set of them."""
 
 from __future__ import annotations
 
@@ -28,6 +28,22 @@ def timed_out(how_it_stands: str) -> dict[str, Any]:
 def failed(error: errors.BulkJobError) -> dict[str, Any]:
     """Return the event for a wait that an error has ended."""
     return {"status": "error", "error": type(error).__name__, "message": str(error)}
+
+
+def checkpoint(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return the event that lets Airflow store what is known so far: a worker defers again with these arguments.
+
+    :param arguments: those of the trigger that continues the wait.
+    """
+    return {"status": "checkpoint", "trigger": arguments}
+
+
+def read_checkpoint(event: Any) -> dict[str, Any] | None:
+    """Return the arguments of the trigger that continues the wait, or ``None``: the event ends the wait."""
+    match event:
+        case {"status": "checkpoint", "trigger": {"job_ids": list(), "heard": list(), "deadline": _} as arguments}:
+            return dict(arguments)
+    return None
 
 
 def read_event(event: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from airflow_provider_bulkjobs.errors import BulkJobError
@@ -25,13 +25,45 @@ async def poll(wait: Wait, schedule: Schedule, ask: Ask) -> None:
     if len(unfinished) == 1:
         return await _poll_one(wait, schedule, ask, unfinished[0])
     distance = schedule.wait_after(2) / max(len(unfinished), 1)
+    return await run_together(
+        _poll_one(wait, schedule, ask, job_id, number * distance) for number, job_id in enumerate(unfinished)
+    )
+
+
+async def run_together(coroutines: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Run coroutines to their end. When one fails, cancel the others and raise its error.
+
+    ``asyncio.TaskGroup`` would raise a group of errors, and on Python 3.11 it can leave the calling task cancelled.
+    """
+    tasks = [asyncio.ensure_future(_uncanceled(coroutine)) for coroutine in coroutines]
+    if not tasks:
+        return
     try:
-        async with asyncio.TaskGroup() as group:
-            for number, job_id in enumerate(unfinished):
-                group.create_task(_poll_one(wait, schedule, ask, job_id, number * distance))
-    except* BulkJobError as errors:
-        raise errors.exceptions[0] from None
-    return None
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        errors = [error for task in tasks if task.done() and not task.cancelled() and (error := task.exception())]
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    # Several may have failed at once: one of our own says most.
+    for error in sorted(errors, key=lambda error: not isinstance(error, BulkJobError)):
+        raise error
+
+
+async def _uncanceled(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine; make an error of a cancellation that did not come from outside."""
+    try:
+        await coroutine
+    except asyncio.CancelledError as error:
+        if is_canceled():
+            raise
+        raise RuntimeError("a poll was canceled, and not by Airflow") from error
+
+
+def is_canceled() -> bool:
+    """Tell whether somebody has asked the current task to end."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def _poll_one(wait: Wait, schedule: Schedule, ask: Ask, job_id: str, delay: float = 0.0) -> None:

@@ -5,6 +5,7 @@ import asyncio
 import json
 import time
 from contextlib import nullcontext
+from datetime import timedelta
 from typing import Any
 from unittest import mock
 
@@ -30,6 +31,22 @@ class FirstTry:
         return self.first_reschedule
 
 
+class Store:
+    """As much of the task's state as Airflow keeps from 3.3 on: JSON, by key."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, str] = {}
+        self.writes = 0
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return json.loads(self.values[key]) if key in self.values else default
+
+    def set(self, key: str, value: Any, *, retention: timedelta | None = None) -> None:
+        assert retention is not None, "the default may be shorter than the wait"
+        self.values[key] = json.dumps(value)
+        self.writes += 1
+
+
 def make(mode: str, **arguments: Any) -> BulkJobSensor:
     arguments = {"task_id": "gate", "poke_interval": 0.05, "timeout": 20, **arguments}
     if mode == "deferrable":
@@ -37,25 +54,33 @@ def make(mode: str, **arguments: Any) -> BulkJobSensor:
     return BulkJobSensor(deferrable=False, mode=mode, **arguments)
 
 
-def run(mode: str, **arguments: Any) -> Any:
-    """Return what the sensor returns; raise what it raises."""
+def run(mode: str, *, store: Store | None = None, **arguments: Any) -> Any:
+    """Return what the sensor returns; raise what it raises.
+
+    :param store: the task's state, on Airflow 3.3 and later.
+    """
     sensor = make(mode, **arguments)
     if mode != "deferrable":
-        return _run_on_worker(sensor)
+        return _run_on_worker(sensor, {} if store is None else {"task_state_store": store})
     try:
         return sensor.execute({})
     except TaskDeferred as deferred:
-        event = fire(deferred.trigger)
-        # The worker that goes on is another one: it knows nothing but the arguments.
-        return make(mode, **arguments).execute_complete({}, event)
+        trigger = deferred.trigger
+    while True:
+        event = fire(trigger)
+        try:
+            # The worker that goes on is another one: it knows nothing but the arguments.
+            return make(mode, **arguments).execute_complete({}, event)
+        except TaskDeferred as deferred:
+            trigger = deferred.trigger
 
 
-def _run_on_worker(sensor: BulkJobSensor) -> Any:
+def _run_on_worker(sensor: BulkJobSensor, context: dict[str, Any]) -> Any:
     task_instance = FirstTry()
     with _airflow_2_asks_the_database(task_instance):
         while True:
             try:
-                return sensor.execute({"ti": task_instance})
+                return sensor.execute({"ti": task_instance, **context})
             except AirflowRescheduleException as again:
                 task_instance.first_reschedule = task_instance.first_reschedule or again.reschedule_date
 

@@ -119,7 +119,6 @@ def test_the_first_kind_is_the_default(sim, account):
     [
         ({"job_id": ""}, "job_id"),
         ({"job_id": None}, "job_id"),
-        ({"job_id": []}, "empty list"),
         ({"job_id": ["a", "a"]}, "more than once"),
         ({"job_id": ".."}, "path"),
         ({"job_id": "['a', 'b']"}, "render_template_as_native_obj"),

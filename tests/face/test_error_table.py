@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from face.modes import MODES, run
+from face.modes import MODES, Store, run
 
 from airflow_provider_bulkjobs import errors, wait
 from airflow_provider_bulkjobs._airflow import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
@@ -79,14 +79,12 @@ class Row:
 
     :param make: brings the case about, and returns the sensor's arguments.
     :param skipped: whether ``soft_fail`` makes a skip of it.
-    :param remembers: whether a mode that forgets everything between pokes cannot come to it.
     """
 
     make: Callable[[World], dict[str, Any]]
     error: type[Exception]
     retried: bool
     skipped: bool
-    remembers: bool = False
 
 
 ROWS = {
@@ -107,7 +105,7 @@ ROWS = {
     "not finished in time": Row(
         lambda world: {**world.job("pending"), "timeout": 0.2}, AirflowSensorTimeout, retried=False, skipped=True
     ),
-    "the job is gone": Row(gone, JobGoneError, retried=False, skipped=True, remembers=True),
+    "the job is gone": Row(gone, JobGoneError, retried=False, skipped=True),
     "the job was never seen": Row(never_seen, errors.JobNotFoundError, retried=True, skipped=False),
     "a bad key": Row(
         lambda world: {**world.job("completed"), "conn_id": world.account("sendgrid", password="SG.wrong")},
@@ -154,11 +152,9 @@ def world(sim: Any, account: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("name", ROWS)
 def test_what_comes_of_it(name: str, flag: str | None, mode: str, world: World) -> None:
     row = ROWS[name]
-    if row.remembers and mode == "reschedule":
-        pytest.skip("reschedule mode remembers nothing between pokes")
     expected = AirflowSkipException if flag == "never_fail" or (flag and row.skipped) else row.error
     with pytest.raises(expected) as caught:
-        run(mode, **row.make(world), **({flag: True} if flag else {}))
+        run(mode, store=Store(), **row.make(world), **({flag: True} if flag else {}))
     assert type(caught.value) is expected
     if flag is None:
         assert isinstance(caught.value, FINAL) is not row.retried

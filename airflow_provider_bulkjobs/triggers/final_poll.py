@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The final poll of a wait, at its deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_bulkjobs.errors import BulkJobError
+
+if TYPE_CHECKING:
+    from airflow_provider_bulkjobs.vendors.account import Account
+    from airflow_provider_bulkjobs.vendors.base import Vendor
+    from airflow_provider_bulkjobs.wait import Wait
+
+LONGEST_QUEUE = 240.0  # seconds that the requests may queue: less than Airflow's own timeout leaves
+log = logging.getLogger(__name__)
+
+
+async def final_poll(
+    vendor: Vendor, load_account: Callable[[], Awaitable[Account]], wait: Wait, ask: Callable[..., Awaitable[None]]
+) -> None:
+    """Ask once more: the jobs may have finished since the last poll, or while no triggerer ran.
+
+    :param ask: asks about a job, and writes the answer down in the wait.
+    """
+    from airflow_provider_bulkjobs.http.answers import LAST_LOOK
+    from airflow_provider_bulkjobs.http.patience import IMPATIENT
+    from airflow_provider_bulkjobs.http.pool import shared_driver
+
+    try:
+        async with asyncio.timeout(LAST_LOOK) as clock:
+            account = await load_account()
+            async with shared_driver(vendor, account) as driver:
+                if not driver.is_paused:
+                    queue = min(driver.queue(len(wait.unfinished)), LONGEST_QUEUE)
+                    clock.reschedule(asyncio.get_running_loop().time() + queue + LAST_LOOK)
+                    polls: Any = (ask(driver, account, wait, IMPATIENT, job_id) for job_id in wait.unfinished)
+                    for problem in await asyncio.gather(*polls, return_exceptions=True):
+                        if isinstance(problem, BaseException):
+                            raise problem
+    except (BulkJobError, TimeoutError) as error:
+        log.info("The final poll, at the deadline, has failed: %s", error)
