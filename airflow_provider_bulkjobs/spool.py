@@ -13,7 +13,7 @@ import io
 import os
 import struct
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO, Any, BinaryIO, cast
 
@@ -47,13 +47,14 @@ class Portion:
 class Spool:
     """A temporary file of encoded records, cut by the limits of an operation.
 
-    :param room: how many bytes of a request are taken already by what is not records.
+    :param room: how many bytes of a request are taken already by what is not records, given the columns of a table.
     """
 
-    def __init__(self, operation: Operation, room: int) -> None:
+    def __init__(self, operation: Operation, room: Callable[[tuple[str, ...]], int]) -> None:
         self._operation = operation
         self._file: IO[bytes] = tempfile.TemporaryFile(prefix="bulkjobs-")  # noqa: SIM115  (closed by close)
-        self._most_bytes = operation.most_bytes - room
+        self._room = room
+        self._most_bytes = operation.most_bytes
         self._separator = b"" if operation.is_table else SEPARATOR
         self._hash = hashlib.blake2b(digest_size=16)
         self._columns: tuple[str, ...] = ()
@@ -84,6 +85,8 @@ class Spool:
         if most and len(data) > most:
             return f"is {len(data)} bytes as it would be sent, and a record may have {most}"
         header = self._header or (_csv_line(columns) if self._operation.is_table else b"")
+        if not self._columns:
+            self._most_bytes = self._operation.most_bytes - self._room(columns)
         if len(header) + len(data) > self._most_bytes:
             return f"is {len(header) + len(data)} bytes as it would be sent, and {self._most_bytes} fit into a request"
         if not self._columns:

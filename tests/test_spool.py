@@ -49,7 +49,7 @@ def make() -> Iterator[MakeSpool]:
     spools: list[Spool] = []
 
     def make(operation: Operation = JSON, room: int = 0, **limits: Any) -> Spool:
-        spools.append(Spool(replace(operation, **limits), room))
+        spools.append(Spool(replace(operation, **limits), lambda _columns: room))
         return spools[-1]
 
     yield make
@@ -480,7 +480,7 @@ def test_the_fingerprint_of_a_table_tells_its_columns(make: MakeSpool) -> None:
 
 
 def test_the_space_is_given_back() -> None:
-    spool = Spool(JSON, 0)
+    spool = Spool(JSON, lambda _columns: 0)
     fill(spool, RECORD)
     spool.close()
     with pytest.raises(ValueError, match="closed"):
