@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -133,8 +134,10 @@ def task_state(context: Context) -> Any:
 
 def set_task_state(store: Any, key: str, value: Any) -> None:
     """Write a value that never expires; otherwise ``[state_store] default_retention_days`` would decide."""
-    from airflow.sdk import NEVER_EXPIRE  # type: ignore[attr-defined,unused-ignore]  # from Airflow 3.3 on
-
+    try:
+        from airflow.sdk import NEVER_EXPIRE  # type: ignore[attr-defined,unused-ignore]
+    except ImportError:  # before Airflow 3.3, which has a store only in tests
+        NEVER_EXPIRE = timedelta.max  # noqa: N806
     store.set(key, value, retention=NEVER_EXPIRE)
 
 

@@ -7,6 +7,7 @@ import io
 from typing import TYPE_CHECKING
 
 from airflow_provider_bulkjobs.arguments import LONGEST
+from airflow_provider_bulkjobs.errors import BadArgumentError
 from airflow_provider_bulkjobs.vendors.base import Request
 from airflow_provider_bulkjobs.vendors.operation import Chunk, Operation, Options, Order
 
@@ -19,12 +20,13 @@ def request_overhead(operation: Operation, account: Account, options: Options, c
 
     The longest job id there may be stands for that of an open job. A submit that asks a question first, or uploads a
     file, has no such request: its records go out alone.
-
-    :raises BadArgumentError: the options do not fit the columns.
     """
     batch = Chunk(io.BytesIO, size=0, items=0, columns=columns)
     conversation = operation.submit(Order(account, batch, options, "0" * LONGEST if operation.appends else None))
-    request = next(conversation, None)
+    try:
+        request = next(conversation, None)
+    except BadArgumentError:  # the options do not fit the columns; the submit itself says so
+        return 0
     if not isinstance(request, Request) or request.method == "GET":
         return 0
     return len(request.path) + len(request.body or b"")

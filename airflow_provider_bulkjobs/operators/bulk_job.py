@@ -9,19 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bulkjobs import errors
 from airflow_provider_bulkjobs._airflow import is_unplanned_run
-from airflow_provider_bulkjobs.arguments import (
-    is_literal,
-    read_allowed_failures,
-    read_expected_items,
-)
+from airflow_provider_bulkjobs.arguments import is_literal, read_allowed_failures, read_expected_items
 from airflow_provider_bulkjobs.failures import JobFailedError, JobGoneError, SubmitBrokenOffError, before_skip
 from airflow_provider_bulkjobs.links import note_page
 from airflow_provider_bulkjobs.operators.cancel import BulkJobCancelOperator
-from airflow_provider_bulkjobs.operators.guard import (
-    describe_broken_submit,
-    describe_broken_wait,
-    ending_for_good,
-)
+from airflow_provider_bulkjobs.operators.guard import describe_broken_submit, describe_broken_wait, ending_for_good
 from airflow_provider_bulkjobs.operators.ledger import TaskLedger
 from airflow_provider_bulkjobs.operators.preparing import is_repeatable, prepare_records, read_operation
 from airflow_provider_bulkjobs.operators.results import BulkJobResultsOperator

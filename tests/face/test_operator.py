@@ -633,7 +633,7 @@ def test_without_a_store_what_may_be_repeated_is_retried(case, sim, account, lon
 def test_without_a_store_a_submit_that_never_began_is_retried(case, sim, account):
     sim.fault(case.vendor, "unauthorized", count=1)
     with pytest.raises(
-        errors.CredentialsError, match=r"0 of 3 batches accepted\. Batch 1 .*not accepted\. Batches 2-3: not sent"
+        errors.CredentialsError, match=r"0 of 3 batches .*Batch 1 .*not accepted\. Batches 2-3: not sent"
     ):
         submit(conn_id=account(case.vendor), **case.arguments())
 
