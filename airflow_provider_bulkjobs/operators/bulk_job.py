@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from airflow_provider_bulkjobs.progress import Progress
     from airflow_provider_bulkjobs.submission import Submission
 
+TRIGGER_FAILED = "__fail__"  # what Airflow names as the method to resume with
+
 __all__ = ["BulkJobCancelOperator", "BulkJobOperator", "BulkJobResultsOperator"]
 
 
@@ -137,7 +139,8 @@ class BulkJobOperator(JobWaiter):
         """Resume after a deferral; also where the trigger failed, and no method of the task is called."""
         known = (next_kwargs or {}).get("repeatable")
         self._repeatable = is_repeatable(self.conn_id, self.job_kind, self.operation) if known is None else known
-        with self._submitted_once(context, TaskLedger(context), resumed=True):
+        failed = next_method == TRIGGER_FAILED
+        with self._submitted_once(context, TaskLedger(context), resumed=True, trigger_failed=failed):
             return super().resume_execution(next_method, next_kwargs, context)
 
     def execute_complete(
@@ -148,8 +151,7 @@ class BulkJobOperator(JobWaiter):
         ledger = TaskLedger(context)
         judge = super().execute_complete
         with self._submitted_once(context, ledger, resumed=True):
-            result: dict[str, Any] = self._deliver(context, ledger, lambda context: judge(context, event))
-            return result
+            return dict(self._deliver(context, ledger, lambda context: judge(context, event)))
 
     def _deliver(self, context: Context, ledger: TaskLedger, get_result: Callable[[Context], Any]) -> Any:
         """Return the result; note that the submit is finished, also where the jobs are judged to have failed."""
@@ -167,8 +169,7 @@ class BulkJobOperator(JobWaiter):
     def _list_jobs(self, context: Context) -> list[str]:
         if (hook := self._hook) and (page := note_page(context, hook, hook.job_kind(self.job_kind))):
             self.log.info("%s shows such jobs at %s", hook.vendor.label, page)
-        job_ids: list[str] = self.job_id
-        return job_ids
+        return list(self.job_id)
 
     def _submit(self, context: Context, ledger: TaskLedger, earlier: Progress | None) -> Submission:
         """Prepare everything that can be wrong without asking the vendor, in the order in which users would mend it."""
@@ -213,7 +214,7 @@ class BulkJobOperator(JobWaiter):
         return submission
 
     def _submitted_once(
-        self, context: Context, ledger: TaskLedger, *, resumed: bool = False
+        self, context: Context, ledger: TaskLedger, *, resumed: bool = False, trigger_failed: bool = False
     ) -> AbstractContextManager[None]:
         def retry_is_safe() -> bool:
             sent = resumed or (self._submission is not None and self._submission.has_sent)
@@ -221,6 +222,7 @@ class BulkJobOperator(JobWaiter):
 
         return ending_for_good(
             context,
+            trigger_failed=trigger_failed,
             retry_is_safe=retry_is_safe,
             describe=lambda error: describe_broken_wait(error, self.job_id or ledger.published_ids()),
             on_kill=self.on_kill,

@@ -43,6 +43,7 @@ log = logging.getLogger(__name__)
 def ending_for_good(
     context: Context,
     *,
+    trigger_failed: bool = False,
     retry_is_safe: Callable[[], bool],
     describe: Callable[[BaseException], str],
     on_kill: Callable[[], None],
@@ -51,6 +52,8 @@ def ending_for_good(
 
     Neither ``soft_fail`` nor ``never_fail`` skips that error, also where the skip has been raised already.
 
+    :param trigger_failed: the trigger failed or timed out. From Airflow 3.1 on such a timeout looks like the sensor's
+        own, although nothing is known of the jobs.
     :param describe: makes the message, from the error.
     :param on_kill: what Airflow would call at a timeout of the task, and does not at this error.
     """
@@ -62,7 +65,8 @@ def ending_for_good(
             raise cause  # noqa: B904  (it has its own cause)
         if isinstance(cause, AnswerLostError):
             raise SubmitBrokenOffError(str(cause)) from cause
-        if isinstance(cause, NOT_RETRIED) or retry_is_safe():
+        blind = trigger_failed and isinstance(cause, AirflowSensorTimeout)
+        if retry_is_safe() or (isinstance(cause, NOT_RETRIED) and not blind):
             raise
         if not isinstance(cause, Exception) and ended_from_outside(context):
             raise
