@@ -51,7 +51,8 @@ class Store:
         return json.loads(self.values[key]) if key in self.values else default
 
     def set(self, key: str, value: Any, *, retention: timedelta) -> None:
-        assert retention == timedelta.max, "only this never expires"
+        if retention != timedelta.max:
+            raise TypeError("only timedelta.max never expires")
         self.fails(value)
         self.values[key] = json.dumps(value)
 
@@ -61,7 +62,7 @@ class Store:
 
 def make(conn_id: str, **arguments: Any) -> BulkJobOperator:
     """Return a submit of one contact; to ActiveCampaign it must not be repeated."""
-    values = {"task_id": "import", "conn_id": conn_id, "records": [PERSON], "poke_interval": 0.05, "timeout": 20}
+    values = {"task_id": "import", "conn_id": conn_id, "records": [PERSON], "poke_interval": 0.05, "timeout": 5}
     return BulkJobOperator(**{**values, "deferrable": False, **arguments})
 
 
