@@ -52,7 +52,7 @@ def ending_for_good(
 
     Neither ``soft_fail`` nor ``never_fail`` skips that error, also where the skip has been raised already.
 
-    :param trigger_failed: the trigger failed or timed out. From Airflow 3.1 on such a timeout looks like the sensor's
+    :param trigger_failed: the trigger failed or timed out. From Airflow 3.0 on such a timeout looks like the sensor's
         own, although nothing is known of the jobs.
     :param describe: makes the message, from the error.
     :param on_kill: what Airflow would call at a timeout of the task, and does not at this error.
