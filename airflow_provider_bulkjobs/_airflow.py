@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -61,12 +62,16 @@ __all__ = [
     "PokeReturnValue",
     "TaskDeferred",
     "conf",
+    "ended_from_outside",
     "first_poke_at",
     "get_connection_async",
+    "is_disowned",
+    "is_unplanned_run",
     "load_stats",
     "lookup_failure",
     "ready_stats",
     "run_in_thread",
+    "set_task_state",
     "task_state",
     "xcom_value",
 ]
@@ -185,6 +190,51 @@ def first_poke_at(context: Context) -> datetime | None:
 def task_state(context: Context) -> Any:
     """Return the store whose values outlive a try of the task, or ``None`` before Airflow 3.3."""
     return context.get("task_state_store")
+
+
+def set_task_state(store: Any, key: str, value: Any) -> None:
+    """Write a value that never expires; otherwise ``[state_store] default_retention_days`` would decide."""
+    try:
+        from airflow.sdk import NEVER_EXPIRE  # type: ignore[attr-defined,unused-ignore]
+    except ImportError:  # before Airflow 3.3, which has a store only in tests
+        NEVER_EXPIRE = timedelta.max  # noqa: N806
+    store.set(key, value, retention=NEVER_EXPIRE)
+
+
+def is_disowned(error: BaseException) -> bool:
+    """Return whether Airflow has refused a request because this process no longer runs the task.
+
+    On these statuses Airflow's supervisor stops a task as well.
+    """
+    detail = getattr(getattr(error, "error", None), "detail", None)
+    return isinstance(detail, dict) and detail.get("status_code") in {404, 409, 410}
+
+
+def is_unplanned_run(context: Context) -> bool:
+    """Return whether this run is neither the first one, nor a retry, nor the run of a cleared task.
+
+    A clear raises ``max_tries``. Airflow starts a task once more, for example, after a scheduler and the tasks that it
+    ran itself have died.
+    """
+    task_instance = context.get("ti")
+    try_number, max_tries = getattr(task_instance, "try_number", None), getattr(task_instance, "max_tries", None)
+    return isinstance(try_number, int) and isinstance(max_tries, int) and max_tries >= 0 and try_number > max_tries + 1
+
+
+def ended_from_outside(context: Context) -> bool:
+    """Return whether somebody has set the task's state while it was running.
+
+    Airflow 2 then terminates the task, and keeps that state only where the task does not end with a failure.
+    """
+    task_instance: Any = context.get("ti")
+    if not hasattr(task_instance, "current_state"):  # from Airflow 3 on
+        return False
+    from airflow.utils.state import State
+
+    try:
+        return task_instance.current_state() in State.finished
+    except Exception:  # noqa: BLE001  (the database cannot be reached: assume that nobody has)
+        return False
 
 
 def xcom_value(ti_key: Any, key: str) -> Any:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from airflow_provider_bulkjobs._airflow import AirflowFailException
+from airflow_provider_bulkjobs._airflow import AirflowFailException, AirflowSkipException
 
 
 class JobFailedError(AirflowFailException):
@@ -19,3 +19,8 @@ class SubmitBrokenOffError(AirflowFailException):
 
     It is never skipped: half an import is no quiet day.
     """
+
+
+def before_skip(error: BaseException) -> BaseException:
+    """Return the error that ``soft_fail`` or ``never_fail`` has turned into a skip, or the error itself."""
+    return error.__cause__ if isinstance(error, AirflowSkipException) and error.__cause__ else error

@@ -34,5 +34,8 @@ def note_page(context: Context, hook: BulkJobHook, kind: JobKind) -> str | None:
     """Note down where the vendor shows such jobs, for the link; return it."""
     page = kind.page(hook.account)
     if page and (task_instance := context.get("ti")):
-        task_instance.xcom_push(key=PAGE_KEY, value=page)
+        try:
+            task_instance.xcom_push(key=PAGE_KEY, value=page)
+        except Exception as error:  # noqa: BLE001  (whatever it is, a missing link must not fail an import)
+            hook.log.warning("The link to the vendor's page could not be pushed to XCom (%s)", type(error).__name__)
     return page

@@ -16,12 +16,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from airflow_provider_bulkjobs.errors import AnswerLostError, BadArgumentError, BulkJobError
-from airflow_provider_bulkjobs.progress import Ledger, Progress
+from airflow_provider_bulkjobs.overhead import request_overhead
+from airflow_provider_bulkjobs.progress import CheckpointError, Ledger, Progress
 from airflow_provider_bulkjobs.record_check import RecordCheck
 from airflow_provider_bulkjobs.records import Row
 from airflow_provider_bulkjobs.redact import redact
 from airflow_provider_bulkjobs.refusal import describe_refusal, redact_records
 from airflow_provider_bulkjobs.spool import Portion, Spool
+from airflow_provider_bulkjobs.submit_report import describe_batches, describe_request, lines, named
 from airflow_provider_bulkjobs.vendors.base import Request
 from airflow_provider_bulkjobs.vendors.operation import (
     Chunk,
@@ -37,10 +39,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_bulkjobs.hooks.bulk_job import BulkJobHook
 
-ROOM = 256  # bytes of a request that are neither records nor options
 MOST_PROBLEMS = 10  # told in one message
-MOST_NAMED = 20  # job ids in a message
-REPORT_EVERY = 10.0  # seconds
 
 
 class Submission:
@@ -58,8 +57,11 @@ class Submission:
         self._options = options
         self._log = log
         self._progress: Progress | None = None
-        room = ROOM + len(encode_json(options))
-        self.spool = Spool(operation, lambda _columns: room, fixed=bool(options.get(operation.option_on_columns or "")))
+        self.spool = Spool(
+            operation,
+            lambda columns: request_overhead(operation, hook.account, options, columns),
+            fixed=bool(options.get(operation.option_on_columns or "")),
+        )
         self.invalid = 0
 
     def __enter__(self) -> Self:
@@ -121,19 +123,14 @@ class Submission:
         :raises BulkJobError: the vendor refused or failed; the message says what was accepted and what was not.
         """
         progress = self._progress = self._take_up(earlier)
-        reported = turn = time.monotonic()
+        turn = time.monotonic()
         gap = 60 / self._operation.requests_per_minute if self._operation.requests_per_minute else 0.0
         for portion in self._portions(progress.accepted):
             if (early := turn - time.monotonic()) > 0:
                 time.sleep(early)
             turn = time.monotonic() + gap  # a pause is not made up for: that would be the next one's cause
             self._send(portion, progress, ledger)
-            if time.monotonic() > reported + REPORT_EVERY or progress.accepted == self.requests:
-                reported = time.monotonic()
-                self._log.info(
-                    "%d of %d requests sent, up to line %d; %d jobs",
-                    *(progress.accepted, self.requests, portion.last, len(progress.job_ids)),
-                )
+        ledger.publish(progress)  # once more, if that has failed
         return progress
 
     def _take(self, row: Row) -> str | None:
@@ -153,9 +150,9 @@ class Submission:
             return Progress(fingerprint)
         if progress.fingerprint != fingerprint:
             raise BulkJobError(
-                f"An earlier try had {progress.accepted} requests accepted ({_named(progress.job_ids)}), but of other "
-                "records or options than there are now, so it cannot be gone on with; nothing was sent. To submit "
-                "what there is now from the beginning, clear the state of this task instance."
+                f"An earlier try had {progress.accepted} batches accepted ({named(progress.job_ids)}), but of other "
+                "records or options than there are now. This try cannot continue it, and nothing was sent. To submit "
+                "all there is now, delete the task state of this task instance, then clear the task."
             )
         if progress.committing:
             self._progress = progress
@@ -167,14 +164,9 @@ class Submission:
     def _send(self, portion: Portion, progress: Progress, ledger: Ledger) -> None:
         from airflow_provider_bulkjobs.http.patience import Patience
 
-        def commit(*, doing: bool) -> None:
-            if progress.committing is not doing:
-                progress.committing = doing
-                ledger.save(progress)
-
-        def bear(told: str) -> None:
-            commit(doing=False)  # what is tried again has certainly not been obeyed
-            self._log.warning("%s", redact_records(told, portion, operation))
+        def report(failure: str) -> None:
+            self._release(progress, ledger)  # what is tried again has certainly not been executed
+            self._log.warning("%s", redact_records(failure, portion, operation))
 
         hook, operation = self._hook, self._operation
         open_job = progress.job_ids[-1] if operation.appends and progress.job_ids else None
@@ -182,44 +174,59 @@ class Submission:
         try:
             job_id = hook.driver.run(
                 lambda: _marked(operation.submit(order), repeatable=operation.repeatable),
-                Patience(report=bear, committing=partial(commit, doing=True)),
+                Patience(report=report, committing=partial(_reserve, progress, ledger)),
             )
         except AnswerLostError as error:
-            raise AnswerLostError(f"{redact_records(str(error), portion, operation)}. {self.account}") from error
+            message = redact_records(str(error), portion, operation).rstrip(".")
+            raise AnswerLostError(f"{message}. {self.account}") from error
         except BulkJobError as error:
-            commit(doing=False)  # it is certain that nothing came of it
+            self._release(progress, ledger)
             message = describe_refusal(error, portion, self.spool, operation, hook.account.secrets)
             raise type(error)(f"{message} {self.account}") from error
         progress.committing = False
         progress.accepted += 1
         if job_id not in progress.job_ids:
             progress.job_ids.append(job_id)
-        ledger.save(progress)
+        # Before anything that can fail: the id is known nowhere else yet.
+        self._log.info("Batch %d of %d accepted (%s): job %s", *self._place(portion), job_id)
+        try:
+            ledger.save(progress)
+        except CheckpointError as error:
+            raise CheckpointError(f"{error} {self.account}") from error
+
+    def _release(self, progress: Progress, ledger: Ledger) -> None:
+        """Note that the request was certainly not executed."""
+        if not progress.committing:
+            return
+        progress.committing = False
+        try:
+            ledger.save(progress)
+        except CheckpointError as error:  # the request's own error matters more
+            self._log.warning("%s If this try ends now, the next one will not continue the submit.", error)
+
+    def _place(self, portion: Portion) -> tuple[int, int, str]:
+        where = lines(portion.first, portion.last) if self.takes_records else "no records"
+        return portion.number, self.requests, where
 
     @property
     def account(self) -> str:
-        """What was accepted and what was not, in words."""
-        progress = self._progress or Progress("")
-        if not self.takes_records:
-            return "The request may have been obeyed." if progress.committing else "Nothing was accepted."
-        before, next_one = None, None
-        for portion in self.spool.portions(max(progress.accepted - 1, 0)):
-            if portion.number > progress.accepted:
-                next_one = portion
-                break
-            before = portion
-        told = [f"Of {self.requests} requests {progress.accepted} were accepted"]
-        if before:
-            told.append(f", up to line {before.last} ({_named(progress.job_ids)})")
-        if next_one:
-            told.append(f"; request {next_one.number} (lines {next_one.first} to {next_one.last}) ")
-            told.append("may or may not have been" if progress.committing else "was not")
-            told.append(
-                f", and nothing after it was sent: look for it in {self._hook.vendor.label}, and submit the rest"
-                if progress.committing
-                else ", nor anything after it"
-            )
-        return f"{''.join(told)}."
+        """What was accepted, what is unknown and what was not sent, in words."""
+        progress, label = self._progress or Progress(""), self._hook.vendor.label
+        if self.takes_records:
+            return describe_batches(progress, self.spool, label)
+        return describe_request(progress, label)
+
+
+def _reserve(progress: Progress, ledger: Ledger) -> None:
+    """Note that the request may be on its way from now on."""
+    if progress.committing:
+        return
+    progress.committing = True
+    try:
+        ledger.save(progress)
+    except BaseException:
+        progress.committing = False  # it is not sent
+        raise
 
 
 def _marked(conversation: SubmitConversation, *, repeatable: bool) -> SubmitConversation:
@@ -240,8 +247,3 @@ def _marked(conversation: SubmitConversation, *, repeatable: bool) -> SubmitConv
     except StopIteration as end:
         job_id: str = end.value
         return job_id
-
-
-def _named(job_ids: list[str]) -> str:
-    more = f" and {len(job_ids) - MOST_NAMED} more" if len(job_ids) > MOST_NAMED else ""
-    return f"job ids {', '.join(job_ids[-MOST_NAMED:])}{more}" if job_ids else "no job ids"

@@ -3,31 +3,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bulkjobs import errors
-from airflow_provider_bulkjobs._airflow import AirflowSkipException, AirflowTaskTimeout
-from airflow_provider_bulkjobs.arguments import (
-    is_literal,
-    read_allowed_failures,
-    read_conn_id,
-    read_expected_items,
-)
-from airflow_provider_bulkjobs.failures import JobFailedError, JobGoneError, SubmitBrokenOffError
+from airflow_provider_bulkjobs._airflow import is_unplanned_run
+from airflow_provider_bulkjobs.arguments import is_literal, read_allowed_failures, read_expected_items
+from airflow_provider_bulkjobs.failures import JobFailedError, JobGoneError, SubmitBrokenOffError, before_skip
 from airflow_provider_bulkjobs.links import note_page
 from airflow_provider_bulkjobs.operators.cancel import BulkJobCancelOperator
+from airflow_provider_bulkjobs.operators.guard import describe_broken_submit, describe_broken_wait, ending_for_good
 from airflow_provider_bulkjobs.operators.ledger import TaskLedger
+from airflow_provider_bulkjobs.operators.preparing import is_repeatable, prepare_records, read_operation
 from airflow_provider_bulkjobs.operators.results import BulkJobResultsOperator
 from airflow_provider_bulkjobs.result import nothing, with_missing
 from airflow_provider_bulkjobs.sensors.telling import task_docs
 from airflow_provider_bulkjobs.sensors.waiting import DEFERRABLE, JobWaiter
+from airflow_provider_bulkjobs.submit_report import named
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_bulkjobs.progress import Progress
     from airflow_provider_bulkjobs.submission import Submission
+
+TRIGGER_FAILED = "__fail__"  # what Airflow names as the method to resume with
 
 __all__ = ["BulkJobCancelOperator", "BulkJobOperator", "BulkJobResultsOperator"]
 
@@ -104,7 +105,6 @@ class BulkJobOperator(JobWaiter):
         self._submission: Submission | None = None
         self._submitted = self._rejected = 0
         self._repeatable = False
-        self._ledger: TaskLedger | None = None
 
     def _check_mode(self) -> None:
         if self.mode != "poke":
@@ -116,20 +116,32 @@ class BulkJobOperator(JobWaiter):
     def execute(self, context: Context) -> Any:
         """Submit, and wait if asked to."""
         self._check_mode()
-        ledger = self._ledger = TaskLedger(context)
+        self._submission = None
+        ledger = TaskLedger(context)
         earlier = ledger.load()  # at once, so that XCom has the jobs there are, whatever goes wrong from here on
-        with self._submitting(ledger) as submission:
-            self.job_id = submission.send(ledger, earlier).job_ids if submission.requests else []
-        self._submitted, self._rejected = submission.spool.items, submission.invalid
-        with _forgotten_when_judged(ledger):
-            if not self.wait_for_completion:
-                if (hook := self._hook) and (page := note_page(context, hook, hook.job_kind(self.job_kind))):
-                    self.log.info("%s shows such jobs at %s", hook.vendor.label, page)
-                return self.job_id
-            if not self.job_id:
-                return self._counted(nothing(submission.vendor, self.conn_id, submission.kind))
-            with self._not_submitted_again(ledger):
-                return super().execute(context)
+        with self._submitted_once(context, ledger):
+            if earlier and earlier.finished:
+                self.job_id = earlier.job_ids
+                self._submitted, self._rejected = earlier.finished.submitted, earlier.finished.rejected
+                self.log.info(
+                    "An earlier try has submitted all records and had its result, which Airflow has not stored. "
+                    "Nothing is submitted again. This try continues with the jobs of that one (%s).",
+                    named(earlier.job_ids),
+                )
+            else:
+                submission = self._submit(context, ledger, earlier)
+                if not self.job_id:
+                    none = nothing(submission.vendor, self.conn_id, submission.kind)
+                    return self._counted(none) if self.wait_for_completion else []
+            return self._deliver(context, ledger, super().execute if self.wait_for_completion else self._list_jobs)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Resume after a deferral; also where the trigger failed, and no method of the task is called."""
+        known = (next_kwargs or {}).get("repeatable")
+        self._repeatable = is_repeatable(self.conn_id, self.job_kind, self.operation) if known is None else known
+        failed = next_method == TRIGGER_FAILED
+        with self._submitted_once(context, TaskLedger(context), resumed=True, trigger_failed=failed):
+            return super().resume_execution(next_method, next_kwargs, context)
 
     def execute_complete(
         self, context: Context, event: Any = None, submitted: int = 0, rejected: int = 0, repeatable: bool = False
@@ -137,72 +149,84 @@ class BulkJobOperator(JobWaiter):
         """Judge what the trigger has found out; return the result."""
         self._submitted, self._rejected, self._repeatable = submitted, rejected, repeatable
         ledger = TaskLedger(context)
-        with _forgotten_when_judged(ledger), self._not_submitted_again(ledger):
-            return super().execute_complete(context, event)
+        judge = super().execute_complete
+        with self._submitted_once(context, ledger, resumed=True):
+            return dict(self._deliver(context, ledger, lambda context: judge(context, event)))
 
-    def on_kill(self) -> None:
-        """Stop the jobs, if asked to; then a later run has nothing to go on with."""
-        super().on_kill()
-        if self.cancel_on_kill and self._ledger:
-            self._ledger.forget()
-
-    @contextmanager
-    def _not_submitted_again(self, ledger: TaskLedger) -> Iterator[None]:
-        """Let an error of the wait end the task for good, where a retry would submit again what must not be."""
+    def _deliver(self, context: Context, ledger: TaskLedger, get_result: Callable[[Context], Any]) -> Any:
+        """Return the result; note that the submit is finished, also where the jobs are judged to have failed."""
         try:
-            yield
-        except errors.BulkJobError as error:
-            if self._repeatable or ledger.is_durable:
-                raise
-            raise SubmitBrokenOffError(
-                f"{error} This is not retried: that would submit again. Wait for the jobs (XCom job_ids) with a "
-                "BulkJobSensor."
-            ) from error
+            result = get_result(context)
+            if self.do_xcom_push and not self._repeatable:
+                ledger.push_result(result)
+        except BaseException as error:
+            if isinstance(before_skip(error), JobFailedError | JobGoneError):
+                ledger.finish(self._submitted, self._rejected)
+            raise
+        ledger.finish(self._submitted, self._rejected)
+        return result
 
-    @contextmanager
-    def _submitting(self, ledger: TaskLedger) -> Iterator[Submission]:
+    def _list_jobs(self, context: Context) -> list[str]:
+        if (hook := self._hook) and (page := note_page(context, hook, hook.job_kind(self.job_kind))):
+            self.log.info("%s shows such jobs at %s", hook.vendor.label, page)
+        return list(self.job_id)
+
+    def _submit(self, context: Context, ledger: TaskLedger, earlier: Progress | None) -> Submission:
         """Prepare everything that can be wrong without asking the vendor, in the order in which users would mend it."""
-        from airflow_provider_bulkjobs.hooks.bulk_job import hook_for
-        from airflow_provider_bulkjobs.options import choose_operation, read_options
+        from airflow_provider_bulkjobs.options import read_options
         from airflow_provider_bulkjobs.submission import Submission
 
         read_allowed_failures(self.allowed_failures)
         read_expected_items(self.expected_items)
-        self._hook = hook = hook_for(read_conn_id(self.conn_id))
-        kind = hook.stoppable_kind(self.job_kind) if self.cancel_on_kill else hook.job_kind(self.job_kind)
-        operation = choose_operation(hook.vendor, kind, self.operation)
-        self._repeatable = operation.repeatable
-        self._submission = Submission(hook, kind.name, operation, read_options(operation, self.options), self.log)
-        with self._submission as submission:
+        hook, kind, operation = read_operation(
+            self.conn_id, self.job_kind, self.operation, stoppable=self.cancel_on_kill
+        )
+        self._hook, self._repeatable = hook, operation.repeatable
+        if is_unplanned_run(context) and not (operation.repeatable or ledger.is_durable):
+            raise SubmitBrokenOffError(
+                "Airflow started this task again, and neither as a retry nor after a clear: an earlier run was lost, "
+                f"and may have submitted records. Nothing was sent in this run. Check {hook.vendor.label} for what the "
+                "earlier run submitted. To submit all records, clear the task."
+            )
+        self._submission = submission = Submission(
+            hook, kind.name, operation, read_options(operation, self.options), self.log
+        )
+        with submission:
             if submission.takes_records:
-                self._prepare(submission)
+                prepare_records(
+                    submission,
+                    self.records,
+                    skip_invalid=self.skip_invalid,
+                    results_path=self.results_path,
+                    allow_empty=self.allow_empty,
+                    log=self.log,
+                )
             elif self.records is not None:
                 raise errors.BadArgumentError(f"records are given, and the operation {operation.name!r} takes none")
-            try:
-                yield submission
-            except errors.AnswerLostError as error:
-                raise SubmitBrokenOffError(str(error)) from error
-            except (Exception, AirflowTaskTimeout) as error:
-                if not submission.has_sent or operation.repeatable or ledger.is_durable:
-                    raise
-                told = str(error) if isinstance(error, errors.BulkJobError) else f"{error!r}. {submission.account}"
-                raise SubmitBrokenOffError(f"{told} It is not retried: that would send records twice.") from error
+            self._submitted, self._rejected = submission.spool.items, submission.invalid
+            with ending_for_good(
+                context,
+                retry_is_safe=lambda: not submission.has_sent or operation.repeatable or ledger.is_durable,
+                describe=lambda error: describe_broken_submit(error, submission),
+                on_kill=self.on_kill,
+            ):
+                self.job_id = submission.send(ledger, earlier).job_ids if submission.requests else []
+        return submission
 
-    def _prepare(self, submission: Submission) -> None:
-        from airflow_provider_bulkjobs.output import JsonLinesFile, rejected
-        from airflow_provider_bulkjobs.records import read_records
+    def _submitted_once(
+        self, context: Context, ledger: TaskLedger, *, resumed: bool = False, trigger_failed: bool = False
+    ) -> AbstractContextManager[None]:
+        def retry_is_safe() -> bool:
+            sent = resumed or (self._submission is not None and self._submission.has_sent)
+            return not sent or self._repeatable or ledger.is_durable
 
-        rows = read_records(self.records)
-        if not self.skip_invalid:
-            submission.prepare(rows, None)
-        else:
-            with JsonLinesFile(self.results_path) as file:
-                submission.prepare(rows, lambda row: file.write(rejected(row)))
-            if submission.invalid:
-                self.log.warning("%d records cannot be submitted; they are in %s", submission.invalid, file)
-        if not submission.spool.items and not self.allow_empty:
-            left_out = f"all {submission.invalid} of them were left out" if submission.invalid else "there are none"
-            raise errors.BadArgumentError(f"records: {left_out}. Check what wrote them, or set allow_empty=True.")
+        return ending_for_good(
+            context,
+            trigger_failed=trigger_failed,
+            retry_is_safe=retry_is_safe,
+            describe=lambda error: describe_broken_wait(error, self.job_id or ledger.published_ids()),
+            on_kill=self.on_kill,
+        )
 
     def _remember(self) -> dict[str, Any]:
         return {"submitted": self._submitted, "rejected": self._rejected, "repeatable": self._repeatable}
@@ -224,14 +248,3 @@ class BulkJobOperator(JobWaiter):
 
     def _open_jobs(self) -> list[str]:
         return super()._open_jobs() if self._wait or not self._submission else self._submission.job_ids
-
-
-@contextmanager
-def _forgotten_when_judged(ledger: TaskLedger) -> Iterator[None]:
-    """Forget the submit once its jobs are judged: whoever runs the task after that wants them submitted anew."""
-    try:
-        yield
-    except (JobFailedError, JobGoneError, AirflowSkipException):
-        ledger.forget()
-        raise
-    ledger.forget()

@@ -7,6 +7,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -121,6 +122,8 @@ class TaskInstance:
         if key == PAGE_KEY:
             self.page = value
             return
+        if key == "return_value":
+            return
         assert key == "job_ids"
         self.pushed.append(json.loads(json.dumps(value)))
         if value and not any(self.pushed[:-1]):
@@ -140,7 +143,8 @@ class Store:
     def get(self, key: str, default: Any = None) -> Any:
         return json.loads(self.values[key]) if key in self.values else default
 
-    def set(self, key: str, value: Any) -> None:
+    def set(self, key: str, value: Any, *, retention: timedelta) -> None:
+        assert retention == timedelta.max, "it must not expire before the wait ends"
         if self.dies(value):
             raise WorkerDiedError
         self.values[key] = json.dumps(value)
@@ -335,7 +339,7 @@ def test_nothing_personal_is_in_xcom_the_state_or_the_log(mode, sim, account, ca
     result = run(mode, context, conn_id=account("activecampaign"), **IMPORT.arguments())
     printed = capsys.readouterr()
     told = f"{task_instance.pushed} {noted} {result} {caplog.text} {printed.out} {printed.err}"
-    assert "3 of 3 requests sent, up to line 600; 3 jobs" in told
+    assert "Batch 3 of 3 accepted (lines 501-600): job " in told
     assert noted
     assert "example.com" not in told
     assert simulator.ACTIVECAMPAIGN_KEY not in told
@@ -348,7 +352,7 @@ def test_nothing_personal_is_in_xcom_the_state_or_the_log(mode, sim, account, ca
 def test_a_retry_goes_on_with_the_first_request_that_was_not_accepted(case, sim, account, long_jobs):
     conn_id, store = account(case.vendor), Store()
     first = TaskInstance(on_id=lambda: sim.fault(case.vendor, "unauthorized", count=1))
-    with pytest.raises(errors.CredentialsError, match=r"3 requests 1 were accepted.*request 2 \(.*\) was not, nor any"):
+    with pytest.raises(errors.CredentialsError, match=r"1 of 3 batches accepted.*Batch 2 \(.*\): not accepted\."):
         submit({"ti": first, "task_state_store": store}, conn_id=conn_id, **case.arguments())
     assert len(sent(sim, case.vendor)) == 2
 
@@ -402,7 +406,7 @@ def test_after_a_death_in_the_middle_of_a_request_nothing_is_sent(answered, case
     before = len(sim.requests(case.vendor))
     store.dies = lambda _value: False
     for _ in range(2):
-        with pytest.raises(SubmitBrokenOffError, match=r"in the middle of a request.*request 1 .*may or may not have"):
+        with pytest.raises(SubmitBrokenOffError, match=r"in the middle of a request.*Batch 1 .*outcome unknown"):
             submit({"task_state_store": store}, conn_id=conn_id, **case.arguments())
     assert len(sim.requests(case.vendor)) == before == int(answered)
 
@@ -458,12 +462,14 @@ def test_a_run_after_the_verdict_submits_anew(mode, ending, sim, account):
     outcome = {"failed": JobFailedError, "skipped": AirflowSkipException}.get(ending)
     store = Store()
     for runs in (1, 2):
+        cleared = TaskInstance()
+        cleared.max_tries = runs  # a clear raises it
+        context = {"ti": cleared, "task_state_store": store}
         if outcome:
             with pytest.raises(outcome):
-                run(mode, {"task_state_store": store}, **arguments)
+                run(mode, context, **arguments)
         else:
-            run(mode, {"task_state_store": store}, **arguments)
-        assert STATE not in store.values
+            run(mode, context, **arguments)
         assert len(sent(sim, "sendgrid")) == runs
 
 
@@ -480,7 +486,9 @@ def test_a_job_that_is_gone_is_submitted_anew(mode, sim, account):
     with pytest.raises(JobGoneError):
         make(**arguments).execute_complete({"task_state_store": store}, fire(deferred.value.trigger))
     sim.settings(job_seconds=0)
-    run(mode, {"task_state_store": store}, **arguments)
+    cleared = TaskInstance()
+    cleared.max_tries = 1
+    run(mode, {"ti": cleared, "task_state_store": store}, **arguments)
     assert len(sent(sim, "acquia")) == 2
 
 
@@ -529,8 +537,8 @@ def test_what_the_vendor_would_do_twice_is_sent_once(fault, case, sim, account, 
     with pytest.raises(SubmitBrokenOffError) as caught:
         submit({"ti": first}, conn_id=account(case.vendor), **case.arguments())
     told = str(caught.value)
-    assert re.search(r"Of 3 requests 1 were accepted, up to line \d+ \(job ids ", told), told
-    assert re.search(r"; request 2 \(lines \d+ to \d+\) may or may not have been, and nothing after it was sent", told)
+    assert re.search(r"1 of 3 batches accepted \(lines? [\d-]+; job ids ", told), told
+    assert re.search(r"\. Batch 2 \(lines? [\d-]+\): outcome unknown\. Batch 3: not sent\. Check ", told), told
     assert first.pushed[-1][0] in told
     assert "@" not in told
     assert len(sent(sim, case.vendor)) == 2
@@ -557,7 +565,7 @@ def test_a_lost_order_of_an_export(operation, sim, account, impatient):
         assert len(submit(**arguments)) == 1
         assert len(sent(sim, vendor)) == 2
     else:  # a workspace may have one at a time
-        with pytest.raises(SubmitBrokenOffError, match="The request may have been obeyed"):
+        with pytest.raises(SubmitBrokenOffError, match="The outcome of the request is unknown"):
             submit(**arguments)
         assert len(sent(sim, vendor)) == 1
 
@@ -574,7 +582,7 @@ def test_too_many_requests_is_proof_that_nothing_was_done(durable, case, sim, ac
 
 def test_a_server_that_is_not_there_is_proof_that_nothing_was_done(connection, impatient):
     conn_id = connection("nobody", conn_type="activecampaign", host="http://127.0.0.1:1", password="x")
-    with pytest.raises(errors.VendorUnavailableError, match=r"request 1 .*was not"):
+    with pytest.raises(errors.VendorUnavailableError, match=r"Batch 1 .*not accepted"):
         submit(conn_id=conn_id, **IMPORT.arguments())
 
 
@@ -592,7 +600,7 @@ def test_the_lines_told_are_those_of_the_file(sim, account, tmp_path):
     path = tmp_path / "people.jsonl"
     path.write_text("\n\n".join(json.dumps(person(n)) for n in range(300)))  # every second line is empty
     first = TaskInstance(on_id=lambda: sim.fault("activecampaign", "reset", count=1, after=True))
-    with pytest.raises(SubmitBrokenOffError, match=r"up to line 499 .*request 2 \(lines 501 to 599\) may or may not"):
+    with pytest.raises(SubmitBrokenOffError, match=r"\(lines 1-499; .*Batch 2 \(lines 501-599\): outcome unknown"):
         submit({"ti": first}, conn_id=account("activecampaign"), records=str(path))
 
 
@@ -603,7 +611,7 @@ def test_the_lines_told_are_those_of_the_file(sim, account, tmp_path):
 def test_without_a_store_a_submit_that_must_not_be_repeated_is_not_retried(case, sim, account, long_jobs):
     first = TaskInstance(on_id=lambda: sim.fault(case.vendor, "unauthorized", count=1))
     with pytest.raises(
-        SubmitBrokenOffError, match=r"1 were accepted.*request 2 .*was not.*It is not retried"
+        SubmitBrokenOffError, match=r"1 of 3 batches accepted.*Batch 2 .*not accepted.*It is not retried"
     ) as caught:
         submit({"ti": first}, conn_id=account(case.vendor), **case.arguments())
     assert isinstance(caught.value, AirflowFailException)
@@ -612,7 +620,9 @@ def test_without_a_store_a_submit_that_must_not_be_repeated_is_not_retried(case,
 @repeatable
 def test_without_a_store_what_may_be_repeated_is_retried(case, sim, account, long_jobs):
     first = TaskInstance(on_id=lambda: sim.fault(case.vendor, "unauthorized", count=1))
-    with pytest.raises(errors.CredentialsError, match=r"1 were accepted.*request 2 .*was not, nor anything after it"):
+    with pytest.raises(
+        errors.CredentialsError, match=r"1 of 3 batches accepted.*Batch 2 .*not accepted\. Batch 3: not sent"
+    ):
         submit({"ti": first}, conn_id=account(case.vendor), **case.arguments())
     submit({}, conn_id=account(case.vendor), **case.arguments())
     assert books(sim, case.vendor)["distinct"] == case.number
@@ -621,16 +631,18 @@ def test_without_a_store_what_may_be_repeated_is_retried(case, sim, account, lon
 @in_pieces
 def test_without_a_store_a_submit_that_never_began_is_retried(case, sim, account):
     sim.fault(case.vendor, "unauthorized", count=1)
-    with pytest.raises(errors.CredentialsError, match=r"3 requests 0 were accepted; request 1 .*was not, nor anything"):
+    with pytest.raises(
+        errors.CredentialsError, match=r"0 of 3 batches .*Batch 1 .*not accepted\. Batches 2-3: not sent"
+    ):
         submit(conn_id=account(case.vendor), **case.arguments())
 
 
-@pytest.mark.parametrize("error", [RuntimeError("XCom is down"), AirflowTaskTimeout("execution_timeout")], ids=type)
+@pytest.mark.parametrize("error", [SystemExit(1), AirflowTaskTimeout("execution_timeout")], ids=type)
 def test_without_a_store_nothing_else_that_breaks_it_off_is_retried_either(error, sim, account):
     def break_off():
         raise error
 
-    with pytest.raises(SubmitBrokenOffError, match="1 were accepted"):
+    with pytest.raises(SubmitBrokenOffError, match="1 of 3 batches accepted"):
         submit({"ti": TaskInstance(break_off)}, conn_id=account("activecampaign"), **IMPORT.arguments())
 
 
@@ -717,7 +729,7 @@ def test_a_token_that_may_not_submit_is_no_closed_job(sim, account):
 def test_an_upload_that_fails_is_a_failed_submit(fault, error, uploads, sim, account, impatient):
     sim.fault("sendgrid", path="/sendgrid-uploads/", **fault)
     task_instance = TaskInstance()
-    with pytest.raises(error, match=r"upload.*0 were accepted") as caught:
+    with pytest.raises(error, match=r"upload.*0 of 1 batches accepted") as caught:
         run(context={"ti": task_instance}, conn_id=account("sendgrid"), **CSV.arguments())
     assert not any(task_instance.pushed)
     assert "Signature" not in str(caught.value)
@@ -1024,7 +1036,7 @@ def test_a_kill_between_the_submit_and_the_wait_stops_what_was_submitted(sim, ac
 
     task_instance = TaskInstance()
     operator = Killed(task_id="i", conn_id=account("acquia"), cancel_on_kill=True, **CREATE.arguments(1))
-    with pytest.raises(WorkerDiedError):
+    with pytest.raises(SubmitBrokenOffError):
         operator.execute({"ti": task_instance})
     assert deleted(sim) == task_instance.pushed[-1]
 

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A full request is within the vendor's limit as a whole: with its options, its envelope and an open job's id."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from vendors.scripted import make_account
+
+from airflow_provider_bulkjobs.arguments import LONGEST
+from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
+from airflow_provider_bulkjobs.overhead import request_overhead
+from airflow_provider_bulkjobs.records import Row
+from airflow_provider_bulkjobs.submission import Submission
+from airflow_provider_bulkjobs.vendors import VENDORS
+from airflow_provider_bulkjobs.vendors.operation import Chunk, Operation, Order
+
+LIMIT = 30_000
+OPEN_JOB = "j" * 200
+LISTS = [f"list-{number:036}" for number in range(100)]
+COLUMNS = {f"größe_{number}": "x" for number in range(20)}
+
+Make = Callable[[int], dict[str, Any]]
+
+
+def mail(name: str, **more: Any) -> Make:
+    return lambda size: {"email": "a@example.com", name: "x" * size, **more}
+
+
+def known(name: str) -> Make:
+    return lambda size: {"id": "1", name: "x" * size}
+
+
+# A record of any size, and options that take as much room as they may.
+CASES: dict[tuple[str, str, str], tuple[Make, dict[str, Any]]] = {
+    ("intercom", "contacts", "create"): (mail("name"), {}),
+    ("intercom", "contacts", "update"): (known("name"), {}),
+    ("intercom", "contacts", "delete"): (lambda size: {"id": "1" * size}, {}),
+    ("intercom", "companies", "upsert"): (lambda size: {"company_id": "1", "name": "x" * size}, {}),
+    ("intercom", "companies", "update"): (known("name"), {}),
+    ("intercom", "companies", "delete"): (lambda size: {"id": "1" * size}, {}),
+    ("intercom", "job", "enqueue"): (
+        lambda size: {"ticket_type_id": "1", "contacts": [{"id": "1"}], "ticket_attributes": {"_": "x" * size}},
+        {},
+    ),
+    ("sendgrid", "contacts", "upsert"): (mail("postal_code"), {"list_ids": LISTS}),
+    ("sendgrid", "contacts", "import_csv"): (mail("postal_code"), {"list_ids": LISTS}),
+    ("sendgrid", "contacts", "delete"): (lambda size: {"id": "1" * size}, {}),
+    ("activecampaign", "contacts", "import"): (
+        mail("first_name"),
+        {
+            "exclude_automations": True,
+            "callback": {"url": f"https://example.com/{'ü' * 2000}", "params": [{"key": "a", "value": "b" * 500}]},
+        },
+    ),
+    ("acquia_campaign_studio", "contacts", "create"): (mail("firstname"), {"overwriteWithBlank": True}),
+    ("acquia_campaign_studio", "contacts", "edit"): (known("firstname"), {"overwriteWithBlank": True}),
+    ("acquia_campaign_studio", "contacts", "replace"): (known("firstname"), {"overwriteWithBlank": True}),
+    **{
+        ("hubspot", "import", name): (
+            mail("firstname", **COLUMNS),
+            {"name": "ü" * 300, "dateFormat": "DAY_MONTH_YEAR", "createContactListFromImport": True},
+        )
+        for name in ("upsert", "create", "update")
+    },
+    ("klaviyo", "profiles", "import"): (mail("title"), {"lists": LISTS}),
+}
+OPERATIONS = {
+    (vendor.conn_type, kind.name, operation.name): operation
+    for vendor in VENDORS
+    for kind in vendor.kinds
+    for operation in kind.operations
+    if operation.most_items
+}
+HOOK_OF = {hook_class.conn_type: hook_class for hook_class in HOOKS}
+each_operation = pytest.mark.parametrize("key", CASES, ids="-".join)
+
+
+def make_hook(conn_type: str) -> Any:
+    hook = HOOK_OF[conn_type]("mine")
+    hook.account = make_account(hook.vendor, "https://example.com")
+    return hook
+
+
+def submission_of(key: tuple[str, str, str], operation: Operation, options: Any) -> Submission:
+    return Submission(make_hook(key[0]), key[1], operation, options, None)  # type: ignore[arg-type]
+
+
+def fits(key: tuple[str, str, str], operation: Operation, options: Any, record: dict[str, Any]) -> bool:
+    with submission_of(key, operation, options) as submission:
+        return submission._take(Row(1, record)) is None
+
+
+def size_of(key: tuple[str, str, str], operation: Operation, order: Order) -> int:
+    """Return how large the request with the records is, as the vendor's limit counts."""
+    if key[2] == "import_csv":
+        return order.chunk.size
+    request = next(operation.submit(order))
+    assert not hasattr(request, "open")
+    return len(request.body or request.path)  # type: ignore[union-attr]
+
+
+def test_every_operation_with_records_is_here():
+    assert CASES.keys() == OPERATIONS.keys()
+
+
+@each_operation
+@pytest.mark.parametrize("number", [1, 3])
+def test_full_request_is_within_the_limit(key, number):
+    make, options = CASES[key]
+    operation = replace(OPERATIONS[key], most_bytes=LIMIT, most_item_bytes=0)
+    low, high = 1, LIMIT
+    while high - low > 1:  # the largest record that is taken
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(key, operation, options, make(middle)) else (low, middle)
+    records = [make(low)] if number == 1 else [make(low // 3 - 100)] * number
+    with submission_of(key, operation, options) as submission:
+        submission.prepare((Row(line, record) for line, record in enumerate(records, 1)), None)
+        account, open_job = submission._hook.account, OPEN_JOB if operation.appends else None
+        sizes = [
+            size_of(key, operation, Order(account, portion.chunk, submission._options, open_job))
+            for portion in submission._portions(0)
+        ]
+    assert max(sizes) <= LIMIT
+    if number == 1:
+        assert sizes[0] > LIMIT - LONGEST - 100, "no more is left free than has to be"
+
+
+@each_operation
+def test_overhead_is_what_is_added_to_the_records(key):
+    operation, columns = OPERATIONS[key], ("email", *COLUMNS)
+    hook = make_hook(key[0])
+    overhead = request_overhead(operation, hook.account, CASES[key][1], columns)
+    if key[2] == "import_csv":  # its records go out in a file
+        assert overhead == 0
+        return
+    import io
+
+    chunk = Chunk(lambda: io.BytesIO(b"0123456789"), size=10, items=1, columns=columns)
+    order = Order(hook.account, chunk, CASES[key][1], "0" * LONGEST if operation.appends else None)
+    request: Any = next(operation.submit(order))
+    assert len(request.path) + len(request.body or b"") == overhead + 10
