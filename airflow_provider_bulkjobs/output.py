@@ -128,9 +128,7 @@ def _reason(error: Exception) -> str:
 
 
 def _is_local(path: ObjectStoragePath) -> bool:
-    from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]
-
-    return isinstance(path.fs, LocalFileSystem)
+    return "file" in _protocols(path.fs)  # of the file system itself: any protocol may be attached to it
 
 
 def _local_target(path: ObjectStoragePath) -> Path:
