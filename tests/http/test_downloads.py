@@ -138,10 +138,11 @@ def test_slow_download_ends(read: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     "refusal",
     [
         *(http_answer(b"<Error>", status=f"{status} No") for status in (400, 401, 403, 404, 410)),
-        http_answer(b"<html>Sign in</html>", "Content-Type: text/html"),
+        http_answer(b"<html>Sign in</html>"),
+        http_answer(b"email\nSign in, please\n", "Content-Type: Text/HTML; charset=utf-8"),
         http_answer(b"\n  <?xml version='1.0'?><Error/>"),
     ],
-    ids=["400", "401", "403", "404", "410", "a sign-in page", "XML"],
+    ids=["400", "401", "403", "404", "410", "a sign-in page", "HTML by its header", "XML"],
 )
 def test_expired_address_is_replaced_by_a_new_one(read: Any, kind: str, refusal: bytes) -> None:
     expected = ROWS * 2 if kind == "export" else ROWS

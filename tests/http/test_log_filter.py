@@ -57,7 +57,7 @@ def test_headers_that_cannot_be_parsed_are_logged_without_query(caplog: pytest.L
 def test_queries_are_cut_from_errors_and_retries(caplog: pytest.LogCaptureFixture, logger: str) -> None:
     error = ValueError("Max retries exceeded with url: /a?sig=secret (Caused by X)")
     with hide_queries():
-        logging.getLogger(logger).warning("Retrying after '%r': %s", error, "https://h/a?sig=secret#b")
+        logging.getLogger(logger).warning("Retrying after '%r': %s", error, "https://h/a?sig=secret#b", exc_info=error)
     assert "secret" not in caplog.text
     assert "(Caused by X)" in caplog.text
 
