@@ -16,7 +16,7 @@ import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 from fsspec.implementations.local import LocalFileSystem
 
-from airflow_provider_bulkjobs import output
+from airflow_provider_bulkjobs import publishing
 from airflow_provider_bulkjobs.errors import BadArgumentError
 from airflow_provider_bulkjobs.output import JsonLinesFile
 
@@ -105,14 +105,14 @@ def test_another_group_gets_no_rights_where_the_group_cannot_be_kept(
 
 def test_file_is_private_while_it_is_written(tmp_path: Path, beside: str, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
-    copy = output.shutil.copyfileobj
+    copy = publishing.shutil.copyfileobj
 
     def watch(source: Any, target: Any) -> None:
         copy(source, target)
         target.flush()
         seen.append((stat.S_IMODE(os.fstat(target.fileno()).st_mode), len(names(tmp_path))))
 
-    monkeypatch.setattr(output.shutil, "copyfileobj", watch)
+    monkeypatch.setattr(publishing.shutil, "copyfileobj", watch)
     write(tmp_path / "a.jsonl")
     assert seen == [(0o600, 0 if beside == "anonymous" else 1)]
 
