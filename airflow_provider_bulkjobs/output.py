@@ -1,23 +1,44 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JSON Lines written to any place Airflow's ObjectStoragePath knows, under their name only when they are complete."""
+"""JSON Lines with data of people, written to any place that Airflow's ObjectStoragePath can reach.
+
+Rows are collected in an anonymous temporary file, which ends with the process, however that ends. The file appears
+under its name only when it is complete; a local file is readable by its owner only, unless it was there before.
+"""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import tempfile
-import uuid
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Self
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import IO, Any, Self
 
 from airflow_provider_bulkjobs.errors import BadArgumentError
+from airflow_provider_bulkjobs.publishing import check_target, publish
 from airflow_provider_bulkjobs.records import Row, object_path, shown
+from airflow_provider_bulkjobs.redact import redact
 
-if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-LOCAL = {"", "file", "local"}
+def temporary_file() -> IO[bytes]:
+    """Return a temporary file that has no name, so that a killed process leaves nothing behind.
+
+    :raises BadArgumentError: there is no place for it.
+    """
+    try:
+        return tempfile.TemporaryFile(prefix="bulkjobs-")
+    except OSError as error:
+        raise temporary_file_error(error) from error
+
+
+def temporary_file_error(error: OSError, before: str = "") -> BadArgumentError:
+    """Return the error for a temporary file that cannot be written.
+
+    :param before: the beginning of the message: what could not be done because of it.
+    """
+    where = f"in {tempfile.tempdir}" if tempfile.tempdir else "anywhere"
+    return BadArgumentError(
+        f"{before}no temporary file can be written {where}: {_reason(error)}. Set TMPDIR to a folder with enough room."
+    )
 
 
 class JsonLinesFile:
@@ -34,17 +55,18 @@ class JsonLinesFile:
         self.bytes = 0
 
     def __enter__(self) -> Self:
-        self._file = tempfile.NamedTemporaryFile(prefix="bulkjobs-")
+        with self._publish_errors():
+            check_target(self._path)  # before anything is fetched in vain
+        self._file = temporary_file()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        with self._file:
+        try:
             if kind is None:
-                self._file.flush()
-                try:
-                    _publish(self._file.name, self._path)
-                except OSError as error:
-                    raise BadArgumentError(f"path={shown(self._path)} cannot be written: {error.strerror}") from error
+                self._publish()
+        finally:
+            with suppress(OSError):  # it is full, which was reported
+                self._file.close()
 
     def __str__(self) -> str:
         return str(self._path)
@@ -52,24 +74,37 @@ class JsonLinesFile:
     def write(self, row: dict[str, Any]) -> None:
         """Write one row."""
         line = _encode(row) + b"\n"
-        self._file.write(line)
+        try:
+            self._file.write(line)
+        except OSError as error:
+            raise self._temporary_file_error(error) from error
         self.rows += 1
         self.bytes += len(line)
 
-
-def _publish(source: str, path: ObjectStoragePath) -> None:
-    if path.protocol in LOCAL:
-        target = Path(path.path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        # Across filesystems a file can only be copied, so it is copied beside its place and then put there at once.
-        beside = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+    def _publish(self) -> None:
         try:
-            shutil.copyfile(source, beside)
-            os.replace(beside, target)  # noqa: PTH105
-        finally:
-            beside.unlink(missing_ok=True)
-    else:
-        path.fs.put_file(source, path.path)  # object stores show a file only when all of it has arrived
+            self._file.seek(0)  # flushes, too
+        except OSError as error:
+            raise self._temporary_file_error(error) from error
+        with self._publish_errors():
+            publish(self._file, self._path)
+
+    def _temporary_file_error(self, error: OSError) -> BadArgumentError:
+        return temporary_file_error(error, f"path={shown(self._path)} cannot be written: ")
+
+    @contextmanager
+    def _publish_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001  (each file system has errors of its own)
+            # Not "from error": its message may hold a signed URL.
+            raise BadArgumentError(f"path={shown(self._path)} cannot be written: {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return ": ".join(filter(None, (type(error).__name__, redact(str(error)))))
 
 
 def _encode(row: dict[str, Any]) -> bytes:

@@ -1,97 +1,179 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the single items of a job fared, one by one, however many there are."""
+"""The outcomes of the single items of a job, at flat memory, however many there are."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, BinaryIO
+from functools import partial
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
-from airflow_provider_bulkjobs.errors import BadArgumentError, TransientError, VendorAnswerError, VendorUnavailableError
-from airflow_provider_bulkjobs.vendors.outcome import Download, Outcome
+from tenacity import Retrying
+
+from airflow_provider_bulkjobs.errors import (
+    BadArgumentError,
+    BulkJobError,
+    TransientError,
+    VendorAnswerError,
+    VendorUnavailableError,
+)
+from airflow_provider_bulkjobs.http.files import FileUnavailableError, open_file, save
+from airflow_provider_bulkjobs.http.patience import Patience
+from airflow_provider_bulkjobs.job import BulkJob, JobState
+from airflow_provider_bulkjobs.result_files import ResultFile
+from airflow_provider_bulkjobs.vendors.base import Conversation, Request, Response
+from airflow_provider_bulkjobs.vendors.outcome import Download, Outcome, ResultsConversation
 
 if TYPE_CHECKING:
     from airflow_provider_bulkjobs.hooks.bulk_job import BulkJobHook
     from airflow_provider_bulkjobs.vendors.base import JobKind
 
-LONGEST_LINE = 16 * 1024 * 1024  # bytes of a row in a file of JSON Lines
+MOST_NEW_ADDRESSES = 2  # for one file
+T = TypeVar("T")
 
 
-def outcomes(hook: BulkJobHook, kind: JobKind, job_id: str, most_bytes: int) -> Iterator[Outcome]:
+def outcomes(
+    hook: BulkJobHook, kind: JobKind, job_id: str, most_bytes: int, patience: Patience | None = None
+) -> Iterator[Outcome]:
     """Ask the vendor, and yield each item's outcome.
 
     :param most_bytes: how large a file may be, unpacked.
+    :param patience: when to stop asking a vendor or a file storage that fails.
     :raises NotFinishedError: the job is not over yet.
-    :raises BadArgumentError: the vendor tells nothing about single items of this kind of job.
+    :raises BadArgumentError: the vendor has no outcomes of single items for this kind of job.
+    :raises VendorAnswerError: the vendor refused, or lists no item although the job counts some.
     :raises BulkJobError: anything else; what was yielded so far is not all.
     """
-    from airflow_provider_bulkjobs.http.patience import Patience
-
     if kind.results is None:
         raise BadArgumentError(f"{hook.vendor.label} tells nothing about the items of a {kind.noun} ({kind.name!r})")
-    patience = Patience(report=hook.log.warning)
-    conversation = kind.results(hook.account, job_id)
-    try:
-        step = next(conversation)
-        while True:
-            if isinstance(step, list):
-                yield from step
-                step = next(conversation)
-            elif isinstance(step, Download):
-                yield from _rows(hook, step, most_bytes)
-                step = next(conversation)
-            else:
-                step = hook.driver.step(conversation, step, patience)
-    except StopIteration:
-        return
-    except TransientError as error:
-        raise VendorUnavailableError(str(error), retry_after=error.retry_after) from error
+    start = partial(kind.results, hook.account, job_id)
+    status = partial(kind.status, hook.account, job_id)
+    parts = _Parts(hook, start, status, most_bytes, patience or Patience(report=hook.log.warning))
+    counts: Counter[str] = Counter()
+    for part in parts:
+        for outcome in part:
+            counts[outcome.status] += 1
+            yield outcome
+    if parts.job is not None:
+        _check_counts(hook, parts.job, counts, lists_all=parts.lists_all)
 
 
-def _rows(hook: BulkJobHook, download: Download, most_bytes: int) -> Iterator[Outcome]:
-    read = _read_csv if download.format == "csv" else _read_json_lines
-    with _open(hook, download, most_bytes) as file:
-        yield from read(file, download)
+class _Parts:
+    """The parts of a job's results, each a page or a file.
 
+    Where a file is not at its address any more, the vendor is asked for the results again, which have a new address.
+    The parts that were read before are left out: the results of a finished job do not change.
+    """
 
-def _open(hook: BulkJobHook, download: Download, most_bytes: int) -> AbstractContextManager[BinaryIO]:
-    from airflow_provider_bulkjobs.http.files import open_file
+    def __init__(
+        self,
+        hook: BulkJobHook,
+        start: Callable[[], ResultsConversation],
+        status: Callable[[], Conversation[BulkJob]],
+        most_bytes: int,
+        patience: Patience,
+    ) -> None:
+        self._hook = hook
+        self._start = start
+        self._status = status
+        self._most_bytes = most_bytes
+        self._patience = patience
+        self._steps: Iterator[list[Outcome] | Download] | None = None
+        self._read = 0
+        self._new_addresses = 0
+        self.job: BulkJob | None = None  # where the first answer of the results has its counts
+        self.lists_all = False  # there is a file that lists all items of the job, and not only failed ones
 
-    if download.own:
-        return hook.driver.open_file(download.url, download.headers, most_bytes)
-    return open_file(download.url, hook.vendor, hook.account, most_bytes)
+    def __iter__(self) -> Iterator[list[Outcome] | ResultFile]:
+        while (part := self._retry(self._next)) is not None:
+            yield part
+            self._read += 1
+            self._new_addresses = 0
 
-
-def _read_csv(file: BinaryIO, download: Download) -> Iterator[Outcome]:
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="")
-    rows = csv.reader(text)
-    try:
-        names = next(rows, [])
-        for cells in rows:
-            if cells:
-                yield _outcome(dict(zip(names, cells, strict=False)), download)
-    except csv.Error as error:
-        raise VendorAnswerError(f"the vendor's file is not CSV after line {rows.line_num}: {error}") from error
-    finally:
-        text.detach()  # whoever has opened the file closes it
-
-
-def _read_json_lines(file: BinaryIO, download: Download) -> Iterator[Outcome]:
-    while line := file.readline(LONGEST_LINE):
-        if not line.strip():
-            continue
+    def _next(self) -> list[Outcome] | ResultFile | None:
         try:
-            item = json.loads(line)
-        except (ValueError, RecursionError):
-            item = None
-        if not isinstance(item, dict):
-            raise VendorAnswerError("the vendor's file is not made of JSON objects, one per line")
-        yield _outcome(item, download)
+            if self._steps is None:
+                self._steps = self._ask()
+                for _ in range(self._read):
+                    next(self._steps, None)
+            step = next(self._steps, None)
+            if not isinstance(step, Download):
+                return step
+            return self._retry(lambda: self._fetch(step))
+        except FileUnavailableError as error:
+            self._steps = None
+            self._new_addresses += 1
+            if self._new_addresses > MOST_NEW_ADDRESSES:
+                raise
+            raise TransientError(str(error)) from error
+
+    def _ask(self) -> Iterator[list[Outcome] | Download]:
+        """Hold the conversation about the results."""
+        conversation = self._start()
+        try:
+            step = next(conversation)
+            while True:
+                if not isinstance(step, Request):
+                    yield step
+                    step = next(conversation)
+                    continue
+                try:
+                    response = self._hook.driver.ask(step, self._patience)
+                except VendorAnswerError as error:
+                    step = conversation.throw(error)
+                else:
+                    self.job = self.job or self._read_job(step, response)
+                    step = conversation.send(response)
+        except StopIteration:
+            return
+        except TransientError as error:
+            raise VendorUnavailableError(str(error), retry_after=error.retry_after) from error
+
+    def _read_job(self, request: Request, response: Response) -> BulkJob | None:
+        """Return the job, if its status is what was asked for and nothing else has to be asked for it."""
+        status = self._status()
+        try:
+            if next(status) == request:
+                status.send(response)
+        except StopIteration as end:
+            job: BulkJob = end.value
+            return job
+        except BulkJobError:  # the results will raise it, too
+            pass
+        return None
+
+    def _fetch(self, download: Download) -> ResultFile:
+        file = ResultFile(save(self._open(download)), download, self._hook.log.warning)
+        self.lists_all = self.lists_all or download.status != "failed"
+        return file
+
+    def _open(self, download: Download) -> AbstractContextManager[BinaryIO]:
+        if download.own:
+            headers = {**download.headers, "Accept-Encoding": "identity"}  # an unpacked size can be checked only here
+            return self._hook.driver.open_file(download.url, headers, self._most_bytes)
+        return open_file(download.url, self._hook.vendor, self._hook.account, self._most_bytes)
+
+    def _retry(self, ask: Callable[[], T]) -> T:
+        return Retrying(sleep=self._patience.sleep, **self._patience.retrying())(ask)
 
 
-def _outcome(item: dict[str, object], download: Download) -> Outcome:
-    error = item.get(download.error_field) if download.error_field else None
-    return Outcome(download.status, None if error is None else str(error), item)
+def _check_counts(hook: BulkJobHook, job: BulkJob, counts: Counter[str], *, lists_all: bool) -> None:
+    """Compare the outcomes with the counts of the job.
+
+    :raises VendorAnswerError: there is none, although the job counts some: what was read was not the results.
+    """
+    what = "item" if lists_all else "failed item"
+    listed = counts.total() if lists_all else counts["failed"]
+    counted = job.total if lists_all else job.failed
+    has_failures = job.state is JobState.PARTIALLY_FAILED and not lists_all
+    if not listed and (counted or has_failures):
+        number = f"{counted} of them" if counted else "some"
+        raise VendorAnswerError(
+            f"{hook.vendor.label} lists no {what} of job {job.job_id}, although there are {number} (state "
+            f"{job.vendor_state!r}). The results are incomplete. Look into the vendor's own pages, or try again later."
+        )
+    if listed < (counted or 0):
+        hook.log.warning(
+            "%s counts %d %ss of job %s and lists %d of them", hook.vendor.label, counted, what, job.job_id, listed
+        )

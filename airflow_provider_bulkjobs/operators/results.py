@@ -18,11 +18,12 @@ MOST_BYTES = 1024**3
 
 
 class BulkJobResultsOperator(BaseOperator):
-    """Write how each item of finished jobs fared to a file, as JSON Lines: ``job_id``, ``status``, ``error``, ``item``.
+    """Write each outcome of finished jobs to a file, as JSON Lines: ``job_id``, ``status``, ``error``, ``item``.
 
-    What an ``item`` has is what the vendor tells; see the README. Returns the path, and the numbers of rows and bytes.
-    Skips if there is no job. The file is under its name only when it is complete. It may hold addresses of people; XCom
-    and the log never do.
+    An ``item`` has what the vendor says of it; see the README. Returns the path, and the numbers of rows and bytes.
+    Skips if there is no job. Fails if a job counts failed items and the vendor lists none. The file is under its name
+    only when it is complete. It may hold addresses of people, so a new local file is readable by its owner only; XCom
+    and the log never have them.
 
     :param conn_id: the connection; its type says which vendor. (templated)
     :param job_id: the vendor's id of the job, or a list of ids. (templated)
@@ -70,6 +71,6 @@ class BulkJobResultsOperator(BaseOperator):
                 for outcome in outcomes(hook, kind, job_id, self.max_bytes):
                     file.write({"job_id": job_id, **outcome._asdict()})
                     counts[outcome.status] += 1
-        told = ", ".join(f"{number} {status}" for status, number in counts.items())
-        self.log.info("%d rows (%s) of %d jobs are in %s", file.rows, told or "nothing told", len(job_ids), file)
+        by_status = ", ".join(f"{number} {status}" for status, number in counts.items())
+        self.log.info("%d rows (%s) of %d jobs are in %s", file.rows, by_status or "no outcome", len(job_ids), file)
         return {"path": str(file), "rows": file.rows, "bytes": file.bytes}
