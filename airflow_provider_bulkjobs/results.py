@@ -9,8 +9,6 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
-from tenacity import Retrying
-
 from airflow_provider_bulkjobs.errors import (
     BadArgumentError,
     BulkJobError,
@@ -155,7 +153,7 @@ class _Parts:
         return open_file(download.url, self._hook.vendor, self._hook.account, self._most_bytes)
 
     def _retry(self, ask: Callable[[], T]) -> T:
-        return Retrying(sleep=self._patience.sleep, **self._patience.retrying())(ask)
+        return self._patience.retry(ask)
 
 
 def _check_counts(hook: BulkJobHook, job: BulkJob, counts: Counter[str], *, lists_all: bool) -> None:

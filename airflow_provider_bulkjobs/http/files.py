@@ -182,10 +182,6 @@ def translate_download_errors(where: str) -> Iterator[None]:
         raise TransientError(f"the file from {where} cannot be unpacked ({type(error).__name__})") from None
 
 
-opened = open_body  # the names under which the driver of the account's own host imports them
-told = translate_download_errors
-
-
 def _network_error(error: Exception, transfer: str) -> BulkJobError:
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return BadConnectionError(
@@ -216,6 +212,7 @@ def _host(url: str, vendor: Vendor, account: Account) -> str:
     try:
         parts = urlsplit(url)
         host = parts.hostname
+        _ = parts.port  # raises, where it is no number that a port may have
     except ValueError:
         parts, host = urlsplit(""), None
     secure = parts.scheme == "https" or (parts.scheme == "http" and vendor.base_url(account).startswith("http:"))

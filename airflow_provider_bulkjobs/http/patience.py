@@ -9,6 +9,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from airflow_provider_bulkjobs.errors import (
     DeadlineReachedError,
@@ -17,6 +18,7 @@ from airflow_provider_bulkjobs.errors import (
     WaitTooLongError,
 )
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
@@ -54,6 +56,19 @@ class Patience:
         wait: float = max(growing * random.uniform(0.5, 1.0), error.retry_after or 0.0)  # noqa: S311
         self.report(f"{error}; attempt {failures} of {self.failures} failed, retrying in {wait:.0f} s")
         return wait
+
+    def retry(self, action: Callable[[], T]) -> T:
+        """Call an action until it raises no :class:`TransientError`, sleeping between the attempts.
+
+        :raises VendorUnavailableError: there is no attempt left.
+        """
+        failures = 0
+        while True:
+            try:
+                return action()
+            except TransientError as error:
+                failures += 1
+                self.sleep(self.wait_before_retry(failures, error))
 
     def sleep(self, seconds: float) -> None:
         """Sleep, in a thread that may, until the deadline at most.

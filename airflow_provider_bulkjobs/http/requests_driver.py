@@ -35,7 +35,7 @@ from airflow_provider_bulkjobs.http.engine import (
     Steps,
     Transfer,
 )
-from airflow_provider_bulkjobs.http.files import opened, send_file, told
+from airflow_provider_bulkjobs.http.files import open_body, send_file, translate_download_errors
 from airflow_provider_bulkjobs.http.patience import Patience
 from airflow_provider_bulkjobs.http.session import AccountSession, watch_sending
 from airflow_provider_bulkjobs.http.throttle import Throttle
@@ -105,9 +105,9 @@ class RequestsDriver:
     @contextmanager
     def open_file(self, path: str, headers: Mapping[str, str], most_bytes: int) -> Iterator[BinaryIO]:
         """Open a file on the account's own host to be read piece by piece; see :func:`open_file`."""
-        with told(self._vendor.label):
+        with translate_download_errors(self._vendor.label):
             answer = self.session.get(path, headers=dict(headers), stream=True, allow_redirects=False)
-            with answer, opened(answer, self._vendor.label, most_bytes) as file:
+            with answer, open_body(answer, self._vendor.label, most_bytes) as file:
                 yield file
 
     def _drive(self, steps: Steps[T], patience: Patience) -> T:

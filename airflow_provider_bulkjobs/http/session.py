@@ -19,6 +19,7 @@ from airflow_provider_bulkjobs.errors import BadArgumentError
 from airflow_provider_bulkjobs.http.answers import BASE_HEADERS, CONNECT_TIMEOUT, TOTAL_TIMEOUT
 from airflow_provider_bulkjobs.http.body import ACCEPTED_ENCODINGS
 from airflow_provider_bulkjobs.http.environment import heed_environment, tls_context
+from airflow_provider_bulkjobs.http.log_filter import hide_queries
 from airflow_provider_bulkjobs.vendors.base import origin
 
 ABSOLUTE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:)?//")
@@ -143,4 +144,5 @@ class AccountSession(requests.Session):
             url = f"{self.base_url}/{url.removeprefix('/')}"
         kwargs.setdefault("timeout", (CONNECT_TIMEOUT, TOTAL_TIMEOUT))
         own = self._authorize() if authorized else {}
-        return super().request(method, url, headers={**own, **(headers or {})}, **kwargs)
+        with hide_queries():
+            return super().request(method, url, headers={**own, **(headers or {})}, **kwargs)

@@ -26,7 +26,9 @@ matching = pytest.mark.parametrize("operation", ["upsert", "update"])
 
 def column_types(operation: str, records: list[dict[str, Any]], **options: Any) -> dict[str, str | None]:
     """Return the type of each column in the request that submits the records."""
-    with Submission(HUBSPOT("mine"), "import", OPERATION_OF[operation], options, None) as submission:
+    hook = HUBSPOT("mine")
+    hook.account = ACCOUNT
+    with Submission(hook, "import", OPERATION_OF[operation], options, None) as submission:
         submission.prepare((Row(number, record) for number, record in enumerate(records, 1)), None)
         [portion] = submission.spool.portions()
         request = next(OPERATION_OF[operation].submit(Order(ACCOUNT, portion.chunk, options)))
