@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from airflow_provider_bulkjobs.errors import BadArgumentError, NoJobsError
+from airflow_provider_bulkjobs.exceptions import BadArgumentError, NoJobsError
 
 AllowedFailures = int | float | None
 LONGEST = 512

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_bulkjobs.hooks.bulk_job import BulkJobHook
-    from airflow_provider_bulkjobs.vendors.base import JobKind
+    from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind
 
 PAGE_KEY = "vendor_page"  # in XCom
 

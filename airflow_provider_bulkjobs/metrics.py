@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow_provider_bulkjobs.job import BulkJob
+from airflow_provider_bulkjobs.protocol.job import BulkJob
 
 log = logging.getLogger(__name__)
 _waits: Counter[str] = Counter()

@@ -12,8 +12,8 @@ from __future__ import annotations
 import random
 import statistics
 
-from airflow_provider_bulkjobs.schedule import Schedule
-from airflow_provider_bulkjobs.sensors.waiting import FLOOR
+from airflow_provider_bulkjobs.sensors.base import FLOOR
+from airflow_provider_bulkjobs.waiting.poll_interval import Schedule
 
 JOBS = {"10 s": 10.0, "2 min": 120.0, "30 min": 1800.0, "4 h": 14400.0}
 SETTINGS = {

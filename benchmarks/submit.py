@@ -35,7 +35,7 @@ from sink import FIELDS, Sink
 if TYPE_CHECKING:
     from requests import Session
 
-    from airflow_provider_bulkjobs.progress import Progress
+    from airflow_provider_bulkjobs.submitting.checkpoint import Progress
 
 FEW = 10_000
 LEAST = 0.5  # MiB; less is noise, and no ratio is made of it
@@ -84,9 +84,9 @@ class Forgetful:
 
 def ours(case: Case, url: str) -> Callable[[str], None]:
     from airflow_provider_bulkjobs.hooks.bulk_job import hook_for
-    from airflow_provider_bulkjobs.options import choose_operation
-    from airflow_provider_bulkjobs.records import read_records
-    from airflow_provider_bulkjobs.submission import Submission
+    from airflow_provider_bulkjobs.submitting.options import choose_operation
+    from airflow_provider_bulkjobs.submitting.records import read_records
+    from airflow_provider_bulkjobs.submitting.submission import Submission
 
     connection = {"conn_type": case.conn_type, "host": url, "login": "bench", "password": "bench"}
     os.environ["AIRFLOW_CONN_BENCH"] = json.dumps({**connection, "extra": {"requests_per_second": 0}})

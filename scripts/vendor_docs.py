@@ -10,9 +10,9 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from airflow_provider_bulkjobs.vendors import VENDORS
-from airflow_provider_bulkjobs.vendors.account import Field
-from airflow_provider_bulkjobs.vendors.base import JobKind, Vendor
-from airflow_provider_bulkjobs.vendors.operation import MOST_BYTES, Operation
+from airflow_provider_bulkjobs.vendors.spec.fields import Field
+from airflow_provider_bulkjobs.vendors.spec.operation import MOST_BYTES, Operation
+from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
 
 PAGES = Path(__file__).parent.parent / "docs" / "vendors"
 TEST_BUTTON = (

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from airflow_provider_bulkjobs import errors
+from airflow_provider_bulkjobs import exceptions as errors
 from airflow_provider_bulkjobs.arguments import (
     is_literal,
     read_allowed_failures,

@@ -9,9 +9,9 @@ import pytest
 from vendors.scripted import make_account
 
 from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
-from airflow_provider_bulkjobs.options import read_options
-from airflow_provider_bulkjobs.records import read_records
-from airflow_provider_bulkjobs.submission import Submission
+from airflow_provider_bulkjobs.submitting.options import read_options
+from airflow_provider_bulkjobs.submitting.records import read_records
+from airflow_provider_bulkjobs.submitting.submission import Submission
 from airflow_provider_bulkjobs.vendors import VENDORS
 
 HOOK_OF = {hook_class.conn_type: hook_class for hook_class in HOOKS}

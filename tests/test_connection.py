@@ -9,12 +9,13 @@ from urllib.parse import quote
 import pytest
 
 from airflow_provider_bulkjobs import simulator
-from airflow_provider_bulkjobs.errors import BadConnectionError
+from airflow_provider_bulkjobs.exceptions import BadConnectionError
 from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS, BulkJobHook, hook_for
-from airflow_provider_bulkjobs.http.answers import credential_headers
+from airflow_provider_bulkjobs.hooks.connection import read_account, read_extra
+from airflow_provider_bulkjobs.http.responses import credential_headers
 from airflow_provider_bulkjobs.simulator import Simulator
 from airflow_provider_bulkjobs.vendors import VENDORS
-from airflow_provider_bulkjobs.vendors.account import Account, read_account, read_extra
+from airflow_provider_bulkjobs.vendors.spec.fields import Account
 
 VENDOR_OF = {vendor.conn_type: vendor for vendor in VENDORS}
 HOOK_OF = {hook_class.conn_type: hook_class for hook_class in HOOKS}

@@ -13,20 +13,21 @@ from certificates import self_signed
 from vendors.scripted import ScriptedHandler, serving
 
 from airflow_provider_bulkjobs import simulator
-from airflow_provider_bulkjobs.errors import (
+from airflow_provider_bulkjobs.exceptions import (
     BadConnectionError,
     CredentialsError,
     JobNotFoundError,
     VendorUnavailableError,
 )
 from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
-from airflow_provider_bulkjobs.hooks.connection_check import explain
+from airflow_provider_bulkjobs.hooks.connection import read_account
+from airflow_provider_bulkjobs.hooks.connection_test import explain
+from airflow_provider_bulkjobs.protocol.flow import Response
 from airflow_provider_bulkjobs.simulator import Simulator
 from airflow_provider_bulkjobs.simulator import world as simulated
 from airflow_provider_bulkjobs.vendors import VENDORS
-from airflow_provider_bulkjobs.vendors.account import read_account
-from airflow_provider_bulkjobs.vendors.base import Response, Vendor
 from airflow_provider_bulkjobs.vendors.klaviyo import Klaviyo
+from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 
 HOOK_OF = {hook_class.conn_type: hook_class for hook_class in HOOKS}
 SIMULATED = {vendor.conn_type for vendor in simulated.VENDORS}
@@ -260,8 +261,8 @@ def test_an_account_is_named_where_its_user_is_an_address(attempt: Try) -> None:
 def test_a_test_does_not_take_longer_than_people_wait(
     attempt: Try, monkeypatch: pytest.MonkeyPatch, conn_type: str, extra: dict[str, str]
 ) -> None:
-    monkeypatch.setattr("airflow_provider_bulkjobs.hooks.connection_check.LONGEST", 1.0)
-    monkeypatch.setattr("airflow_provider_bulkjobs.http.requests_driver.LAST_LOOK", 0.5)
+    monkeypatch.setattr("airflow_provider_bulkjobs.hooks.connection_test.LONGEST", 1.0)
+    monkeypatch.setattr("airflow_provider_bulkjobs.http.requests_transport.LAST_LOOK", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         began = time.monotonic()
         good, told = attempt(vendor_of(conn_type), host=f"http://127.0.0.1:{silent.getsockname()[1]}", extra=extra)

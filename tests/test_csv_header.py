@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_bulkjobs.errors import BadArgumentError
-from airflow_provider_bulkjobs.record_check import RecordCheck
-from airflow_provider_bulkjobs.records import read_records
+from airflow_provider_bulkjobs.exceptions import BadArgumentError
+from airflow_provider_bulkjobs.protocol.flow import Response
+from airflow_provider_bulkjobs.submitting.record_check import RecordCheck
+from airflow_provider_bulkjobs.submitting.records import read_records
 from airflow_provider_bulkjobs.vendors import VENDORS
-from airflow_provider_bulkjobs.vendors.base import Response
-from airflow_provider_bulkjobs.vendors.sendgrid_submit import _field_ids
+from airflow_provider_bulkjobs.vendors.sendgrid.submits import _field_ids
 
 PEOPLE = ("Zebediah", "Quackenbush", "zeb@", "5550006")
 OPERATIONS = {

@@ -15,7 +15,7 @@ from vendor_docs import PAGES, render, sample, sample_connection
 
 from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
 from airflow_provider_bulkjobs.vendors import VENDORS
-from airflow_provider_bulkjobs.vendors.base import Vendor
+from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 
 HOOK_OF = {hook_class.conn_type: hook_class for hook_class in HOOKS}
 BLOCK = re.compile(r"```bash\n(.*?)```", re.DOTALL)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from airflow_provider_bulkjobs.gate import judge
-from airflow_provider_bulkjobs.job import JobState
+from airflow_provider_bulkjobs.protocol.job import JobState
+from airflow_provider_bulkjobs.waiting.gate import judge
 
 
 def result(state="partially_failed", total=None, failed=None):

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from airflow_provider_bulkjobs import simulator
-from airflow_provider_bulkjobs.errors import BadArgumentError, CredentialsError, JobNotFoundError
+from airflow_provider_bulkjobs.exceptions import BadArgumentError, CredentialsError, JobNotFoundError
 from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS, BulkJobHook
-from airflow_provider_bulkjobs.job import BulkJob, JobState
+from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
 from airflow_provider_bulkjobs.simulator import Simulator
 
 HOOK_OF = {hook_class.conn_type: hook_class for hook_class in HOOKS}

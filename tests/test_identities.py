@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_bulkjobs.vendors import VENDORS
-from airflow_provider_bulkjobs.vendors.operation import Operation
-from airflow_provider_bulkjobs.vendors.values import is_blank
+from airflow_provider_bulkjobs.vendors.spec.operation import Operation
+from airflow_provider_bulkjobs.vendors.toolkit.values import is_blank
 
 OPERATIONS = {
     f"{vendor.conn_type}-{kind.name}-{operation.name}": operation

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from airflow_provider_bulkjobs.job import BulkJob, JobState, count, utc_time
+from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState, count, utc_time
 
 
 @pytest.mark.parametrize(("value", "number"), [(0, 0), (3, 3), (3.0, 3), ("3", 3)])

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from airflow_provider_bulkjobs.job import BulkJob, JobState
+from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
 
 SUCCEEDED, PARTIAL, FAILED = JobState.SUCCEEDED, JobState.PARTIALLY_FAILED, JobState.FAILED
 

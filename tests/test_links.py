@@ -9,13 +9,13 @@ import pytest
 
 from airflow_provider_bulkjobs import links
 from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
+from airflow_provider_bulkjobs.hooks.connection import read_account
 from airflow_provider_bulkjobs.links import VendorPageLink, note_page
 from airflow_provider_bulkjobs.operators.bulk_job import BulkJobOperator
 from airflow_provider_bulkjobs.provider import get_provider_info
 from airflow_provider_bulkjobs.sensors.bulk_job import BulkJobSensor
 from airflow_provider_bulkjobs.simulator import Simulator
 from airflow_provider_bulkjobs.vendors import VENDORS
-from airflow_provider_bulkjobs.vendors.account import read_account
 
 HOOK_OF = {hook_class.conn_type: hook_class for hook_class in HOOKS}
 KINDS = [(vendor, kind) for vendor in VENDORS for kind in vendor.kinds]

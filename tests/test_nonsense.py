@@ -7,12 +7,12 @@ import pytest
 from requests.structures import CaseInsensitiveDict
 
 from airflow_provider_bulkjobs.arguments import read_expected_items
-from airflow_provider_bulkjobs.errors import BadArgumentError
-from airflow_provider_bulkjobs.gate import judge
-from airflow_provider_bulkjobs.http.answers import pause_wanted
-from airflow_provider_bulkjobs.job import BulkJob, JobState, count, utc_time
-from airflow_provider_bulkjobs.result import summarize
-from airflow_provider_bulkjobs.vendors.base import Response
+from airflow_provider_bulkjobs.exceptions import BadArgumentError
+from airflow_provider_bulkjobs.http.responses import pause_wanted
+from airflow_provider_bulkjobs.protocol.flow import Response
+from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState, count, utc_time
+from airflow_provider_bulkjobs.waiting.gate import judge
+from airflow_provider_bulkjobs.waiting.summary import summarize
 
 LONG = "9" * 5000  # longer than what int() takes
 

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from vendors.scripted import make_account
 
-from airflow_provider_bulkjobs.errors import BadArgumentError
+from airflow_provider_bulkjobs.exceptions import BadArgumentError
 from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
-from airflow_provider_bulkjobs.options import read_options
-from airflow_provider_bulkjobs.records import read_records
-from airflow_provider_bulkjobs.submission import Submission
+from airflow_provider_bulkjobs.submitting.options import read_options
+from airflow_provider_bulkjobs.submitting.records import read_records
+from airflow_provider_bulkjobs.submitting.submission import Submission
 from airflow_provider_bulkjobs.vendors import VENDORS
-from airflow_provider_bulkjobs.vendors.operation import Operation, Option
-from airflow_provider_bulkjobs.vendors.values import missing_number, shown_name
+from airflow_provider_bulkjobs.vendors.spec.operation import Operation, Option
+from airflow_provider_bulkjobs.vendors.toolkit.values import missing_number, shown_name
 
 HOOK_OF = {hook_class.conn_type: hook_class for hook_class in HOOKS}
 CASES = {

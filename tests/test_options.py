@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from vendors.facts import OPERATIONS as DOCUMENTED
 
-from airflow_provider_bulkjobs.errors import BadArgumentError
-from airflow_provider_bulkjobs.options import choose_operation, read_options
+from airflow_provider_bulkjobs.exceptions import BadArgumentError
+from airflow_provider_bulkjobs.submitting.options import choose_operation, read_options
 from airflow_provider_bulkjobs.vendors import VENDORS
-from airflow_provider_bulkjobs.vendors.base import JobKind, Vendor
-from airflow_provider_bulkjobs.vendors.operation import Operation, Option
+from airflow_provider_bulkjobs.vendors.spec.operation import Operation, Option
+from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
 
 KINDS = {(vendor.conn_type, kind.name): (vendor, kind) for vendor in VENDORS for kind in vendor.kinds}
 OPERATION = Operation(

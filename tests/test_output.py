@@ -13,9 +13,9 @@ import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 from fsspec.implementations.memory import MemoryFileSystem
 
-from airflow_provider_bulkjobs.errors import BadArgumentError
-from airflow_provider_bulkjobs.output import JsonLinesFile, rejected
-from airflow_provider_bulkjobs.records import Row
+from airflow_provider_bulkjobs.exceptions import BadArgumentError
+from airflow_provider_bulkjobs.results.writers import JsonLinesFile, rejected
+from airflow_provider_bulkjobs.submitting.records import Row
 
 try:
     from airflow.sdk.io import attach

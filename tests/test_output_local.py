@@ -16,9 +16,9 @@ import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 from fsspec.implementations.local import LocalFileSystem
 
-from airflow_provider_bulkjobs import publishing
-from airflow_provider_bulkjobs.errors import BadArgumentError
-from airflow_provider_bulkjobs.output import JsonLinesFile
+from airflow_provider_bulkjobs.exceptions import BadArgumentError
+from airflow_provider_bulkjobs.results import publishing
+from airflow_provider_bulkjobs.results.writers import JsonLinesFile
 
 try:
     from airflow.sdk.io import attach

@@ -8,8 +8,8 @@ import pytest
 from fsspec.implementations import memory as fsspec_memory
 from fsspec.implementations.memory import MemoryFileSystem
 
-from airflow_provider_bulkjobs.errors import BadArgumentError
-from airflow_provider_bulkjobs.output import JsonLinesFile
+from airflow_provider_bulkjobs.exceptions import BadArgumentError
+from airflow_provider_bulkjobs.results.writers import JsonLinesFile
 
 try:
     from airflow.sdk.io import attach

@@ -6,10 +6,10 @@ import asyncio
 import pytest
 from test_wait import make_wait
 
-from airflow_provider_bulkjobs import errors
-from airflow_provider_bulkjobs.job import BulkJob, JobState
-from airflow_provider_bulkjobs.triggers import polling
-from airflow_provider_bulkjobs.triggers.polling import poll, run_together
+from airflow_provider_bulkjobs import exceptions as errors
+from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
+from airflow_provider_bulkjobs.waiting import poll_async as polling
+from airflow_provider_bulkjobs.waiting.poll_async import poll, run_together
 
 
 class Steps:

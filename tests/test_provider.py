@@ -23,7 +23,7 @@ from airflow_provider_bulkjobs.hooks.connection_form import form_behaviour, form
 from airflow_provider_bulkjobs.provider import get_provider_info
 from airflow_provider_bulkjobs.simulator import Simulator
 from airflow_provider_bulkjobs.vendors import VENDORS
-from airflow_provider_bulkjobs.vendors.sendgrid import SendGrid
+from airflow_provider_bulkjobs.vendors.sendgrid.vendor import SendGrid
 
 PROJECT = Path(__file__).parent.parent
 INFO = get_provider_info()

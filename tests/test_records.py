@@ -10,9 +10,9 @@ import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 from fsspec.implementations.memory import MemoryFileSystem
 
-from airflow_provider_bulkjobs import records
-from airflow_provider_bulkjobs.errors import BadArgumentError
-from airflow_provider_bulkjobs.records import Row, read_records
+from airflow_provider_bulkjobs.exceptions import BadArgumentError
+from airflow_provider_bulkjobs.submitting import records
+from airflow_provider_bulkjobs.submitting.records import Row, read_records
 
 try:
     from airflow.sdk.io import attach

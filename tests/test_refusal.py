@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from vendors.scripted import SECRET, Script, ScriptedHandler, make_account, serving
 
-from airflow_provider_bulkjobs.errors import InvalidItem, VendorAnswerError
+from airflow_provider_bulkjobs.exceptions import InvalidItem, VendorAnswerError
 from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
-from airflow_provider_bulkjobs.http import patience
-from airflow_provider_bulkjobs.progress import Progress
-from airflow_provider_bulkjobs.records import Row
-from airflow_provider_bulkjobs.submission import Submission
+from airflow_provider_bulkjobs.http import retry as patience
+from airflow_provider_bulkjobs.submitting.checkpoint import Progress
+from airflow_provider_bulkjobs.submitting.records import Row
+from airflow_provider_bulkjobs.submitting.submission import Submission
 from airflow_provider_bulkjobs.vendors import VENDORS
 
 VENDOR_OF = {vendor.conn_type: vendor for vendor in VENDORS}

@@ -10,11 +10,11 @@ from vendors.scripted import make_account
 
 from airflow_provider_bulkjobs.arguments import LONGEST
 from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
-from airflow_provider_bulkjobs.overhead import request_overhead
-from airflow_provider_bulkjobs.records import Row
-from airflow_provider_bulkjobs.submission import Submission
+from airflow_provider_bulkjobs.submitting.overhead import request_overhead
+from airflow_provider_bulkjobs.submitting.records import Row
+from airflow_provider_bulkjobs.submitting.submission import Submission
 from airflow_provider_bulkjobs.vendors import VENDORS
-from airflow_provider_bulkjobs.vendors.operation import Chunk, Operation, Order
+from airflow_provider_bulkjobs.vendors.spec.operation import Chunk, Operation, Order
 
 LIMIT = 30_000
 OPEN_JOB = "j" * 200

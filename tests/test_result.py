@@ -3,8 +3,8 @@ import json
 
 import pytest
 
-from airflow_provider_bulkjobs.job import BulkJob, JobState
-from airflow_provider_bulkjobs.result import describe, summarize
+from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
+from airflow_provider_bulkjobs.waiting.summary import describe, summarize
 
 
 def job(number, state=JobState.SUCCEEDED, **values):

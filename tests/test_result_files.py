@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_bulkjobs import result_files
-from airflow_provider_bulkjobs.errors import VendorAnswerError
-from airflow_provider_bulkjobs.http.files import FileUnavailableError
-from airflow_provider_bulkjobs.result_files import ResultFile
-from airflow_provider_bulkjobs.vendors.outcome import Download, Outcome
+from airflow_provider_bulkjobs.exceptions import VendorAnswerError
+from airflow_provider_bulkjobs.http.signed_urls import FileUnavailableError
+from airflow_provider_bulkjobs.protocol.flow import Download
+from airflow_provider_bulkjobs.results import result_files
+from airflow_provider_bulkjobs.results.result_files import ResultFile
+from airflow_provider_bulkjobs.vendors.spec.item_result import Outcome
 
 ERRORS = Download("", "failed", error_field="error")
 EXPORT = Download("", "exported")

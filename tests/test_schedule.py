@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from airflow_provider_bulkjobs import schedule
-from airflow_provider_bulkjobs.schedule import JITTER, Schedule
+from airflow_provider_bulkjobs.waiting import poll_interval as schedule
+from airflow_provider_bulkjobs.waiting.poll_interval import JITTER, Schedule
 
 
 def test_plain_intervals_are_jittered_but_never_longer():

@@ -18,13 +18,13 @@ from urllib.parse import unquote
 import pytest
 from vendors.scripted import make_account
 
-from airflow_provider_bulkjobs.errors import BadArgumentError
+from airflow_provider_bulkjobs.exceptions import BadArgumentError
 from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
-from airflow_provider_bulkjobs.records import Row
-from airflow_provider_bulkjobs.spool import Portion, Spool
-from airflow_provider_bulkjobs.submission import Submission
+from airflow_provider_bulkjobs.submitting.batches import Portion, Spool
+from airflow_provider_bulkjobs.submitting.records import Row
+from airflow_provider_bulkjobs.submitting.submission import Submission
 from airflow_provider_bulkjobs.vendors import VENDORS
-from airflow_provider_bulkjobs.vendors.operation import Chunk, Operation, Order
+from airflow_provider_bulkjobs.vendors.spec.operation import Chunk, Operation, Order
 
 MakeSpool = Callable[..., Spool]
 HOOK_OF = {hook_class.conn_type: hook_class for hook_class in HOOKS}

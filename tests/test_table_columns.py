@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_bulkjobs import spool as spool_module
-from airflow_provider_bulkjobs.spool import Spool
-from airflow_provider_bulkjobs.vendors.operation import Operation
+from airflow_provider_bulkjobs.submitting import batches as spool_module
+from airflow_provider_bulkjobs.submitting.batches import Spool
+from airflow_provider_bulkjobs.vendors.spec.operation import Operation
 
 MakeSpool = Callable[..., Spool]
 TABLE = Operation(

@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from airflow_provider_bulkjobs import errors
-from airflow_provider_bulkjobs.job import BulkJob, JobState
-from airflow_provider_bulkjobs.vendors.sendgrid import SendGrid
-from airflow_provider_bulkjobs.wait import GRACE, Wait
+from airflow_provider_bulkjobs import exceptions as errors
+from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
+from airflow_provider_bulkjobs.vendors.sendgrid.vendor import SendGrid
+from airflow_provider_bulkjobs.waiting.tracker import GRACE, Wait
 
 
 def make_wait(*job_ids, **known):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from airflow_provider_bulkjobs._airflow import HAS_FLASK_FORMS, BaseHook, get_connection_async, run_in_thread
 from airflow_provider_bulkjobs.arguments import read_job_id
-from airflow_provider_bulkjobs.errors import BadArgumentError, BadConnectionError
-from airflow_provider_bulkjobs.hooks.connection_check import ask, explain
+from airflow_provider_bulkjobs.exceptions import BadArgumentError, BadConnectionError
+from airflow_provider_bulkjobs.hooks.connection import read_account, read_extra
 from airflow_provider_bulkjobs.hooks.connection_form import form_behaviour, form_widgets
 from airflow_provider_bulkjobs.hooks.connection_lookup import (
     WORKER_LIMIT,
@@ -17,16 +17,17 @@ from airflow_provider_bulkjobs.hooks.connection_lookup import (
     read_connection,
     retry_lookup_async,
 )
+from airflow_provider_bulkjobs.hooks.connection_test import ask, explain
 from airflow_provider_bulkjobs.vendors import VENDORS
-from airflow_provider_bulkjobs.vendors.account import Account, read_account, read_extra
+from airflow_provider_bulkjobs.vendors.spec.fields import Account
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
 
-    from airflow_provider_bulkjobs.http.requests_driver import RequestsDriver
+    from airflow_provider_bulkjobs.http.requests_transport import RequestsDriver
     from airflow_provider_bulkjobs.http.session import AccountSession
-    from airflow_provider_bulkjobs.job import BulkJob
-    from airflow_provider_bulkjobs.vendors.base import JobKind, Vendor
+    from airflow_provider_bulkjobs.protocol.job import BulkJob
+    from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
 
 
 class BulkJobHook(BaseHook):
@@ -72,15 +73,15 @@ class BulkJobHook(BaseHook):
         :raises VendorAnswerError: the vendor refused, in its own words.
         :raises VendorUnavailableError: the vendor was down or throttled for longer than patience lasts.
         """
-        from airflow_provider_bulkjobs.http.patience import Patience
+        from airflow_provider_bulkjobs.http.retry import Patience
 
         kind, job_id = self.job_kind(job_kind), read_job_id(job_id)
         return self.driver.run(lambda: kind.status(self.account, job_id), Patience(report=self.log.warning))
 
     async def aget_job(self, job_id: str | int, job_kind: str | None = None) -> BulkJob:
         """Ask the vendor how a job stands, without holding the event loop. See :meth:`get_job`."""
-        from airflow_provider_bulkjobs.http.patience import Patience
         from airflow_provider_bulkjobs.http.pool import shared_driver
+        from airflow_provider_bulkjobs.http.retry import Patience
 
         kind, job_id = self.job_kind(job_kind), read_job_id(job_id)
         account = await retry_lookup_async(self.load_account, self.log.warning, WORKER_LIMIT)
@@ -94,7 +95,7 @@ class BulkJobHook(BaseHook):
 
         :raises BadArgumentError: the vendor cannot stop jobs of this kind.
         """
-        from airflow_provider_bulkjobs.http.patience import Patience
+        from airflow_provider_bulkjobs.http.retry import Patience
 
         kind, job_id = self.stoppable_kind(job_kind), read_job_id(job_id)
         patience = Patience(failures=3, report=self.log.warning)
@@ -102,8 +103,8 @@ class BulkJobHook(BaseHook):
 
     async def acancel_job(self, job_id: str | int, job_kind: str | None = None) -> bool:
         """Ask the vendor to stop a job, without holding the event loop. See :meth:`cancel_job`."""
-        from airflow_provider_bulkjobs.http.patience import Patience
         from airflow_provider_bulkjobs.http.pool import shared_driver
+        from airflow_provider_bulkjobs.http.retry import Patience
 
         kind, job_id = self.stoppable_kind(job_kind), read_job_id(job_id)
         account = await retry_lookup_async(self.load_account, self.log.warning, WORKER_LIMIT)
@@ -194,7 +195,7 @@ class BulkJobHook(BaseHook):
     @cached_property
     def driver(self) -> RequestsDriver:
         """The synchronous driver of this hook's account."""
-        from airflow_provider_bulkjobs.http.requests_driver import RequestsDriver
+        from airflow_provider_bulkjobs.http.requests_transport import RequestsDriver
 
         return RequestsDriver(self.vendor, self.account)
 

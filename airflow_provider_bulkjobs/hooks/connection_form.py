@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
-from airflow_provider_bulkjobs.vendors.account import STANDARD_FIELDS, Field
+from airflow_provider_bulkjobs.vendors.spec.fields import STANDARD_FIELDS, Field
 
 # What Airflow's form has and no vendor uses. "extra" stays out of sight: its keys are fields of their own.
 UNUSED_FIELDS = ("port", "schema", "extra")

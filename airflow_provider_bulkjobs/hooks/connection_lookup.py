@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_bulkjobs._airflow import AirflowNotFoundException, BaseHook, lookup_failure
-from airflow_provider_bulkjobs.errors import BadConnectionError, BulkJobError, ConnectionLookupError
+from airflow_provider_bulkjobs.exceptions import BadConnectionError, BulkJobError, ConnectionLookupError
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection

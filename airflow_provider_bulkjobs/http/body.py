@@ -6,7 +6,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Mapping
 
-from airflow_provider_bulkjobs.http.answers import NetworkError, ResponseTooLargeError
+from airflow_provider_bulkjobs.http.responses import NetworkError, ResponseTooLargeError
 
 ACCEPTED_ENCODINGS = "gzip, deflate"  # what is decoded below
 LARGEST_BODY = 16 * 1024 * 1024  # bytes, decoded

@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from airflow_provider_bulkjobs.errors import (
+from airflow_provider_bulkjobs.exceptions import (
     AnswerLostError,
     BulkJobError,
     CredentialsError,
@@ -23,7 +23,7 @@ from airflow_provider_bulkjobs.errors import (
     VendorAnswerError,
     VendorUnavailableError,
 )
-from airflow_provider_bulkjobs.http.answers import (
+from airflow_provider_bulkjobs.http.responses import (
     DEFAULT_PAUSE,
     NetworkError,
     ResponseTooLargeError,
@@ -32,11 +32,11 @@ from airflow_provider_bulkjobs.http.answers import (
     network_error,
     pause_for_all,
 )
-from airflow_provider_bulkjobs.http.patience import Patience
+from airflow_provider_bulkjobs.http.retry import Patience
 from airflow_provider_bulkjobs.metrics import Meter
-from airflow_provider_bulkjobs.vendors.account import Account
-from airflow_provider_bulkjobs.vendors.base import Request, Response, Token, Vendor
-from airflow_provider_bulkjobs.vendors.operation import Upload
+from airflow_provider_bulkjobs.protocol.flow import Request, Response, Token, Upload
+from airflow_provider_bulkjobs.vendors.spec.fields import Account
+from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 
 T = TypeVar("T")
 NO_HEADERS: Mapping[str, str] = {}

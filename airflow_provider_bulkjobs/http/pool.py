@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from airflow_provider_bulkjobs.http.aiohttp_driver import AiohttpDriver
-from airflow_provider_bulkjobs.http.environment import ca_bundle, tls_context
-from airflow_provider_bulkjobs.http.turns import Turns
-from airflow_provider_bulkjobs.vendors.account import Account
-from airflow_provider_bulkjobs.vendors.base import Vendor
+from airflow_provider_bulkjobs.http.aiohttp_transport import AiohttpDriver
+from airflow_provider_bulkjobs.http.rate_limiter import Turns
+from airflow_provider_bulkjobs.http.tls_and_proxy import ca_bundle, tls_context
+from airflow_provider_bulkjobs.vendors.spec.fields import Account
+from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 
 
 @dataclass(slots=True)

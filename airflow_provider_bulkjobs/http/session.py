@@ -15,12 +15,12 @@ from urllib.parse import urljoin
 import requests
 from requests.adapters import HTTPAdapter
 
-from airflow_provider_bulkjobs.errors import BadArgumentError
-from airflow_provider_bulkjobs.http.answers import BASE_HEADERS, CONNECT_TIMEOUT, TOTAL_TIMEOUT
+from airflow_provider_bulkjobs.exceptions import BadArgumentError
 from airflow_provider_bulkjobs.http.body import ACCEPTED_ENCODINGS
-from airflow_provider_bulkjobs.http.environment import heed_environment, tls_context
 from airflow_provider_bulkjobs.http.log_filter import hide_queries
-from airflow_provider_bulkjobs.vendors.base import origin
+from airflow_provider_bulkjobs.http.responses import BASE_HEADERS, CONNECT_TIMEOUT, TOTAL_TIMEOUT
+from airflow_provider_bulkjobs.http.tls_and_proxy import heed_environment, tls_context
+from airflow_provider_bulkjobs.protocol.flow import origin
 
 ABSOLUTE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:)?//")
 

@@ -7,26 +7,26 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bulkjobs import errors
+from airflow_provider_bulkjobs import exceptions as errors
 from airflow_provider_bulkjobs._airflow import is_unplanned_run
 from airflow_provider_bulkjobs.arguments import is_literal, read_allowed_failures, read_expected_items
 from airflow_provider_bulkjobs.failures import JobFailedError, JobGoneError, SubmitBrokenOffError, before_skip
 from airflow_provider_bulkjobs.links import note_page
 from airflow_provider_bulkjobs.operators.cancel import BulkJobCancelOperator
+from airflow_provider_bulkjobs.operators.checkpoint_store import TaskLedger
 from airflow_provider_bulkjobs.operators.guard import describe_broken_submit, describe_broken_wait, ending_for_good
-from airflow_provider_bulkjobs.operators.ledger import TaskLedger
 from airflow_provider_bulkjobs.operators.preparing import is_repeatable, prepare_records, read_operation
 from airflow_provider_bulkjobs.operators.results import BulkJobResultsOperator
-from airflow_provider_bulkjobs.result import nothing, with_missing
-from airflow_provider_bulkjobs.sensors.telling import task_docs
-from airflow_provider_bulkjobs.sensors.waiting import DEFERRABLE, JobWaiter
-from airflow_provider_bulkjobs.submit_report import named
+from airflow_provider_bulkjobs.sensors.base import DEFERRABLE, JobWaiter
+from airflow_provider_bulkjobs.submitting.submit_report import named
+from airflow_provider_bulkjobs.waiting.messages import task_docs
+from airflow_provider_bulkjobs.waiting.summary import nothing, with_missing
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_bulkjobs.progress import Progress
-    from airflow_provider_bulkjobs.submission import Submission
+    from airflow_provider_bulkjobs.submitting.checkpoint import Progress
+    from airflow_provider_bulkjobs.submitting.submission import Submission
 
 TRIGGER_FAILED = "__fail__"  # what Airflow names as the method to resume with
 
@@ -173,8 +173,8 @@ class BulkJobOperator(JobWaiter):
 
     def _submit(self, context: Context, ledger: TaskLedger, earlier: Progress | None) -> Submission:
         """Prepare everything that can be wrong without asking the vendor, in the order in which users would mend it."""
-        from airflow_provider_bulkjobs.options import read_options
-        from airflow_provider_bulkjobs.submission import Submission
+        from airflow_provider_bulkjobs.submitting.options import read_options
+        from airflow_provider_bulkjobs.submitting.submission import Submission
 
         read_allowed_failures(self.allowed_failures)
         read_expected_items(self.expected_items)

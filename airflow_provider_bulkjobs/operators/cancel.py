@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bulkjobs import errors
+from airflow_provider_bulkjobs import exceptions as errors
 from airflow_provider_bulkjobs._airflow import BaseOperator
 from airflow_provider_bulkjobs.arguments import check_literal, read_conn_id, read_job_ids
 

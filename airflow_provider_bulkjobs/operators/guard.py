@@ -17,15 +17,15 @@ from airflow_provider_bulkjobs._airflow import (
     TaskDeferred,
     ended_from_outside,
 )
-from airflow_provider_bulkjobs.errors import AnswerLostError, BulkJobError
+from airflow_provider_bulkjobs.exceptions import AnswerLostError, BulkJobError
 from airflow_provider_bulkjobs.failures import SubmitBrokenOffError, before_skip
-from airflow_provider_bulkjobs.redact import redact
-from airflow_provider_bulkjobs.submit_report import named
+from airflow_provider_bulkjobs.protocol.redact import redact
+from airflow_provider_bulkjobs.submitting.submit_report import named
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_bulkjobs.submission import Submission
+    from airflow_provider_bulkjobs.submitting.submission import Submission
 
 # Airflow retries none of these.
 NOT_RETRIED = (

@@ -6,15 +6,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bulkjobs.arguments import read_conn_id
-from airflow_provider_bulkjobs.errors import BadArgumentError
+from airflow_provider_bulkjobs.exceptions import BadArgumentError
 
 if TYPE_CHECKING:
     from logging import Logger
 
     from airflow_provider_bulkjobs.hooks.bulk_job import BulkJobHook
-    from airflow_provider_bulkjobs.submission import Submission
-    from airflow_provider_bulkjobs.vendors.base import JobKind
-    from airflow_provider_bulkjobs.vendors.operation import Operation
+    from airflow_provider_bulkjobs.submitting.submission import Submission
+    from airflow_provider_bulkjobs.vendors.spec.operation import Operation
+    from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind
 
 
 def read_operation(
@@ -25,7 +25,7 @@ def read_operation(
     :param stoppable: whether the vendor must be able to stop the jobs.
     """
     from airflow_provider_bulkjobs.hooks.bulk_job import hook_for
-    from airflow_provider_bulkjobs.options import choose_operation
+    from airflow_provider_bulkjobs.submitting.options import choose_operation
 
     hook = hook_for(read_conn_id(conn_id))
     kind = hook.stoppable_kind(job_kind) if stoppable else hook.job_kind(job_kind)
@@ -47,8 +47,8 @@ def prepare_records(
 
     :raises BadArgumentError: there are none, or some that cannot be submitted.
     """
-    from airflow_provider_bulkjobs.output import JsonLinesFile, rejected
-    from airflow_provider_bulkjobs.records import read_records
+    from airflow_provider_bulkjobs.results.writers import JsonLinesFile, rejected
+    from airflow_provider_bulkjobs.submitting.records import read_records
 
     rows = read_records(records)
     if not skip_invalid:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bulkjobs._airflow import AirflowSkipException, BaseOperator
 from airflow_provider_bulkjobs.arguments import check_literal, read_conn_id, read_job_ids
-from airflow_provider_bulkjobs.errors import NoJobsError
+from airflow_provider_bulkjobs.exceptions import NoJobsError
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -56,8 +56,8 @@ class BulkJobResultsOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002
         """Fetch the outcomes, and write the file."""
         from airflow_provider_bulkjobs.hooks.bulk_job import hook_for
-        from airflow_provider_bulkjobs.output import JsonLinesFile
-        from airflow_provider_bulkjobs.results import outcomes
+        from airflow_provider_bulkjobs.results.item_results import outcomes
+        from airflow_provider_bulkjobs.results.writers import JsonLinesFile
 
         try:
             job_ids = read_job_ids(self.job_id)

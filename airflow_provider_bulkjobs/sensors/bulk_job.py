@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from airflow_provider_bulkjobs.arguments import check_literal, read_job_ids
-from airflow_provider_bulkjobs.sensors.telling import task_docs
-from airflow_provider_bulkjobs.sensors.waiting import DEFERRABLE, JobWaiter
+from airflow_provider_bulkjobs.sensors.base import DEFERRABLE, JobWaiter
+from airflow_provider_bulkjobs.waiting.messages import task_docs
 
 
 class BulkJobSensor(JobWaiter):
@@ -17,7 +17,7 @@ class BulkJobSensor(JobWaiter):
     Returns (and pushes to XCom) a dict with the worst state, the numbers of items and the worst jobs; see the
     README. Raises :class:`~airflow_provider_bulkjobs.failures.JobFailedError` if a job failed, was canceled or has
     too many failed items, ``AirflowSensorTimeout`` if the jobs are not finished in ``timeout``, and one of
-    :mod:`airflow_provider_bulkjobs.errors` if the wait itself went wrong. All arguments of ``BaseSensorOperator``
+    :mod:`airflow_provider_bulkjobs.exceptions` if the wait itself went wrong. All arguments of ``BaseSensorOperator``
     mean the same in poke, reschedule and deferrable mode. Skips if ``job_id`` is an empty list: nothing was submitted.
 
     https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/sensors.html

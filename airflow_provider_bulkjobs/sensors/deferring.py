@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bulkjobs._airflow import TaskDeferred
-from airflow_provider_bulkjobs.errors import BulkJobError
-from airflow_provider_bulkjobs.schedule import FLOOR
+from airflow_provider_bulkjobs.exceptions import BulkJobError
+from airflow_provider_bulkjobs.waiting.poll_interval import FLOOR
 
 if TYPE_CHECKING:
     from airflow_provider_bulkjobs.triggers.bulk_job import BulkJobTrigger

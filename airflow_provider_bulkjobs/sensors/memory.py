@@ -12,7 +12,7 @@ from airflow_provider_bulkjobs._airflow import task_state
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_bulkjobs.wait import Wait
+    from airflow_provider_bulkjobs.waiting.tracker import Wait
 
 KEY = "bulkjobs_wait"
 LONGEST_RETENTION = 10 * 365 * 86400.0  # seconds

@@ -9,17 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from airflow_provider_bulkjobs.simulator.jobs import (
-    DELETED,
-    FAILED,
-    UPDATED,
-    Family,
-    Job,
-    Row,
-    Task,
-    Word,
-    fault_of,
-)
+from airflow_provider_bulkjobs.simulator.jobs import DELETED, FAILED, UPDATED, Family, Job, Row, Task, Word, fault_of
 from airflow_provider_bulkjobs.simulator.vendor import RefusedError, Route
 
 if TYPE_CHECKING:

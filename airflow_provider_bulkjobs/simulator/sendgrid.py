@@ -9,17 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from airflow_provider_bulkjobs.simulator.credentials import SENDGRID_KEY
-from airflow_provider_bulkjobs.simulator.jobs import (
-    CREATED,
-    DELETED,
-    FAILED,
-    UPDATED,
-    Family,
-    Job,
-    Row,
-    Word,
-    fault_of,
-)
+from airflow_provider_bulkjobs.simulator.jobs import CREATED, DELETED, FAILED, UPDATED, Family, Job, Row, Word, fault_of
 from airflow_provider_bulkjobs.simulator.limits import Reading
 from airflow_provider_bulkjobs.simulator.sendgrid_exports import Exports, iso_time
 from airflow_provider_bulkjobs.simulator.sendgrid_files import UPLOAD_HEADERS, Files

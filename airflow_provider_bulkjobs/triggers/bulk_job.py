@@ -15,22 +15,22 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_bulkjobs.errors import BulkJobError, ConnectionLookupError, CredentialsError, JobVanishedError
+from airflow_provider_bulkjobs.exceptions import BulkJobError, ConnectionLookupError, CredentialsError, JobVanishedError
 from airflow_provider_bulkjobs.hooks.connection_lookup import retry_lookup_async
-from airflow_provider_bulkjobs.job import JobState
 from airflow_provider_bulkjobs.metrics import get_ready, in_flight
-from airflow_provider_bulkjobs.schedule import FLOOR, Schedule
+from airflow_provider_bulkjobs.protocol.job import JobState
 from airflow_provider_bulkjobs.triggers.current_account import CurrentAccount
 from airflow_provider_bulkjobs.triggers.event import checkpoint, failed, finished, timed_out
 from airflow_provider_bulkjobs.triggers.final_poll import final_poll
-from airflow_provider_bulkjobs.triggers.polling import is_canceled, poll
-from airflow_provider_bulkjobs.wait import NEW_KEY, Wait
+from airflow_provider_bulkjobs.waiting.poll_async import is_canceled, poll
+from airflow_provider_bulkjobs.waiting.poll_interval import FLOOR, Schedule
+from airflow_provider_bulkjobs.waiting.tracker import NEW_KEY, Wait
 
 if TYPE_CHECKING:
     from airflow_provider_bulkjobs.hooks.bulk_job import BulkJobHook
-    from airflow_provider_bulkjobs.http.aiohttp_driver import AiohttpDriver
-    from airflow_provider_bulkjobs.http.patience import Patience
-    from airflow_provider_bulkjobs.vendors.account import Account
+    from airflow_provider_bulkjobs.http.aiohttp_transport import AiohttpDriver
+    from airflow_provider_bulkjobs.http.retry import Patience
+    from airflow_provider_bulkjobs.vendors.spec.fields import Account
 
 # Airflow stores a trigger's arguments only when a task is deferred, and a vendor may forget a finished job before the
 # others have finished. Seconds after which a finished job is stored, at the cost of starting a worker.
@@ -183,7 +183,7 @@ class BulkJobTrigger(BaseTrigger):
         return hook
 
     async def _poll(self, hook: BulkJobHook, wait: Wait) -> None:
-        from airflow_provider_bulkjobs.http.patience import Patience
+        from airflow_provider_bulkjobs.http.retry import Patience
 
         patience = Patience(longest_wait=max(60.0, self.schedule.poke_interval), report=self._report)
         current = CurrentAccount(hook.vendor, partial(self._load_account, hook))

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from airflow_provider_bulkjobs.http.aiohttp_driver import AiohttpDriver
-    from airflow_provider_bulkjobs.vendors.account import Account
-    from airflow_provider_bulkjobs.vendors.base import Vendor
+    from airflow_provider_bulkjobs.http.aiohttp_transport import AiohttpDriver
+    from airflow_provider_bulkjobs.vendors.spec.fields import Account
+    from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 
 
 @dataclass

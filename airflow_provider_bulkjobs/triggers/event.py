@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_bulkjobs import errors
-from airflow_provider_bulkjobs.job import JobState
+from airflow_provider_bulkjobs import exceptions as errors
+from airflow_provider_bulkjobs.protocol.job import JobState
 
 FINISHED = {state.value for state in JobState if state.is_finished}
 

@@ -8,12 +8,12 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bulkjobs.errors import BulkJobError
+from airflow_provider_bulkjobs.exceptions import BulkJobError
 
 if TYPE_CHECKING:
-    from airflow_provider_bulkjobs.vendors.account import Account
-    from airflow_provider_bulkjobs.vendors.base import Vendor
-    from airflow_provider_bulkjobs.wait import Wait
+    from airflow_provider_bulkjobs.vendors.spec.fields import Account
+    from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
+    from airflow_provider_bulkjobs.waiting.tracker import Wait
 
 LONGEST_QUEUE = 240.0  # seconds that the requests may queue: less than Airflow's own timeout leaves
 log = logging.getLogger(__name__)
@@ -26,9 +26,9 @@ async def final_poll(
 
     :param ask: asks about a job, and writes the answer down in the wait.
     """
-    from airflow_provider_bulkjobs.http.answers import LAST_LOOK
-    from airflow_provider_bulkjobs.http.patience import IMPATIENT
     from airflow_provider_bulkjobs.http.pool import shared_driver
+    from airflow_provider_bulkjobs.http.responses import LAST_LOOK
+    from airflow_provider_bulkjobs.http.retry import IMPATIENT
 
     try:
         async with asyncio.timeout(LAST_LOOK) as clock:

@@ -11,34 +11,20 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_bulkjobs.errors import BulkJobError, InvalidItem, TransientError, VendorAnswerError
-from airflow_provider_bulkjobs.job import BulkJob, JobState, count
-from airflow_provider_bulkjobs.redact import redact
-from airflow_provider_bulkjobs.vendors.account import Account, Field
-from airflow_provider_bulkjobs.vendors.base import (
-    Conversation,
-    JobKind,
-    Request,
-    Response,
-    States,
-    Vendor,
-    listed,
-    mapping,
-    path_segment,
-)
-from airflow_provider_bulkjobs.vendors.checking import named, recognize
-from airflow_provider_bulkjobs.vendors.notes import Notes
-from airflow_provider_bulkjobs.vendors.operation import (
-    Operation,
-    Option,
-    Order,
-    Record,
-    SubmitConversation,
-    accepted_id,
-    json_request,
-    needs,
-)
-from airflow_provider_bulkjobs.vendors.outcome import Outcome, ResultsConversation, finished_word
+from airflow_provider_bulkjobs.exceptions import BulkJobError, InvalidItem, TransientError, VendorAnswerError
+from airflow_provider_bulkjobs.protocol.flow import Conversation, Request, Response, path_segment
+from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState, count
+from airflow_provider_bulkjobs.protocol.redact import redact
+from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field
+from airflow_provider_bulkjobs.vendors.spec.item_result import Outcome, ResultsConversation
+from airflow_provider_bulkjobs.vendors.spec.operation import Operation, Option, Order, Record, SubmitConversation
+from airflow_provider_bulkjobs.vendors.spec.states import States
+from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
+from airflow_provider_bulkjobs.vendors.spec.vendor_docs import Notes
+from airflow_provider_bulkjobs.vendors.toolkit.connection_test import named, recognize
+from airflow_provider_bulkjobs.vendors.toolkit.status import finished_word, listed, mapping
+from airflow_provider_bulkjobs.vendors.toolkit.submits import accepted_id, json_request
+from airflow_provider_bulkjobs.vendors.toolkit.validators import needs
 
 DOCS_URL = "https://developers.activecampaign.com/reference/bulk-import-status-info"
 

@@ -17,35 +17,28 @@ from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, quote
 
-from airflow_provider_bulkjobs.errors import InvalidItem, TransientError
-from airflow_provider_bulkjobs.job import BulkJob, JobState, count, utc_time
-from airflow_provider_bulkjobs.vendors.account import Account, Field
-from airflow_provider_bulkjobs.vendors.base import (
-    Conversation,
-    JobKind,
-    Request,
-    States,
-    Vendor,
-    listed,
-    mapping,
-    path_segment,
-)
-from airflow_provider_bulkjobs.vendors.checking import recognize
-from airflow_provider_bulkjobs.vendors.notes import Notes
-from airflow_provider_bulkjobs.vendors.operation import (
+from airflow_provider_bulkjobs.exceptions import InvalidItem, TransientError
+from airflow_provider_bulkjobs.protocol.flow import Conversation, Request, path_segment
+from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState, count, utc_time
+from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field
+from airflow_provider_bulkjobs.vendors.spec.item_result import Outcome, ResultsConversation
+from airflow_provider_bulkjobs.vendors.spec.operation import (
     Operation,
     Option,
     Order,
     Record,
     SubmitConversation,
-    accepted_id,
     encode_json,
     every,
-    knows,
-    needs_any,
 )
-from airflow_provider_bulkjobs.vendors.outcome import Outcome, ResultsConversation, ask_more, finished_word
-from airflow_provider_bulkjobs.vendors.paging import Pages
+from airflow_provider_bulkjobs.vendors.spec.states import States
+from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
+from airflow_provider_bulkjobs.vendors.spec.vendor_docs import Notes
+from airflow_provider_bulkjobs.vendors.toolkit.connection_test import recognize
+from airflow_provider_bulkjobs.vendors.toolkit.paging import Pages
+from airflow_provider_bulkjobs.vendors.toolkit.status import ask_more, finished_word, listed, mapping
+from airflow_provider_bulkjobs.vendors.toolkit.submits import accepted_id
+from airflow_provider_bulkjobs.vendors.toolkit.validators import knows, needs_any
 
 DOCS_URL = "https://developers.klaviyo.com/en/reference/get_bulk_import_profiles_job"
 JOBS_PATH = "/api/profile-bulk-import-jobs"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_bulkjobs import simulator
-from airflow_provider_bulkjobs.sensors import waiting
+from airflow_provider_bulkjobs.sensors import base as waiting
 from airflow_provider_bulkjobs.simulator import Simulator
 
 PASSWORDS = {

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from airflow_provider_bulkjobs import errors
+from airflow_provider_bulkjobs import exceptions as errors
 from airflow_provider_bulkjobs._airflow import AirflowSkipException
 from airflow_provider_bulkjobs.hooks.bulk_job import hook_for
 from airflow_provider_bulkjobs.operators.bulk_job import BulkJobCancelOperator

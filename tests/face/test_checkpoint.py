@@ -9,7 +9,7 @@ import pytest
 from face.firing import fire, make_trigger
 from face.modes import make, run
 
-from airflow_provider_bulkjobs import errors
+from airflow_provider_bulkjobs import exceptions as errors
 from airflow_provider_bulkjobs._airflow import TaskDeferred
 from airflow_provider_bulkjobs.operators.bulk_job import BulkJobOperator
 from airflow_provider_bulkjobs.triggers import bulk_job
@@ -115,7 +115,7 @@ async def test_a_single_job_needs_no_checkpoint(states, quick, sim, account):
 
 
 async def test_without_room_for_what_is_known_there_is_no_checkpoint(quick, sim, account, monkeypatch):
-    from airflow_provider_bulkjobs import wait
+    from airflow_provider_bulkjobs.waiting import tracker as wait
 
     monkeypatch.setattr(wait, "MOST_TOLD", 100)
     job_ids = [sim.job("sendgrid", "contacts", states=[state], items=1) for state in ("completed", "pending")]

@@ -8,7 +8,8 @@ import pytest
 from face.firing import fire, make_trigger
 from face.modes import MODES, run
 
-from airflow_provider_bulkjobs import _airflow, errors
+from airflow_provider_bulkjobs import _airflow
+from airflow_provider_bulkjobs import exceptions as errors
 from airflow_provider_bulkjobs._airflow import AirflowNotFoundException, BaseHook
 from airflow_provider_bulkjobs.hooks import bulk_job, connection_lookup
 from airflow_provider_bulkjobs.hooks.bulk_job import hook_for

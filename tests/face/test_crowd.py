@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 from face.firing import make_trigger
 
-from airflow_provider_bulkjobs.http import turns
+from airflow_provider_bulkjobs.http import rate_limiter as turns
 
 WAITS = 120
 PER_SECOND = 40

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from face.modes import MODES, Store, run
 
-from airflow_provider_bulkjobs import errors, wait
+from airflow_provider_bulkjobs import exceptions as errors
 from airflow_provider_bulkjobs._airflow import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
 from airflow_provider_bulkjobs.failures import JobFailedError, JobGoneError
-from airflow_provider_bulkjobs.http import patience as patience_module
+from airflow_provider_bulkjobs.http import retry as patience_module
+from airflow_provider_bulkjobs.waiting import tracker as wait
 
 # What ends a task for good in every Airflow. Anything else is tried again, as often as the task's retries say.
 FINAL = (AirflowFailException, AirflowSensorTimeout)

@@ -4,9 +4,10 @@
 import pytest
 from face.modes import MODES, Store, run
 
-from airflow_provider_bulkjobs import errors, wait
+from airflow_provider_bulkjobs import exceptions as errors
 from airflow_provider_bulkjobs._airflow import AirflowSkipException
 from airflow_provider_bulkjobs.failures import JobGoneError
+from airflow_provider_bulkjobs.waiting import tracker as wait
 
 every_mode = pytest.mark.parametrize("mode", MODES)
 SEEN = {"sendgrid": "pending", "acquia": "in_progress", "intercom": "running", "activecampaign": "active"}

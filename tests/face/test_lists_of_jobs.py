@@ -4,7 +4,7 @@
 import pytest
 from face.modes import MODES, FirstTry, make, run
 
-from airflow_provider_bulkjobs import errors
+from airflow_provider_bulkjobs import exceptions as errors
 from airflow_provider_bulkjobs._airflow import AirflowSkipException
 from airflow_provider_bulkjobs.operators.bulk_job import BulkJobCancelOperator, BulkJobResultsOperator
 

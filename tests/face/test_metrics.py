@@ -10,9 +10,10 @@ import pytest
 from face.firing import fire, make_trigger
 from face.modes import MODES, run
 
-from airflow_provider_bulkjobs import _airflow, errors
-from airflow_provider_bulkjobs.job import BulkJob, JobState
+from airflow_provider_bulkjobs import _airflow
+from airflow_provider_bulkjobs import exceptions as errors
 from airflow_provider_bulkjobs.metrics import Meter
+from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
 
 
 class Recorder:

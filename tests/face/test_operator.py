@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import pytest
 from face.modes import fire
 
-from airflow_provider_bulkjobs import errors, simulator, submission
+from airflow_provider_bulkjobs import exceptions as errors
+from airflow_provider_bulkjobs import simulator
 from airflow_provider_bulkjobs._airflow import (
     AirflowFailException,
     AirflowSensorTimeout,
@@ -23,13 +24,14 @@ from airflow_provider_bulkjobs._airflow import (
     TaskDeferred,
 )
 from airflow_provider_bulkjobs.failures import JobFailedError, JobGoneError, SubmitBrokenOffError
-from airflow_provider_bulkjobs.http import patience as patience_module
-from airflow_provider_bulkjobs.http import requests_driver
+from airflow_provider_bulkjobs.http import requests_transport as requests_driver
+from airflow_provider_bulkjobs.http import retry as patience_module
 from airflow_provider_bulkjobs.links import PAGE_KEY
 from airflow_provider_bulkjobs.operators.bulk_job import BulkJobOperator
-from airflow_provider_bulkjobs.operators.ledger import PART, STATE, TaskLedger
-from airflow_provider_bulkjobs.progress import Progress
+from airflow_provider_bulkjobs.operators.checkpoint_store import PART, STATE, TaskLedger
 from airflow_provider_bulkjobs.simulator import activecampaign as simulated_activecampaign
+from airflow_provider_bulkjobs.submitting import submission
+from airflow_provider_bulkjobs.submitting.checkpoint import Progress
 from airflow_provider_bulkjobs.vendors import VENDORS, activecampaign
 
 SIMULATED = {"acquia_campaign_studio": "acquia"}

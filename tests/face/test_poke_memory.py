@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from face.modes import FirstTry, Store, make, run
 
-from airflow_provider_bulkjobs import errors
+from airflow_provider_bulkjobs import exceptions as errors
 from airflow_provider_bulkjobs._airflow import AirflowRescheduleException
 
 
@@ -93,7 +93,7 @@ def test_without_a_store_all_jobs_are_asked_about(store, sim, account, caplog, c
 
 
 def test_without_a_store_a_job_that_expires_between_pokes_was_never_seen(sim, account, monkeypatch):
-    from airflow_provider_bulkjobs import wait
+    from airflow_provider_bulkjobs.waiting import tracker as wait
 
     monkeypatch.setattr(wait, "GRACE", -1)
     job_id = sim.job("sendgrid", "contacts", states=["pending"], items=1)

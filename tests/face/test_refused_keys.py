@@ -9,13 +9,13 @@ import pytest
 from face.firing import fire, make_trigger
 from face.modes import MODES, FirstTry, make, run
 
-from airflow_provider_bulkjobs import errors
+from airflow_provider_bulkjobs import exceptions as errors
 from airflow_provider_bulkjobs._airflow import AirflowRescheduleException, AirflowSensorTimeout, BaseHook
 from airflow_provider_bulkjobs.hooks import bulk_job
 from airflow_provider_bulkjobs.http import pool
-from airflow_provider_bulkjobs.http.aiohttp_driver import AiohttpDriver
-from airflow_provider_bulkjobs.job import BulkJob, JobState
-from airflow_provider_bulkjobs.sensors import asking
+from airflow_provider_bulkjobs.http.aiohttp_transport import AiohttpDriver
+from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
+from airflow_provider_bulkjobs.waiting import poll_sync as asking
 
 every_mode = pytest.mark.parametrize("mode", MODES)
 

@@ -10,9 +10,10 @@ from types import SimpleNamespace
 import pytest
 from aiohttp import web
 
-from airflow_provider_bulkjobs import errors, simulator
+from airflow_provider_bulkjobs import exceptions as errors
+from airflow_provider_bulkjobs import simulator
 from airflow_provider_bulkjobs._airflow import AirflowSkipException
-from airflow_provider_bulkjobs.http import patience as patience_module
+from airflow_provider_bulkjobs.http import retry as patience_module
 from airflow_provider_bulkjobs.operators.bulk_job import BulkJobOperator, BulkJobResultsOperator
 from airflow_provider_bulkjobs.simulator import intercom as simulated_intercom
 from airflow_provider_bulkjobs.simulator import sendgrid_files

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from face.modes import MODES, FirstTry, make, run
 
-from airflow_provider_bulkjobs import errors, wait
+from airflow_provider_bulkjobs import exceptions as errors
 from airflow_provider_bulkjobs._airflow import (
     AirflowFailException,
     AirflowSensorTimeout,
@@ -18,9 +18,10 @@ from airflow_provider_bulkjobs._airflow import (
     TaskDeferred,
 )
 from airflow_provider_bulkjobs.failures import JobFailedError
-from airflow_provider_bulkjobs.http import patience as patience_module
-from airflow_provider_bulkjobs.sensors import waiting
+from airflow_provider_bulkjobs.http import retry as patience_module
+from airflow_provider_bulkjobs.sensors import base as waiting
 from airflow_provider_bulkjobs.sensors.bulk_job import BulkJobSensor
+from airflow_provider_bulkjobs.waiting import tracker as wait
 
 every_mode = pytest.mark.parametrize("mode", MODES)
 

@@ -9,11 +9,11 @@ from face.modes import fire
 from face.submits import PERSON, Store, TaskInstance, make, submits
 
 from airflow_provider_bulkjobs._airflow import AirflowSkipException, AirflowTaskTimeout, TaskDeferred
-from airflow_provider_bulkjobs.errors import BulkJobError, CredentialsError
+from airflow_provider_bulkjobs.exceptions import BulkJobError, CredentialsError
 from airflow_provider_bulkjobs.failures import JobFailedError, SubmitBrokenOffError
-from airflow_provider_bulkjobs.operators import ledger
-from airflow_provider_bulkjobs.operators.ledger import STATE
-from airflow_provider_bulkjobs.progress import CheckpointError
+from airflow_provider_bulkjobs.operators import checkpoint_store as ledger
+from airflow_provider_bulkjobs.operators.checkpoint_store import STATE
+from airflow_provider_bulkjobs.submitting.checkpoint import CheckpointError
 
 both_waits = pytest.mark.parametrize("wait", [True, False])
 both_modes = pytest.mark.parametrize("deferrable", [True, False])

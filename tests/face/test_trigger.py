@@ -7,8 +7,10 @@ from collections import Counter
 import pytest
 from face.firing import fire, make_trigger
 
-from airflow_provider_bulkjobs import _airflow, errors
-from airflow_provider_bulkjobs.http import answers, pool
+from airflow_provider_bulkjobs import _airflow
+from airflow_provider_bulkjobs import exceptions as errors
+from airflow_provider_bulkjobs.http import pool
+from airflow_provider_bulkjobs.http import responses as answers
 from airflow_provider_bulkjobs.triggers.bulk_job import BulkJobTrigger
 from airflow_provider_bulkjobs.triggers.event import read_event
 

@@ -7,9 +7,9 @@ import time
 import pytest
 from face.firing import fire, make_trigger
 
-from airflow_provider_bulkjobs import errors
+from airflow_provider_bulkjobs import exceptions as errors
 from airflow_provider_bulkjobs.hooks import bulk_job as hooks
-from airflow_provider_bulkjobs.http.aiohttp_driver import AiohttpDriver
+from airflow_provider_bulkjobs.http.aiohttp_transport import AiohttpDriver
 from airflow_provider_bulkjobs.triggers import bulk_job
 from airflow_provider_bulkjobs.triggers.bulk_job import BulkJobTrigger
 from airflow_provider_bulkjobs.triggers.event import read_event

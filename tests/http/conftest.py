@@ -13,9 +13,11 @@ sys.path.insert(0, str(Path(__file__).parent))  # "http" is taken, so the helper
 from driving import VENDOR_OF, Driving
 
 from airflow_provider_bulkjobs import simulator
-from airflow_provider_bulkjobs.http import aiohttp_driver, requests_driver
+from airflow_provider_bulkjobs.hooks.connection import read_account
+from airflow_provider_bulkjobs.http import aiohttp_transport as aiohttp_driver
+from airflow_provider_bulkjobs.http import requests_transport as requests_driver
 from airflow_provider_bulkjobs.simulator import Simulator
-from airflow_provider_bulkjobs.vendors.account import Account, read_account
+from airflow_provider_bulkjobs.vendors.spec.fields import Account
 
 PASSWORDS = {
     "intercom": simulator.INTERCOM_TOKEN,

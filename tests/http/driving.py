@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from airflow_provider_bulkjobs.http.patience import Patience
 from airflow_provider_bulkjobs.http.pool import shared_driver
-from airflow_provider_bulkjobs.http.requests_driver import RequestsDriver
+from airflow_provider_bulkjobs.http.requests_transport import RequestsDriver
+from airflow_provider_bulkjobs.http.retry import Patience
+from airflow_provider_bulkjobs.protocol.flow import Conversation
 from airflow_provider_bulkjobs.simulator.world import VENDORS as SIMULATED
 from airflow_provider_bulkjobs.vendors import VENDORS
-from airflow_provider_bulkjobs.vendors.account import Account
-from airflow_provider_bulkjobs.vendors.base import Conversation, Vendor
+from airflow_provider_bulkjobs.vendors.spec.fields import Account
+from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 
 T = TypeVar("T")
 VENDOR_OF: dict[str, Vendor] = {  # those that the simulator serves

@@ -11,23 +11,25 @@ import pytest
 from requests.structures import CaseInsensitiveDict
 from vendors.facts import refusal
 
-from airflow_provider_bulkjobs.errors import (
+from airflow_provider_bulkjobs.exceptions import (
     CredentialsError,
     JobNotFoundError,
     PermissionDeniedError,
     TransientError,
     VendorAnswerError,
 )
-from airflow_provider_bulkjobs.http.answers import (
+from airflow_provider_bulkjobs.hooks.connection import read_account
+from airflow_provider_bulkjobs.http.responses import (
     DEFAULT_PAUSE,
     LONGEST_PAUSE,
     check_answer,
     pause_for_all,
     pause_wanted,
 )
+from airflow_provider_bulkjobs.protocol.flow import Request, Response, origin
 from airflow_provider_bulkjobs.vendors import VENDORS
-from airflow_provider_bulkjobs.vendors.account import Account, read_account
-from airflow_provider_bulkjobs.vendors.base import Request, Response, Vendor, origin
+from airflow_provider_bulkjobs.vendors.spec.fields import Account
+from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 
 VENDOR_OF = {vendor.conn_type: vendor for vendor in VENDORS}
 SECRET = "s3cret-of-the-account"

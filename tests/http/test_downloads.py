@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 from raw_server import Exchange, RawServer, http_answer, raw_server
 
-from airflow_provider_bulkjobs import output
-from airflow_provider_bulkjobs.errors import (
+from airflow_provider_bulkjobs.exceptions import (
     BadArgumentError,
     UnsafeAnswerError,
     VendorAnswerError,
     VendorUnavailableError,
 )
 from airflow_provider_bulkjobs.hooks.bulk_job import IntercomHook, SendGridHook
-from airflow_provider_bulkjobs.http import files
-from airflow_provider_bulkjobs.http.patience import Patience
-from airflow_provider_bulkjobs.results import outcomes
+from airflow_provider_bulkjobs.http import signed_urls as files
+from airflow_provider_bulkjobs.http.retry import Patience
+from airflow_provider_bulkjobs.results import writers as output
+from airflow_provider_bulkjobs.results.item_results import outcomes
 
 CSV = b"email,error\na@example.com,bad\nb@example.com,worse\n"
 ROWS = [{"email": "a@example.com", "error": "bad"}, {"email": "b@example.com", "error": "worse"}]

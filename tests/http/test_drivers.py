@@ -15,7 +15,7 @@ import requests
 from driving import QUICK, VENDOR_OF, Driving
 from raw_server import Exchange, http_answer, raw_server
 
-from airflow_provider_bulkjobs.errors import (
+from airflow_provider_bulkjobs.exceptions import (
     BadArgumentError,
     CredentialsError,
     JobNotFoundError,
@@ -24,11 +24,11 @@ from airflow_provider_bulkjobs.errors import (
     VendorAnswerError,
     VendorUnavailableError,
 )
-from airflow_provider_bulkjobs.http.patience import IMPATIENT, Patience
-from airflow_provider_bulkjobs.http.requests_driver import RequestsDriver
+from airflow_provider_bulkjobs.http.requests_transport import RequestsDriver
+from airflow_provider_bulkjobs.http.retry import IMPATIENT, Patience
+from airflow_provider_bulkjobs.protocol.flow import Conversation, Request, path_segment
 from airflow_provider_bulkjobs.simulator import SENDGRID_KEY, Simulator
-from airflow_provider_bulkjobs.vendors.account import Account
-from airflow_provider_bulkjobs.vendors.base import Conversation, Request, path_segment
+from airflow_provider_bulkjobs.vendors.spec.fields import Account
 
 MakeAccount = Callable[..., Account]
 Limit = Callable[..., None]

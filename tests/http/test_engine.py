@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_bulkjobs.errors import (
+from airflow_provider_bulkjobs.exceptions import (
     AnswerLostError,
     BadConnectionError,
     BulkJobError,
@@ -17,13 +17,14 @@ from airflow_provider_bulkjobs.errors import (
     VendorAnswerError,
     VendorUnavailableError,
 )
-from airflow_provider_bulkjobs.http.answers import DEFAULT_PAUSE, NetworkError, ResponseTooLargeError
+from airflow_provider_bulkjobs.hooks.connection import read_account
 from airflow_provider_bulkjobs.http.engine import Acquire, Engine, Refresh, Send, Sleep, Steps
-from airflow_provider_bulkjobs.http.patience import Patience
+from airflow_provider_bulkjobs.http.responses import DEFAULT_PAUSE, NetworkError, ResponseTooLargeError
+from airflow_provider_bulkjobs.http.retry import Patience
 from airflow_provider_bulkjobs.metrics import Meter
+from airflow_provider_bulkjobs.protocol.flow import Request, Response
 from airflow_provider_bulkjobs.vendors import VENDORS
-from airflow_provider_bulkjobs.vendors.account import Account, read_account
-from airflow_provider_bulkjobs.vendors.base import Request, Response
+from airflow_provider_bulkjobs.vendors.spec.fields import Account
 
 VENDOR = {vendor.conn_type: vendor for vendor in VENDORS}
 QUIET = Patience(report=lambda _: None)

@@ -6,8 +6,8 @@ from pathlib import Path
 import certifi
 import pytest
 
-from airflow_provider_bulkjobs.errors import BadConnectionError
-from airflow_provider_bulkjobs.http.environment import ca_bundle, http_proxy_for, is_excluded, proxy_for, tls_context
+from airflow_provider_bulkjobs.exceptions import BadConnectionError
+from airflow_provider_bulkjobs.http.tls_and_proxy import ca_bundle, http_proxy_for, is_excluded, proxy_for, tls_context
 
 HTTPS = "https://api.vendor.example/v3"
 HTTP = "http://api.vendor.example:8080/v3"

@@ -12,11 +12,11 @@ import pytest
 import requests
 from raw_server import http_answer, raw_server
 
-from airflow_provider_bulkjobs.errors import BulkJobError
-from airflow_provider_bulkjobs.http.files import open_file, send_file
+from airflow_provider_bulkjobs.exceptions import BulkJobError
 from airflow_provider_bulkjobs.http.log_filter import hide_queries, hide_requests
+from airflow_provider_bulkjobs.http.signed_urls import open_file, send_file
+from airflow_provider_bulkjobs.protocol.flow import Upload
 from airflow_provider_bulkjobs.vendors import VENDORS
-from airflow_provider_bulkjobs.vendors.operation import Upload
 
 SENDGRID = next(vendor for vendor in VENDORS if vendor.conn_type == "sendgrid")
 

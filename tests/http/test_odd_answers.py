@@ -15,7 +15,7 @@ import pytest
 from driving import QUICK, VENDOR_OF, Driving
 from raw_server import Exchange, http_answer, raw_server
 
-from airflow_provider_bulkjobs.errors import (
+from airflow_provider_bulkjobs.exceptions import (
     BadConnectionError,
     BulkJobError,
     CredentialsError,
@@ -23,11 +23,11 @@ from airflow_provider_bulkjobs.errors import (
     VendorAnswerError,
     VendorUnavailableError,
 )
-from airflow_provider_bulkjobs.http.patience import IMPATIENT
 from airflow_provider_bulkjobs.http.pool import shared_driver
+from airflow_provider_bulkjobs.http.retry import IMPATIENT
+from airflow_provider_bulkjobs.protocol.flow import Conversation, Request
 from airflow_provider_bulkjobs.simulator import Simulator
-from airflow_provider_bulkjobs.vendors.account import Account
-from airflow_provider_bulkjobs.vendors.base import Conversation, Request
+from airflow_provider_bulkjobs.vendors.spec.fields import Account
 
 MakeAccount = Callable[..., Account]
 

@@ -6,13 +6,13 @@ import time
 
 import pytest
 
-from airflow_provider_bulkjobs.errors import (
+from airflow_provider_bulkjobs.exceptions import (
     DeadlineReachedError,
     TransientError,
     VendorUnavailableError,
     WaitTooLongError,
 )
-from airflow_provider_bulkjobs.http.patience import IMPATIENT, Patience
+from airflow_provider_bulkjobs.http.retry import IMPATIENT, Patience
 
 
 @pytest.fixture

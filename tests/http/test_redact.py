@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from airflow_provider_bulkjobs.redact import MOST, redact
+from airflow_provider_bulkjobs.protocol.redact import MOST, redact
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 
 import pytest
 
-from airflow_provider_bulkjobs.redact import redact, redact_values
+from airflow_provider_bulkjobs.protocol.redact import redact, redact_values
 
 PHONES = [
     "+4915112345678",

@@ -9,11 +9,11 @@ from unittest.mock import Mock
 import pytest
 from raw_server import Exchange, http_answer, raw_server
 
-from airflow_provider_bulkjobs.errors import VendorAnswerError
+from airflow_provider_bulkjobs.exceptions import VendorAnswerError
 from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
-from airflow_provider_bulkjobs.http.patience import Patience
-from airflow_provider_bulkjobs.results import outcomes
-from airflow_provider_bulkjobs.vendors.account import read_account
+from airflow_provider_bulkjobs.hooks.connection import read_account
+from airflow_provider_bulkjobs.http.retry import Patience
+from airflow_provider_bulkjobs.results.item_results import outcomes
 
 HOOK_OF = {hook_class.conn_type: hook_class for hook_class in HOOKS}
 TWO_ROWS = b"email,error\na,bad\nb,bad\n"

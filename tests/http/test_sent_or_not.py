@@ -11,12 +11,12 @@ import pytest
 from driving import VENDOR_OF
 from raw_server import Exchange, RawServer, http_answer, raw_server
 
-from airflow_provider_bulkjobs.errors import AnswerLostError, VendorUnavailableError
-from airflow_provider_bulkjobs.http import requests_driver
-from airflow_provider_bulkjobs.http.patience import Patience
-from airflow_provider_bulkjobs.http.requests_driver import RequestsDriver
-from airflow_provider_bulkjobs.vendors.account import Account
-from airflow_provider_bulkjobs.vendors.base import Request, Response
+from airflow_provider_bulkjobs.exceptions import AnswerLostError, VendorUnavailableError
+from airflow_provider_bulkjobs.http import requests_transport as requests_driver
+from airflow_provider_bulkjobs.http.requests_transport import RequestsDriver
+from airflow_provider_bulkjobs.http.retry import Patience
+from airflow_provider_bulkjobs.protocol.flow import Request, Response
+from airflow_provider_bulkjobs.vendors.spec.fields import Account
 
 MakeAccount = Callable[..., Account]
 POST = Request("POST", "/v3/submit", body=b"{}", repeatable=False)

@@ -8,11 +8,11 @@ import pytest
 from driving import VENDOR_OF
 from raw_server import Exchange, RawServer, http_answer, raw_server
 
-from airflow_provider_bulkjobs.errors import BadArgumentError
-from airflow_provider_bulkjobs.http.requests_driver import RequestsDriver
+from airflow_provider_bulkjobs.exceptions import BadArgumentError
+from airflow_provider_bulkjobs.http.requests_transport import RequestsDriver
 from airflow_provider_bulkjobs.http.session import AccountSession
 from airflow_provider_bulkjobs.simulator import SENDGRID_KEY
-from airflow_provider_bulkjobs.vendors.account import Account
+from airflow_provider_bulkjobs.vendors.spec.fields import Account
 
 
 @pytest.fixture

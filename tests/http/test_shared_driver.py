@@ -8,15 +8,15 @@ from collections.abc import Callable
 import pytest
 from driving import QUICK, VENDOR_OF
 
-from airflow_provider_bulkjobs.errors import CredentialsError, VendorUnavailableError
+from airflow_provider_bulkjobs.exceptions import CredentialsError, VendorUnavailableError
 from airflow_provider_bulkjobs.http import pool
-from airflow_provider_bulkjobs.http.patience import IMPATIENT
 from airflow_provider_bulkjobs.http.pool import shared_driver
-from airflow_provider_bulkjobs.http.turns import CONCURRENT_REQUESTS, Turns
+from airflow_provider_bulkjobs.http.rate_limiter import CONCURRENT_REQUESTS, Turns
+from airflow_provider_bulkjobs.http.retry import IMPATIENT
 from airflow_provider_bulkjobs.metrics import Meter
+from airflow_provider_bulkjobs.protocol.flow import Conversation, Request
 from airflow_provider_bulkjobs.simulator import Simulator
-from airflow_provider_bulkjobs.vendors.account import Account
-from airflow_provider_bulkjobs.vendors.base import Conversation, Request
+from airflow_provider_bulkjobs.vendors.spec.fields import Account
 
 ACQUIA = VENDOR_OF["acquia"]
 SENDGRID = VENDOR_OF["sendgrid"]

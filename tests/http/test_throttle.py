@@ -3,7 +3,7 @@
 
 import pytest
 
-from airflow_provider_bulkjobs.http.throttle import AFTER_PAUSE, MARGIN, Throttle
+from airflow_provider_bulkjobs.http.pacing import AFTER_PAUSE, MARGIN, Throttle
 
 
 def turns(throttle: Throttle, now: float, many: int) -> list[float]:

@@ -10,11 +10,11 @@ import pytest
 from certificates import self_signed
 from driving import Driving
 
-from airflow_provider_bulkjobs.errors import BadConnectionError
-from airflow_provider_bulkjobs.http.patience import Patience
+from airflow_provider_bulkjobs.exceptions import BadConnectionError
+from airflow_provider_bulkjobs.http.retry import Patience
+from airflow_provider_bulkjobs.protocol.flow import Conversation, Request
 from airflow_provider_bulkjobs.simulator import Simulator
-from airflow_provider_bulkjobs.vendors.account import Account
-from airflow_provider_bulkjobs.vendors.base import Conversation, Request
+from airflow_provider_bulkjobs.vendors.spec.fields import Account
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from typing import Any
 from vendors.scripted import LOGIN, SECRET
 
 from airflow_provider_bulkjobs.vendors import VENDORS
-from airflow_provider_bulkjobs.vendors.base import Vendor
-from airflow_provider_bulkjobs.vendors.outcome import Outcome
+from airflow_provider_bulkjobs.vendors.spec.item_result import Outcome
+from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 
 FIXTURES = Path(__file__).parent / "fixtures"
 EVERY_KIND = FIXTURES / "every_kind"  # answers that no vendor documents, and that mean the same from each

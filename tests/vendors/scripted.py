@@ -13,14 +13,16 @@ from typing import Any
 
 from requests.structures import CaseInsensitiveDict
 
-from airflow_provider_bulkjobs.errors import BulkJobError, TransientError, VendorAnswerError, VendorUnavailableError
-from airflow_provider_bulkjobs.http.answers import check_answer
-from airflow_provider_bulkjobs.http.patience import IMPATIENT
+from airflow_provider_bulkjobs.exceptions import BulkJobError, TransientError, VendorAnswerError, VendorUnavailableError
+from airflow_provider_bulkjobs.hooks.connection import read_account
 from airflow_provider_bulkjobs.http.pool import shared_driver
-from airflow_provider_bulkjobs.http.requests_driver import RequestsDriver
-from airflow_provider_bulkjobs.job import BulkJob
-from airflow_provider_bulkjobs.vendors.account import Account, read_account
-from airflow_provider_bulkjobs.vendors.base import Conversation, JobKind, Request, Response, Vendor
+from airflow_provider_bulkjobs.http.requests_transport import RequestsDriver
+from airflow_provider_bulkjobs.http.responses import check_answer
+from airflow_provider_bulkjobs.http.retry import IMPATIENT
+from airflow_provider_bulkjobs.protocol.flow import Conversation, Request, Response
+from airflow_provider_bulkjobs.protocol.job import BulkJob
+from airflow_provider_bulkjobs.vendors.spec.fields import Account
+from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
 
 SECRET = "s3cret-Value-for-tests"
 LOGIN = "api-bot"

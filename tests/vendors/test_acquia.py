@@ -7,10 +7,10 @@ from urllib.parse import parse_qs
 import pytest
 from vendors.scripted import DRIVERS, LOGIN, SECRET, Outcome, Script, make_account
 
-from airflow_provider_bulkjobs.errors import CredentialsError, UnsafeAnswerError
-from airflow_provider_bulkjobs.job import BulkJob, JobState
-from airflow_provider_bulkjobs.vendors.acquia_campaign_studio import AcquiaCampaignStudio
-from airflow_provider_bulkjobs.vendors.acquia_jobs import job_status
+from airflow_provider_bulkjobs.exceptions import CredentialsError, UnsafeAnswerError
+from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
+from airflow_provider_bulkjobs.vendors.acquia_campaign_studio.jobs import job_status
+from airflow_provider_bulkjobs.vendors.acquia_campaign_studio.vendor import AcquiaCampaignStudio
 
 VENDOR = AcquiaCampaignStudio()
 JOB = "/api/contacts/job/j-1"

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from vendors.scripted import DRIVERS, SECRET, Outcome, Script, make_account
 
-from airflow_provider_bulkjobs.errors import VendorAnswerError, VendorUnavailableError
-from airflow_provider_bulkjobs.job import BulkJob
+from airflow_provider_bulkjobs.exceptions import VendorAnswerError, VendorUnavailableError
+from airflow_provider_bulkjobs.protocol.job import BulkJob
 from airflow_provider_bulkjobs.vendors.activecampaign import ActiveCampaign, batch_status
 
 VENDOR = ActiveCampaign()

@@ -7,7 +7,7 @@ import pytest
 from vendors.facts import CANCELS, CREDENTIALS, KindKey
 from vendors.scripted import DRIVERS, Script, make_account
 
-from airflow_provider_bulkjobs.errors import PermissionDeniedError
+from airflow_provider_bulkjobs.exceptions import PermissionDeniedError
 from airflow_provider_bulkjobs.vendors import VENDORS
 
 KIND_OF = {(vendor.conn_type, kind.name): (vendor, kind) for vendor in VENDORS for kind in vendor.kinds}

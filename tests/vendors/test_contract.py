@@ -16,10 +16,15 @@ import pytest
 from vendors.facts import ACCEPT, CREDENTIALS, EVERY_KIND, FACTS, FIXTURES, KIND_FACTS, PATHS, WORDS, read_json
 from vendors.scripted import DRIVERS, SECRET, Outcome, Script, Seen, by_hand, make_account
 
-from airflow_provider_bulkjobs.errors import BulkJobError, CredentialsError, VendorAnswerError, VendorUnavailableError
-from airflow_provider_bulkjobs.job import BulkJob, JobState
+from airflow_provider_bulkjobs.exceptions import (
+    BulkJobError,
+    CredentialsError,
+    VendorAnswerError,
+    VendorUnavailableError,
+)
+from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
 from airflow_provider_bulkjobs.vendors import VENDORS
-from airflow_provider_bulkjobs.vendors.base import JobKind, Vendor
+from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
 
 JOB_ID = "j-1"
 PREFIXES = ("", "/prefix")

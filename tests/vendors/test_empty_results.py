@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from vendors.scripted import Script, make_account
 
-from airflow_provider_bulkjobs.errors import VendorUnavailableError
+from airflow_provider_bulkjobs.exceptions import VendorUnavailableError
 from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
-from airflow_provider_bulkjobs.results import outcomes
+from airflow_provider_bulkjobs.results.item_results import outcomes
 
 HOOK_OF = {hook_class.conn_type: hook_class for hook_class in HOOKS}
 COMPLETE = {"data": {"attributes": {"status": "complete", "total_count": 3, "failed_count": 2}}}

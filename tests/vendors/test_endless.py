@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from vendors.scripted import DRIVERS, Script, make_account
 
-from airflow_provider_bulkjobs.errors import BadArgumentError
-from airflow_provider_bulkjobs.job import BulkJob, JobState
-from airflow_provider_bulkjobs.vendors import hubspot_jobs
-from airflow_provider_bulkjobs.vendors.hubspot import HubSpot
-from airflow_provider_bulkjobs.vendors.operation import Chunk, Order
+from airflow_provider_bulkjobs.exceptions import BadArgumentError
+from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
+from airflow_provider_bulkjobs.vendors.hubspot import imports as hubspot_jobs
+from airflow_provider_bulkjobs.vendors.hubspot.vendor import HubSpot
+from airflow_provider_bulkjobs.vendors.spec.operation import Chunk, Order
 
 DONE = {"status": 200, "body": {"state": "DONE"}}
 each_driver = pytest.mark.parametrize("driver", DRIVERS)

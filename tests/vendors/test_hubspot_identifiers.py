@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from vendors.scripted import make_account
 
-from airflow_provider_bulkjobs.errors import BadArgumentError
+from airflow_provider_bulkjobs.exceptions import BadArgumentError
 from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
-from airflow_provider_bulkjobs.records import Row
-from airflow_provider_bulkjobs.submission import Submission
-from airflow_provider_bulkjobs.vendors.hubspot_jobs import OPERATIONS
-from airflow_provider_bulkjobs.vendors.operation import Order
+from airflow_provider_bulkjobs.submitting.records import Row
+from airflow_provider_bulkjobs.submitting.submission import Submission
+from airflow_provider_bulkjobs.vendors.hubspot.imports import OPERATIONS
+from airflow_provider_bulkjobs.vendors.spec.operation import Order
 
 HUBSPOT = next(hook_class for hook_class in HOOKS if hook_class.conn_type == "hubspot")
 ACCOUNT = make_account(HUBSPOT.vendor, "https://vendor.example.com")

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 from vendors.scripted import Script, make_account
 
-from airflow_provider_bulkjobs.errors import BulkJobError, JobNotFoundError, VendorUnavailableError
+from airflow_provider_bulkjobs.exceptions import BulkJobError, JobNotFoundError, VendorUnavailableError
 from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
-from airflow_provider_bulkjobs.http.patience import Patience
 from airflow_provider_bulkjobs.http.pool import shared_driver
-from airflow_provider_bulkjobs.http.requests_driver import RequestsDriver
-from airflow_provider_bulkjobs.job import BulkJob, JobState
-from airflow_provider_bulkjobs.results import outcomes
-from airflow_provider_bulkjobs.vendors.base import Vendor
+from airflow_provider_bulkjobs.http.requests_transport import RequestsDriver
+from airflow_provider_bulkjobs.http.retry import Patience
+from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
+from airflow_provider_bulkjobs.results.item_results import outcomes
+from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 
 QUICK = Patience(failures=3, first_wait=0.001, longest_wait=0.001, report=lambda _: None)
 VENDOR_OF = {hook_class.conn_type: hook_class.vendor for hook_class in HOOKS}

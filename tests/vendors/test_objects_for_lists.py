@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from vendors.scripted import DRIVERS, Script, make_account
 
-from airflow_provider_bulkjobs.job import BulkJob, JobState
-from airflow_provider_bulkjobs.vendors.acquia_campaign_studio import AcquiaCampaignStudio
+from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
+from airflow_provider_bulkjobs.vendors.acquia_campaign_studio.vendor import AcquiaCampaignStudio
 from airflow_provider_bulkjobs.vendors.activecampaign import ActiveCampaign
-from airflow_provider_bulkjobs.vendors.base import Vendor
+from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 
 each_driver = pytest.mark.parametrize("driver", DRIVERS)
 FAILED_CONTACT = {"id": 2, "statusCode": 400}

@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 from vendors.scripted import DRIVERS, Script, make_account
 
-from airflow_provider_bulkjobs.errors import UnsafeAnswerError
+from airflow_provider_bulkjobs.exceptions import UnsafeAnswerError
 from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
-from airflow_provider_bulkjobs.job import BulkJob, JobState
-from airflow_provider_bulkjobs.results import outcomes
-from airflow_provider_bulkjobs.vendors import acquia_jobs, hubspot_jobs, klaviyo
-from airflow_provider_bulkjobs.vendors.paging import Pages
+from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
+from airflow_provider_bulkjobs.results.item_results import outcomes
+from airflow_provider_bulkjobs.vendors import klaviyo
+from airflow_provider_bulkjobs.vendors.acquia_campaign_studio import jobs as acquia_jobs
+from airflow_provider_bulkjobs.vendors.hubspot import imports as hubspot_jobs
+from airflow_provider_bulkjobs.vendors.toolkit.paging import Pages
 
 VENDORS = {hook_class.conn_type: hook_class.vendor for hook_class in HOOKS}
 HOOK_OF = {hook_class.conn_type: hook_class for hook_class in HOOKS}

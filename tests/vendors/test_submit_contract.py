@@ -40,7 +40,7 @@ from vendors.scripted import LOGIN, SECRET, Script, ScriptedHandler, Seen, make_
 from vendors.test_contract import CASES as STATUS_CASES
 from vendors.test_contract import Case as StatusCase
 
-from airflow_provider_bulkjobs.errors import (
+from airflow_provider_bulkjobs.exceptions import (
     AnswerLostError,
     BadArgumentError,
     BulkJobError,
@@ -54,17 +54,18 @@ from airflow_provider_bulkjobs.errors import (
     VendorUnavailableError,
 )
 from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS, BulkJobHook
-from airflow_provider_bulkjobs.http.patience import Patience
 from airflow_provider_bulkjobs.http.pool import shared_driver
-from airflow_provider_bulkjobs.http.requests_driver import RequestsDriver
-from airflow_provider_bulkjobs.records import Row
-from airflow_provider_bulkjobs.results import outcomes
-from airflow_provider_bulkjobs.submission import Submission, _marked
+from airflow_provider_bulkjobs.http.requests_transport import RequestsDriver
+from airflow_provider_bulkjobs.http.retry import Patience
+from airflow_provider_bulkjobs.protocol.flow import Response
+from airflow_provider_bulkjobs.results.item_results import outcomes
+from airflow_provider_bulkjobs.submitting.records import Row
+from airflow_provider_bulkjobs.submitting.submission import Submission, _marked
 from airflow_provider_bulkjobs.vendors import VENDORS
-from airflow_provider_bulkjobs.vendors.account import Account
-from airflow_provider_bulkjobs.vendors.base import JobKind, Response, Vendor
-from airflow_provider_bulkjobs.vendors.operation import MOST_BYTES, Operation, Order
-from airflow_provider_bulkjobs.vendors.outcome import Outcome
+from airflow_provider_bulkjobs.vendors.spec.fields import Account
+from airflow_provider_bulkjobs.vendors.spec.item_result import Outcome
+from airflow_provider_bulkjobs.vendors.spec.operation import MOST_BYTES, Operation, Order
+from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
 
 QUICK = Patience(failures=3, first_wait=0.001, longest_wait=0.001, report=lambda _: None)
 JOB = "j-1"

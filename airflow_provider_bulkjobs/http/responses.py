@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a response means before its vendor reads it: success, retry, or one of the errors."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Iterator, Mapping
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+from airflow_provider_bulkjobs import __version__
+from airflow_provider_bulkjobs.exceptions import (
+    AnswerLostError,
+    BadConnectionError,
+    BulkJobError,
+    CredentialsError,
+    InvalidItem,
+    JobNotFoundError,
+    PermissionDeniedError,
+    TransientError,
+    VendorAnswerError,
+)
+from airflow_provider_bulkjobs.http.tls_and_proxy import NO_CERTIFICATES, PROXY_VARIABLES
+from airflow_provider_bulkjobs.protocol.flow import Request, Response
+from airflow_provider_bulkjobs.protocol.redact import redact
+from airflow_provider_bulkjobs.vendors.spec.fields import Account
+from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
+
+BASE_HEADERS = {
+    "Accept": "application/json",
+    "User-Agent": f"airflow-provider-bulkjobs/{__version__}",
+}
+CONNECT_TIMEOUT = 10.0  # seconds
+TOTAL_TIMEOUT = 60.0  # seconds
+LAST_LOOK = 5.0  # seconds after the deadline in which a last question may still be answered
+# What the libraries' errors contain, and what it means. The first match counts.
+REASONS = (
+    (("ProxyError", "ProxyConnectionError", "SOCKS"), "the proxy refused the connection or is not running"),
+    (("NameResolution", "DNSError", "gaierror"), "host name not found"),
+    (("refused", "ConnectionRefused"), "connection refused"),
+    (("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"), "TLS handshake failed: the server may speak plain http://"),
+    (("SSLError", "SSLZero", "SSLEOF"), "TLS handshake failed"),
+)
+# Refused for now: locked, too early, account being moved (HubSpot). None of them was executed.
+COME_BACK_LATER = frozenset({423, 425, 477})
+# Final also with a web page as the body: servers and proxies answer so to a request that is wrong itself. (429: where
+# the vendor does not mean its rate limit by it.)
+FINAL = frozenset({400, 401, 405, 407, 411, 413, 414, 415, 429, 431})
+EPOCH = 1_000_000_000  # a reset above this is a moment, below it a number of seconds
+DEFAULT_PAUSE = 1.0  # seconds, where a vendor limits the rate without Retry-After or a reset header
+LONGEST_PAUSE = 24 * 3600.0
+
+
+def pause_wanted(response: Response) -> float | None:
+    """Return how many seconds the answer asks to be left alone, or ``None``.
+
+    ``Retry-After`` counts on any answer (seconds or a date); a reset header where no request remains. Vendors
+    give the reset as a moment or as seconds left, SendGrid as both:
+    https://www.twilio.com/docs/sendgrid/api-reference/how-to-use-the-sendgrid-v3-api/rate-limits
+    """
+    headers = response.headers
+    retry_after = headers.get("retry-after")
+    if retry_after and (seconds := _seconds(retry_after, headers)) is not None:
+        return seconds
+    for prefix in ("x-ratelimit-", "ratelimit-"):
+        reset = headers.get(f"{prefix}reset")
+        if reset and (response.status == 429 or headers.get(f"{prefix}remaining") == "0"):
+            return _seconds(reset, headers)
+    return None
+
+
+def pause_for_all(vendor: Vendor, request: Request, response: Response) -> float | None:
+    """Return for how many seconds to send nothing to this account, or ``None``."""
+    pause = pause_wanted(response)
+    if pause is None and vendor.is_throttled(response):
+        return vendor.pause_after(request) or DEFAULT_PAUSE
+    return pause
+
+
+def _seconds(value: str, headers: Mapping[str, str]) -> float | None:
+    try:
+        number = float(value)
+    except ValueError:
+        moment = _epoch(value)
+        return None if moment is None else _clamped(moment - _vendor_time(headers))
+    return _clamped(number - _vendor_time(headers) if number > EPOCH else number)
+
+
+def _clamped(seconds: float) -> float | None:
+    return min(max(seconds, 0.0), LONGEST_PAUSE) if seconds == seconds else None  # noqa: PLR0124  (NaN)
+
+
+def _vendor_time(headers: Mapping[str, str]) -> float:
+    """Return the vendor's clock, by which its moments are meant; ours where it is not told."""
+    return _epoch(headers.get("date", "")) or time.time()
+
+
+def _epoch(date: str) -> float | None:
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+class NetworkError(Exception):
+    """An exchange that ended without a complete response.
+
+    :param reason: why.
+    :param sent: whether a part of the request may have left this machine. ``False`` proves that it was not executed.
+    :param certificate: why the server's certificate was rejected, if that was the reason.
+    """
+
+    def __init__(self, reason: str, *, sent: bool, certificate: str | None = None) -> None:
+        super().__init__(reason)
+        self.sent = sent
+        self.certificate = certificate
+
+    @classmethod
+    def from_library(cls, error: Exception, *, sent: bool, timed_out: bool) -> NetworkError:
+        """Return the error for an exception of requests, urllib3 or aiohttp."""
+        causes = list(_causes(error))
+        rejected = [cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)]
+        if rejected:  # aiohttp wraps one in another
+            messages = (message for cause in rejected if (message := getattr(cause, "verify_message", "")))
+            return cls("", sent=sent, certificate=next(messages, "certificate verify failed"))
+        if any("X509" in str(cause) for cause in causes):
+            return cls("", sent=sent, certificate=NO_CERTIFICATES)
+        if timed_out:
+            return cls("no response in time", sent=sent)
+        text = " ".join(f"{type(cause).__name__} {cause}" for cause in causes)
+        reasons = REASONS[1:] if sent else REASONS  # urllib3 also calls it a proxy's error if it came through a proxy
+        known = (reason for words, reason in reasons if any(word in text for word in words))
+        return cls(next(known, type(causes[-1]).__name__), sent=sent)
+
+
+class ResponseTooLargeError(Exception):
+    """The body of a response was larger than the limit, and not read to its end."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the response is larger than {limit} bytes; it was not read")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception and what it wraps: in its arguments, as urllib3 does, as ``reason``, or as its cause."""
+    seen: set[int] = set()
+    queue: list[Any] = [error]
+    while queue:
+        current = queue.pop(0)
+        if not isinstance(current, BaseException) or id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        queue += [*current.args, getattr(current, "reason", None), getattr(current, "os_error", None)]
+        queue += [getattr(current, "certificate_error", None)]
+        queue += [current.__cause__, current.__context__]
+
+
+def check_answer(
+    vendor: Vendor, account: Account, request: Request, response: Response, token: str | None = None
+) -> None:
+    """Accept a response with a status of 2xx.
+
+    :param token: the access token in use, which the vendor may repeat but no message may show.
+    :raises TransientError: retry: rate limited, overloaded, down.
+    :raises AnswerLostError: the same for a request that is not idempotent and may have been executed.
+    :raises VendorAnswerError: the vendor refused; the message has its words and what to check.
+    """
+    if 200 <= response.status < 300:
+        return
+    words = _words(vendor, account, response, token if request.authorized else None)
+    what = f"{vendor.label} answered {response.status}{f' ({words})' if words else ''}"
+    if 300 <= response.status < 400:
+        what += f": redirected to {_place(response)}"
+    _raise_if_unavailable(vendor, account, request, response, what)
+    _raise_refusal(vendor, account, request, response, what)
+
+
+def _raise_if_unavailable(vendor: Vendor, account: Account, request: Request, response: Response, what: str) -> None:
+    """Raise unless the vendor has refused the request for good, which leaves no doubt on what it did."""
+    status = response.status
+    pause = pause_wanted(response)
+    if vendor.is_throttled(response):
+        raise TransientError(what, retry_after=vendor.pause_after(request) if pause is None else pause)
+    is_redirect = 300 <= status < 400
+    if status == 408 or status >= 500 or status < 400:
+        if not request.repeatable:  # it may have been executed all the same
+            raise AnswerLostError(what)
+        if not is_redirect:
+            raise TransientError(what, retry_after=pause)
+    elif is_outage(response):
+        hint = f". If this persists, check the host of connection {account.conn_id!r}" if _is_page(response) else ""
+        raise TransientError(f"{what}{hint}", retry_after=pause)
+
+
+def _raise_refusal(vendor: Vendor, account: Account, request: Request, response: Response, what: str) -> NoReturn:
+    status, connection = response.status, f"connection {account.conn_id!r}"
+    if status < 400:
+        raise VendorAnswerError(
+            f"{what}. Credentials are never sent to another address. Correct the host of {connection}."
+        )
+    if status in vendor.bad_key_statuses or (status in {400, 401, 403} and not request.authorized):
+        raise CredentialsError(f"{what}. Check the credentials in {connection}.")
+    if status == 403:
+        raise PermissionDeniedError(f"{what}. Check what the credentials in {connection} may do.")
+    if status == 404:
+        raise JobNotFoundError(f"{what}. Check the id, and the account, region and host of {connection}.")
+    if status == 407:
+        names = ", ".join(PROXY_VARIABLES)
+        raise BadConnectionError(f"The proxy answered 407. Set user and password in the proxy's URL ({names}).")
+    raise VendorAnswerError(
+        f"{what}. The request was rejected and is not retried.", invalid_items=_invalid_items(vendor, response)
+    )
+
+
+def is_outage(response: Response) -> bool:
+    """Tell whether a 4xx means "come back later" and says nothing about the request, which was not executed.
+
+    Cloudflare marks its challenges: https://developers.cloudflare.com/cloudflare-challenges/challenge-types/challenge-pages/detect-response/
+    A page for people instead of an API's response comes from what stands in front of the vendor, whatever its status:
+    maintenance, a firewall, a challenge.
+    """
+    if response.status in COME_BACK_LATER or "cf-mitigated" in response.headers:
+        return True
+    if "retry-after" in response.headers:
+        return response.status not in {401, 429}
+    return response.status not in FINAL and _is_page(response)
+
+
+def _is_page(response: Response) -> bool:
+    return response.body[:200].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
+
+
+def _place(response: Response) -> str:
+    try:
+        where = urlsplit(response.headers.get("location", ""))
+    except ValueError:
+        return "an invalid address"
+    return redact(f"{where.scheme}://{where.hostname}") if where.hostname else "another location"
+
+
+def _words(vendor: Vendor, account: Account, response: Response, token: str | None) -> str:
+    try:
+        words = vendor.error_text(response.json)
+    except TransientError:
+        words = None
+    if not words:
+        words = HTTPStatus(response.status).phrase if response.status in set(HTTPStatus) else ""
+    sent = [value.rpartition(" ")[2] for value in vendor.headers(account, token or "-").values()]
+    return redact(words, [*account.secrets, *sent])
+
+
+def _invalid_items(vendor: Vendor, response: Response) -> list[InvalidItem]:
+    try:
+        return vendor.invalid_items(response.json)
+    except BulkJobError:  # the body is not JSON
+        return []
+
+
+def credential_headers(vendor: Vendor, account: Account, token: str | None) -> dict[str, str]:
+    """Return the vendor's headers for an account.
+
+    :raises BadConnectionError: the credentials have characters that no header can carry.
+    """
+    headers = dict(vendor.headers(account, token))
+    if not all(value.isascii() for value in headers.values()):
+        raise BadConnectionError(
+            f"Connection {account.conn_id!r}: the credentials contain characters that no request header can carry. "
+            "Copy them again from the vendor's settings."
+        )
+    return headers
+
+
+def network_error(vendor: Vendor, account: Account, request: Request, error: NetworkError) -> BulkJobError:
+    """Return the error for an exchange without a complete response."""
+    host = urlsplit(vendor.base_url(account)).hostname
+    if error.certificate == NO_CERTIFICATES:
+        return BadConnectionError(NO_CERTIFICATES)
+    if error.certificate is not None:
+        return BadConnectionError(
+            f"The TLS certificate of {host} was rejected: {redact(error.certificate).rstrip('.')}. Check the host of "
+            f"connection {account.conn_id!r}; for a certificate authority of your own set REQUESTS_CA_BUNDLE."
+        )
+    where = f"{vendor.label} (host {host} of connection {account.conn_id!r})"
+    if error.sent and not request.repeatable:
+        return AnswerLostError(f"Connection to {where} was interrupted after the request was sent ({error})")
+    return TransientError(f"Connection to {where} failed ({error})")

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The retry policy: exponential backoff with jitter, ten failures in a row, or the deadline."""
+
+from __future__ import annotations
+
+import logging
+import math
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from airflow_provider_bulkjobs.exceptions import (
+    DeadlineReachedError,
+    TransientError,
+    VendorUnavailableError,
+    WaitTooLongError,
+)
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """When to retry a request, and when to give up.
+
+    :param failures: the maximum number of attempts in a row; 1 means no retry.
+    :param first_wait: seconds of backoff after the first failure; doubled after each further one.
+    :param longest_wait: the maximum of the backoff, in seconds. The vendor's ``Retry-After`` may be longer.
+    :param longest_sleep: the longest single sleep in seconds that the caller accepts.
+    :param remaining: how many seconds are left until the deadline.
+    :param report: called with a message before each retry.
+    :param committing: called right before a request that is not idempotent is sent.
+    """
+
+    failures: int = 10
+    first_wait: float = 1.0
+    longest_wait: float = 60.0
+    longest_sleep: float = math.inf
+    remaining: Callable[[], float] = lambda: math.inf
+    report: Callable[[str], None] = log.warning
+    committing: Callable[[], None] = lambda: None
+
+    def wait_before_retry(self, failures: int, error: TransientError) -> float:
+        """Return for how many seconds to wait before the next attempt, and report it.
+
+        :param failures: how many attempts have failed in a row.
+        :raises VendorUnavailableError: there is no attempt left.
+        """
+        if failures >= self.failures:
+            times = f" {self.failures} times in a row" if self.failures > 1 else ""
+            raise VendorUnavailableError(f"{error}{times}", retry_after=error.retry_after) from error
+        growing = min(self.first_wait * 2 ** (failures - 1), self.longest_wait)
+        wait: float = max(growing * random.uniform(0.5, 1.0), error.retry_after or 0.0)  # noqa: S311
+        self.report(f"{error}; attempt {failures} of {self.failures} failed, retrying in {wait:.0f} s")
+        return wait
+
+    def retry(self, action: Callable[[], T]) -> T:
+        """Call an action until it raises no :class:`TransientError`, sleeping between the attempts.
+
+        :raises VendorUnavailableError: there is no attempt left.
+        """
+        failures = 0
+        while True:
+            try:
+                return action()
+            except TransientError as error:
+                failures += 1
+                self.sleep(self.wait_before_retry(failures, error))
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep, in a thread that may, until the deadline at most.
+
+        :raises WaitTooLongError: at once, where the sleep is longer than the caller will be held for.
+        :raises DeadlineReachedError: at the deadline, where the sleep would have lasted longer.
+        """
+        if seconds > self.longest_sleep:
+            raise WaitTooLongError(f"the next request would have to wait {seconds:.1f} s", seconds=seconds)
+        left = max(self.remaining(), 0.0)
+        time.sleep(min(seconds, left))
+        if seconds > left:
+            raise DeadlineReachedError(f"the next request would have had to wait another {seconds - left:.0f} s")
+
+
+# One try and no sleep at all: for whoever has something better to do than to wait.
+IMPATIENT = Patience(failures=1, longest_sleep=0.0)

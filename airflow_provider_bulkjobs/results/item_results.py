@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The outcomes of the single items of a job, at flat memory, however many there are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
+
+from airflow_provider_bulkjobs.exceptions import (
+    BadArgumentError,
+    BulkJobError,
+    TransientError,
+    VendorAnswerError,
+    VendorUnavailableError,
+)
+from airflow_provider_bulkjobs.http.retry import Patience
+from airflow_provider_bulkjobs.http.signed_urls import FileUnavailableError, open_file, save
+from airflow_provider_bulkjobs.protocol.flow import Conversation, Download, Request, Response
+from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
+from airflow_provider_bulkjobs.results.result_files import ResultFile
+from airflow_provider_bulkjobs.vendors.spec.item_result import Outcome, ResultsConversation
+
+if TYPE_CHECKING:
+    from airflow_provider_bulkjobs.hooks.bulk_job import BulkJobHook
+    from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind
+
+MOST_NEW_ADDRESSES = 2  # for one file
+T = TypeVar("T")
+
+
+def outcomes(
+    hook: BulkJobHook, kind: JobKind, job_id: str, most_bytes: int, patience: Patience | None = None
+) -> Iterator[Outcome]:
+    """Ask the vendor, and yield each item's outcome.
+
+    :param most_bytes: how large a file may be, unpacked.
+    :param patience: when to stop asking a vendor or a file storage that fails.
+    :raises NotFinishedError: the job is not over yet.
+    :raises BadArgumentError: the vendor has no outcomes of single items for this kind of job.
+    :raises VendorAnswerError: the vendor refused, or lists no item although the job counts some.
+    :raises BulkJobError: anything else; what was yielded so far is not all.
+    """
+    if kind.results is None:
+        raise BadArgumentError(f"{hook.vendor.label} tells nothing about the items of a {kind.noun} ({kind.name!r})")
+    start = partial(kind.results, hook.account, job_id)
+    status = partial(kind.status, hook.account, job_id)
+    parts = _Parts(hook, start, status, most_bytes, patience or Patience(report=hook.log.warning))
+    counts: Counter[str] = Counter()
+    for part in parts:
+        for outcome in part:
+            counts[outcome.status] += 1
+            yield outcome
+    if parts.job is not None:
+        _check_counts(hook, parts.job, counts, lists_all=parts.lists_all)
+
+
+class _Parts:
+    """The parts of a job's results, each a page or a file.
+
+    Where a file is not at its address any more, the vendor is asked for the results again, which have a new address.
+    The parts that were read before are left out: the results of a finished job do not change.
+    """
+
+    def __init__(
+        self,
+        hook: BulkJobHook,
+        start: Callable[[], ResultsConversation],
+        status: Callable[[], Conversation[BulkJob]],
+        most_bytes: int,
+        patience: Patience,
+    ) -> None:
+        self._hook = hook
+        self._start = start
+        self._status = status
+        self._most_bytes = most_bytes
+        self._patience = patience
+        self._steps: Iterator[list[Outcome] | Download] | None = None
+        self._read = 0
+        self._new_addresses = 0
+        self.job: BulkJob | None = None  # where the first answer of the results has its counts
+        self.lists_all = False  # there is a file that lists all items of the job, and not only failed ones
+
+    def __iter__(self) -> Iterator[list[Outcome] | ResultFile]:
+        while (part := self._retry(self._next)) is not None:
+            yield part
+            self._read += 1
+            self._new_addresses = 0
+
+    def _next(self) -> list[Outcome] | ResultFile | None:
+        try:
+            if self._steps is None:
+                self._steps = self._ask()
+                for _ in range(self._read):
+                    next(self._steps, None)
+            step = next(self._steps, None)
+            if not isinstance(step, Download):
+                return step
+            return self._retry(lambda: self._fetch(step))
+        except FileUnavailableError as error:
+            self._steps = None
+            self._new_addresses += 1
+            if self._new_addresses > MOST_NEW_ADDRESSES:
+                raise
+            raise TransientError(str(error)) from error
+
+    def _ask(self) -> Iterator[list[Outcome] | Download]:
+        """Hold the conversation about the results."""
+        conversation = self._start()
+        try:
+            step = next(conversation)
+            while True:
+                if not isinstance(step, Request):
+                    yield step
+                    step = next(conversation)
+                    continue
+                try:
+                    response = self._hook.driver.ask(step, self._patience)
+                except VendorAnswerError as error:
+                    step = conversation.throw(error)
+                else:
+                    self.job = self.job or self._read_job(step, response)
+                    step = conversation.send(response)
+        except StopIteration:
+            return
+        except TransientError as error:
+            raise VendorUnavailableError(str(error), retry_after=error.retry_after) from error
+
+    def _read_job(self, request: Request, response: Response) -> BulkJob | None:
+        """Return the job, if its status is what was asked for and nothing else has to be asked for it."""
+        status = self._status()
+        try:
+            if next(status) == request:
+                status.send(response)
+        except StopIteration as end:
+            job: BulkJob = end.value
+            return job
+        except BulkJobError:  # the results will raise it, too
+            pass
+        return None
+
+    def _fetch(self, download: Download) -> ResultFile:
+        file = ResultFile(save(self._open(download)), download, self._hook.log.warning)
+        self.lists_all = self.lists_all or download.status != "failed"
+        return file
+
+    def _open(self, download: Download) -> AbstractContextManager[BinaryIO]:
+        if download.own:
+            headers = {**download.headers, "Accept-Encoding": "identity"}  # an unpacked size can be checked only here
+            return self._hook.driver.open_file(download.url, headers, self._most_bytes)
+        return open_file(download.url, self._hook.vendor, self._hook.account, self._most_bytes)
+
+    def _retry(self, ask: Callable[[], T]) -> T:
+        return self._patience.retry(ask)
+
+
+def _check_counts(hook: BulkJobHook, job: BulkJob, counts: Counter[str], *, lists_all: bool) -> None:
+    """Compare the outcomes with the counts of the job.
+
+    :raises VendorAnswerError: there is none, although the job counts some: what was read was not the results.
+    """
+    what = "item" if lists_all else "failed item"
+    listed = counts.total() if lists_all else counts["failed"]
+    counted = job.total if lists_all else job.failed
+    has_failures = job.state is JobState.PARTIALLY_FAILED and not lists_all
+    if not listed and (counted or has_failures):
+        number = f"{counted} of them" if counted else "some"
+        raise VendorAnswerError(
+            f"{hook.vendor.label} lists no {what} of job {job.job_id}, although there are {number} (state "
+            f"{job.vendor_state!r}). The results are incomplete. Look into the vendor's own pages, or try again later."
+        )
+    if listed < (counted or 0):
+        hook.log.warning(
+            "%s counts %d %ss of job %s and lists %d of them", hook.vendor.label, counted, what, job.job_id, listed
+        )

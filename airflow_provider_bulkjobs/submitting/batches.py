@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Records on their way to requests: encoded and cut once, on disk, so that any number of them will do.
+
+What has been checked is then what is sent, also if somebody writes to the source in the meantime. One file has the
+encoded records, one after the other; a second one has the line, the size and the number of cells of each. A table has
+a column for each field that any record has, so its requests can be cut only when all records are known: a row that was
+written before the last column was known then gets empty cells at its end.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import os
+import struct
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import IO, BinaryIO, NamedTuple, cast
+
+from airflow_provider_bulkjobs.submitting.table_rows import ROW_END, csv_line, encode_row
+from airflow_provider_bulkjobs.vendors.spec.operation import Chunk, Operation, Record
+from airflow_provider_bulkjobs.vendors.toolkit.values import (
+    SURROGATE,
+    is_blank,
+    name_problem,
+    shown_fields,
+    unencodable,
+)
+
+ITEM = struct.Struct("<QQI")  # line, bytes with the separator, cells
+CUT = struct.Struct("<7Q")  # see Cut
+SEPARATOR = b","
+PIECE = 1024 * 1024
+ITEMS_AT_ONCE = 4096
+MOST_COLUMNS = 1000  # of a table; more are no fields, but data in the place of names
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """The records of one request.
+
+    :param number: of the request, from 1.
+    :param first: line of the first record.
+    :param last: line of the last record.
+    :param before: how many records the earlier requests have.
+    """
+
+    number: int
+    first: int
+    last: int
+    chunk: Chunk
+    before: int = 0
+
+    @property
+    def items(self) -> int:
+        """How many records there are."""
+        return self.chunk.items
+
+
+class Cut(NamedTuple):
+    """Where the records of one request are.
+
+    :param start: of the records, in the file.
+    :param length: of the records, in the file.
+    :param position: of the first one, among all.
+    :param size: of what is sent.
+    """
+
+    items: int
+    first: int
+    last: int
+    start: int
+    length: int
+    position: int
+    size: int
+
+
+class Spool:
+    """Temporary files of encoded records, cut by the limits of an operation.
+
+    :param room: how many bytes of a request are taken already by what is not records, given the columns of a table.
+    :param fixed: the fields of the first record are all columns of the table.
+    """
+
+    def __init__(self, operation: Operation, room: Callable[[tuple[str, ...]], int], *, fixed: bool = False) -> None:
+        self._operation = operation
+        self._fixed = fixed
+        self._data, self._items, self._cuts = _temporary(), _temporary(), _temporary()
+        self._room = room
+        self._most_bytes: int | None = None  # of the records of a request; known with the first one
+        self._separator = b"" if operation.is_table else SEPARATOR
+        self._hash = hashlib.blake2b(digest_size=16)
+        self._columns: dict[str, None] = {}  # of a table, in the order in which they were found
+        self._header = b""
+        self._longest = 0  # bytes of a row, without the separators of its cells
+        self._is_ragged = False
+        self.items = 0
+        self.requests = 0
+
+    def close(self) -> None:
+        """Give the space on the disk back."""
+        for file in (self._data, self._items, self._cuts):
+            file.close()
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells these records from others."""
+        whole = self._hash.copy()
+        whole.update(self._header)
+        return whole.hexdigest()
+
+    def add(self, line: int, record: Record, columns: tuple[str, ...] = ()) -> str | None:
+        """Take a record; return what is wrong with it instead, if something is.
+
+        :param columns: all columns of the table, if they are known.
+        """
+        if self._operation.is_table:
+            return self._add_row(line, record, columns)
+        try:
+            data = self._operation.encode(record)
+        except (TypeError, ValueError, RecursionError) as error:
+            return _why_not(self._operation, record, error)
+        most_bytes = self._most_bytes = self._limit(()) if self._most_bytes is None else self._most_bytes
+        if problem := self._too_large(len(data), len(data), most_bytes):
+            return problem
+        self._write(line, data, 0)
+        return None
+
+    def cut(self) -> None:
+        """Cut all records that were taken into requests."""
+        most_items, most_bytes, width = self._operation.most_items, self._most_bytes or 0, len(self._columns)
+        overhead = len(self._header) - len(self._separator)  # there is none after the last record
+        self._cuts.seek(0)
+        self.requests = items = start = end = first = last = 0
+        size = overhead
+        for index, (line, length, cells) in enumerate(self._read_items(0, self.items)):
+            sent = length + width - cells
+            if items and (items == most_items or size + sent > most_bytes):
+                self._add_cut(Cut(items, first, last, start, end - start, index - items, size))
+                items, start, size = 0, end, overhead
+            if not items:
+                first = line
+            items, last, end, size = items + 1, line, end + length, size + sent
+        if items:
+            self._add_cut(Cut(items, first, last, start, end - start, self.items - items, size))
+
+    def portions(self, skip: int = 0) -> Iterator[Portion]:
+        """Return the requests' records.
+
+        :param skip: how many requests to leave out at the beginning.
+        """
+        for number in range(skip, self.requests):
+            self._cuts.seek(number * CUT.size)
+            cut = Cut(*CUT.unpack(self._cuts.read(CUT.size)))
+            yield Portion(number + 1, cut.first, cut.last, self._chunk(cut), cut.position)
+
+    def line(self, item: int) -> int:
+        """Return the line of a record, by its position among all that were added."""
+        return next(line for line, _, _ in self._read_items(item, 1))
+
+    def _add_row(self, line: int, record: Record, columns: tuple[str, ...]) -> str | None:
+        found = self._columns or dict.fromkeys(columns)
+        if new := [name for name in record if name not in found]:
+            if wrong := next((name for name in new if SURROGATE.search(name)), None):
+                return name_problem(wrong)
+            if any(map(is_blank, new)):
+                return "has a field without a name: name it, or leave it out"
+            if self._fixed and self._columns:
+                return (
+                    f"has {shown_fields(new, 'and')}, and the first record does not: the columns are those of the "
+                    f"first record where option {self._operation.option_on_columns!r} is given"
+                )
+            found = found | dict.fromkeys(new)
+            if len(found) > MOST_COLUMNS:
+                return f"has {len(new)} fields that no record before it has: a table may have {MOST_COLUMNS} columns"
+        row = encode_row(record, found)
+        if isinstance(row, str):
+            return row
+        header, most_bytes = self._header, self._most_bytes
+        if found is not self._columns or most_bytes is None:
+            header, most_bytes = csv_line(found), self._limit(found)
+        if problem := self._too_large(len(row), len(header) + len(row), most_bytes):
+            return problem
+        longest = max(self._longest, len(row) - len(found))
+        if len(header) + longest + len(found) > most_bytes:
+            return f"has {shown_fields(new, 'and')}, and with more columns an earlier record is too large for a request"
+        self._is_ragged = self._is_ragged or (self.items > 0 and bool(new))
+        self._columns, self._header, self._most_bytes, self._longest = found, header, most_bytes, longest
+        self._write(line, row, len(found))
+        return None
+
+    def _limit(self, columns: Iterable[str]) -> int:
+        return self._operation.most_bytes - self._room(tuple(columns))
+
+    def _too_large(self, size: int, sent: int, most_bytes: int) -> str | None:
+        most = self._operation.most_item_bytes
+        if most and size > most:
+            return f"is {size} bytes as it would be sent, and a record may have {most}"
+        if sent > most_bytes:
+            return f"is {sent} bytes as it would be sent, and {most_bytes} fit into a request"
+        return None
+
+    def _write(self, line: int, data: bytes, cells: int) -> None:
+        self._hash.update(data)
+        self._hash.update(b"\n")
+        self._data.write(data + self._separator)
+        self._items.write(ITEM.pack(line, len(data) + len(self._separator), cells))
+        self.items += 1
+
+    def _read_items(self, first: int, count: int) -> Iterator[tuple[int, int, int]]:
+        """Return line, size and cells of some records."""
+        end = first + count
+        for begin in range(first, end, ITEMS_AT_ONCE):
+            self._items.seek(begin * ITEM.size)
+            yield from ITEM.iter_unpack(self._items.read(min(ITEMS_AT_ONCE, end - begin) * ITEM.size))
+
+    def _add_cut(self, cut: Cut) -> None:
+        self._cuts.write(CUT.pack(*cut))
+        self.requests += 1
+
+    def _chunk(self, cut: Cut) -> Chunk:
+        opener = self._open_packed if self._operation.packed else self._open_plain
+        return Chunk(lambda: opener(cut), cut.size, cut.items, tuple(self._columns))
+
+    def _open_plain(self, cut: Cut) -> BinaryIO:
+        file = io.BytesIO()
+        self._copy(cut, file)
+        file.seek(0)
+        return file
+
+    def _open_packed(self, cut: Cut) -> BinaryIO:
+        """Gzip a request into a file of its own: the address it goes to wants to know the length first."""
+        packed = _temporary()  # the caller closes it
+        with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=6, mtime=0) as target:
+            self._copy(cut, target)
+        packed.seek(0, os.SEEK_SET)
+        return cast("BinaryIO", packed)
+
+    def _copy(self, cut: Cut, target: IO[bytes] | gzip.GzipFile) -> None:
+        target.write(self._header)
+        self._data.seek(cut.start)
+        if self._is_ragged:
+            width = len(self._columns)
+            for _, length, cells in self._read_items(cut.position, cut.items):
+                row = self._data.read(length)
+                target.write(row.removesuffix(ROW_END) + b"," * (width - cells) + ROW_END)
+            return
+        left = cut.length - len(self._separator)
+        while left > 0 and (data := self._data.read(min(left, PIECE))):
+            target.write(data)
+            left -= len(data)
+
+
+def _temporary() -> IO[bytes]:
+    return tempfile.TemporaryFile(prefix="bulkjobs-")
+
+
+def _why_not(operation: Operation, record: Record, error: Exception) -> str:
+    for name, value in record.items():
+        if not isinstance(name, str):
+            return name_problem(name)
+        try:
+            operation.encode({name: value})
+        except KeyError:  # it takes another field, and only that
+            continue
+        except (TypeError, ValueError, RecursionError) as cause:
+            return unencodable(name, value, cause)
+    return f"cannot be encoded ({type(error).__name__})"

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows of a CSV file, and what its first line must be: the names of the columns, with commas between them.
+
+A file without a header, or with another delimiter, would otherwise be read as one field with a strange name, and its
+first person would be named in the error.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from airflow_provider_bulkjobs.exceptions import BadArgumentError
+from airflow_provider_bulkjobs.submitting.row import Row
+
+DELIMITERS = {
+    ";": "semicolons",
+    "\t": "tabs",
+    "|": "vertical bars",
+    ",": "commas inside quotes",
+    "\x01": "\\x01",
+    "\x1f": "\\x1f",
+    "^": "^",
+    "~": "~",
+    "¦": "¦",
+}
+ADDRESS = re.compile(r"\S@\S")
+DATE = re.compile(r"\d{4}-\d\d-\d\d")
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+def read_csv(file: BinaryIO, source: str) -> Iterator[Row]:
+    """Read the rows of a file. An empty cell is a value that is not given.
+
+    :param source: the file, for messages.
+    :raises BadArgumentError: it is not CSV, not UTF-8, or its first line is not a header.
+    """
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+    rows = csv.reader(text, strict=True)
+    try:
+        columns = tuple(cell.strip() for cell in next(rows, []))
+        if (problem := header_problem(columns)) is not None:
+            raise BadArgumentError(f"records={source}: {problem}")
+        begins = rows.line_num + 1  # a quoted cell may go over several lines
+        for cells in rows:
+            line, begins = begins, rows.line_num + 1
+            if not cells:
+                continue
+            if len(cells) != len(columns):
+                problem = f"has {len(cells)} columns, and the first line names {len(columns)}"
+                yield Row(line, {}, problem, columns)
+            elif _is_header(cells, columns):
+                yield Row(line, {}, "is the header again: remove this line", columns)
+            else:
+                record = {name: cell for name, cell in zip(columns, cells, strict=True) if cell}
+                yield Row(line, record, columns=columns)
+    except csv.Error as error:
+        hint = ". Write the file with commas, if it has another delimiter" if rows.line_num == 1 else ""
+        raise BadArgumentError(f"records={source}: line {rows.line_num} is not CSV: {error}{hint}") from error
+    except UnicodeDecodeError as error:
+        raise BadArgumentError(f"records={source}: not UTF-8 after line {rows.line_num}") from error
+    finally:
+        text.detach()  # the caller closes the file
+
+
+def header_problem(columns: tuple[str, ...]) -> str | None:
+    """Return why the first line is not a header, or ``None``; says nothing that stands in it."""
+    if not columns:  # an empty file
+        return None
+    if columns[0].lower().startswith("sep=") and len(columns) <= 2:
+        return "the first line is a 'sep=' line for Excel. Remove it, and write commas between the columns"
+    for delimiter, word in DELIMITERS.items():
+        if all(delimiter in column for column in columns) and (delimiter != "," or len(columns) == 1):
+            return f"the first line has {word} between the columns. Write the file with commas"
+    if any(map(_is_data, columns)):
+        return (
+            "the first line is data and not a header, because it has an address, a number or a date in place of the "
+            f"name of a column. Write the names of the {len(columns)} columns into the first line"
+        )
+    if not all(columns) or len(set(columns)) < len(columns):
+        return "the first line must name each column, and no two alike"
+    return None
+
+
+def _is_data(name: str) -> bool:
+    is_number = any(map(str.isdigit, name)) and not any(map(str.isalpha, name))
+    return is_number or any(pattern.search(name) for pattern in (ADDRESS, DATE, UUID))
+
+
+def _is_header(cells: list[str], columns: tuple[str, ...]) -> bool:
+    """Return whether a row is the header again, as in files that were joined, with or without a byte order mark."""
+    return cells[-1].strip() == columns[-1] and tuple(cell.strip("\ufeff \t\r\n") for cell in cells) == columns

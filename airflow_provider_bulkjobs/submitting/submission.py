@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Submitting records: all of them checked before the first request, and each request accounted for.
+
+What has been accepted is noted down before the next request goes out, so that a second try can go on where the
+first one ended. It never sends twice what the vendor would do twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Self
+
+from airflow_provider_bulkjobs.exceptions import AnswerLostError, BadArgumentError, BulkJobError
+from airflow_provider_bulkjobs.protocol.flow import Request
+from airflow_provider_bulkjobs.protocol.redact import redact
+from airflow_provider_bulkjobs.submitting.batches import Portion, Spool
+from airflow_provider_bulkjobs.submitting.checkpoint import CheckpointError, Ledger, Progress
+from airflow_provider_bulkjobs.submitting.overhead import request_overhead
+from airflow_provider_bulkjobs.submitting.record_check import RecordCheck
+from airflow_provider_bulkjobs.submitting.records import Row
+from airflow_provider_bulkjobs.submitting.refusal import describe_refusal, redact_records
+from airflow_provider_bulkjobs.submitting.submit_report import describe_batches, describe_request, lines, named
+from airflow_provider_bulkjobs.vendors.spec.operation import (
+    Chunk,
+    Operation,
+    Options,
+    Order,
+    SubmitConversation,
+    encode_json,
+)
+
+if TYPE_CHECKING:
+    from logging import Logger
+
+    from airflow_provider_bulkjobs.hooks.bulk_job import BulkJobHook
+
+MOST_PROBLEMS = 10  # told in one message
+
+
+class Submission:
+    """The submit of some records.
+
+    :param options: as the vendor wants them.
+    """
+
+    def __init__(self, hook: BulkJobHook, kind: str, operation: Operation, options: Options, log: Logger) -> None:
+        self.kind = kind
+        self.vendor = hook.vendor.conn_type
+        self._hook = hook
+        self._operation = operation
+        self._check = RecordCheck(operation, options)
+        self._options = options
+        self._log = log
+        self._progress: Progress | None = None
+        self.spool = Spool(
+            operation,
+            lambda columns: request_overhead(operation, hook.account, options, columns),
+            fixed=bool(options.get(operation.option_on_columns or "")),
+        )
+        self.invalid = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.spool.close()
+
+    @property
+    def has_sent(self) -> bool:
+        """Whether the vendor has accepted anything, or may have."""
+        return self._progress is not None and (self._progress.accepted > 0 or self._progress.committing)
+
+    @property
+    def job_ids(self) -> list[str]:
+        """The jobs that the vendor has accepted."""
+        return list(self._progress.job_ids) if self._progress else []
+
+    @property
+    def takes_records(self) -> bool:
+        """Whether the operation is about records."""
+        return self._operation.most_items > 0 and not self._options.get(self._operation.option_instead or "")
+
+    @property
+    def requests(self) -> int:
+        """How many requests it takes."""
+        return self.spool.requests if self.takes_records else 1
+
+    def prepare(self, rows: Iterable[Row], reject: Callable[[Row], None] | None) -> None:
+        """Read, check and cut all records.
+
+        :param reject: what to do with a record that cannot be submitted; if not given, there must be none.
+        :raises BadArgumentError: there is one.
+        """
+        problems: list[str] = []
+        for row in rows:
+            if (problem := self._take(row)) is None:
+                continue
+            self.invalid += 1
+            if reject is not None:
+                reject(row._replace(problem=problem))
+            elif len(problems) < MOST_PROBLEMS:
+                problems.append(f"line {row.line} {redact(problem)}")
+        self.spool.cut()
+        if problems:
+            more = f"; and {self.invalid - len(problems)} more" if self.invalid > len(problems) else ""
+            remedy = "Correct them, or set skip_invalid=True to leave them out."
+            if not self.spool.items:  # it is not the records that are wrong
+                remedy = self._check.remedy
+            raise BadArgumentError(
+                f"{self.invalid} of {self.invalid + self.spool.items} records cannot be submitted, and nothing was "
+                f"sent: {'; '.join(problems)}{more}. {remedy}"
+            )
+
+    def send(self, ledger: Ledger, earlier: Progress | None = None) -> Progress:
+        """Send what has not been accepted yet; return the ids of all jobs.
+
+        :param earlier: what an earlier try has noted down.
+        :raises BulkJobError: the vendor refused or failed; the message says what was accepted and what was not.
+        """
+        progress = self._progress = self._take_up(earlier)
+        turn = time.monotonic()
+        gap = 60 / self._operation.requests_per_minute if self._operation.requests_per_minute else 0.0
+        for portion in self._portions(progress.accepted):
+            if (early := turn - time.monotonic()) > 0:
+                time.sleep(early)
+            turn = time.monotonic() + gap  # a pause is not made up for: that would be the next one's cause
+            self._send(portion, progress, ledger)
+        ledger.publish(progress)  # once more, if that has failed
+        return progress
+
+    def _take(self, row: Row) -> str | None:
+        record = self._check(row)
+        return record if isinstance(record, str) else self.spool.add(row.line, record, row.columns)
+
+    def _portions(self, skip: int) -> Iterator[Portion]:
+        if self.takes_records:
+            yield from self.spool.portions(skip)
+        elif not skip:
+            yield Portion(1, 0, 0, Chunk(io.BytesIO, size=0, items=0))
+
+    def _take_up(self, progress: Progress | None) -> Progress:
+        what = [self.spool.fingerprint, self._hook.conn_id, self.kind, self._operation.name, self._options]
+        fingerprint = hashlib.blake2b(encode_json(what), digest_size=16).hexdigest()
+        if progress is None:
+            return Progress(fingerprint)
+        if progress.fingerprint != fingerprint:
+            raise BulkJobError(
+                f"An earlier try had {progress.accepted} batches accepted ({named(progress.job_ids)}), but of other "
+                "records or options than there are now. This try cannot continue it, and nothing was sent. To submit "
+                "all there is now, delete the task state of this task instance, then clear the task."
+            )
+        if progress.committing:
+            self._progress = progress
+            raise AnswerLostError(f"An earlier try ended in the middle of a request. {self.account}")
+        done, of = progress.accepted, self.requests
+        self._log.info("Going on where an earlier try has ended: %d of %d requests are accepted already", done, of)
+        return progress
+
+    def _send(self, portion: Portion, progress: Progress, ledger: Ledger) -> None:
+        from airflow_provider_bulkjobs.http.retry import Patience
+
+        def report(failure: str) -> None:
+            self._release(progress, ledger)  # what is tried again has certainly not been executed
+            self._log.warning("%s", redact_records(failure, portion, operation))
+
+        hook, operation = self._hook, self._operation
+        open_job = progress.job_ids[-1] if operation.appends and progress.job_ids else None
+        order = Order(hook.account, portion.chunk, self._options, open_job)
+        try:
+            job_id = hook.driver.run(
+                lambda: _marked(operation.submit(order), repeatable=operation.repeatable),
+                Patience(report=report, committing=partial(_reserve, progress, ledger)),
+            )
+        except AnswerLostError as error:
+            message = redact_records(str(error), portion, operation).rstrip(".")
+            raise AnswerLostError(f"{message}. {self.account}") from error
+        except BulkJobError as error:
+            self._release(progress, ledger)
+            message = describe_refusal(error, portion, self.spool, operation, hook.account.secrets)
+            raise type(error)(f"{message} {self.account}") from error
+        progress.committing = False
+        progress.accepted += 1
+        if job_id not in progress.job_ids:
+            progress.job_ids.append(job_id)
+        # Before anything that can fail: the id is known nowhere else yet.
+        self._log.info("Batch %d of %d accepted (%s): job %s", *self._place(portion), job_id)
+        try:
+            ledger.save(progress)
+        except CheckpointError as error:
+            raise CheckpointError(f"{error} {self.account}") from error
+
+    def _release(self, progress: Progress, ledger: Ledger) -> None:
+        """Note that the request was certainly not executed."""
+        if not progress.committing:
+            return
+        progress.committing = False
+        try:
+            ledger.save(progress)
+        except CheckpointError as error:  # the request's own error matters more
+            self._log.warning("%s If this try ends now, the next one will not continue the submit.", error)
+
+    def _place(self, portion: Portion) -> tuple[int, int, str]:
+        where = lines(portion.first, portion.last) if self.takes_records else "no records"
+        return portion.number, self.requests, where
+
+    @property
+    def account(self) -> str:
+        """What was accepted, what is unknown and what was not sent, in words."""
+        progress, label = self._progress or Progress(""), self._hook.vendor.label
+        if self.takes_records:
+            return describe_batches(progress, self.spool, label)
+        return describe_request(progress, label)
+
+
+def _reserve(progress: Progress, ledger: Ledger) -> None:
+    """Note that the request may be on its way from now on."""
+    if progress.committing:
+        return
+    progress.committing = True
+    try:
+        ledger.save(progress)
+    except BaseException:
+        progress.committing = False  # it is not sent
+        raise
+
+
+def _marked(conversation: SubmitConversation, *, repeatable: bool) -> SubmitConversation:
+    """Mark what must not be sent twice; a question may always be asked again."""
+    if repeatable:
+        return (yield from conversation)
+    try:
+        request = next(conversation)
+        while True:
+            if isinstance(request, Request) and request.method != "GET":
+                request = replace(request, repeatable=False)
+            try:
+                response = yield request
+            except BulkJobError as error:
+                request = conversation.throw(error)
+            else:
+                request = conversation.send(response)
+    except StopIteration as end:
+        job_id: str = end.value
+        return job_id

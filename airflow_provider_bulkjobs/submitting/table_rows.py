@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Records as rows of a CSV file."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from typing import Any
+
+from airflow_provider_bulkjobs.vendors.spec.operation import Record
+from airflow_provider_bulkjobs.vendors.toolkit.values import missing_number, shown_name, unencodable
+
+ROW_END = b"\r\n"
+
+
+def encode_row(record: Record, columns: Iterable[str]) -> bytes | str:
+    """Return a record as a row of a table, or what is wrong with it."""
+    cells: list[Any] = [record.get(name) for name in columns]
+    for number, (name, cell) in enumerate(zip(columns, cells, strict=True)):
+        if cell is None or type(cell) is str:
+            continue
+        if isinstance(cell, bool):
+            cells[number] = "true" if cell else "false"  # as in JSON
+        elif not isinstance(cell, str | int) and (problem := missing_number(name, cell)):
+            return problem
+        elif not isinstance(cell, str | int | float):
+            return f"has a {type(cell).__name__} in field {shown_name(name)}, which no cell of a table can hold"
+    try:
+        return csv_line(cells)
+    except ValueError as error:  # a character, or a number of thousands of digits
+        for name, cell in zip(columns, cells, strict=True):
+            try:
+                csv_line([cell])
+            except ValueError:
+                return unencodable(name, cell, error)
+        raise
+
+
+def csv_line(cells: Iterable[Any]) -> bytes:
+    """Return one line of a CSV file."""
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator=ROW_END.decode()).writerow(cells)
+    return text.getvalue().encode()

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Acquia's jobs: how they stand, how each contact fared, what can be submitted, and how one is stopped.
+
+https://docs.acquia.com/campaign-studio/settings/api-credentials/contact-bulk-edit
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from functools import partial
+from typing import Any
+from urllib.parse import quote, urljoin, urlsplit
+
+from airflow_provider_bulkjobs.exceptions import TransientError, UnsafeAnswerError
+from airflow_provider_bulkjobs.protocol.flow import Conversation, Request, origin, path_segment
+from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState, count
+from airflow_provider_bulkjobs.vendors.spec.fields import Account
+from airflow_provider_bulkjobs.vendors.spec.item_result import Outcome, ResultsConversation
+from airflow_provider_bulkjobs.vendors.spec.operation import Operation, Option, Order, Record, SubmitConversation, every
+from airflow_provider_bulkjobs.vendors.spec.states import States
+from airflow_provider_bulkjobs.vendors.toolkit.paging import Pages
+from airflow_provider_bulkjobs.vendors.toolkit.status import ask_more, finished_word, listed, mapping
+from airflow_provider_bulkjobs.vendors.toolkit.submits import accepted_id, json_request
+from airflow_provider_bulkjobs.vendors.toolkit.validators import identifies_if_given, needs
+from airflow_provider_bulkjobs.vendors.toolkit.values import is_blank, shown_fields
+
+DOCS_URL = "https://docs.acquia.com/campaign-studio/settings/api-credentials/contact-bulk-edit"
+MOST_CONTACTS = 10_000  # in a job
+ALIAS = re.compile(r"[a-z][a-z0-9_]*")
+CAMEL_CASE = frozenset({"ipAddress", "lastActive", "overwriteWithBlank"})
+NOT_CONTACT_FIELDS = CAMEL_CASE | {"id", "tags", "owner"}  # with nothing else, a contact is blank
+CONTACT_ALIASES = ("email", "firstname", "lastname", "company", "phone", "mobile")
+MOST_PAGES = 10_000  # 10,000 contacts a job: one a page is the smallest page there can be
+
+STATES = States(
+    "Acquia Campaign Studio",
+    DOCS_URL,
+    "status",
+    {
+        "queued": JobState.PENDING,
+        "in_progress": JobState.RUNNING,
+        "completed": JobState.SUCCEEDED,  # or partial, or nothing but failures: the details tell
+    },
+)
+
+
+def base_url(account: Account) -> str:
+    """Return the instance's root; people paste it with and without the API's path, or that of a page."""
+    return account.host_without("/s/dashboard", "/s/login", "/s", "/api") or ""
+
+
+def next_page(account: Account, page: str) -> str:
+    """Return the path of the next page of details, from the relative address in ``next-page``.
+
+    :raises UnsafeAnswerError: it leads to another host, which must not get our credentials.
+    :raises TransientError: it is not an address.
+    """
+    base = base_url(account)
+    try:
+        url = urljoin(f"{base}/", page)
+        here, there = urlsplit(base), urlsplit(url)
+    except ValueError:
+        raise TransientError(f"{STATES.vendor} named a next page of details with an invalid address") from None
+    if origin(url) != origin(base):
+        raise UnsafeAnswerError("the vendor's next page of details is on another host; it was not asked")
+    path = there.path
+    if path.startswith(f"{here.path}/"):
+        path = path[len(here.path) :]
+    # Encoded already, but for what a sloppy server leaves in; both drivers must send the same.
+    return quote(f"{path}?{there.query}" if there.query else path, safe="/?%&=+,;:@!$'()*~")
+
+
+def details_of(account: Account, job_id: str) -> Pages:
+    """Return the pages of a completed job's details; the cursor is the path of a page."""
+    path = f"/api/contacts/job/{path_segment(job_id)}?details=1"
+    read = partial(_read_details, account)
+    return Pages(f"{STATES.vendor}: the details of the job", read, path, max_pages=MOST_PAGES)
+
+
+def _read_details(account: Account, path: str) -> Conversation[tuple[list[Any], str | None]]:
+    """Request a page of details; return its contacts, and the path of the next page.
+
+    How the last page is marked is not documented: no next page and an empty page are both read as the end.
+    """
+    details = (yield from ask_more(STATES.vendor, path)).get("details")
+    contacts = details.get("contacts") if isinstance(details, dict) else None
+    if not isinstance(details, dict) or not isinstance(contacts, list):
+        # The details are the only source of failures, so this must not pass for "no failures".
+        raise TransientError(f"{STATES.vendor} answered 'completed' without the details that were asked for")
+    page = details.get("next-page")
+    if page is None:
+        return contacts, None
+    if not isinstance(page, str) or not page.strip():
+        raise TransientError(f"{STATES.vendor} named a next page of details without its address")
+    following = next_page(account, page)
+    return contacts, following if contacts else None
+
+
+def job_status(account: Account, job_id: str) -> Conversation[BulkJob]:
+    """Ask for a job and, once it is completed, count the outcomes in all pages of its details."""
+    path = f"/api/contacts/job/{path_segment(job_id)}"
+    answer = (yield Request("GET", path)).json
+    state, word = STATES.read(answer)
+    if not state.is_finished:
+        return BulkJob(job_id, state, word)
+
+    outcomes = Counter[str]()
+    pages = details_of(account, job_id)
+    while pages.has_next:
+        outcomes.update(outcome(contact) for contact in (yield from pages.read_next()))
+    if not pages.is_complete:
+        return BulkJob(job_id, JobState.PARTIALLY_FAILED, word)
+
+    return BulkJob(
+        job_id,
+        state,
+        word,
+        total=outcomes.total(),
+        succeeded=outcomes["created"] + outcomes["updated"],
+        failed=outcomes["failed"],
+        created=outcomes["created"],
+        updated=outcomes["updated"],
+    )
+
+
+def outcome(contact: Any) -> str:
+    """Return how one contact fared; anything but a clear success is a failure."""
+    status = count(mapping(contact).get("statusCode"))
+    if status == 201:
+        return "created"
+    return "updated" if status is not None and 200 <= status < 300 else "failed"
+
+
+def job_results(account: Account, job_id: str) -> ResultsConversation:
+    """Tell how each contact fared, page by page; an error comes in the vendor's words."""
+    answer = yield Request("GET", f"/api/contacts/job/{path_segment(job_id)}")
+    finished_word(STATES, answer.json)
+    pages = details_of(account, job_id)
+    while pages.has_next:
+        contacts = yield from pages.read_next()
+        yield [Outcome(outcome(one), _words(mapping(one).get("errors")), mapping(one)) for one in contacts]
+    pages.require_complete()
+
+
+def _words(errors: Any) -> str | None:
+    words = [str(mapping(error)["message"]) for error in listed(errors) if mapping(error).get("message")]
+    return "; ".join(words) or None
+
+
+def cancel_job(account: Account, job_id: str) -> Conversation[None]:  # noqa: ARG001
+    """Stop a job that is queued or in progress; what is already written stays written."""
+    yield Request("DELETE", f"/api/contacts/job/{path_segment(job_id)}")
+
+
+def submit(method: str, path: str, order: Order) -> SubmitConversation:
+    """Queue contacts; the body is the bare list of them."""
+    answer = yield json_request(method, path, order)
+    return accepted_id(STATES.vendor, answer.json, "id")
+
+
+def _check_aliases(record: Record) -> str | None:
+    # Mautic ignores a name that is no alias, and makes a blank contact of what is left.
+    wrong = [name for name in record if not ALIAS.fullmatch(name) and name not in CAMEL_CASE]
+    if not wrong:
+        return None
+    # Other names may be people, where a file has no header.
+    known = [name for name in wrong if name.lower() in {*CONTACT_ALIASES, *NOT_CONTACT_FIELDS}]
+    what = f"{shown_fields(known, 'and')}, which" if known else "a field whose name"
+    return f"has {what} is no alias of a contact field: aliases have lower-case letters, digits and underscores"
+
+
+def _check_contact(record: Record) -> str | None:
+    has_value = any(not is_blank(value) for name, value in record.items() if name not in NOT_CONTACT_FIELDS)
+    return None if has_value else "has no value in any contact field, such as 'email' or 'lastname'"
+
+
+_operation = partial(
+    Operation,
+    most_items=MOST_CONTACTS,
+    options=(Option("overwriteWithBlank", (bool,), "True lets empty values clear fields"),),
+    option_on_records=("overwriteWithBlank",),
+    option_for_blanks="overwriteWithBlank",
+)
+OPERATIONS = (
+    # Updates a contact with the same address, and doubles one without an address.
+    _operation(
+        "create",
+        partial(submit, "POST", "/api/contacts/bulk/new"),
+        check=every(_check_aliases, _check_contact, identifies_if_given("email")),
+        header_names=CONTACT_ALIASES,
+    ),
+    _operation(
+        "edit",
+        partial(submit, "PATCH", "/api/contacts/bulk/edit"),
+        check=every(needs("id"), _check_aliases),
+        header_names=("id",),
+        repeatable=True,
+    ),
+    # Clears the fields that a record leaves out, and creates a contact where the id is unknown.
+    _operation(
+        "replace",
+        partial(submit, "PUT", "/api/contacts/bulk/edit"),
+        check=every(needs("id"), _check_aliases),
+        header_names=("id",),
+    ),
+)

@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: Apache-2.0
+"""HubSpot's imports: how they stand, which rows failed, what can be submitted, and how one is stopped.
+
+https://developers.hubspot.com/docs/api/crm/imports
+https://github.com/HubSpot/HubSpot-public-api-spec-collection (CRM, Imports, v3)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+from urllib.parse import quote
+
+from airflow_provider_bulkjobs.exceptions import BadArgumentError, TransientError
+from airflow_provider_bulkjobs.protocol.flow import Conversation, Request, path_segment
+from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState, count, utc_time
+from airflow_provider_bulkjobs.vendors.spec.fields import Account
+from airflow_provider_bulkjobs.vendors.spec.item_result import Outcome, ResultsConversation
+from airflow_provider_bulkjobs.vendors.spec.operation import (
+    Check,
+    Operation,
+    Option,
+    Options,
+    Order,
+    Record,
+    SubmitConversation,
+)
+from airflow_provider_bulkjobs.vendors.spec.states import States
+from airflow_provider_bulkjobs.vendors.toolkit.paging import Pages
+from airflow_provider_bulkjobs.vendors.toolkit.status import ask_more, finished_word, mapping
+from airflow_provider_bulkjobs.vendors.toolkit.submits import accepted_id
+from airflow_provider_bulkjobs.vendors.toolkit.validators import identifies_if_given, needs_any
+
+DOCS_URL = "https://developers.hubspot.com/docs/api/crm/imports"
+IMPORTS_PATH = "/crm/v3/imports"
+CONTACTS = "0-1"
+COMPANIES = "0-2"
+RECORD_ID = "hs_object_id"
+OBJECT_ID, ALTERNATE_ID = "HUBSPOT_OBJECT_ID", "HUBSPOT_ALTERNATE_ID"  # columns by which records are matched
+FILE_NAME = "records.csv"
+MOST_PAGES = 1000  # of errors; how many rows failed is not known if there are more
+
+STATES = States(
+    "HubSpot",
+    DOCS_URL,
+    "state",
+    {
+        "STARTED": JobState.PENDING,
+        "DEFERRED": JobState.PENDING,
+        "PROCESSING": JobState.RUNNING,
+        "DONE": JobState.SUCCEEDED,  # or partial: the list of errors tells
+        "FAILED": JobState.FAILED,
+        "CANCELED": JobState.CANCELED,
+        "REVERTED": JobState.FAILED,  # it was done, and somebody has undone it
+    },
+)
+
+
+def errors_of(job_id: str, more: str = "") -> Pages:
+    """Return the pages of an import's errors.
+
+    :param more: what else to request, as a query.
+    """
+    read = partial(_read_errors, f"{_path(job_id)}/errors?limit=100{more}")
+    return Pages("HubSpot: the errors of the import", read, max_pages=MOST_PAGES)
+
+
+def _read_errors(path: str, after: str) -> Conversation[tuple[list[Any], str | None]]:
+    """Request a page of errors; return them, and the cursor of the next page."""
+    page = yield from ask_more(STATES.vendor, f"{path}&after={quote(after, safe='')}" if after else path)
+    errors = page.get("results")
+    if not isinstance(errors, list):
+        # The list is the only source of failures, so this must not pass for "no failures".
+        raise TransientError("HubSpot answered without the errors that were asked for")
+    return [mapping(error) for error in errors], _next_cursor(page)
+
+
+def _next_cursor(page: Mapping[str, Any]) -> str | None:
+    """Return the cursor of the next page.
+
+    :raises TransientError: there is one, or may be, and how to ask for it is not told.
+    """
+    paging = page.get("paging")
+    if paging is None:
+        return None
+    if isinstance(paging, dict):
+        following = paging.get("next")
+        if following is None:
+            return None
+        after = mapping(following).get("after")
+        if isinstance(after, str | int) and not isinstance(after, bool) and after != "":
+            return str(after)
+    raise TransientError("HubSpot did not say how to ask for the next page of errors")
+
+
+def import_status(account: Account, job_id: str) -> Conversation[BulkJob]:  # noqa: ARG001
+    """Ask for an import and, once it is done, count the rows that its errors are about.
+
+    A row with an error counts as failed, also where HubSpot has taken the rest of it.
+    """
+    answer = (yield Request("GET", _path(job_id))).json
+    state, word = STATES.read(answer)
+    failed: int | None = None
+    if state is JobState.SUCCEEDED:
+        rows: set[tuple[Any, ...]] = set()
+        errors = errors_of(job_id)
+        while errors.has_next:
+            rows.update(_row(error) for error in (yield from errors.read_next()))
+        state = state if errors.is_complete and not rows else JobState.PARTIALLY_FAILED
+        # An error without a line, or of line 0, is one of the whole file.
+        failed = len(rows) if errors.is_complete and all(line for *_, line in rows) else None
+    return BulkJob(job_id, state, word, failed=failed, created_at=utc_time(answer.get("createdAt")))
+
+
+def import_results(account: Account, job_id: str) -> ResultsConversation:  # noqa: ARG001
+    """Tell the errors of an import with their rows, page by page; a row may have several."""
+    finished_word(STATES, (yield Request("GET", _path(job_id))).json)
+    errors = errors_of(job_id, "&includeErrorMessage=true&includeRowData=true")
+    while errors.has_next:
+        yield [Outcome("failed", _words(error), error) for error in (yield from errors.read_next())]
+    errors.require_complete()
+
+
+def cancel_import(account: Account, job_id: str) -> Conversation[None]:  # noqa: ARG001
+    """Stop an import; rows that are imported already stay."""
+    yield Request("POST", f"{_path(job_id)}/cancel")
+
+
+def submit(what: str, order: Order) -> SubmitConversation:
+    """Upload a table, with what each of its columns means."""
+    options, chunk = order.options, order.chunk
+    object_type = options.get("columnObjectTypeId") or CONTACTS
+    # A create matches no records; HubSpot keeps e-mail addresses unique among contacts even so.
+    identifiers = identifiers_of(object_type) if what != "CREATE" or object_type == CONTACTS else {}
+    mappings = options.get("columnMappings") or [_mapping(object_type, each, identifiers) for each in chunk.columns]
+    if len(mappings) != len(chunk.columns):
+        raise BadArgumentError(
+            f"option 'columnMappings' has {len(mappings)} entries for {len(chunk.columns)} columns: give one for each"
+        )
+    page = {"hasHeader": True, "columnMappings": mappings}
+    request = {
+        "name": "Airflow",
+        **{name: value for name, value in options.items() if name not in ON_COLUMNS},
+        "importOperations": {object_type: what},
+        "files": [{"fileName": FILE_NAME, "fileFormat": "CSV", "fileImportPage": page}],
+    }
+    content_type, body = _multipart(json.dumps(request).encode(), chunk.data)
+    answer = yield Request("POST", IMPORTS_PATH, {"Content-Type": content_type}, body=body)
+    return accepted_id("HubSpot", answer.json, "id")
+
+
+def _path(job_id: str) -> str:
+    return f"{IMPORTS_PATH}/{path_segment(job_id)}"
+
+
+def _row(error: Mapping[str, Any]) -> tuple[str, str, int | None]:
+    source = mapping(error.get("sourceData"))
+    return str(source.get("fileId")), str(source.get("pageName")), count(source.get("lineNumber"))
+
+
+def _words(error: Mapping[str, Any]) -> str | None:
+    words = [str(error[key]) for key in ("errorMessage", "extraContext") if error.get(key)]
+    return "; ".join(words) or (str(error["errorType"]) if error.get("errorType") else None)
+
+
+def identifiers_of(object_type: str) -> dict[str, str]:
+    """Return the properties that HubSpot matches records by, and the type that marks their columns."""
+    alternate = {CONTACTS: "email", COMPANIES: "domain"}.get(object_type)
+    return {RECORD_ID: OBJECT_ID} | ({alternate: ALTERNATE_ID} if alternate else {})
+
+
+def _needs_identifier(options: Options) -> Check:
+    """Want a value in a column that HubSpot matches records by: without one, it would create them all again.
+
+    :raises BadArgumentError: the mappings of the columns mark none.
+    """
+    object_type = options.get("columnObjectTypeId") or CONTACTS
+    names = list(identifiers_of(object_type))
+    if mappings := options.get("columnMappings"):
+        marked = [mapping(each) for each in mappings if mapping(each).get("columnType") in {OBJECT_ID, ALTERNATE_ID}]
+        names = [str(each.get("columnName")) for each in marked if each.get("columnObjectTypeId") == object_type]
+    if not names:
+        raise BadArgumentError(
+            f"option 'columnMappings' marks no column of object type {object_type!r} as the identifier, so HubSpot "
+            f"would match no records. Set 'columnType' to {OBJECT_ID} or {ALTERNATE_ID} in the mapping of one column."
+        )
+    has_identifier = needs_any(*names)
+
+    def check(record: Record) -> str | None:
+        problem = has_identifier(record)
+        return f"{problem}, by which HubSpot matches records" if problem else None
+
+    return check
+
+
+def _mapping(object_type: str, column: str, identifiers: Mapping[str, str]) -> dict[str, str]:
+    column_type = {"columnType": identifiers[column]} if column in identifiers else {}
+    return {"columnObjectTypeId": object_type, "columnName": column, "propertyName": column, **column_type}
+
+
+def _multipart(request: bytes, file: bytes) -> tuple[str, bytes]:
+    """Return the content type and the body of a form with the import request and its file."""
+    boundary = hashlib.blake2b(request + file, digest_size=16).hexdigest()  # which neither of them can contain
+    head = 'Content-Disposition: form-data; name="'
+    body = (
+        f'--{boundary}\r\n{head}importRequest"\r\n\r\n'.encode()
+        + request
+        + f'\r\n--{boundary}\r\n{head}files"; filename="{FILE_NAME}"\r\nContent-Type: text/csv\r\n\r\n'.encode()
+        + file
+        + f"\r\n--{boundary}--\r\n".encode()
+    )
+    return f"multipart/form-data; boundary={boundary}", body
+
+
+ON_COLUMNS = ("columnObjectTypeId", "columnMappings")
+_operation = partial(
+    Operation,
+    most_items=1_000_000,  # our own cut: HubSpot's limit is 1,048,576 rows a file, and that of the bytes comes first
+    options=(
+        Option("name", (str,), "what the import is called in HubSpot"),
+        Option("columnObjectTypeId", (str,), "what the records are: 0-1 contacts (the default), 0-2 companies …"),
+        Option(
+            "columnMappings",
+            (list,),
+            "what each column means, an object for each, with the columnType of the identifier; not needed where the "
+            "columns have the names of the properties",
+        ),
+        Option("dateFormat", (str,), "how dates are written: MONTH_DAY_YEAR, DAY_MONTH_YEAR …"),
+        Option("marketableContactImport", (bool,), "True makes the contacts marketing contacts, False does not"),
+        Option("createContactListFromImport", (bool,), "True puts the contacts on a list of their own"),
+    ),
+    check=identifies_if_given("email", "domain", "hs_object_id"),
+    option_on_columns="columnMappings",
+    is_table=True,
+)
+# None of them is repeatable: each is an import of its own, with a list of its own if one is asked for.
+OPERATIONS = (
+    _operation("upsert", partial(submit, "UPSERT"), check_by_options=_needs_identifier),
+    _operation("create", partial(submit, "CREATE")),
+    _operation("update", partial(submit, "UPDATE"), check_by_options=_needs_identifier),
+)

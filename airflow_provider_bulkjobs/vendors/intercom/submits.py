@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Intercom takes: contacts and companies in bulk, tickets one by one, and orders for exports.
+
+https://developers.intercom.com/docs/references/preview/rest-api/api.intercom.io/contacts
+https://developers.intercom.com/docs/references/2.15/rest-api/api.intercom.io/tickets/enqueuecreateticket
+https://developers.intercom.com/docs/references/2.15/rest-api/api.intercom.io/data-export
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from airflow_provider_bulkjobs.exceptions import JobNotFoundError, PermissionDeniedError
+from airflow_provider_bulkjobs.protocol.flow import Request
+from airflow_provider_bulkjobs.vendors.intercom.jobs import version
+from airflow_provider_bulkjobs.vendors.spec.operation import (
+    Check,
+    Operation,
+    Option,
+    Order,
+    Record,
+    SubmitConversation,
+    encode_json,
+    every,
+)
+from airflow_provider_bulkjobs.vendors.toolkit.status import mapping
+from airflow_provider_bulkjobs.vendors.toolkit.submits import JSON_HEADERS, accepted_id, json_request
+from airflow_provider_bulkjobs.vendors.toolkit.validators import knows, needs, needs_any
+from airflow_provider_bulkjobs.vendors.toolkit.values import is_blank
+
+MOST_ITEMS = 100
+CONTACT_FIELDS = (
+    *("external_id", "email", "name", "phone", "avatar", "owner_id", "unsubscribed_from_emails"),
+    *("language_override", "custom_attributes", "companies", "tags"),
+)
+NEW_CONTACT_FIELDS = (*CONTACT_FIELDS, "role", "signed_up_at", "last_seen_at")
+COMPANY_FIELDS = (
+    *("name", "plan", "size", "website", "industry", "custom_attributes", "remote_created_at", "monthly_spend"),
+    "update_last_request_at",
+)
+REMEDY = "correct the name, or put a field of your own into 'custom_attributes'"
+
+
+def submit_bulk(method: str, path: str, order: Order) -> SubmitConversation:
+    """Append to the job, or open a new one where there is none that is still open.
+
+    The HTTP method is what tells a create from an update.
+    """
+    noun = path.split("/")[1]
+    send = partial(json_request, method, path, order, key=noun, headers=version(order.account, "Preview"))
+    try:
+        answer = yield send(also={"job": {"id": order.open_job}} if order.open_job else None)
+    except (PermissionDeniedError, JobNotFoundError):
+        if not order.open_job:
+            raise
+        answer = yield send()  # the job was closed, and this has not been taken
+    return accepted_id("Intercom", answer.json, "id")
+
+
+def enqueue_ticket(order: Order) -> SubmitConversation:
+    """Let one ticket be created."""
+    headers = {**JSON_HEADERS, **version(order.account, "2.15")}
+    answer = yield Request("POST", "/tickets/enqueue", headers, body=order.chunk.data)
+    return accepted_id("Intercom", answer.json, "id")
+
+
+def order_export(order: Order) -> SubmitConversation:
+    """Order an export of messages; a workspace may have one at a time."""
+    headers = {**JSON_HEADERS, **version(order.account, "2.15")}
+    answer = yield Request("POST", "/export/content/data", headers, body=encode_json(order.options))
+    return accepted_id(
+        "Intercom", answer.json, "job_identifier", "job_identfier"
+    )  # the newest specification misspells it
+
+
+_check_ticket_contact = needs_any("id", "external_id", "email")
+
+
+def _check_ticket(record: Record) -> str | None:
+    contacts = record.get("contacts")
+    if is_blank(contacts):
+        return "lacks field 'contacts'"
+    if not isinstance(contacts, list):
+        return "needs a list in field 'contacts'"
+    problem = next(filter(None, (_check_ticket_contact(mapping(one)) for one in contacts)), None)
+    return None if problem is None else f"has a contact in field 'contacts' that {problem}"
+
+
+def _bulk(
+    name: str, method: str, path: str, check: Check, *, header_names: tuple[str, ...], repeatable: bool
+) -> Operation:
+    submit = partial(submit_bulk, method, path)
+    return Operation(
+        name, submit, MOST_ITEMS, check=check, header_names=header_names, appends=True, repeatable=repeatable
+    )
+
+
+def _update(noun: str, fields: tuple[str, ...]) -> Operation:
+    check = every(needs("id"), knows(("id", *fields), REMEDY))
+    return _bulk("update", "PUT", f"/{noun}/bulk", check, header_names=("id",), repeatable=True)
+
+
+def _delete(noun: str) -> Operation:
+    # What is deleted twice fails the second time, and the gate would stay closed for nothing.
+    check = every(needs("id"), knows(("id",), "leave it out"))
+    return _bulk("delete", "POST", f"/{noun}/bulk/delete", check, header_names=("id",), repeatable=False)
+
+
+CONTACTS = (
+    # Never updates a contact: one that is there already is refused, unless it is a lead, which is doubled.
+    _bulk(
+        "create",
+        "POST",
+        "/contacts/bulk",
+        every(needs_any("external_id", "email"), knows(NEW_CONTACT_FIELDS, REMEDY)),
+        header_names=("external_id", "email"),
+        repeatable=False,
+    ),
+    _update("contacts", CONTACT_FIELDS),
+    _delete("contacts"),
+)
+COMPANIES = (
+    _bulk(
+        "upsert",
+        "POST",
+        "/companies/bulk",
+        every(needs("company_id"), knows(("company_id", *COMPANY_FIELDS), REMEDY)),
+        header_names=("company_id",),
+        repeatable=True,
+    ),
+    _update("companies", COMPANY_FIELDS),
+    _delete("companies"),
+)
+TICKETS = (
+    Operation(
+        "enqueue",
+        enqueue_ticket,
+        most_items=1,
+        check=every(needs("ticket_type_id"), _check_ticket),
+        header_names=("ticket_type_id",),
+    ),
+)
+EXPORTS = (
+    Operation(
+        "export",
+        order_export,
+        most_items=0,
+        options=(
+            Option("created_at_after", (int,), "epoch seconds of the first messages wanted", required=True),
+            Option("created_at_before", (int,), "epoch seconds of the last messages wanted", required=True),
+        ),
+    ),
+)

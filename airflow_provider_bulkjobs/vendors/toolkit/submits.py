@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Requests that submit records, and reading their responses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_provider_bulkjobs.exceptions import TransientError
+from airflow_provider_bulkjobs.protocol.flow import Request
+from airflow_provider_bulkjobs.vendors.spec.operation import Order, encode_json
+
+JSON_HEADERS = {"Content-Type": "application/json"}
+
+
+def json_request(
+    method: str,
+    path: str,
+    order: Order,
+    *,
+    key: str | None = None,
+    also: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Request:
+    """Return the request that carries the records as a JSON list.
+
+    :param key: where the list stands in the body; by itself if not given.
+    :param also: what else stands in the body.
+    """
+    body = b"[%b]" % order.chunk.data
+    if key is not None:
+        rest = b"".join(b"%b:%b," % (encode_json(name), encode_json(value)) for name, value in (also or {}).items())
+        body = b"{%b%b:%b}" % (rest, encode_json(key), body)
+    return Request(method, path, {**JSON_HEADERS, **(headers or {})}, body=body)
+
+
+def accepted_id(vendor: str, answer: Mapping[str, Any], *names: str) -> str:
+    """Return the id of the job that a submit was answered with.
+
+    :param names: the keys it may stand under.
+    :raises TransientError: it is not there.
+    """
+    for name in names:
+        job_id = answer.get(name)
+        if isinstance(job_id, str | int) and not isinstance(job_id, bool) and str(job_id).strip():
+            return str(job_id)
+    raise TransientError(f"{vendor} answered a submit without the id of a job")

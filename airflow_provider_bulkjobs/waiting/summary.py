@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the sensor returns: one small dict for one job or a thousand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
+
+MOST_JOBS = 20
+NUMBERS = ("total", "succeeded", "failed", "created", "updated", "deleted")
+LARGEST = 4000  # bytes as JSON: the whole stays under 4 KiB, whatever the ids look like
+
+WORST_FIRST = (
+    JobState.FAILED,
+    JobState.CANCELED,
+    JobState.PARTIALLY_FAILED,
+    JobState.RUNNING,
+    JobState.PENDING,
+    JobState.SUCCEEDED,
+)
+
+
+def summarize(*, vendor: str, conn_id: str, job_kind: str, jobs: Sequence[BulkJob]) -> dict[str, Any]:
+    """Return the result of a wait as plain JSON.
+
+    The state is the worst of all jobs'. The numbers are sums over all jobs, or ``None`` where the vendor leaves
+    one out; the jobs listed are the worst 20 at most.
+    """
+    worst = sorted(jobs, key=lambda job: (WORST_FIRST.index(job.state), -(job.failed or 0)))
+    listed = [_brief(job) for job in worst[:MOST_JOBS]]
+    result: dict[str, Any] = {
+        "vendor": vendor,
+        "conn_id": conn_id,
+        "job_kind": job_kind,
+        "state": worst[0].state.value,
+        "total": _sum(job.total for job in jobs),
+        "succeeded": _sum(job.succeeded for job in jobs),
+        "failed": _failed(jobs),
+        "created": _sum(job.created for job in jobs),
+        "updated": _sum(job.updated for job in jobs),
+        "deleted": _sum(job.deleted for job in jobs),
+        "created_at": _pick(min, (job.created_at for job in jobs)),
+        "started_at": _pick(min, (job.started_at for job in jobs)),
+        "finished_at": _pick(max, (job.finished_at for job in jobs)),
+        "job_count": len(jobs),
+        "jobs": listed,
+    }
+    while listed and len(json.dumps(result).encode()) > LARGEST:
+        listed.pop()
+    return result
+
+
+def nothing(vendor: str, conn_id: str, job_kind: str) -> dict[str, Any]:
+    """Return the result of having had nothing to submit."""
+    job = BulkJob("", JobState.SUCCEEDED, "", total=0, succeeded=0, failed=0, created=0, updated=0, deleted=0)
+    return {**summarize(vendor=vendor, conn_id=conn_id, job_kind=job_kind, jobs=[job]), "job_count": 0, "jobs": []}
+
+
+def with_missing(result: dict[str, Any], submitted: int) -> dict[str, Any]:
+    """Return a result whose total is what was submitted: what the vendor does not tell of has failed."""
+    succeeded = result["state"] == JobState.SUCCEEDED
+    failed = 0 if result["failed"] is None and succeeded else result["failed"]
+    return {
+        **result,
+        "state": JobState.PARTIALLY_FAILED.value if succeeded else result["state"],
+        "total": submitted,
+        "failed": None if failed is None else failed + submitted - result["total"],
+    }
+
+
+def describe(result: dict[str, Any]) -> str:
+    """Return a result as a line for the log."""
+    numbers = [f"{name} {result[name]}" for name in NUMBERS if result[name] is not None]
+    worst = [f"{job['job_id']} ({job['vendor_state']})" for job in result["jobs"][:3]]
+    more = ["…"] if result["job_count"] > len(worst) else []
+    return (
+        f"{result['vendor']} {result['job_kind']}: {result['state']}; {', '.join(numbers) or 'no numbers'}; "
+        f"jobs: {', '.join(worst + more)}"
+    )
+
+
+def _brief(job: BulkJob) -> dict[str, Any]:
+    return {
+        "job_id": job.job_id,
+        "state": job.state.value,
+        "vendor_state": job.vendor_state,
+        "total": job.total,
+        "failed": job.failed,
+    }
+
+
+def _sum(numbers: Iterable[int | None]) -> int | None:
+    known = list(numbers)
+    return None if None in known else sum(number for number in known if number)
+
+
+def _failed(jobs: Sequence[BulkJob]) -> int | None:
+    # A vendor that says "succeeded" and counts nothing has said that nothing failed, unless it never counts.
+    counted = [job.failed for job in jobs]
+    if all(number is None for number in counted):
+        return None
+    return _sum(0 if job.failed is None and job.state is JobState.SUCCEEDED else job.failed for job in jobs)
+
+
+def _pick(choose: Callable[[list[str]], str], times: Iterable[str | None]) -> str | None:
+    known = [time for time in times if time]
+    return choose(known) if known else None
