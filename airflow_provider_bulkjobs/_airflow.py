@@ -65,11 +65,11 @@ __all__ = [
     "ended_from_outside",
     "first_poke_at",
     "get_connection_async",
+    "initialize_stats",
     "is_disowned",
     "is_unplanned_run",
     "load_stats",
     "lookup_failure",
-    "ready_stats",
     "run_in_thread",
     "set_task_state",
     "task_state",
@@ -150,7 +150,7 @@ def load_stats() -> Any:
 
 
 @cache
-def ready_stats() -> None:
+def initialize_stats() -> None:
     """Ready Airflow's metrics for use in the triggerer.
 
     There, Airflow 3.2 and 3.3 ready only the copy of their metrics that they use themselves, and not the one that the

@@ -8,18 +8,18 @@
     │   └── NoJobsError           nothing, where no records were submitted: the sensor turns it into a skip
     ├── BadConnectionError        mend the connection: missing, of another type, incomplete
     ├── ConnectionLookupError     check Airflow's API server, database and secrets backend, then retry
-    ├── VendorAnswerError         the vendor said no; its own words are in the message
-    │   ├── CredentialsError      renew the key or token
+    ├── VendorAPIError         the vendor said no; its own words are in the message
+    │   ├── AuthenticationError      renew the key or token
     │   ├── PermissionDeniedError grant the permission
     │   └── JobNotFoundError      check the job id, the region, the host and the account
-    ├── JobVanishedError          the job was seen and is gone: its result can no longer be known
-    ├── NotFinishedError          wait for the job before asking for its results
+    ├── JobDisappearedError          the job was seen and is gone: its result can no longer be known
+    ├── JobNotFinishedError          wait for the job before asking for its results
     ├── UnknownStateError         report the word, so that it gets a meaning
-    ├── UnsafeAnswerError         the vendor pointed elsewhere; credentials do not follow
+    ├── UntrustedResponseError         the vendor pointed elsewhere; credentials do not follow
     ├── TransientError            nothing: it is tried again, and only seen where patience is not wanted
-    ├── AnswerLostError           look at the vendor's pages: nobody knows whether a submit was taken
-    ├── WaitTooLongError          nothing: the caller would rather do something else than wait that long
-    ├── DeadlineReachedError      nothing: the sensor turns it into AirflowSensorTimeout
+    ├── UnknownOutcomeError           look at the vendor's pages: nobody knows whether a submit was taken
+    ├── RateLimitDelayError          nothing: the caller would rather do something else than wait that long
+    ├── DeadlineExceededError      nothing: the sensor turns it into AirflowSensorTimeout
     └── VendorUnavailableError    wait, then resume with the job ids in the message
 
 None of these is an ``AirflowException``: a broken sensor must never be skipped by ``soft_fail`` as if it had
@@ -66,7 +66,7 @@ class ConnectionLookupError(BulkJobError):
     """Airflow could not read the connection: its API server, its database or a secrets backend failed."""
 
 
-class VendorAnswerError(BulkJobError):
+class VendorAPIError(BulkJobError):
     """The vendor refused; retrying the same request would be refused again.
 
     :param invalid_items: the items for which the vendor refused it, where it names them.
@@ -77,23 +77,23 @@ class VendorAnswerError(BulkJobError):
         self.invalid_items = invalid_items
 
 
-class CredentialsError(VendorAnswerError):
+class AuthenticationError(VendorAPIError):
     """The vendor does not accept the key, token or password."""
 
 
-class PermissionDeniedError(VendorAnswerError):
+class PermissionDeniedError(VendorAPIError):
     """The credentials are good but may not do this."""
 
 
-class JobNotFoundError(VendorAnswerError):
+class JobNotFoundError(VendorAPIError):
     """The vendor does not know what was asked for."""
 
 
-class JobVanishedError(BulkJobError):
+class JobDisappearedError(BulkJobError):
     """The vendor knew the job during this wait and does not any more."""
 
 
-class NotFinishedError(BulkJobError):
+class JobNotFinishedError(BulkJobError):
     """The results of a job were asked for before it was over."""
 
 
@@ -101,7 +101,7 @@ class UnknownStateError(BulkJobError):
     """The vendor used a state that it documents nowhere."""
 
 
-class UnsafeAnswerError(BulkJobError):
+class UntrustedResponseError(BulkJobError):
     """The answer points to another host, or is larger than any answer has to be."""
 
 
@@ -127,11 +127,11 @@ class VendorUnavailableError(BulkJobError):
         self.retry_after = retry_after
 
 
-class AnswerLostError(BulkJobError):
+class UnknownOutcomeError(BulkJobError):
     """A request that must not be sent twice may have been obeyed or not: its answer got lost, or made no sense."""
 
 
-class WaitTooLongError(BulkJobError):
+class RateLimitDelayError(BulkJobError):
     """The next request would have to wait for longer than the caller wants to.
 
     :param seconds: how long.
@@ -142,5 +142,5 @@ class WaitTooLongError(BulkJobError):
         self.seconds = seconds
 
 
-class DeadlineReachedError(BulkJobError):
+class DeadlineExceededError(BulkJobError):
     """The deadline came while the next request had to wait."""

@@ -10,11 +10,11 @@ class JobFailedError(AirflowFailException):
     """The job failed, was canceled, or too many of its items failed."""
 
 
-class JobGoneError(AirflowFailException):
+class JobExpiredError(AirflowFailException):
     """The job was there and is gone (expired or deleted), so its result cannot be known."""
 
 
-class SubmitBrokenOffError(AirflowFailException):
+class PartialSubmitError(AirflowFailException):
     """A submit ended halfway, and another try could send records twice; the message tells what was accepted.
 
     It is never skipped: half an import is no quiet day.

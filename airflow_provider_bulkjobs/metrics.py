@@ -21,7 +21,7 @@ _waits: Counter[str] = Counter()
 EVERY = 1.0  # seconds: telling Airflow of each poll would cost as much as reading the vendor's answer
 
 
-class Meter:
+class Metrics:
     """The counters of one account in one process.
 
     :param vendor: the connection type, which tags every number.
@@ -45,7 +45,7 @@ class Meter:
         self._errors += 1
         self._tell_if_due()
 
-    def throttled(self, seconds: float) -> None:
+    def waited_for_rate_limit(self, seconds: float) -> None:
         """Count how long a request had to wait for its turn."""
         self._throttled += seconds
         self._tell_if_due()
@@ -73,12 +73,12 @@ class Meter:
                 _tell("incr", name, number, self._tags)
 
 
-def get_ready() -> None:
+def initialize() -> None:
     """Do, in a thread, what takes time the first time."""
-    from airflow_provider_bulkjobs._airflow import ready_stats
+    from airflow_provider_bulkjobs._airflow import initialize_stats
 
     with _harmlessly("*"):
-        ready_stats()
+        initialize_stats()
 
 
 @contextmanager

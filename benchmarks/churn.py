@@ -45,7 +45,7 @@ def left_behind() -> dict[str, float]:
         "aiohttp sessions": sum(isinstance(one, aiohttp.ClientSession) for one in gc.get_objects()),
         "triggers": sum(isinstance(one, BulkJobTrigger) for one in gc.get_objects()),
         "asyncio tasks": len(asyncio.all_tasks()) - 1,
-        "drivers": len(pool._drivers),
+        "drivers": len(pool._transports),
     }
 
 

@@ -13,22 +13,22 @@ import random
 import statistics
 
 from airflow_provider_bulkjobs.sensors.base import FLOOR
-from airflow_provider_bulkjobs.waiting.poll_interval import Schedule
+from airflow_provider_bulkjobs.waiting.poll_interval import PollInterval
 
 JOBS = {"10 s": 10.0, "2 min": 120.0, "30 min": 1800.0, "4 h": 14400.0}
 SETTINGS = {
-    "`poke_interval=15`": Schedule(15),
-    "`poke_interval=30`": Schedule(30),
-    "**`poke_interval=60`, the default**": Schedule(60),
-    "`poke_interval=300`": Schedule(300),
-    "`poke_interval=60, exponential_backoff=True`": Schedule(60, exponential_backoff=True),
-    "`…, max_wait=timedelta(minutes=5)`": Schedule(60, exponential_backoff=True, max_wait=300),
-    "`poke_interval=20, …, max_wait=timedelta(minutes=5)`": Schedule(20, exponential_backoff=True, max_wait=300),
+    "`poke_interval=15`": PollInterval(15),
+    "`poke_interval=30`": PollInterval(30),
+    "**`poke_interval=60`, the default**": PollInterval(60),
+    "`poke_interval=300`": PollInterval(300),
+    "`poke_interval=60, exponential_backoff=True`": PollInterval(60, exponential_backoff=True),
+    "`…, max_wait=timedelta(minutes=5)`": PollInterval(60, exponential_backoff=True, max_wait=300),
+    "`poke_interval=20, …, max_wait=timedelta(minutes=5)`": PollInterval(20, exponential_backoff=True, max_wait=300),
 }
 SAMPLES = 2000
 
 
-def watch(schedule: Schedule, length: float) -> tuple[float, int]:
+def watch(schedule: PollInterval, length: float) -> tuple[float, int]:
     """Return how late the end of a job is noticed when deferred, and how many requests that took."""
     now, polls = 0.0, 1  # the worker's, right after the submit
     while now < length:

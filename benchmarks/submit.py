@@ -35,7 +35,7 @@ from sink import FIELDS, Sink
 if TYPE_CHECKING:
     from requests import Session
 
-    from airflow_provider_bulkjobs.submitting.checkpoint import Progress
+    from airflow_provider_bulkjobs.submitting.checkpoint import Checkpoint
 
 FEW = 10_000
 LEAST = 0.5  # MiB; less is noise, and no ratio is made of it
@@ -49,7 +49,7 @@ class Case:
 
     :param conn_type: of the connection.
     :param columns: of the file.
-    :param most_items: how many records go into a request.
+    :param max_items: how many records go into a request.
     :param key: where the records stand in the body; by themselves if not given.
     :param path: where the records, or the order to import a file, are sent.
     """
@@ -57,7 +57,7 @@ class Case:
     conn_type: str
     operation: str
     path: str
-    most_items: int
+    max_items: int
     key: str | None = None
     method: str = "POST"
     columns: tuple[str, ...] = PLAIN
@@ -78,7 +78,7 @@ CASES = {
 class Forgetful:
     """A ledger that keeps nothing."""
 
-    def save(self, progress: Progress) -> None:
+    def save(self, progress: Checkpoint) -> None:
         pass
 
 
@@ -111,7 +111,7 @@ def by_hand(case: Case, url: str) -> Callable[[str], None]:
     def submit(path: str) -> None:
         with Path(path).open(newline="") as file:
             rows = csv.DictReader(file)
-            while batch := list(islice(rows, case.most_items)):
+            while batch := list(islice(rows, case.max_items)):
                 body = {case.key: batch} if case.key else batch
                 _ask(session, case.method, f"{url}{case.path}", json=body)
 

@@ -112,12 +112,12 @@ def kind_row(kind: JobKind) -> tuple[str, ...]:
 
 def operation_row(kind: JobKind, operation: Operation) -> tuple[str, ...]:
     """Return what can be submitted as a row."""
-    items = f"{operation.most_items:,} records" if operation.most_items else "no records"
-    most = "" if operation.most_bytes == MOST_BYTES else f", {operation.most_bytes:,} bytes"
-    most += f", {operation.most_item_bytes:,} bytes each" if operation.most_item_bytes else ""
+    items = f"{operation.max_items:,} records" if operation.max_items else "no records"
+    most = "" if operation.max_bytes == MOST_BYTES else f", {operation.max_bytes:,} bytes"
+    most += f", {operation.max_item_bytes:,} bytes each" if operation.max_item_bytes else ""
     rate = f"; {operation.requests_per_minute:g} a minute" if operation.requests_per_minute else ""
     options = ", ".join(f"`{option.name}`" for option in operation.options)
-    again = "yes" if operation.repeatable else "no"
+    again = "yes" if operation.idempotent else "no"
     return f"`{kind.name}`", f"`{operation.name}`", f"{items}{most}{rate}", options, again
 
 
@@ -185,7 +185,7 @@ def render(vendor: Vendor) -> str:
         "",
         f"## What {vendor.label} does not tell",
         "",
-        *(f"- {line}" for line in vendor.notes.untold),
+        *(f"- {line}" for line in vendor.notes.not_reported),
         "",
     ]
     return "\n".join(lines)

@@ -25,7 +25,7 @@ def sent(operation: Any, source: Any, **options: Any) -> list[dict[str, Any]]:
     hook.account = make_account(Acquia, "https://vendor.example.com")
     with Submission(hook, "contacts", operation, read_options(operation, options), None) as submission:
         submission.prepare(read_records(source), None)
-        return [one for portion in submission.spool.portions() for one in json.loads(b"[%b]" % portion.chunk.data)]
+        return [one for batch in submission.batcher.batches() for one in json.loads(b"[%b]" % batch.payload.data)]
 
 
 @pytest.fixture

@@ -324,8 +324,8 @@ def closing(hook: BulkJobHook) -> tuple[bool, str]:
     try:
         return hook.test_connection()
     finally:
-        if "driver" in hook.__dict__:
-            hook.driver.close()
+        if "transport" in hook.__dict__:
+            hook.transport.close()
 
 
 URI_OF = {

@@ -14,8 +14,8 @@ from vendors.scripted import ScriptedHandler, serving
 
 from airflow_provider_bulkjobs import simulator
 from airflow_provider_bulkjobs.exceptions import (
+    AuthenticationError,
     BadConnectionError,
-    CredentialsError,
     JobNotFoundError,
     VendorUnavailableError,
 )
@@ -180,11 +180,11 @@ def test_the_usual_port_does_not_hide_the_region(values: dict[str, Any]) -> None
 def intercom_told(hosted: str, **values: Any) -> str:
     """Return what comes of a connection to Intercom itself, which no test may ask."""
     intercom = vendor_of("intercom")
-    conversation = intercom.check(read_account(intercom.fields, conn_id="mine", password=SECRET, **values))
-    next(conversation)
+    flow = intercom.check(read_account(intercom.fields, conn_id="mine", password=SECRET, **values))
+    next(flow)
     answer = {"app": {"name": "Acme", "id_code": "abc", "region": hosted}}
     try:
-        conversation.send(Response(200, {}, json.dumps(answer).encode()))
+        flow.send(Response(200, {}, json.dumps(answer).encode()))
     except StopIteration as end:
         return str(end.value)
     pytest.fail("there is one question only")
@@ -262,7 +262,7 @@ def test_a_test_does_not_take_longer_than_people_wait(
     attempt: Try, monkeypatch: pytest.MonkeyPatch, conn_type: str, extra: dict[str, str]
 ) -> None:
     monkeypatch.setattr("airflow_provider_bulkjobs.hooks.connection_test.LONGEST", 1.0)
-    monkeypatch.setattr("airflow_provider_bulkjobs.http.requests_transport.LAST_LOOK", 0.5)
+    monkeypatch.setattr("airflow_provider_bulkjobs.http.requests_transport.FINAL_POLL_TIMEOUT", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         began = time.monotonic()
         good, told = attempt(vendor_of(conn_type), host=f"http://127.0.0.1:{silent.getsockname()[1]}", extra=extra)
@@ -295,7 +295,7 @@ class Bare(Klaviyo):
 @pytest.mark.parametrize(
     ("error", "told"),
     [
-        (CredentialsError("No."), "No."),
+        (AuthenticationError("No."), "No."),
         (JobNotFoundError("Not there. Check the id"), "Not there: the API is not at this address."),
         (VendorUnavailableError("Down."), "Down."),
     ],
@@ -309,7 +309,7 @@ def test_a_connection_can_be_tested_twice(sim: Simulator, vendor: Vendor, monkey
     monkeypatch.setenv("AIRFLOW_CONN_MINE", json.dumps(sim.connection(vendor.conn_type)))
     hook = HOOK_OF[vendor.conn_type]("mine")
     assert hook.test_connection()[0]
-    assert "driver" not in hook.__dict__, "its connections were left open"
+    assert "transport" not in hook.__dict__, "its connections were left open"
     assert hook.test_connection()[0]
 
 

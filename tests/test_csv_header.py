@@ -18,7 +18,7 @@ OPERATIONS = {
     for vendor in VENDORS
     for kind in vendor.kinds
     for operation in kind.operations
-    if operation.most_items
+    if operation.max_items
 }
 
 

@@ -104,7 +104,7 @@ def test_there_are_no_other_pages() -> None:
 
 @every_vendor
 def test_a_vendor_leaves_nothing_out(vendor: Vendor) -> None:
-    lacking = [f"notes.{name}" for name in ("permissions", "limits", "untold") if not getattr(vendor.notes, name)]
+    lacking = [f"notes.{name}" for name in ("permissions", "limits", "not_reported") if not getattr(vendor.notes, name)]
     lacking += [f"states of the kind {kind.name!r}" for kind in vendor.kinds if not kind.states]
     fields = {
         "placeholder": [field for field in vendor.fields if not (field.placeholder or field.choices)],

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_bulkjobs import simulator
-from airflow_provider_bulkjobs.exceptions import BadArgumentError, CredentialsError, JobNotFoundError
+from airflow_provider_bulkjobs.exceptions import AuthenticationError, BadArgumentError, JobNotFoundError
 from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS, BulkJobHook
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
 from airflow_provider_bulkjobs.simulator import Simulator
@@ -54,8 +54,8 @@ def hook(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeHook]:
 
     yield make
     for each in made:
-        if "driver" in each.__dict__:
-            each.driver.close()
+        if "transport" in each.__dict__:
+            each.transport.close()
 
 
 @pytest.fixture(params=["with a loop", "without"])
@@ -121,7 +121,7 @@ def test_a_kind_that_is_none_is_told_those_there_are(hook: MakeHook, sim: Simula
 def test_a_renewed_key_needs_a_new_hook_only_without_a_loop(hook: MakeHook, sim: Simulator) -> None:
     job_id = sim.job("sendgrid")
     old = hook("sendgrid", password="SG.of-yesterday")
-    with pytest.raises(CredentialsError):
+    with pytest.raises(AuthenticationError):
         old.get_job(job_id)
     hook("sendgrid")
     assert asyncio.run(old.aget_job(job_id)).job_id == job_id
@@ -158,7 +158,7 @@ def test_what_cannot_be_stopped(hook: MakeHook, sim: Simulator, call: Any, conn_
 
 def test_stopping_without_the_right_to_is_an_error(hook: MakeHook, sim: Simulator, call: Any) -> None:
     job_id = sim.job("acquia")
-    with pytest.raises(CredentialsError):
+    with pytest.raises(AuthenticationError):
         call(hook("acquia_campaign_studio", password="wrong-password"), "cancel_job", job_id)
 
 

@@ -16,7 +16,7 @@ OPERATIONS = {
     for vendor in VENDORS
     for kind in vendor.kinds
     for operation in kind.operations
-    if operation.most_items
+    if operation.max_items
 }
 GOOD = {"contacts": [{"id": "1"}], "lastname": "Lovelace"}  # what some operations need besides an identity
 EITHER_OR = {
@@ -43,7 +43,7 @@ def check(operation: str, field: str, value: Any) -> str | None:
 
 def test_every_operation_on_records_names_what_a_header_must_have() -> None:
     without = {name for name, operation in OPERATIONS.items() if not operation.header_names}
-    assert without == {name for name, operation in OPERATIONS.items() if operation.is_table}  # which take any name
+    assert without == {name for name, operation in OPERATIONS.items() if operation.is_csv}  # which take any name
 
 
 @pytest.mark.parametrize("value", BLANKS, ids=ascii)

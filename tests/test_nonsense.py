@@ -8,7 +8,7 @@ from requests.structures import CaseInsensitiveDict
 
 from airflow_provider_bulkjobs.arguments import read_expected_items
 from airflow_provider_bulkjobs.exceptions import BadArgumentError
-from airflow_provider_bulkjobs.http.responses import pause_wanted
+from airflow_provider_bulkjobs.http.responses import parse_retry_after
 from airflow_provider_bulkjobs.protocol.flow import Response
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState, count, utc_time
 from airflow_provider_bulkjobs.waiting.gate import judge
@@ -50,12 +50,12 @@ def test_other_texts_that_are_no_time(value):
 def test_a_date_with_an_hour_without_end(header):
     date = "Mon, 01 Jan 2026 99999999999:00:00 GMT"
     headers = {"Retry-After": "Mon, 01 Jan 2035 00:00:00 GMT", header: date}
-    assert pause_wanted(Response(429, CaseInsensitiveDict(headers), b"")) is None or header == "Date"
+    assert parse_retry_after(Response(429, CaseInsensitiveDict(headers), b"")) is None or header == "Date"
 
 
 @pytest.mark.parametrize("date", ["", " ", ",", "Mon,", "1 1 1 1", "Mon, 01 Jan 99999 00:00:00 GMT", LONG])
 def test_other_dates_that_are_none(date):
-    assert pause_wanted(Response(429, CaseInsensitiveDict({"Retry-After": f"x{date}"}), b"")) is None
+    assert parse_retry_after(Response(429, CaseInsensitiveDict({"Retry-After": f"x{date}"}), b"")) is None
 
 
 def result_of(**numbers):

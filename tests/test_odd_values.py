@@ -16,7 +16,7 @@ from airflow_provider_bulkjobs.submitting.records import read_records
 from airflow_provider_bulkjobs.submitting.submission import Submission
 from airflow_provider_bulkjobs.vendors import VENDORS
 from airflow_provider_bulkjobs.vendors.spec.operation import Operation, Option
-from airflow_provider_bulkjobs.vendors.toolkit.values import missing_number, shown_name
+from airflow_provider_bulkjobs.vendors.toolkit.values import missing_number, safe_name
 
 HOOK_OF = {hook_class.conn_type: hook_class for hook_class in HOOKS}
 CASES = {
@@ -24,7 +24,7 @@ CASES = {
     for vendor in VENDORS
     for kind in vendor.kinds
     for operation in kind.operations
-    if operation.most_items
+    if operation.max_items
 }
 # A field of any value that the operation takes besides an identity, and nothing else.
 FREE_FIELD = {"klaviyo": "title", "intercom": "name", "sendgrid": "country"}
@@ -91,7 +91,7 @@ def test_missing_number_inside_a_value_is_reported(name: str) -> None:
     vendor, _, operation = CASES[name]
     field = "custom_attributes" if vendor.conn_type == "intercom" else "properties"
     message = problem(name, {**good(name), field: {"score": [1, math.nan]}})
-    wanted = "has a dict in field" if operation.is_table else "has NaN or Infinity inside field"
+    wanted = "has a dict in field" if operation.is_csv else "has NaN or Infinity inside field"
     assert f"line 1 {wanted} '{field}'" in message
 
 
@@ -159,13 +159,13 @@ def test_record_with_nothing_but_an_option_is_refused() -> None:
     ],
 )
 def test_name_is_shown_if_it_looks_like_one(field: str, is_shown: bool) -> None:
-    assert shown_name(field) == (ascii(field) if is_shown else "(name not shown)")
+    assert safe_name(field) == (ascii(field) if is_shown else "(name not shown)")
 
 
 OPERATION = Operation(
     "put",
     lambda order: iter(()),
-    most_items=1,
+    max_items=1,
     options=(Option("text", (str,), "what"), Option("list", (list,), "these"), Option("number", (float,), "how many")),
 )
 

@@ -16,7 +16,7 @@ KINDS = {(vendor.conn_type, kind.name): (vendor, kind) for vendor in VENDORS for
 OPERATION = Operation(
     "put",
     lambda order: iter(()),
-    most_items=1,
+    max_items=1,
     options=(
         Option("flag", (bool,), "whether"),
         Option("number", (int,), "how many"),
@@ -27,7 +27,7 @@ OPERATION = Operation(
     ),
 )
 NEEDY = Operation(
-    "order", lambda order: iter(()), most_items=0, options=(Option("after", (int,), "the first second", required=True),)
+    "order", lambda order: iter(()), max_items=0, options=(Option("after", (int,), "the first second", required=True),)
 )
 
 
@@ -169,7 +169,7 @@ def test_options_are_the_documented_ones(*, required: bool) -> None:
         for operation in kind.operations
     }
     documented = {
-        key: {name for name, is_required in content.get("takes", {}).items() if is_required or not required}
+        key: {name for name, is_required in content.get("accepted_options", {}).items() if is_required or not required}
         for key, content in DOCUMENTED.items()
     }
     assert there_are == documented

@@ -213,7 +213,7 @@ def test_stale_files_are_removed_and_others_stay(tmp_path: Path) -> None:
 
 def test_killed_process_leaves_nothing(tmp_path: Path) -> None:
     program = f"""
-from airflow_provider_bulkjobs.output import JsonLinesFile
+from airflow_provider_bulkjobs.results.writers import JsonLinesFile
 with JsonLinesFile({str(tmp_path / "out" / "a.jsonl")!r}) as file:
     for _ in range(10_000):
         file.write({{"email": "someone@example.com"}})

@@ -278,7 +278,7 @@ def test_a_hook_of_another_package_is_found(mailman: Simulator, monkeypatch: pyt
     hook = hook_for("mine")
     assert type(hook) is MailmanHook
     job = hook.get_job(mailman.job("sendgrid", states=["completed"], items=3))
-    hook.driver.close()
+    hook.transport.close()
     assert job.state.is_finished
     assert job.total == 3
 

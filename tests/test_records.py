@@ -319,12 +319,12 @@ def test_a_place_without_a_filesystem_is_told(path: str) -> None:
 @pytest.mark.parametrize("how", ["cut off", "not gzipped", "damaged", "another checksum"])
 def test_a_broken_gzip_is_told(tmp_path: Path, name: str, how: str) -> None:
     data = (CSV if "csv" in name else JSON_LINES) * 99
-    packed = gzip.compress(data)
+    gzipped = gzip.compress(data)
     broken = {
-        "cut off": packed[:-9],
+        "cut off": gzipped[:-9],
         "not gzipped": data,
-        "damaged": packed[:10] + b"\xff" * 20,
-        "another checksum": packed[:-8] + bytes(8),
+        "damaged": gzipped[:10] + b"\xff" * 20,
+        "another checksum": gzipped[:-8] + bytes(8),
     }[how]
     (tmp_path / name).write_bytes(broken)
     with pytest.raises(BadArgumentError, match="cannot be read") as caught:

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from vendors.scripted import SECRET, Script, ScriptedHandler, make_account, serving
 
-from airflow_provider_bulkjobs.exceptions import InvalidItem, VendorAnswerError
+from airflow_provider_bulkjobs.exceptions import InvalidItem, VendorAPIError
 from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
-from airflow_provider_bulkjobs.http import retry as patience
-from airflow_provider_bulkjobs.submitting.checkpoint import Progress
+from airflow_provider_bulkjobs.http import retry as policy
+from airflow_provider_bulkjobs.submitting.checkpoint import Checkpoint
 from airflow_provider_bulkjobs.submitting.records import Row
 from airflow_provider_bulkjobs.submitting.submission import Submission
 from airflow_provider_bulkjobs.vendors import VENDORS
@@ -24,13 +24,13 @@ WRONG = "is not valid"
 
 
 class NoLedger:
-    def save(self, progress: Progress) -> None:
+    def save(self, progress: Checkpoint) -> None:
         """Keep nothing."""
 
 
 @pytest.fixture(autouse=True)
 def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience.random, "uniform", lambda *_: 0.001)
+    monkeypatch.setattr(policy.random, "uniform", lambda *_: 0.001)
 
 
 @pytest.fixture
@@ -65,13 +65,13 @@ def refused(script: Script, conn_type: str, rows: list[Row], *answers: dict[str,
     hook = HOOK_OF[conn_type]("mine")
     hook.account = make_account(hook.vendor, script.url())
     kind = hook.vendor.kinds[0]
-    operation = replace(kind.operations[0], most_items=size, requests_per_minute=0)
+    operation = replace(kind.operations[0], max_items=size, requests_per_minute=0)
     script.play(answers)
     with Submission(hook, kind.name, operation, {}, logging.getLogger("tests")) as submission:
         submission.prepare(rows, lambda _row: None)
-        with pytest.raises(VendorAnswerError) as caught:
+        with pytest.raises(VendorAPIError) as caught:
             submission.send(NoLedger())
-    hook.driver.close()
+    hook.transport.close()
     return str(caught.value)
 
 

@@ -14,7 +14,7 @@ from airflow_provider_bulkjobs.submitting.overhead import request_overhead
 from airflow_provider_bulkjobs.submitting.records import Row
 from airflow_provider_bulkjobs.submitting.submission import Submission
 from airflow_provider_bulkjobs.vendors import VENDORS
-from airflow_provider_bulkjobs.vendors.spec.operation import Chunk, Operation, Order
+from airflow_provider_bulkjobs.vendors.spec.operation import Operation, Payload, SubmitContext
 
 LIMIT = 30_000
 OPEN_JOB = "j" * 200
@@ -71,7 +71,7 @@ OPERATIONS = {
     for vendor in VENDORS
     for kind in vendor.kinds
     for operation in kind.operations
-    if operation.most_items
+    if operation.max_items
 }
 HOOK_OF = {hook_class.conn_type: hook_class for hook_class in HOOKS}
 each_operation = pytest.mark.parametrize("key", CASES, ids="-".join)
@@ -92,11 +92,11 @@ def fits(key: tuple[str, str, str], operation: Operation, options: Any, record: 
         return submission._take(Row(1, record)) is None
 
 
-def size_of(key: tuple[str, str, str], operation: Operation, order: Order) -> int:
+def size_of(key: tuple[str, str, str], operation: Operation, context: SubmitContext) -> int:
     """Return how large the request with the records is, as the vendor's limit counts."""
     if key[2] == "import_csv":
-        return order.chunk.size
-    request = next(operation.submit(order))
+        return context.payload.size
+    request = next(operation.submit(context))
     assert not hasattr(request, "open")
     return len(request.body or request.path)  # type: ignore[union-attr]
 
@@ -109,7 +109,7 @@ def test_every_operation_with_records_is_here():
 @pytest.mark.parametrize("number", [1, 3])
 def test_full_request_is_within_the_limit(key, number):
     make, options = CASES[key]
-    operation = replace(OPERATIONS[key], most_bytes=LIMIT, most_item_bytes=0)
+    operation = replace(OPERATIONS[key], max_bytes=LIMIT, max_item_bytes=0)
     low, high = 1, LIMIT
     while high - low > 1:  # the largest record that is taken
         middle = (low + high) // 2
@@ -117,10 +117,10 @@ def test_full_request_is_within_the_limit(key, number):
     records = [make(low)] if number == 1 else [make(low // 3 - 100)] * number
     with submission_of(key, operation, options) as submission:
         submission.prepare((Row(line, record) for line, record in enumerate(records, 1)), None)
-        account, open_job = submission._hook.account, OPEN_JOB if operation.appends else None
+        account, open_job = submission._hook.account, OPEN_JOB if operation.supports_append else None
         sizes = [
-            size_of(key, operation, Order(account, portion.chunk, submission._options, open_job))
-            for portion in submission._portions(0)
+            size_of(key, operation, SubmitContext(account, batch.payload, submission._options, open_job))
+            for batch in submission._portions(0)
         ]
     assert max(sizes) <= LIMIT
     if number == 1:
@@ -137,7 +137,7 @@ def test_overhead_is_what_is_added_to_the_records(key):
         return
     import io
 
-    chunk = Chunk(lambda: io.BytesIO(b"0123456789"), size=10, items=1, columns=columns)
-    order = Order(hook.account, chunk, CASES[key][1], "0" * LONGEST if operation.appends else None)
-    request: Any = next(operation.submit(order))
+    payload = Payload(lambda: io.BytesIO(b"0123456789"), size=10, items=1, columns=columns)
+    context = SubmitContext(hook.account, payload, CASES[key][1], "0" * LONGEST if operation.supports_append else None)
+    request: Any = next(operation.submit(context))
     assert len(request.path) + len(request.body or b"") == overhead + 10

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_bulkjobs.exceptions import VendorAnswerError
+from airflow_provider_bulkjobs.exceptions import VendorAPIError
 from airflow_provider_bulkjobs.http.signed_urls import FileUnavailableError
 from airflow_provider_bulkjobs.protocol.flow import Download
 from airflow_provider_bulkjobs.results import result_files
 from airflow_provider_bulkjobs.results.result_files import ResultFile
-from airflow_provider_bulkjobs.vendors.spec.item_result import Outcome
+from airflow_provider_bulkjobs.vendors.spec.item_result import ItemResult
 
 ERRORS = Download("", "failed", error_field="error")
 EXPORT = Download("", "exported")
@@ -21,7 +21,7 @@ JSON_EXPORT = Download("", "exported", "jsonl")
 MIB = 1024 * 1024
 
 
-def read(data: bytes, download: Download = ERRORS, warnings: list[Any] | None = None) -> list[Outcome]:
+def read(data: bytes, download: Download = ERRORS, warnings: list[Any] | None = None) -> list[ItemResult]:
     def warn(*words: Any) -> None:
         assert warnings is not None, f"warned: {words}"
         warnings.append(words)
@@ -88,7 +88,7 @@ def test_error_is_found_however_its_column_is_written(header: str) -> None:
 
 @pytest.mark.parametrize("body", [b"PK\x03\x04\x14\0\0", "email,error\n".encode("utf-16"), b"a,b\0\n"])
 def test_binary_file_is_refused(body: bytes) -> None:
-    with pytest.raises(VendorAnswerError, match=r"zip archive|not UTF-8"):
+    with pytest.raises(VendorAPIError, match=r"zip archive|not UTF-8"):
         read(body)
 
 
@@ -116,7 +116,7 @@ def test_columns_of_one_name_or_none_keep_their_cells() -> None:
 
 @pytest.mark.parametrize("end", [b'b@example.com,"bad\nc@example.com,bad\n', b'"', b'x,"'])
 def test_quoted_cell_that_does_not_end_is_an_error(end: bytes) -> None:
-    with pytest.raises(VendorAnswerError, match="within a quoted cell"):
+    with pytest.raises(VendorAPIError, match="within a quoted cell"):
         read(b"email,error\na@example.com,bad\n" + end)
 
 
@@ -147,7 +147,7 @@ def test_any_line_ending_will_do(ending: bytes, last: bool) -> None:
 def test_row_without_end_is_refused_before_it_is_in_memory(data: bytes, download: Download) -> None:
     tracemalloc.start()
     try:
-        with pytest.raises(VendorAnswerError, match=r"longer than|more than|field larger"):
+        with pytest.raises(VendorAPIError, match=r"longer than|more than|field larger"):
             read(data, download)
         assert tracemalloc.get_traced_memory()[1] < 48 * MIB
     finally:
@@ -163,5 +163,5 @@ def test_a_row_may_be_as_long_as_the_limit(monkeypatch: pytest.MonkeyPatch, row:
     data = (b"a,b\n" if download is EXPORT else b"") + row * 3
     assert len(items(data, download)) == 3
     monkeypatch.setattr(result_files, "LONGEST_ROW", len(row) - 1)
-    with pytest.raises(VendorAnswerError, match="longer than"):
+    with pytest.raises(VendorAPIError, match="longer than"):
         read(data, download)

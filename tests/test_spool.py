@@ -20,24 +20,24 @@ from vendors.scripted import make_account
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError
 from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
-from airflow_provider_bulkjobs.submitting.batches import Portion, Spool
+from airflow_provider_bulkjobs.submitting.batches import Batch, Batcher
 from airflow_provider_bulkjobs.submitting.records import Row
 from airflow_provider_bulkjobs.submitting.submission import Submission
 from airflow_provider_bulkjobs.vendors import VENDORS
-from airflow_provider_bulkjobs.vendors.spec.operation import Chunk, Operation, Order
+from airflow_provider_bulkjobs.vendors.spec.operation import Operation, Payload, SubmitContext
 
-MakeSpool = Callable[..., Spool]
+MakeSpool = Callable[..., Batcher]
 HOOK_OF = {hook_class.conn_type: hook_class for hook_class in HOOKS}
 OPERATIONS = {
     (vendor.conn_type, kind.name, operation.name): operation
     for vendor in VENDORS
     for kind in vendor.kinds
     for operation in kind.operations
-    if operation.most_items
+    if operation.max_items
 }
 each_operation = pytest.mark.parametrize("key", OPERATIONS, ids="-".join)
-JSON = Operation("put", lambda order: iter(()), most_items=3, most_bytes=1000)
-TABLE = replace(JSON, is_table=True, packed=True)
+JSON = Operation("put", lambda order: iter(()), max_items=3, max_bytes=1000)
+TABLE = replace(JSON, is_csv=True, gzipped=True)
 DELETE = OPERATIONS["sendgrid", "contacts", "delete"]
 RECORD = {"a": "x"}  # 9 bytes as JSON
 SIZE = 9
@@ -45,29 +45,29 @@ SIZE = 9
 
 @pytest.fixture
 def make() -> Iterator[MakeSpool]:
-    spools: list[Spool] = []
+    spools: list[Batcher] = []
 
-    def make(operation: Operation = JSON, room: int = 0, **limits: Any) -> Spool:
-        spools.append(Spool(replace(operation, **limits), lambda _columns: room))
+    def make(operation: Operation = JSON, room: int = 0, **limits: Any) -> Batcher:
+        spools.append(Batcher(replace(operation, **limits), lambda _columns: room))
         return spools[-1]
 
     yield make
-    for spool in spools:
-        spool.close()
+    for batcher in spools:
+        batcher.close()
 
 
-def fill(spool: Spool, *records: Any, columns: tuple[str, ...] = ()) -> list[str | None]:
-    told = [spool.add(line, record, columns) for line, record in enumerate(records, 1)]
-    spool.cut()
+def fill(batcher: Batcher, *records: Any, columns: tuple[str, ...] = ()) -> list[str | None]:
+    told = [batcher.add(line, record, columns) for line, record in enumerate(records, 1)]
+    batcher.cut()
     return told
 
 
-def shape(spool: Spool, skip: int = 0) -> list[tuple[int, int, int, int]]:
-    return [(each.number, each.items, each.first, each.last) for each in spool.portions(skip)]
+def shape(batcher: Batcher, skip: int = 0) -> list[tuple[int, int, int, int]]:
+    return [(each.number, each.items, each.first, each.last) for each in batcher.batches(skip)]
 
 
-def bodies(spool: Spool) -> list[bytes]:
-    return [each.chunk.data for each in spool.portions()]
+def bodies(batcher: Batcher) -> list[bytes]:
+    return [each.payload.data for each in batcher.batches()]
 
 
 # --- cut by items
@@ -77,45 +77,45 @@ def bodies(spool: Spool) -> list[bytes]:
     ("records", "expected"), [(0, []), (1, [1]), (2, [2]), (3, [3]), (4, [3, 1]), (6, [3, 3]), (7, [3, 3, 1])]
 )
 def test_cut_by_items(make: MakeSpool, records: int, expected: list[int]) -> None:
-    spool = make()
-    assert fill(spool, *[RECORD] * records) == [None] * records
-    assert [items for _, items, _, _ in shape(spool)] == expected
-    assert (spool.items, spool.requests) == (records, len(expected))
-    assert bodies(spool) == [b",".join([b'{"a":"x"}'] * items) for items in expected]
+    batcher = make()
+    assert fill(batcher, *[RECORD] * records) == [None] * records
+    assert [items for _, items, _, _ in shape(batcher)] == expected
+    assert (batcher.items, batcher.requests) == (records, len(expected))
+    assert bodies(batcher) == [b",".join([b'{"a":"x"}'] * items) for items in expected]
 
 
 def test_lines_of_each_request_are_told(make: MakeSpool) -> None:
-    spool = make()
+    batcher = make()
     for line in (2, 3, 7, 8, 20):
-        spool.add(line, RECORD)
-    spool.cut()
-    assert shape(spool) == [(1, 3, 2, 7), (2, 2, 8, 20)]
+        batcher.add(line, RECORD)
+    batcher.cut()
+    assert shape(batcher) == [(1, 3, 2, 7), (2, 2, 8, 20)]
 
 
 @pytest.mark.parametrize("skip", range(4))
 def test_requests_at_the_beginning_can_be_left_out(make: MakeSpool, skip: int) -> None:
-    spool = make(most_items=1)
-    fill(spool, {"a": 1}, {"a": 2}, {"a": 3})
-    assert [(each.number, each.chunk.data) for each in spool.portions(skip)] == [
+    batcher = make(max_items=1)
+    fill(batcher, {"a": 1}, {"a": 2}, {"a": 3})
+    assert [(each.number, each.payload.data) for each in batcher.batches(skip)] == [
         (number, b'{"a":%d}' % number) for number in range(skip + 1, 4)
     ]
 
 
 def test_cutting_where_there_is_nothing_adds_no_request(make: MakeSpool) -> None:
-    spool = make()
-    spool.cut()
-    fill(spool, RECORD)
-    spool.cut()
-    assert spool.requests == 1
+    batcher = make()
+    batcher.cut()
+    fill(batcher, RECORD)
+    batcher.cut()
+    assert batcher.requests == 1
 
 
 @each_operation
 def test_one_more_than_the_vendor_takes_is_another_request(make: MakeSpool, key: tuple[str, str, str]) -> None:
     operation = OPERATIONS[key]
-    most = min(operation.most_items, 1000)  # a million rows prove no more
-    spool = make(operation, most_items=most)
-    fill(spool, *[{"id": number % 10} for number in range(most + 1)])
-    assert [items for _, items, _, _ in shape(spool)] == [most, 1]
+    most = min(operation.max_items, 1000)  # a million rows prove no more
+    batcher = make(operation, max_items=most)
+    fill(batcher, *[{"id": number % 10} for number in range(most + 1)])
+    assert [items for _, items, _, _ in shape(batcher)] == [most, 1]
 
 
 # --- cut by bytes
@@ -124,60 +124,60 @@ def test_one_more_than_the_vendor_takes_is_another_request(make: MakeSpool, key:
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_what_fits_exactly_is_one_request(make: MakeSpool, count: int) -> None:
     size = count * SIZE + (count - 1)  # with the commas
-    spool = make(most_items=99, most_bytes=size)
-    fill(spool, *[RECORD] * count * 2)
-    assert [len(body) for body in bodies(spool)] == [size, size]
+    batcher = make(max_items=99, max_bytes=size)
+    fill(batcher, *[RECORD] * count * 2)
+    assert [len(body) for body in bodies(batcher)] == [size, size]
 
 
 @pytest.mark.parametrize("count", [2, 5])
 def test_what_is_one_byte_too_much_is_two(make: MakeSpool, count: int) -> None:
-    spool = make(most_items=99, most_bytes=count * SIZE + (count - 1) - 1)
-    fill(spool, *[RECORD] * count)
-    assert [items for _, items, _, _ in shape(spool)] == [count - 1, 1]
+    batcher = make(max_items=99, max_bytes=count * SIZE + (count - 1) - 1)
+    fill(batcher, *[RECORD] * count)
+    assert [items for _, items, _, _ in shape(batcher)] == [count - 1, 1]
 
 
 def test_room_that_is_taken_already_counts(make: MakeSpool) -> None:
-    spool = make(room=100, most_items=99, most_bytes=100 + SIZE)
-    fill(spool, *[RECORD] * 3)
-    assert [len(body) for body in bodies(spool)] == [SIZE] * 3
+    batcher = make(room=100, max_items=99, max_bytes=100 + SIZE)
+    fill(batcher, *[RECORD] * 3)
+    assert [len(body) for body in bodies(batcher)] == [SIZE] * 3
 
 
 def test_bytes_are_counted_and_not_characters(make: MakeSpool) -> None:
-    spool = make(most_bytes=len('{"a":"é"}'.encode()) * 2)  # lacks a byte for the comma
-    fill(spool, *[{"a": "é"}] * 2)
-    assert spool.requests == 2
+    batcher = make(max_bytes=len('{"a":"é"}'.encode()) * 2)  # lacks a byte for the comma
+    fill(batcher, *[{"a": "é"}] * 2)
+    assert batcher.requests == 2
 
 
 def test_a_record_that_is_too_large_is_told_with_its_size(make: MakeSpool) -> None:
-    spool = make(most_bytes=SIZE)
-    told = fill(spool, RECORD, {"a": "xy"}, RECORD)
+    batcher = make(max_bytes=SIZE)
+    told = fill(batcher, RECORD, {"a": "xy"}, RECORD)
     assert told == [None, f"is {SIZE + 1} bytes as it would be sent, and {SIZE} fit into a request", None]
-    assert (spool.items, spool.requests) == (2, 2)
-    assert shape(spool) == [(1, 1, 1, 1), (2, 1, 3, 3)]
+    assert (batcher.items, batcher.requests) == (2, 2)
+    assert shape(batcher) == [(1, 1, 1, 1), (2, 1, 3, 3)]
 
 
 def test_a_table_has_its_header_in_each_request_and_it_counts(make: MakeSpool) -> None:
     header, row = b"email,name\r\n", b"a,b\r\n"
-    spool = make(TABLE, most_items=99, most_bytes=len(header) + 2 * len(row))
-    fill(spool, *[{"email": "a", "name": "b"}] * 5)
-    assert [gzip.decompress(body) for body in bodies(spool)] == [header + row * 2, header + row * 2, header + row]
+    batcher = make(TABLE, max_items=99, max_bytes=len(header) + 2 * len(row))
+    fill(batcher, *[{"email": "a", "name": "b"}] * 5)
+    assert [gzip.decompress(body) for body in bodies(batcher)] == [header + row * 2, header + row * 2, header + row]
 
 
 def test_a_row_that_is_too_large_only_with_its_header_is_told(make: MakeSpool) -> None:
     header, row = b"email\r\n", b"ada@example.com\r\n"
-    assert fill(make(TABLE, most_bytes=len(header) + len(row)), {"email": "ada@example.com"}) == [None]
-    [told] = fill(make(TABLE, most_bytes=len(header) + len(row) - 1), {"email": "ada@example.com"})
+    assert fill(make(TABLE, max_bytes=len(header) + len(row)), {"email": "ada@example.com"}) == [None]
+    [told] = fill(make(TABLE, max_bytes=len(header) + len(row) - 1), {"email": "ada@example.com"})
     assert told
     assert "ada@" not in told
 
 
 def test_a_row_that_begins_another_request_is_told_where_its_header_leaves_no_room(make: MakeSpool) -> None:
     header, row = b"email\r\n", b"ada@example.com\r\n"
-    spool = make(TABLE, most_bytes=len(header) + len(row) - 1)
-    before, told = fill(spool, {"email": "a"}, {"email": "ada@example.com"})
+    batcher = make(TABLE, max_bytes=len(header) + len(row) - 1)
+    before, told = fill(batcher, {"email": "a"}, {"email": "ada@example.com"})
     assert before is None
     assert told
-    assert len(gzip.decompress(bodies(spool)[-1])) < len(header) + len(row)
+    assert len(gzip.decompress(bodies(batcher)[-1])) < len(header) + len(row)
 
 
 # --- requests as they are sent, with whatever may be in a record
@@ -196,24 +196,24 @@ def random_records(source: random.Random, count: int, longest: int) -> list[dict
     ]
 
 
-def file_of(operation: Operation, chunk: Chunk) -> bytes:
-    return gzip.decompress(chunk.data) if operation.packed else chunk.data
+def file_of(operation: Operation, payload: Payload) -> bytes:
+    return gzip.decompress(payload.data) if operation.gzipped else payload.data
 
 
-def held(operation: Operation, chunk: Chunk) -> list[Any]:
+def held(operation: Operation, payload: Payload) -> list[Any]:
     """Return the records of a request, read back."""
-    if operation.is_table:
-        text = file_of(operation, chunk).decode()
+    if operation.is_csv:
+        text = file_of(operation, payload).decode()
         return [dict(row) for row in csv.DictReader(io.StringIO(text, newline=""), strict=True)]
     if operation.name == DELETE.name and operation.encode is DELETE.encode:
-        return [{"id": unquote(one)} for one in chunk.data.decode().split(",")]
-    return json.loads(b"[%b]" % chunk.data)
+        return [{"id": unquote(one)} for one in payload.data.decode().split(",")]
+    return json.loads(b"[%b]" % payload.data)
 
 
-def size_on_the_wire(operation: Operation, order: Order) -> int:
+def size_on_the_wire(operation: Operation, order: SubmitContext) -> int:
     """Return the bytes that the limit is about: those of the file, of the body, or of the query."""
-    if operation.is_table:
-        return len(file_of(operation, order.chunk))
+    if operation.is_csv:
+        return len(file_of(operation, order.payload))
     request = next(operation.submit(order))
     return len(request.path.partition("?")[2]) if request.body is None else len(request.body)
 
@@ -221,16 +221,17 @@ def size_on_the_wire(operation: Operation, order: Order) -> int:
 @contextmanager
 def submitted(
     key: tuple[str, str, str], operation: Operation, options: dict[str, Any], records: list[Any]
-) -> Iterator[list[tuple[Portion, Order]]]:
+) -> Iterator[list[tuple[Batch, SubmitContext]]]:
     """Prepare a submit as the operator does; yield its requests."""
     conn_type, kind, _ = key
     hook = HOOK_OF[conn_type]("mine")
     hook.account = make_account(hook.vendor, "https://vendor.example.com")
-    open_job = str(uuid.UUID(int=7)) if operation.appends else None
+    open_job = str(uuid.UUID(int=7)) if operation.supports_append else None
     with Submission(hook, kind, operation, options, None) as submission:
         submission.prepare((Row(line, record) for line, record in enumerate(records, 1)), None)
         yield [
-            (portion, Order(hook.account, portion.chunk, options, open_job)) for portion in submission.spool.portions()
+            (batch, SubmitContext(hook.account, batch.payload, options, open_job))
+            for batch in submission.batcher.batches()
         ]
 
 
@@ -254,55 +255,53 @@ def test_every_request_stays_within_the_limits_and_no_record_is_lost(key: tuple[
         OPERATIONS[key],
         check=lambda _record: None,  # which fields a record needs is not the question here
         check_by_options=None,
-        most_items=min(OPERATIONS[key].most_items, source.randrange(2, 40)),
-        most_bytes=source.randrange(5000, 9000),
+        max_items=min(OPERATIONS[key].max_items, source.randrange(2, 40)),
+        max_bytes=source.randrange(5000, 9000),
     )
     records = random_records(source, 60, 300)
     with submitted(key, operation, options, records) as requests:
-        for portion, order in requests:
-            assert 1 <= portion.items <= operation.most_items
-            assert size_on_the_wire(operation, order) <= operation.most_bytes
-        found = [record for portion, _ in requests for record in held(operation, portion.chunk)]
+        for batch, order in requests:
+            assert 1 <= batch.items <= operation.max_items
+            assert size_on_the_wire(operation, order) <= operation.max_bytes
+        found = [record for batch, _ in requests for record in held(operation, batch.payload)]
         assert [{name: one[name] for name in one if name in {"id", "text"}} for one in found] == [
             {name: one[name] for name in found[0] if name in one} for one in records
         ]
-        lines = [line for portion, _ in requests for line in range(portion.first, portion.last + 1)]
+        lines = [line for batch, _ in requests for line in range(batch.first, batch.last + 1)]
         assert lines == list(range(1, len(records) + 1))
 
 
 @pytest.mark.parametrize(
-    ("key", "most_bytes", "count", "length"),
+    ("key", "max_bytes", "count", "length"),
     [
         (("activecampaign", "contacts", "import"), 399_999, 600, 3000),
         (("sendgrid", "contacts", "upsert"), 6_000_000, 2000, 6000),
         (("sendgrid", "contacts", "delete"), 4000, 500, 40),
     ],
 )
-def test_requests_at_the_vendors_own_limits(
-    key: tuple[str, str, str], most_bytes: int, count: int, length: int
-) -> None:
+def test_requests_at_the_vendors_own_limits(key: tuple[str, str, str], max_bytes: int, count: int, length: int) -> None:
     operation = OPERATIONS[key]
     records = [{"id": number, "email": "a@b.c", "text": "é" * (length // 2)} for number in range(10**9, 10**9 + count)]
     with submitted(key, operation, {}, records) as requests:
         sizes = [size_on_the_wire(operation, order) for _, order in requests]
-        assert sum(portion.items for portion, _ in requests) == count
+        assert sum(batch.items for batch, _ in requests) == count
     assert len(sizes) > 1
-    assert max(sizes) <= most_bytes
-    assert min(sizes[:-1]) > most_bytes - length - 500, "requests are filled as far as they can be"
+    assert max(sizes) <= max_bytes
+    assert min(sizes[:-1]) > max_bytes - length - 500, "requests are filled as far as they can be"
 
 
 def test_a_record_may_be_as_large_as_the_vendor_says(make: MakeSpool) -> None:
-    spool = make(most_item_bytes=SIZE)
-    told = fill(spool, RECORD, {"a": "xy"}, RECORD)
+    batcher = make(max_item_bytes=SIZE)
+    told = fill(batcher, RECORD, {"a": "xy"}, RECORD)
     assert told == [None, f"is {SIZE + 1} bytes as it would be sent, and a record may have {SIZE}", None]
 
 
 def test_a_table_that_is_not_packed_goes_out_as_it_is(make: MakeSpool) -> None:
-    spool = make(TABLE, packed=False)
-    fill(spool, RECORD)
-    [portion] = spool.portions()
-    assert portion.chunk.data == b"a\r\nx\r\n"
-    assert portion.chunk.size == len(portion.chunk.data)
+    batcher = make(TABLE, gzipped=False)
+    fill(batcher, RECORD)
+    [batch] = batcher.batches()
+    assert batch.payload.data == b"a\r\nx\r\n"
+    assert batch.payload.size == len(batch.payload.data)
 
 
 def test_a_record_that_is_too_large_is_refused_with_its_line_before_anything_is_sent() -> None:
@@ -338,11 +337,11 @@ NO_JSON: dict[str, Any] = {
 @pytest.mark.parametrize("kind", NO_JSON)
 def test_a_value_that_json_cannot_hold_is_told_by_its_field_and_type(make: MakeSpool, kind: str) -> None:
     value = NO_JSON[kind]
-    spool = make()
-    before, told, after = fill(spool, RECORD, {"id": 1, "odd": value, "last": "x"}, RECORD)
+    batcher = make()
+    before, told, after = fill(batcher, RECORD, {"id": 1, "odd": value, "last": "x"}, RECORD)
     assert (before, after) == (None, None)
     assert told == f"has a {type(value).__name__} in field 'odd' that JSON cannot hold: convert it first"
-    assert bodies(spool) == [b'{"a":"x"},{"a":"x"}']
+    assert bodies(batcher) == [b'{"a":"x"},{"a":"x"}']
 
 
 def test_a_field_whose_name_json_cannot_hold_is_told(make: MakeSpool) -> None:
@@ -362,44 +361,44 @@ def test_the_field_is_the_right_one_where_only_one_is_sent(make: MakeSpool) -> N
     "value", ["é€😀", "\u2028", '"\\', "\x00", 10**30, -0.5, True, None, [], {"a": [1, {"b": None}]}]
 )
 def test_a_value_that_json_can_hold_arrives_as_it_was(make: MakeSpool, value: Any) -> None:
-    spool = make()
-    assert fill(spool, {"a": value}) == [None]
-    assert json.loads(bodies(spool)[0]) == {"a": value}
+    batcher = make()
+    assert fill(batcher, {"a": value}) == [None]
+    assert json.loads(bodies(batcher)[0]) == {"a": value}
 
 
 # --- tables
 
 
-def table(spool: Spool) -> str:
-    [body] = bodies(spool)
+def table(batcher: Batcher) -> str:
+    [body] = bodies(batcher)
     return gzip.decompress(body).decode()
 
 
 def test_cells_stand_under_their_names(make: MakeSpool) -> None:
-    spool = make(TABLE)
-    assert fill(spool, {"email": "a", "name": "b"}, {"name": "d", "email": "c"}, {"email": "e"}) == [None] * 3
-    assert table(spool) == "email,name\r\na,b\r\nc,d\r\ne,\r\n"
-    assert next(spool.portions()).chunk.columns == ("email", "name")
+    batcher = make(TABLE)
+    assert fill(batcher, {"email": "a", "name": "b"}, {"name": "d", "email": "c"}, {"email": "e"}) == [None] * 3
+    assert table(batcher) == "email,name\r\na,b\r\nc,d\r\ne,\r\n"
+    assert next(batcher.batches()).payload.columns == ("email", "name")
 
 
 def test_the_columns_of_a_file_are_all_of_them_also_where_the_first_row_has_empty_cells(make: MakeSpool) -> None:
-    spool = make(TABLE)
-    assert fill(spool, {"email": "a"}, {"name": "b"}, columns=("email", "name")) == [None, None]
-    assert table(spool) == "email,name\r\na,\r\n,b\r\n"
+    batcher = make(TABLE)
+    assert fill(batcher, {"email": "a"}, {"name": "b"}, columns=("email", "name")) == [None, None]
+    assert table(batcher) == "email,name\r\na,\r\n,b\r\n"
 
 
 def test_the_columns_are_not_those_of_a_record_that_was_left_out(make: MakeSpool) -> None:
-    spool = make(TABLE)
-    refused, *taken = fill(spool, {"odd": ["x"]}, {"email": "a"}, {"email": "b"})
+    batcher = make(TABLE)
+    refused, *taken = fill(batcher, {"odd": ["x"]}, {"email": "a"}, {"email": "b"})
     assert refused
     assert taken == [None, None]
-    assert table(spool) == "email\r\na\r\nb\r\n"
+    assert table(batcher) == "email\r\na\r\nb\r\n"
 
 
 @pytest.mark.parametrize("value", [["ada@example.com"], {"a": "ada@example.com"}, b"ada@example.com", {1}, 1j], ids=str)
 def test_a_value_that_no_cell_can_hold_is_told_by_its_field_and_type(make: MakeSpool, value: Any) -> None:
-    spool = make(TABLE)
-    told = fill(spool, {"email": "a"}, {"email": value}, {"email": "c"})
+    batcher = make(TABLE)
+    told = fill(batcher, {"email": "a"}, {"email": value}, {"email": "c"})
     assert told == [None, f"has a {type(value).__name__} in field 'email', which no cell of a table can hold", None]
 
 
@@ -413,16 +412,16 @@ CELLS = ["", " ", ",", '"', '""', "a\nb", "a\r\nb", "\r", "é€😀", "=1+1", "
 
 
 def test_cells_arrive_as_they_were(make: MakeSpool) -> None:
-    spool = make(TABLE, most_items=99)
-    fill(spool, *[{"first": cell, "last": cell} for cell in CELLS])
-    rows = list(csv.reader(io.StringIO(table(spool), newline=""), strict=True))
+    batcher = make(TABLE, max_items=99)
+    fill(batcher, *[{"first": cell, "last": cell} for cell in CELLS])
+    rows = list(csv.reader(io.StringIO(table(batcher), newline=""), strict=True))
     assert rows == [["first", "last"], *([cell, cell] for cell in CELLS)]
 
 
 def test_a_table_of_one_column_keeps_its_empty_cells(make: MakeSpool) -> None:
-    spool = make(TABLE)
-    fill(spool, {"email": "a"}, {"email": None}, {"email": "c"})
-    assert list(csv.reader(io.StringIO(table(spool)))) == [["email"], ["a"], [""], ["c"]]
+    batcher = make(TABLE)
+    fill(batcher, {"email": "a"}, {"email": None}, {"email": "c"})
+    assert list(csv.reader(io.StringIO(table(batcher)))) == [["email"], ["a"], [""], ["c"]]
 
 
 # --- what has been taken
@@ -430,9 +429,9 @@ def test_a_table_of_one_column_keeps_its_empty_cells(make: MakeSpool) -> None:
 
 def test_a_request_can_be_read_as_often_as_it_is_sent(make: MakeSpool) -> None:
     for operation in (JSON, TABLE):
-        spool = make(operation, most_items=1)
-        fill(spool, {"a": 1}, {"a": 2})
-        first, second = (each.chunk for each in spool.portions())
+        batcher = make(operation, max_items=1)
+        fill(batcher, {"a": 1}, {"a": 2})
+        first, second = (each.payload for each in batcher.batches())
         once = first.data, second.data
         assert (first.data, second.data) == once
         with second.open() as one, first.open() as other:
@@ -441,17 +440,17 @@ def test_a_request_can_be_read_as_often_as_it_is_sent(make: MakeSpool) -> None:
 
 
 def test_a_request_can_be_read_while_the_next_are_looked_for(make: MakeSpool) -> None:
-    spool = make(most_items=1)
-    fill(spool, *[{"a": number} for number in range(5)])
-    assert [json.loads(each.chunk.data)["a"] for each in spool.portions()] == list(range(5))
-    chunks = [each.chunk for each in spool.portions()]
-    assert [json.loads(chunk.data)["a"] for chunk in reversed(chunks)] == [4, 3, 2, 1, 0]
+    batcher = make(max_items=1)
+    fill(batcher, *[{"a": number} for number in range(5)])
+    assert [json.loads(each.payload.data)["a"] for each in batcher.batches()] == list(range(5))
+    chunks = [each.payload for each in batcher.batches()]
+    assert [json.loads(payload.data)["a"] for payload in reversed(chunks)] == [4, 3, 2, 1, 0]
 
 
 def fingerprint(make: MakeSpool, *records: Any, operation: Operation = JSON) -> str:
-    spool = make(operation)
-    fill(spool, *records)
-    return spool.fingerprint
+    batcher = make(operation)
+    fill(batcher, *records)
+    return batcher.fingerprint
 
 
 @pytest.mark.parametrize("operation", [JSON, TABLE], ids=["JSON", "table"])
@@ -469,8 +468,8 @@ def test_the_fingerprint_of_a_table_tells_its_columns(make: MakeSpool) -> None:
 
 
 def test_the_space_is_given_back() -> None:
-    spool = Spool(JSON, lambda _columns: 0)
-    fill(spool, RECORD)
-    spool.close()
+    batcher = Batcher(JSON, lambda _columns: 0)
+    fill(batcher, RECORD)
+    batcher.close()
     with pytest.raises(ValueError, match="closed"):
-        bodies(spool)
+        bodies(batcher)

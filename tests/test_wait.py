@@ -7,12 +7,12 @@ import pytest
 from airflow_provider_bulkjobs import exceptions as errors
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
 from airflow_provider_bulkjobs.vendors.sendgrid.vendor import SendGrid
-from airflow_provider_bulkjobs.waiting.tracker import GRACE, Wait
+from airflow_provider_bulkjobs.waiting.tracker import GRACE, JobTracker
 
 
 def make_wait(*job_ids, **known):
     vendor = SendGrid()
-    return Wait(
+    return JobTracker(
         vendor=vendor, kind=vendor.kinds[0], conn_id="sendgrid_default", job_ids=job_ids, started_at=1000, **known
     )
 
@@ -28,19 +28,19 @@ def test_what_was_heard_goes_on_in_another_process():
     wait = make_wait("a", "b", "c")
     wait.note(BulkJob("a", JobState.PARTIALLY_FAILED, "errored", total=10, failed=2), 1001)
     wait.note(BulkJob("b", JobState.PENDING, "pending"), 1001)
-    again = make_wait("a", "b", "c", heard=wait.heard)
+    again = make_wait("a", "b", "c", known_jobs=wait.known_jobs)
     assert again.unfinished == ["b", "c"]
     assert again.result == wait.result
-    again.note_missing("b", 1002)
-    with pytest.raises(errors.JobVanishedError):
-        again.note_missing("b", 1003)
+    again.record_missing("b", 1002)
+    with pytest.raises(errors.JobDisappearedError):
+        again.record_missing("b", 1003)
 
 
 def test_a_missing_job_has_a_grace():
     wait = make_wait("a")
-    wait.note_missing("a", 1000 + GRACE)
+    wait.record_missing("a", 1000 + GRACE)
     with pytest.raises(errors.JobNotFoundError, match="sendgrid_default"):
-        wait.note_missing("a", 1000 + GRACE + 1)
+        wait.record_missing("a", 1000 + GRACE + 1)
 
 
 def test_a_job_without_a_record_has_a_grace_too():
@@ -54,9 +54,9 @@ def test_a_job_without_a_record_has_a_grace_too():
 def test_a_job_without_a_record_has_not_vanished():
     wait = make_wait("a")
     wait.note(BulkJob("a", JobState.PENDING, "false", known=False), 1001)
-    wait.note_missing("a", 1000 + GRACE)
+    wait.record_missing("a", 1000 + GRACE)
     with pytest.raises(errors.JobNotFoundError):
-        wait.note_missing("a", 1000 + GRACE + 1)
+        wait.record_missing("a", 1000 + GRACE + 1)
 
 
 def test_a_seen_job_is_gone_when_two_polls_in_a_row_do_not_find_it():
@@ -69,51 +69,51 @@ def test_a_seen_job_is_gone_when_two_polls_in_a_row_do_not_find_it():
         assert (wait.missing, wait.stoppable, wait.result["state"]) == (["a"], [], "running")
     wait.note(active, 9999)
     assert (wait.missing, wait.stoppable) == ([], ["a"])
-    wait.note_missing("a", 9999)
-    with pytest.raises(errors.JobVanishedError, match="last state: active"):
+    wait.record_missing("a", 9999)
+    with pytest.raises(errors.JobDisappearedError, match="last state: active"):
         wait.note(unknown, 9999)
 
 
 def test_a_miss_goes_on_in_another_process():
     wait = make_wait("a")
     wait.note(BulkJob("a", JobState.RUNNING, "active"), 1001)
-    wait.note_missing("a", 1002)
-    again = make_wait("a", heard=wait.heard, missing=wait.missing)
-    with pytest.raises(errors.JobVanishedError):
-        again.note_missing("a", 1003)
+    wait.record_missing("a", 1002)
+    again = make_wait("a", known_jobs=wait.known_jobs, missing=wait.missing)
+    with pytest.raises(errors.JobDisappearedError):
+        again.record_missing("a", 1003)
 
 
 def test_three_different_keys_refused_in_a_row_are_an_error():
-    wait, refused = make_wait("a"), errors.CredentialsError("no")
+    wait, refused = make_wait("a"), errors.AuthenticationError("no")
     for key in ("k1", "k1", "k2"):
         wait.note_refused_key(key, refused)
     wait.note(BulkJob("a", JobState.RUNNING, "active"), 1001)  # an answer: the key is good
     for key in ("k3", "k4"):
         wait.note_refused_key(key, refused)
     for key in ("k5", "k6"):
-        with pytest.raises(errors.CredentialsError, match=r"no.*refused 3"):
+        with pytest.raises(errors.AuthenticationError, match=r"no.*refused 3"):
             wait.note_refused_key(key, refused)
 
 
 def test_news_only_when_something_changed():
     wait = make_wait("a", "b")
-    assert wait.news() is None
+    assert wait.status_change() is None
     wait.note(BulkJob("a", JobState.PENDING, "pending"), 1001)
     told = "sendgrid contact import of 2 jobs: running, 0 of 2 jobs done (1 pending, 1 not known yet)"
-    assert re.fullmatch(rf"{re.escape(told)}, \d+ s after the wait began", wait.news())
+    assert re.fullmatch(rf"{re.escape(told)}, \d+ s after the wait began", wait.status_change())
     wait.note(BulkJob("a", JobState.PENDING, "pending"), 1002)
-    assert wait.news() is None
+    assert wait.status_change() is None
     wait.note(BulkJob("a", JobState.SUCCEEDED, "completed"), 1003)
-    assert "1 of 2 jobs done" in wait.news()
+    assert "1 of 2 jobs done" in wait.status_change()
 
 
 def test_errors_name_the_job_and_how_to_go_on():
     wait = make_wait(*(str(number) for number in range(30)))
     with pytest.raises(errors.VendorUnavailableError, match=r"'19'\] and 10 more") as caught:
-        wait.note_error("7", errors.VendorUnavailableError("down", retry_after=5))
+        wait.record_error("7", errors.VendorUnavailableError("down", retry_after=5))
     assert caught.value.retry_after == 5
     with pytest.raises(errors.UnknownStateError, match="contact import 7: wobbling"):
-        wait.note_error("7", errors.UnknownStateError("wobbling"))
+        wait.record_error("7", errors.UnknownStateError("wobbling"))
 
 
 def test_what_is_handed_on_fits_into_a_small_column_the_finished_first():
@@ -122,8 +122,8 @@ def test_what_is_handed_on_fits_into_a_small_column_the_finished_first():
     for job_id in ids:
         state = JobState.SUCCEEDED if job_id in ids[-20:] else JobState.RUNNING
         wait.note(BulkJob(job_id, state, state.value, total=10), 1001)
-    heard = wait.heard
-    assert {job["job_id"] for job in heard} > set(ids[-20:])
-    assert 20_000 < len(json.dumps(heard)) < 45_000 - len(json.dumps(ids))
-    assert make_wait("a" * 50_000, heard=[]).heard == []
-    assert make_wait(*ids, heard=heard).unfinished == ids[:-20]
+    known_jobs = wait.known_jobs
+    assert {job["job_id"] for job in known_jobs} > set(ids[-20:])
+    assert 20_000 < len(json.dumps(known_jobs)) < 45_000 - len(json.dumps(ids))
+    assert make_wait("a" * 50_000, known_jobs=[]).known_jobs == []
+    assert make_wait(*ids, known_jobs=known_jobs).unfinished == ids[:-20]

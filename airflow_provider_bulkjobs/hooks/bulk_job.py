@@ -24,7 +24,7 @@ from airflow_provider_bulkjobs.vendors.spec.fields import Account
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
 
-    from airflow_provider_bulkjobs.http.requests_transport import RequestsDriver
+    from airflow_provider_bulkjobs.http.requests_transport import RequestsTransport
     from airflow_provider_bulkjobs.http.session import AccountSession
     from airflow_provider_bulkjobs.protocol.job import BulkJob
     from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
@@ -70,23 +70,23 @@ class BulkJobHook(BaseHook):
         :raises JobNotFoundError: the vendor does not know the job.
         :raises BadArgumentError: the id or the kind makes no sense.
         :raises BadConnectionError: the connection is missing, of another type, or incomplete.
-        :raises VendorAnswerError: the vendor refused, in its own words.
+        :raises VendorAPIError: the vendor refused, in its own words.
         :raises VendorUnavailableError: the vendor was down or throttled for longer than patience lasts.
         """
-        from airflow_provider_bulkjobs.http.retry import Patience
+        from airflow_provider_bulkjobs.http.retry import RetryPolicy
 
         kind, job_id = self.job_kind(job_kind), read_job_id(job_id)
-        return self.driver.run(lambda: kind.status(self.account, job_id), Patience(report=self.log.warning))
+        return self.transport.run(lambda: kind.status(self.account, job_id), RetryPolicy(on_retry=self.log.warning))
 
     async def aget_job(self, job_id: str | int, job_kind: str | None = None) -> BulkJob:
         """Ask the vendor how a job stands, without holding the event loop. See :meth:`get_job`."""
-        from airflow_provider_bulkjobs.http.pool import shared_driver
-        from airflow_provider_bulkjobs.http.retry import Patience
+        from airflow_provider_bulkjobs.http.pool import shared_transport
+        from airflow_provider_bulkjobs.http.retry import RetryPolicy
 
         kind, job_id = self.job_kind(job_kind), read_job_id(job_id)
         account = await retry_lookup_async(self.load_account, self.log.warning, WORKER_LIMIT)
-        async with shared_driver(self.vendor, account) as driver:
-            return await driver.run(lambda: kind.status(account, job_id), Patience(report=self.log.warning))
+        async with shared_transport(self.vendor, account) as transport:
+            return await transport.run(lambda: kind.status(account, job_id), RetryPolicy(on_retry=self.log.warning))
 
     def cancel_job(self, job_id: str | int, job_kind: str | None = None) -> bool:
         """Ask the vendor to stop a job; return ``False`` if it is over already, or gone, which is no error.
@@ -95,22 +95,22 @@ class BulkJobHook(BaseHook):
 
         :raises BadArgumentError: the vendor cannot stop jobs of this kind.
         """
-        from airflow_provider_bulkjobs.http.retry import Patience
+        from airflow_provider_bulkjobs.http.retry import RetryPolicy
 
-        kind, job_id = self.stoppable_kind(job_kind), read_job_id(job_id)
-        patience = Patience(failures=3, report=self.log.warning)
-        return self._stopped(job_id, self.driver.run(lambda: kind.stop(self.account, job_id), patience))
+        kind, job_id = self.cancelable_job_kind(job_kind), read_job_id(job_id)
+        policy = RetryPolicy(failures=3, on_retry=self.log.warning)
+        return self._stopped(job_id, self.transport.run(lambda: kind.stop(self.account, job_id), policy))
 
     async def acancel_job(self, job_id: str | int, job_kind: str | None = None) -> bool:
         """Ask the vendor to stop a job, without holding the event loop. See :meth:`cancel_job`."""
-        from airflow_provider_bulkjobs.http.pool import shared_driver
-        from airflow_provider_bulkjobs.http.retry import Patience
+        from airflow_provider_bulkjobs.http.pool import shared_transport
+        from airflow_provider_bulkjobs.http.retry import RetryPolicy
 
-        kind, job_id = self.stoppable_kind(job_kind), read_job_id(job_id)
+        kind, job_id = self.cancelable_job_kind(job_kind), read_job_id(job_id)
         account = await retry_lookup_async(self.load_account, self.log.warning, WORKER_LIMIT)
-        patience = Patience(failures=3, report=self.log.warning)
-        async with shared_driver(self.vendor, account) as driver:
-            return self._stopped(job_id, await driver.run(lambda: kind.stop(account, job_id), patience))
+        policy = RetryPolicy(failures=3, on_retry=self.log.warning)
+        async with shared_transport(self.vendor, account) as transport:
+            return self._stopped(job_id, await transport.run(lambda: kind.stop(account, job_id), policy))
 
     def _stopped(self, job_id: str, stopped: bool) -> bool:
         if not stopped:
@@ -122,17 +122,17 @@ class BulkJobHook(BaseHook):
 
         Paths are relative: ``hook.get_conn().put("/v3/marketing/contacts", json=…)``. It refuses other hosts.
         """
-        return self.driver.session
+        return self.transport.session
 
     def test_connection(self) -> tuple[bool, str]:
         """Ask the cheapest question that needs the credentials; say in a sentence how that went."""
         try:
-            return True, ask(self.vendor, self.account, self.driver)
+            return True, ask(self.vendor, self.account, self.transport)
         except Exception as error:  # noqa: BLE001  (whatever it is, the form must say something)
             return False, explain(self.vendor, self.conn_id, error)
         finally:
-            if driver := self.__dict__.pop("driver", None):
-                driver.close()
+            if transport := self.__dict__.pop("transport", None):
+                transport.close()
 
     def job_kind(self, name: str | None) -> JobKind:
         """Return the vendor's job kind of that name, or its default one.
@@ -148,7 +148,7 @@ class BulkJobHook(BaseHook):
             )
         return kinds[name]
 
-    def stoppable_kind(self, job_kind: str | None) -> JobKind:
+    def cancelable_job_kind(self, job_kind: str | None) -> JobKind:
         """Return a job kind whose jobs can be stopped.
 
         :raises BadArgumentError: the vendor cannot stop jobs of this kind.
@@ -171,13 +171,13 @@ class BulkJobHook(BaseHook):
         self.account = self._account(connection)
         return self
 
-    def reread_connection(self) -> bool:
+    def reload_connection(self) -> bool:
         """Read the connection again; return whether it has changed, and use it from now on if so."""
         before = self.account.fingerprint
         self.using(read_connection(self.conn_id))
         if self.account.fingerprint == before:
             return False
-        self.__dict__.pop("driver").close()
+        self.__dict__.pop("transport").close()
         return True
 
     async def load_account(self) -> Account:
@@ -193,11 +193,11 @@ class BulkJobHook(BaseHook):
         return self._account(connection)
 
     @cached_property
-    def driver(self) -> RequestsDriver:
+    def transport(self) -> RequestsTransport:
         """The synchronous driver of this hook's account."""
-        from airflow_provider_bulkjobs.http.requests_transport import RequestsDriver
+        from airflow_provider_bulkjobs.http.requests_transport import RequestsTransport
 
-        return RequestsDriver(self.vendor, self.account)
+        return RequestsTransport(self.vendor, self.account)
 
     def _account(self, connection: Connection) -> Account:
         if connection.conn_type != self.conn_type:

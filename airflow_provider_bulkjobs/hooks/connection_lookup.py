@@ -58,13 +58,13 @@ def read_connection(conn_id: str) -> Connection:
         time.sleep(attempts.wait_after(meaning))
 
 
-async def retry_lookup_async(look: Callable[[], Awaitable[T]], report: Callable[[str], None], limit: float) -> T:
+async def retry_lookup_async(look: Callable[[], Awaitable[T]], on_retry: Callable[[str], None], limit: float) -> T:
     """Look up a connection without holding the event loop, and again while that fails, with backoff.
 
     :param look: one attempt.
     :param limit: seconds without a successful lookup, where the caller has no closer deadline.
     """
-    attempts = _Attempts(limit, report)
+    attempts = _Attempts(limit, on_retry)
     while True:
         try:
             return await look()
@@ -78,9 +78,9 @@ class _Attempts:
     :param limit: for how many seconds attempts are made.
     """
 
-    def __init__(self, limit: float, report: Callable[[str], None]) -> None:
+    def __init__(self, limit: float, on_retry: Callable[[str], None]) -> None:
         self._limit = limit
-        self._report = report
+        self._report = on_retry
         self._started = time.monotonic()
         self._failures = 0
 

@@ -11,26 +11,26 @@ from airflow_provider_bulkjobs import exceptions as errors
 from airflow_provider_bulkjobs.protocol.redact import redact
 
 if TYPE_CHECKING:
-    from airflow_provider_bulkjobs.http.requests_transport import RequestsDriver
+    from airflow_provider_bulkjobs.http.requests_transport import RequestsTransport
     from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field
     from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 
 LONGEST = 20.0  # seconds after which nothing more is asked: somebody is sitting in front of it
-LONGEST_PAUSE = 5.0  # seconds that the vendor may ask for between two questions
+MAX_PAUSE = 5.0  # seconds that the vendor may ask for between two questions
 
 
-def ask(vendor: Vendor, account: Account, driver: RequestsDriver) -> str:
+def ask(vendor: Vendor, account: Account, transport: RequestsTransport) -> str:
     """Ask the cheapest question that needs the credentials; return a sentence that names the account."""
-    from airflow_provider_bulkjobs.http.retry import Patience
+    from airflow_provider_bulkjobs.http.retry import RetryPolicy
 
     end = time.monotonic() + LONGEST
-    patience = Patience(failures=1, longest_sleep=LONGEST_PAUSE, remaining=lambda: end - time.monotonic())
-    conversation = vendor.check(account)
+    policy = RetryPolicy(failures=1, max_sleep=MAX_PAUSE, remaining=lambda: end - time.monotonic())
+    flow = vendor.check(account)
     try:
-        request = next(conversation)
+        request = next(flow)
         while True:
             # Told also of an outage, or a pause: what was established before is for the conversation to say.
-            request = driver.step(conversation, request, patience, heard=errors.BulkJobError)
+            request = transport.step(flow, request, policy, known_jobs=errors.BulkJobError)
     except StopIteration as told:
         return redact(str(told.value), account.secrets)
 
@@ -44,14 +44,14 @@ def explain(vendor: Vendor, conn_id: str, error: Exception) -> str:
     told = told.replace(f"connection {conn_id!r}", "this connection")
     told = f"{told[:1].upper()}{told[1:]}"
     match error:
-        case errors.CredentialsError():
+        case errors.AuthenticationError():
             return f"{told}{_help(field for field in vendor.fields if field.name == 'password' or field.choices)}"
         case errors.PermissionDeniedError():
             return f"{told} {vendor.notes.permissions}"
         case errors.JobNotFoundError():
             told = told.partition(". Check the id")[0]
             return f"{told}: the API is not at this address.{_help(_host(vendor))}"
-        case errors.VendorUnavailableError() | errors.TransientError() | errors.VendorAnswerError():
+        case errors.VendorUnavailableError() | errors.TransientError() | errors.VendorAPIError():
             return f"{told.rstrip('.')}.{_help(_host(vendor))}"
         case errors.BulkJobError():
             return told

@@ -17,9 +17,9 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from airflow_provider_bulkjobs.exceptions import BulkJobError
-from airflow_provider_bulkjobs.http.body import ACCEPTED_ENCODINGS, LARGEST_BODY, check_length, decode_body
+from airflow_provider_bulkjobs.http.body import ACCEPTED_ENCODINGS, MAX_BODY, check_length, decode_body
 from airflow_provider_bulkjobs.http.engine import Acquire, Effect, Engine, Flow, Refresh, Send, Sleep, Steps, Transfer
-from airflow_provider_bulkjobs.http.rate_limiter import Turns
+from airflow_provider_bulkjobs.http.rate_limiter import RateLimiter
 from airflow_provider_bulkjobs.http.responses import (
     BASE_HEADERS,
     CONNECT_TIMEOUT,
@@ -27,32 +27,32 @@ from airflow_provider_bulkjobs.http.responses import (
     NetworkError,
     ResponseTooLargeError,
 )
-from airflow_provider_bulkjobs.http.retry import Patience
+from airflow_provider_bulkjobs.http.retry import RetryPolicy
 from airflow_provider_bulkjobs.http.tls_and_proxy import http_proxy_for
-from airflow_provider_bulkjobs.metrics import Meter
+from airflow_provider_bulkjobs.metrics import Metrics
 from airflow_provider_bulkjobs.protocol.flow import LARGE_BODY, Response
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 
 T = TypeVar("T")
 KNOWN_URLS = 2000  # a URL that is parsed anew for each poll costs more than one that is kept
-LONGEST_HEADER = 65536  # bytes: what http.client reads on a worker
+MAX_HEADER = 65536  # bytes: what http.client reads on a worker
 # The connection was not established, so nothing was sent.
 NOT_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
 
 
-class AiohttpDriver:
+class AiohttpTransport:
     """Exchanges with one account, many at a time, on the running event loop.
 
     :param tls: the context to verify the vendor's certificate with, made off the loop.
     :param turns: when a request may go; shared with whoever else uses the connection.
     """
 
-    def __init__(self, vendor: Vendor, account: Account, tls: ssl.SSLContext, turns: Turns) -> None:
-        self.meter = Meter(vendor.conn_type)
-        self._turns = turns
+    def __init__(self, vendor: Vendor, account: Account, tls: ssl.SSLContext, turns: RateLimiter) -> None:
+        self.metrics = Metrics(vendor.conn_type)
+        self._limiters = turns
         # CIMultiDict is what aiohttp wants, so that it does not have to convert the headers for each request.
-        self._engine = Engine(vendor, account, turns, self.meter, convert=CIMultiDict)
+        self._engine = Engine(vendor, account, turns, self.metrics, convert=CIMultiDict)
         self._refreshing: asyncio.Task[None] | None = None
         self._base_url = vendor.base_url(account)
         self._url = lru_cache(KNOWN_URLS)(partial(_url, self._base_url))
@@ -64,32 +64,32 @@ class AiohttpDriver:
             headers={**BASE_HEADERS, "Accept-Encoding": ACCEPTED_ENCODINGS},
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
-            max_line_size=LONGEST_HEADER,
-            max_field_size=LONGEST_HEADER,
+            max_line_size=MAX_HEADER,
+            max_field_size=MAX_HEADER,
         )
 
     @property
     def is_paused(self) -> bool:
         """Whether the vendor has asked to be left alone for now."""
-        return self._turns.are_paused
+        return self._limiters.is_paused
 
     def queue(self, more: int) -> float:
         """Return how many seconds it takes until so many more requests have had their turn."""
-        return self._turns.queue(more)
+        return self._limiters.queue(more)
 
     async def close(self) -> None:
         """Close the connections."""
         if self._refreshing is not None:
             self._refreshing.cancel()
         await self._session.close()
-        self.meter.tell()
+        self.metrics.tell()
 
-    async def run(self, start: Callable[[], Flow[T]], patience: Patience) -> T:
+    async def run(self, start: Callable[[], Flow[T]], policy: RetryPolicy) -> T:
         """Run a flow to its end; see :meth:`Engine.run`.
 
         Deadlines are the caller's, with :func:`asyncio.timeout`.
         """
-        return await self._drive(self._engine.run(start, patience))
+        return await self._drive(self._engine.run(start, policy))
 
     async def _drive(self, steps: Steps[T]) -> T:
         try:
@@ -112,7 +112,7 @@ class AiohttpDriver:
             case Send():
                 return await self._send(effect)
             case Acquire():
-                await (self._turns.take_first() if effect.priority else self._turns.take(self.meter))
+                await (self._limiters.acquire_priority() if effect.priority else self._limiters.acquire(self.metrics))
             case Sleep():
                 await asyncio.sleep(effect.seconds)
             case Refresh():
@@ -140,7 +140,7 @@ class AiohttpDriver:
         headers = answer.headers
         check_length(headers)
         if "Content-Encoding" in headers:
-            body = decode_body(headers, body, LARGEST_BODY)
+            body = decode_body(headers, body, MAX_BODY)
         response = Response(answer.status, headers, body)
         if len(body) > LARGE_BODY:
             await asyncio.to_thread(response.parse_in_thread)
@@ -166,13 +166,13 @@ def _url(base_url: str, path: str) -> URL:
 async def _read(answer: aiohttp.ClientResponse) -> bytes:
     """Return the body; the connection is free again then, or closed, where not all of it was read."""
     length = answer.content_length
-    if length is not None and length <= LARGEST_BODY:
+    if length is not None and length <= MAX_BODY:
         return await answer.read()
     async with answer:
         body = bytearray()
         async for chunk in answer.content.iter_any():
             body += chunk
-            if len(body) > LARGEST_BODY:
+            if len(body) > MAX_BODY:
                 answer.close()
-                raise ResponseTooLargeError(LARGEST_BODY)
+                raise ResponseTooLargeError(MAX_BODY)
         return bytes(body)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from airflow_provider_bulkjobs.http.responses import NetworkError, ResponseTooLargeError
 
 ACCEPTED_ENCODINGS = "gzip, deflate"  # what is decoded below
-LARGEST_BODY = 16 * 1024 * 1024  # bytes, decoded
+MAX_BODY = 16 * 1024 * 1024  # bytes, decoded
 
 
 def decode_body(headers: Mapping[str, str], body: bytes, limit: int) -> bytes:

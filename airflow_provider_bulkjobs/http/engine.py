@@ -15,25 +15,25 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from airflow_provider_bulkjobs.exceptions import (
-    AnswerLostError,
+    AuthenticationError,
     BulkJobError,
-    CredentialsError,
     TransientError,
-    UnsafeAnswerError,
-    VendorAnswerError,
+    UnknownOutcomeError,
+    UntrustedResponseError,
+    VendorAPIError,
     VendorUnavailableError,
 )
 from airflow_provider_bulkjobs.http.responses import (
     DEFAULT_PAUSE,
     NetworkError,
     ResponseTooLargeError,
-    check_answer,
+    account_pause,
     credential_headers,
     network_error,
-    pause_for_all,
+    raise_for_status,
 )
-from airflow_provider_bulkjobs.http.retry import Patience
-from airflow_provider_bulkjobs.metrics import Meter
+from airflow_provider_bulkjobs.http.retry import RetryPolicy
+from airflow_provider_bulkjobs.metrics import Metrics
 from airflow_provider_bulkjobs.protocol.flow import Request, Response, Token, Upload
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
@@ -89,10 +89,10 @@ ACQUIRE, ACQUIRE_FIRST, REFRESH = Acquire(), Acquire(priority=True), Refresh()
 class Limiter(Protocol):
     """What the engine needs of a rate limiter; waiting for it is the transport's part."""
 
-    def take_free(self) -> bool:
+    def try_acquire(self) -> bool:
         """Acquire without waiting, if that is possible now."""
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         """Release what was acquired."""
 
     def pause(self, seconds: float) -> None:
@@ -110,7 +110,7 @@ class Engine:
         vendor: Vendor,
         account: Account,
         limiter: Limiter,
-        meter: Meter,
+        metrics: Metrics,
         *,
         convert: Callable[[dict[str, str]], Mapping[str, str]] = dict,
         clock: Callable[[], float] = time.monotonic,
@@ -118,7 +118,7 @@ class Engine:
         self._vendor = vendor
         self._account = account
         self._limiter = limiter
-        self._meter = meter
+        self._meter = metrics
         self._convert = convert
         self._clock = clock
         self._token: Token | None = None
@@ -136,17 +136,17 @@ class Engine:
         """Whether :meth:`refresh` has to run before the next authorized request."""
         return self._clock() >= self._headers_until
 
-    def run(self, start: Callable[[], Flow[T]], policy: Patience) -> Steps[T]:
+    def run(self, start: Callable[[], Flow[T]], policy: RetryPolicy) -> Steps[T]:
         """Run a vendor's flow to its end, and again from the start where a response was unusable.
 
         :param start: makes the flow.
         :raises VendorUnavailableError: the attempts of ``policy`` are used up.
-        :raises AnswerLostError: the outcome of a request that is not idempotent is unknown.
+        :raises UnknownOutcomeError: the outcome of a request that is not idempotent is unknown.
         :raises BulkJobError: the vendor refused, or answered something undocumented.
         """
         return self._retry(lambda: self._run_once(start(), policy), policy)
 
-    def exchange(self, request: Request | Upload, policy: Patience) -> Steps[Response]:
+    def exchange(self, request: Request | Upload, policy: RetryPolicy) -> Steps[Response]:
         """Send one request until there is a good response. Raises like :meth:`run`."""
         return self._retry(lambda: self._attempt(request, policy), policy)
 
@@ -154,8 +154,8 @@ class Engine:
         self,
         flow: Flow[Any],
         request: Request | Upload,
-        policy: Patience,
-        thrown: type[BulkJobError] = VendorAnswerError,
+        policy: RetryPolicy,
+        thrown: type[BulkJobError] = VendorAPIError,
     ) -> Steps[Any]:
         """Send what a flow has yielded, send it the response, and return what it yields next.
 
@@ -170,7 +170,7 @@ class Engine:
 
     def refresh(self) -> Steps[None]:
         """Fetch a token where the vendor has tokens, and keep the headers for the requests to come."""
-        flow = self._vendor.sign_in(self._account)
+        flow = self._vendor.token_flow(self._account)
         if flow is None:
             self._keep(None, math.inf)
             return
@@ -179,7 +179,7 @@ class Engine:
             while True:
                 yield ACQUIRE_FIRST
                 response = yield from self._send(request, NO_HEADERS)
-                check_answer(self._vendor, self._account, request, response)
+                raise_for_status(self._vendor, self._account, request, response)
                 request = flow.send(response)
         except StopIteration as finished:
             token: Token = finished.value
@@ -192,7 +192,7 @@ class Engine:
         headers = credential_headers(self._vendor, self._account, token.value if token else None)
         self._token, self._headers, self._headers_until = token, self._convert(headers), until
 
-    def _retry(self, attempt: Callable[[], Steps[T]], policy: Patience) -> Steps[T]:
+    def _retry(self, attempt: Callable[[], Steps[T]], policy: RetryPolicy) -> Steps[T]:
         failures = 0
         while True:
             try:
@@ -200,36 +200,36 @@ class Engine:
             except TransientError as error:
                 failures += 1
                 self._meter.error()
-                yield Sleep(policy.wait_before_retry(failures, error))
+                yield Sleep(policy.delay_before_retry(failures, error))
 
-    def _run_once(self, flow: Flow[T], policy: Patience) -> Steps[T]:
+    def _run_once(self, flow: Flow[T], policy: RetryPolicy) -> Steps[T]:
         is_executed = False  # a request that is not idempotent: from then on the flow cannot start over
         try:
             request = next(flow)
             while True:
                 try:
                     response = yield from self.exchange(request, policy)
-                except VendorAnswerError as error:
+                except VendorAPIError as error:
                     request = flow.throw(error)  # it may have an alternative
                     continue
-                is_executed = is_executed or not getattr(request, "repeatable", True)
+                is_executed = is_executed or not getattr(request, "idempotent", True)
                 request = flow.send(response)
         except StopIteration as finished:
             result: T = finished.value
             return result
-        except (TransientError, VendorUnavailableError, UnsafeAnswerError) as error:
+        except (TransientError, VendorUnavailableError, UntrustedResponseError) as error:
             if is_executed:
-                raise AnswerLostError(str(error)) from error
+                raise UnknownOutcomeError(str(error)) from error
             raise
 
-    def _attempt(self, request: Request | Upload, policy: Patience) -> Steps[Response]:
+    def _attempt(self, request: Request | Upload, policy: RetryPolicy) -> Steps[Response]:
         if isinstance(request, Upload):
             uploaded: Response = yield Transfer(request)
             return uploaded
         response, token = yield from self._exchange_once(request, policy)
         try:
             self._check(request, response, token)
-        except CredentialsError:
+        except AuthenticationError:
             if not self._may_be_renewed(token):
                 raise
             response, token = yield from self._exchange_once(request, policy)
@@ -237,7 +237,7 @@ class Engine:
         return response
 
     def _check(self, request: Request, response: Response, token: Token | None) -> None:
-        check_answer(self._vendor, self._account, request, response, token.value if token else None)
+        raise_for_status(self._vendor, self._account, request, response, token.value if token else None)
         if token is self._token:
             self._accepted = token
 
@@ -250,21 +250,21 @@ class Engine:
         self._token, self._headers_until = None, 0.0
         return token is self._accepted  # one that was never accepted would be followed by another of its kind
 
-    def _exchange_once(self, request: Request, policy: Patience) -> Steps[tuple[Response, Token | None]]:
+    def _exchange_once(self, request: Request, policy: RetryPolicy) -> Steps[tuple[Response, Token | None]]:
         authorized = request.authorized
         if authorized and self.is_refresh_due:
             yield REFRESH
-        if not self._limiter.take_free():
+        if not self._limiter.try_acquire():
             yield ACQUIRE
         try:
             if authorized and self.is_refresh_due:  # the token may have expired in the queue
                 yield REFRESH
             token, headers = (self._token, self._headers) if authorized else (None, NO_HEADERS)
-            if not request.repeatable:
-                policy.committing()
+            if not request.idempotent:
+                policy.in_flight()
             return (yield from self._send(request, headers)), token
         finally:
-            self._limiter.give_back()
+            self._limiter.release()
 
     def _send(self, request: Request, headers: Mapping[str, str]) -> Steps[Response]:
         try:
@@ -272,10 +272,10 @@ class Engine:
         except NetworkError as error:
             raise network_error(self._vendor, self._account, request, error) from None
         except ResponseTooLargeError as error:
-            if request.repeatable:
-                raise UnsafeAnswerError(str(error)) from None
-            raise AnswerLostError(str(error)) from None
-        if (pause := pause_for_all(self._vendor, request, response)) is not None:
+            if request.idempotent:
+                raise UntrustedResponseError(str(error)) from None
+            raise UnknownOutcomeError(str(error)) from None
+        if (pause := account_pause(self._vendor, request, response)) is not None:
             self._limiter.pause(pause)
         return response
 

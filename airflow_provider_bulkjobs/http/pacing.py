@@ -9,7 +9,7 @@ MARGIN = 1.1
 AFTER_PAUSE = 0.05  # seconds between those who waited for the end of a pause, so that it is not the next cause
 
 
-class Throttle:
+class Pace:
     """The pace of a connection. It only does sums: the drivers sleep, and let nobody jump the queue.
 
     :param per_second: requests per second; 0 for no limit of our own.
@@ -20,9 +20,9 @@ class Throttle:
     def __init__(self, per_second: float = 0.0) -> None:
         self._next = 0.0
         self._paused_until = 0.0
-        self.set_pace(per_second)
+        self.set_rate(per_second)
 
-    def set_pace(self, per_second: float) -> None:
+    def set_rate(self, per_second: float) -> None:
         """Let so many requests go in a second from now on."""
         self.per_second = per_second
         self.gap = MARGIN / per_second if per_second else 0.0

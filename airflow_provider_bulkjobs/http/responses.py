@@ -13,15 +13,15 @@ from urllib.parse import urlsplit
 
 from airflow_provider_bulkjobs import __version__
 from airflow_provider_bulkjobs.exceptions import (
-    AnswerLostError,
+    AuthenticationError,
     BadConnectionError,
     BulkJobError,
-    CredentialsError,
     InvalidItem,
     JobNotFoundError,
     PermissionDeniedError,
     TransientError,
-    VendorAnswerError,
+    UnknownOutcomeError,
+    VendorAPIError,
 )
 from airflow_provider_bulkjobs.http.tls_and_proxy import NO_CERTIFICATES, PROXY_VARIABLES
 from airflow_provider_bulkjobs.protocol.flow import Request, Response
@@ -35,7 +35,7 @@ BASE_HEADERS = {
 }
 CONNECT_TIMEOUT = 10.0  # seconds
 TOTAL_TIMEOUT = 60.0  # seconds
-LAST_LOOK = 5.0  # seconds after the deadline in which a last question may still be answered
+FINAL_POLL_TIMEOUT = 5.0  # seconds after the deadline in which a last question may still be answered
 # What the libraries' errors contain, and what it means. The first match counts.
 REASONS = (
     (("ProxyError", "ProxyConnectionError", "SOCKS"), "the proxy refused the connection or is not running"),
@@ -51,10 +51,10 @@ COME_BACK_LATER = frozenset({423, 425, 477})
 FINAL = frozenset({400, 401, 405, 407, 411, 413, 414, 415, 429, 431})
 EPOCH = 1_000_000_000  # a reset above this is a moment, below it a number of seconds
 DEFAULT_PAUSE = 1.0  # seconds, where a vendor limits the rate without Retry-After or a reset header
-LONGEST_PAUSE = 24 * 3600.0
+MAX_PAUSE = 24 * 3600.0
 
 
-def pause_wanted(response: Response) -> float | None:
+def parse_retry_after(response: Response) -> float | None:
     """Return how many seconds the answer asks to be left alone, or ``None``.
 
     ``Retry-After`` counts on any answer (seconds or a date); a reset header where no request remains. Vendors
@@ -72,11 +72,11 @@ def pause_wanted(response: Response) -> float | None:
     return None
 
 
-def pause_for_all(vendor: Vendor, request: Request, response: Response) -> float | None:
+def account_pause(vendor: Vendor, request: Request, response: Response) -> float | None:
     """Return for how many seconds to send nothing to this account, or ``None``."""
-    pause = pause_wanted(response)
-    if pause is None and vendor.is_throttled(response):
-        return vendor.pause_after(request) or DEFAULT_PAUSE
+    pause = parse_retry_after(response)
+    if pause is None and vendor.is_rate_limited(response):
+        return vendor.default_retry_after(request) or DEFAULT_PAUSE
     return pause
 
 
@@ -90,7 +90,7 @@ def _seconds(value: str, headers: Mapping[str, str]) -> float | None:
 
 
 def _clamped(seconds: float) -> float | None:
-    return min(max(seconds, 0.0), LONGEST_PAUSE) if seconds == seconds else None  # noqa: PLR0124  (NaN)
+    return min(max(seconds, 0.0), MAX_PAUSE) if seconds == seconds else None  # noqa: PLR0124  (NaN)
 
 
 def _vendor_time(headers: Mapping[str, str]) -> float:
@@ -158,15 +158,15 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         queue += [current.__cause__, current.__context__]
 
 
-def check_answer(
+def raise_for_status(
     vendor: Vendor, account: Account, request: Request, response: Response, token: str | None = None
 ) -> None:
     """Accept a response with a status of 2xx.
 
     :param token: the access token in use, which the vendor may repeat but no message may show.
     :raises TransientError: retry: rate limited, overloaded, down.
-    :raises AnswerLostError: the same for a request that is not idempotent and may have been executed.
-    :raises VendorAnswerError: the vendor refused; the message has its words and what to check.
+    :raises UnknownOutcomeError: the same for a request that is not idempotent and may have been executed.
+    :raises VendorAPIError: the vendor refused; the message has its words and what to check.
     """
     if 200 <= response.status < 300:
         return
@@ -181,13 +181,13 @@ def check_answer(
 def _raise_if_unavailable(vendor: Vendor, account: Account, request: Request, response: Response, what: str) -> None:
     """Raise unless the vendor has refused the request for good, which leaves no doubt on what it did."""
     status = response.status
-    pause = pause_wanted(response)
-    if vendor.is_throttled(response):
-        raise TransientError(what, retry_after=vendor.pause_after(request) if pause is None else pause)
+    pause = parse_retry_after(response)
+    if vendor.is_rate_limited(response):
+        raise TransientError(what, retry_after=vendor.default_retry_after(request) if pause is None else pause)
     is_redirect = 300 <= status < 400
     if status == 408 or status >= 500 or status < 400:
-        if not request.repeatable:  # it may have been executed all the same
-            raise AnswerLostError(what)
+        if not request.idempotent:  # it may have been executed all the same
+            raise UnknownOutcomeError(what)
         if not is_redirect:
             raise TransientError(what, retry_after=pause)
     elif is_outage(response):
@@ -198,11 +198,11 @@ def _raise_if_unavailable(vendor: Vendor, account: Account, request: Request, re
 def _raise_refusal(vendor: Vendor, account: Account, request: Request, response: Response, what: str) -> NoReturn:
     status, connection = response.status, f"connection {account.conn_id!r}"
     if status < 400:
-        raise VendorAnswerError(
+        raise VendorAPIError(
             f"{what}. Credentials are never sent to another address. Correct the host of {connection}."
         )
     if status in vendor.bad_key_statuses or (status in {400, 401, 403} and not request.authorized):
-        raise CredentialsError(f"{what}. Check the credentials in {connection}.")
+        raise AuthenticationError(f"{what}. Check the credentials in {connection}.")
     if status == 403:
         raise PermissionDeniedError(f"{what}. Check what the credentials in {connection} may do.")
     if status == 404:
@@ -210,7 +210,7 @@ def _raise_refusal(vendor: Vendor, account: Account, request: Request, response:
     if status == 407:
         names = ", ".join(PROXY_VARIABLES)
         raise BadConnectionError(f"The proxy answered 407. Set user and password in the proxy's URL ({names}).")
-    raise VendorAnswerError(
+    raise VendorAPIError(
         f"{what}. The request was rejected and is not retried.", invalid_items=_invalid_items(vendor, response)
     )
 
@@ -284,6 +284,6 @@ def network_error(vendor: Vendor, account: Account, request: Request, error: Net
             f"connection {account.conn_id!r}; for a certificate authority of your own set REQUESTS_CA_BUNDLE."
         )
     where = f"{vendor.label} (host {host} of connection {account.conn_id!r})"
-    if error.sent and not request.repeatable:
-        return AnswerLostError(f"Connection to {where} was interrupted after the request was sent ({error})")
+    if error.sent and not request.idempotent:
+        return UnknownOutcomeError(f"Connection to {where} was interrupted after the request was sent ({error})")
     return TransientError(f"Connection to {where} failed ({error})")

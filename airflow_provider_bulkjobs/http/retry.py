@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from airflow_provider_bulkjobs.exceptions import (
-    DeadlineReachedError,
+    DeadlineExceededError,
+    RateLimitDelayError,
     TransientError,
     VendorUnavailableError,
-    WaitTooLongError,
 )
 
 T = TypeVar("T")
@@ -23,27 +23,27 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetryPolicy:
     """When to retry a request, and when to give up.
 
     :param failures: the maximum number of attempts in a row; 1 means no retry.
-    :param first_wait: seconds of backoff after the first failure; doubled after each further one.
-    :param longest_wait: the maximum of the backoff, in seconds. The vendor's ``Retry-After`` may be longer.
-    :param longest_sleep: the longest single sleep in seconds that the caller accepts.
+    :param initial_delay: seconds of backoff after the first failure; doubled after each further one.
+    :param max_delay: the maximum of the backoff, in seconds. The vendor's ``Retry-After`` may be longer.
+    :param max_sleep: the longest single sleep in seconds that the caller accepts.
     :param remaining: how many seconds are left until the deadline.
-    :param report: called with a message before each retry.
-    :param committing: called right before a request that is not idempotent is sent.
+    :param on_retry: called with a message before each retry.
+    :param in_flight: called right before a request that is not idempotent is sent.
     """
 
     failures: int = 10
-    first_wait: float = 1.0
-    longest_wait: float = 60.0
-    longest_sleep: float = math.inf
+    initial_delay: float = 1.0
+    max_delay: float = 60.0
+    max_sleep: float = math.inf
     remaining: Callable[[], float] = lambda: math.inf
-    report: Callable[[str], None] = log.warning
-    committing: Callable[[], None] = lambda: None
+    on_retry: Callable[[str], None] = log.warning
+    in_flight: Callable[[], None] = lambda: None
 
-    def wait_before_retry(self, failures: int, error: TransientError) -> float:
+    def delay_before_retry(self, failures: int, error: TransientError) -> float:
         """Return for how many seconds to wait before the next attempt, and report it.
 
         :param failures: how many attempts have failed in a row.
@@ -52,9 +52,9 @@ class Patience:
         if failures >= self.failures:
             times = f" {self.failures} times in a row" if self.failures > 1 else ""
             raise VendorUnavailableError(f"{error}{times}", retry_after=error.retry_after) from error
-        growing = min(self.first_wait * 2 ** (failures - 1), self.longest_wait)
+        growing = min(self.initial_delay * 2 ** (failures - 1), self.max_delay)
         wait: float = max(growing * random.uniform(0.5, 1.0), error.retry_after or 0.0)  # noqa: S311
-        self.report(f"{error}; attempt {failures} of {self.failures} failed, retrying in {wait:.0f} s")
+        self.on_retry(f"{error}; attempt {failures} of {self.failures} failed, retrying in {wait:.0f} s")
         return wait
 
     def retry(self, action: Callable[[], T]) -> T:
@@ -68,21 +68,21 @@ class Patience:
                 return action()
             except TransientError as error:
                 failures += 1
-                self.sleep(self.wait_before_retry(failures, error))
+                self.sleep(self.delay_before_retry(failures, error))
 
     def sleep(self, seconds: float) -> None:
         """Sleep, in a thread that may, until the deadline at most.
 
-        :raises WaitTooLongError: at once, where the sleep is longer than the caller will be held for.
-        :raises DeadlineReachedError: at the deadline, where the sleep would have lasted longer.
+        :raises RateLimitDelayError: at once, where the sleep is longer than the caller will be held for.
+        :raises DeadlineExceededError: at the deadline, where the sleep would have lasted longer.
         """
-        if seconds > self.longest_sleep:
-            raise WaitTooLongError(f"the next request would have to wait {seconds:.1f} s", seconds=seconds)
+        if seconds > self.max_sleep:
+            raise RateLimitDelayError(f"the next request would have to wait {seconds:.1f} s", seconds=seconds)
         left = max(self.remaining(), 0.0)
         time.sleep(min(seconds, left))
         if seconds > left:
-            raise DeadlineReachedError(f"the next request would have had to wait another {seconds - left:.0f} s")
+            raise DeadlineExceededError(f"the next request would have had to wait another {seconds - left:.0f} s")
 
 
 # One try and no sleep at all: for whoever has something better to do than to wait.
-IMPATIENT = Patience(failures=1, longest_sleep=0.0)
+NO_RETRY = RetryPolicy(failures=1, max_sleep=0.0)

@@ -19,7 +19,7 @@ from airflow_provider_bulkjobs.exceptions import BadArgumentError
 from airflow_provider_bulkjobs.http.body import ACCEPTED_ENCODINGS
 from airflow_provider_bulkjobs.http.log_filter import hide_queries
 from airflow_provider_bulkjobs.http.responses import BASE_HEADERS, CONNECT_TIMEOUT, TOTAL_TIMEOUT
-from airflow_provider_bulkjobs.http.tls_and_proxy import heed_environment, tls_context
+from airflow_provider_bulkjobs.http.tls_and_proxy import apply_environment, tls_context
 from airflow_provider_bulkjobs.protocol.flow import origin
 
 ABSOLUTE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:)?//")
@@ -109,7 +109,7 @@ class AccountSession(requests.Session):
         self.headers.update({**BASE_HEADERS, "Accept-Encoding": ACCEPTED_ENCODINGS})
         self.base_url = base_url
         self._authorize = authorize
-        bundle = heed_environment(self, base_url)
+        bundle = apply_environment(self, base_url)
         if base_url.startswith("https:"):
             tls_context(bundle)  # requests would tell a bundle that is none as an outage
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))

@@ -20,12 +20,12 @@ from airflow_provider_bulkjobs.exceptions import (
     BadConnectionError,
     BulkJobError,
     TransientError,
-    UnsafeAnswerError,
-    VendorAnswerError,
+    UntrustedResponseError,
+    VendorAPIError,
 )
 from airflow_provider_bulkjobs.http.log_filter import hide_requests
-from airflow_provider_bulkjobs.http.responses import CONNECT_TIMEOUT, TOTAL_TIMEOUT, pause_wanted
-from airflow_provider_bulkjobs.http.tls_and_proxy import heed_environment
+from airflow_provider_bulkjobs.http.responses import CONNECT_TIMEOUT, TOTAL_TIMEOUT, parse_retry_after
+from airflow_provider_bulkjobs.http.tls_and_proxy import apply_environment
 from airflow_provider_bulkjobs.protocol.flow import Response, Upload
 from airflow_provider_bulkjobs.protocol.redact import redact
 from airflow_provider_bulkjobs.results.writers import temporary_file, temporary_file_error
@@ -45,7 +45,7 @@ EXPIRED = {400, 401, 403, 404, 410}
 PAGES = ("text/html", "application/xhtml", "text/xml", "application/xml")
 
 
-class FileUnavailableError(VendorAnswerError):
+class FileUnavailableError(VendorAPIError):
     """The address does not lead to the file, or not any more; the vendor may give a new one."""
 
 
@@ -53,8 +53,8 @@ def send_file(upload: Upload, vendor: Vendor, account: Account) -> Response:
     """Put a file where the vendor says.
 
     :raises TransientError: try again.
-    :raises VendorAnswerError: the storage refused it.
-    :raises UnsafeAnswerError: the address cannot be meant.
+    :raises VendorAPIError: the storage refused it.
+    :raises UntrustedResponseError: the address cannot be meant.
     """
     where = _host(upload.url, vendor, account)
     try:
@@ -73,50 +73,50 @@ def send_file(upload: Upload, vendor: Vendor, account: Account) -> Response:
         raise _network_error(error, f"upload to {where}") from None
     _raise_if_transient(answer, f"upload to {where}")
     if not 200 <= answer.status_code < 300:
-        raise VendorAnswerError(f"{where} refused the upload with {answer.status_code}: the job has got no file")
+        raise VendorAPIError(f"{where} refused the upload with {answer.status_code}: the job has got no file")
     return Response(answer.status_code, answer.headers, b"")
 
 
 @contextmanager
-def open_file(url: str, vendor: Vendor, account: Account, most_bytes: int) -> Iterator[BinaryIO]:
+def open_file(url: str, vendor: Vendor, account: Account, max_bytes: int) -> Iterator[BinaryIO]:
     """Open a file elsewhere to be read piece by piece, unpacked if it is gzipped.
 
-    :param most_bytes: how large it may be, unpacked.
-    :raises UnsafeAnswerError: it is larger, or the address cannot be meant.
+    :param max_bytes: how large it may be, unpacked.
+    :raises UntrustedResponseError: it is larger, or the address cannot be meant.
     :raises TransientError: try again.
     :raises FileUnavailableError: the address does not lead to it.
-    :raises VendorAnswerError: the storage refused it.
+    :raises VendorAPIError: the storage refused it.
     """
     where = _host(url, vendor, account)
     with _session(url) as session, translate_download_errors(where):
         with hide_requests():
             answer = session.get(url, timeout=TIMEOUTS, allow_redirects=False, stream=True)
-        with answer, open_body(answer, where, most_bytes) as file:
+        with answer, open_body(answer, where, max_bytes) as file:
             yield file
 
 
 @contextmanager
-def open_body(answer: requests.Response, where: str, most_bytes: int) -> Iterator[BinaryIO]:
+def open_body(answer: requests.Response, where: str, max_bytes: int) -> Iterator[BinaryIO]:
     """Open the body of an answer; see :func:`open_file`."""
     _raise_if_transient(answer, f"download from {where}")
     if answer.status_code in EXPIRED:
         raise FileUnavailableError(f"{where} refused the download with {answer.status_code}; the file may have expired")
     if answer.status_code != 200:
-        raise VendorAnswerError(f"{where} refused the download with {answer.status_code}")
+        raise VendorAPIError(f"{where} refused the download with {answer.status_code}")
     if answer.headers.get("content-type", "").lower().strip().startswith(PAGES):
         raise FileUnavailableError(f"{where} sent a web page instead of the file. The file may have expired.")
     for encoding in answer.headers.get("content-encoding", "").lower().split(","):
         if encoding.strip() not in NOT_ENCODED:
-            raise VendorAnswerError(
+            raise VendorAPIError(
                 f"{where} sent the file with the content encoding {redact(encoding)[:40]!r}, which was not asked for "
                 "and is not supported"
             )
     with translate_download_errors(where):
-        file = io.BufferedReader(_Bounded(answer.raw, most_bytes, where), PIECE)
+        file = io.BufferedReader(_Bounded(answer.raw, max_bytes, where), PIECE)
         for _ in range(GZIP_LAYERS):
             if file.peek(len(GZIP))[: len(GZIP)] != GZIP:
                 break
-            file = io.BufferedReader(_Bounded(gzip.GzipFile(fileobj=file), most_bytes, where), PIECE)
+            file = io.BufferedReader(_Bounded(gzip.GzipFile(fileobj=file), max_bytes, where), PIECE)
         yield cast("BinaryIO", file)
 
 
@@ -144,9 +144,9 @@ def save(opening: AbstractContextManager[BinaryIO]) -> IO[bytes]:
 class _Bounded(io.RawIOBase):
     """A file that ends in an error when it gets too large, or takes too long."""
 
-    def __init__(self, file: gzip.GzipFile | urllib3.BaseHTTPResponse, most_bytes: int, where: str) -> None:
+    def __init__(self, file: gzip.GzipFile | urllib3.BaseHTTPResponse, max_bytes: int, where: str) -> None:
         self._file = file
-        self._left = most_bytes
+        self._left = max_bytes
         self._where = where
         self._deadline = time.monotonic() + DOWNLOAD_TIMEOUT
 
@@ -159,7 +159,9 @@ class _Bounded(io.RawIOBase):
             data += more  # enough for peek to recognise gzip, also where a single byte has arrived by now
         self._left -= len(data)
         if self._left < 0:
-            raise UnsafeAnswerError(f"the file from {self._where} is larger than max_bytes; it was not read to its end")
+            raise UntrustedResponseError(
+                f"the file from {self._where} is larger than max_bytes; it was not read to its end"
+            )
         buffer[: len(data)] = data
         return len(data)
 
@@ -189,13 +191,13 @@ def _network_error(error: Exception, transfer: str) -> BulkJobError:
             "your own set REQUESTS_CA_BUNDLE."
         )
     if isinstance(error, ValueError):
-        return UnsafeAnswerError(f"the {transfer} was not made: no request can have its address or headers")
+        return UntrustedResponseError(f"the {transfer} was not made: no request can have its address or headers")
     return TransientError(f"the {transfer} broke off ({type(error).__name__})")
 
 
 def _raise_if_transient(answer: requests.Response, transfer: str) -> None:
     if answer.status_code in {408, 429} or answer.status_code >= 500:
-        pause = pause_wanted(Response(answer.status_code, answer.headers, b""))
+        pause = parse_retry_after(Response(answer.status_code, answer.headers, b""))
         raise TransientError(f"the {transfer} was answered with {answer.status_code}", retry_after=pause)
 
 
@@ -203,7 +205,7 @@ def _session(url: str) -> requests.Session:
     """Return a session without credentials and without the headers of requests: they would not be in the signature."""
     session = requests.Session()
     session.headers.clear()
-    heed_environment(session, url)
+    apply_environment(session, url)
     return session
 
 
@@ -217,5 +219,5 @@ def _host(url: str, vendor: Vendor, account: Account) -> str:
         parts, host = urlsplit(""), None
     secure = parts.scheme == "https" or (parts.scheme == "http" and vendor.base_url(account).startswith("http:"))
     if not host or not secure:
-        raise UnsafeAnswerError(f"{vendor.label} named an address for a file that is not a proper https address")
+        raise UntrustedResponseError(f"{vendor.label} named an address for a file that is not a proper https address")
     return host

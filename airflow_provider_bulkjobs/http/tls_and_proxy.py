@@ -122,7 +122,7 @@ def ca_bundle() -> str:
     return certifi.where()
 
 
-def heed_environment(session: requests.Session, url: str) -> str:
+def apply_environment(session: requests.Session, url: str) -> str:
     """Let a requests session for a URL heed the environment as told here; return the bundle it trusts."""
     session.trust_env = False  # it would take a password from ~/.netrc
     session.verify = bundle = ca_bundle()

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_bulkjobs import exceptions as errors
 from airflow_provider_bulkjobs._airflow import is_unplanned_run
 from airflow_provider_bulkjobs.arguments import is_literal, read_allowed_failures, read_expected_items
-from airflow_provider_bulkjobs.failures import JobFailedError, JobGoneError, SubmitBrokenOffError, before_skip
+from airflow_provider_bulkjobs.failures import JobExpiredError, JobFailedError, PartialSubmitError, before_skip
 from airflow_provider_bulkjobs.links import note_page
 from airflow_provider_bulkjobs.operators.cancel import BulkJobCancelOperator
-from airflow_provider_bulkjobs.operators.checkpoint_store import TaskLedger
+from airflow_provider_bulkjobs.operators.checkpoint_store import TaskCheckpointStore
 from airflow_provider_bulkjobs.operators.guard import describe_broken_submit, describe_broken_wait, ending_for_good
-from airflow_provider_bulkjobs.operators.preparing import is_repeatable, prepare_records, read_operation
+from airflow_provider_bulkjobs.operators.preparing import is_idempotent, prepare_records, read_operation
 from airflow_provider_bulkjobs.operators.results import BulkJobResultsOperator
-from airflow_provider_bulkjobs.sensors.base import DEFERRABLE, JobWaiter
+from airflow_provider_bulkjobs.sensors.base import DEFERRABLE, BulkJobBaseSensor
 from airflow_provider_bulkjobs.submitting.submit_report import named
 from airflow_provider_bulkjobs.waiting.messages import task_docs
 from airflow_provider_bulkjobs.waiting.summary import nothing, with_missing
@@ -25,7 +25,7 @@ from airflow_provider_bulkjobs.waiting.summary import nothing, with_missing
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_bulkjobs.submitting.checkpoint import Progress
+    from airflow_provider_bulkjobs.submitting.checkpoint import Checkpoint
     from airflow_provider_bulkjobs.submitting.submission import Submission
 
 TRIGGER_FAILED = "__fail__"  # what Airflow names as the method to resume with
@@ -33,7 +33,7 @@ TRIGGER_FAILED = "__fail__"  # what Airflow names as the method to resume with
 __all__ = ["BulkJobCancelOperator", "BulkJobOperator", "BulkJobResultsOperator"]
 
 
-class BulkJobOperator(JobWaiter):
+class BulkJobOperator(BulkJobBaseSensor):
     """Submit records as bulk jobs, and wait for their result like
     :class:`~airflow_provider_bulkjobs.sensors.bulk_job.BulkJobSensor`.
 
@@ -45,7 +45,7 @@ class BulkJobOperator(JobWaiter):
     Returns what the sensor returns, with the numbers of records ``submitted`` and ``rejected`` (left out by
     ``skip_invalid``) or, without ``wait_for_completion``, the list of the job ids. Raises what the sensor raises,
     ``BadArgumentError`` for records or options that cannot be submitted (nothing is sent then), and
-    :class:`~airflow_provider_bulkjobs.failures.SubmitBrokenOffError` for a submit that must not be retried.
+    :class:`~airflow_provider_bulkjobs.failures.PartialSubmitError` for a submit that must not be retried.
 
     :param conn_id: the connection; its type says which vendor. (templated)
     :param job_kind: which of the vendor's job kinds; its first one if not given.
@@ -59,7 +59,7 @@ class BulkJobOperator(JobWaiter):
     :param allow_empty: having no records is no error.
     """
 
-    template_fields: Sequence[str] = ("records", "options", "results_path", *JobWaiter.template_fields)
+    template_fields: Sequence[str] = ("records", "options", "results_path", *BulkJobBaseSensor.template_fields)
     template_fields_renderers = {"options": "json", "records": "json"}  # noqa: RUF012  (as Airflow declares it)
 
     def __init__(
@@ -104,7 +104,7 @@ class BulkJobOperator(JobWaiter):
         self.job_id = None
         self._submission: Submission | None = None
         self._submitted = self._rejected = 0
-        self._repeatable = False
+        self._idempotent = False
 
     def _check_mode(self) -> None:
         if self.mode != "poke":
@@ -117,9 +117,9 @@ class BulkJobOperator(JobWaiter):
         """Submit, and wait if asked to."""
         self._check_mode()
         self._submission = None
-        ledger = TaskLedger(context)
-        earlier = ledger.load()  # at once, so that XCom has the jobs there are, whatever goes wrong from here on
-        with self._submitted_once(context, ledger):
+        checkpoints = TaskCheckpointStore(context)
+        earlier = checkpoints.load()  # at once, so that XCom has the jobs there are, whatever goes wrong from here on
+        with self._submitted_once(context, checkpoints):
             if earlier and earlier.finished:
                 self.job_id = earlier.job_ids
                 self._submitted, self._rejected = earlier.finished.submitted, earlier.finished.rejected
@@ -129,41 +129,41 @@ class BulkJobOperator(JobWaiter):
                     named(earlier.job_ids),
                 )
             else:
-                submission = self._submit(context, ledger, earlier)
+                submission = self._submit(context, checkpoints, earlier)
                 if not self.job_id:
                     none = nothing(submission.vendor, self.conn_id, submission.kind)
                     return self._counted(none) if self.wait_for_completion else []
-            return self._deliver(context, ledger, super().execute if self.wait_for_completion else self._list_jobs)
+            return self._deliver(context, checkpoints, super().execute if self.wait_for_completion else self._list_jobs)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume after a deferral; also where the trigger failed, and no method of the task is called."""
-        known = (next_kwargs or {}).get("repeatable")
-        self._repeatable = is_repeatable(self.conn_id, self.job_kind, self.operation) if known is None else known
+        known = (next_kwargs or {}).get("idempotent")
+        self._idempotent = is_idempotent(self.conn_id, self.job_kind, self.operation) if known is None else known
         failed = next_method == TRIGGER_FAILED
-        with self._submitted_once(context, TaskLedger(context), resumed=True, trigger_failed=failed):
+        with self._submitted_once(context, TaskCheckpointStore(context), resumed=True, trigger_failed=failed):
             return super().resume_execution(next_method, next_kwargs, context)
 
     def execute_complete(
-        self, context: Context, event: Any = None, submitted: int = 0, rejected: int = 0, repeatable: bool = False
+        self, context: Context, event: Any = None, submitted: int = 0, rejected: int = 0, idempotent: bool = False
     ) -> dict[str, Any]:
         """Judge what the trigger has found out; return the result."""
-        self._submitted, self._rejected, self._repeatable = submitted, rejected, repeatable
-        ledger = TaskLedger(context)
+        self._submitted, self._rejected, self._idempotent = submitted, rejected, idempotent
+        checkpoints = TaskCheckpointStore(context)
         judge = super().execute_complete
-        with self._submitted_once(context, ledger, resumed=True):
-            return dict(self._deliver(context, ledger, lambda context: judge(context, event)))
+        with self._submitted_once(context, checkpoints, resumed=True):
+            return dict(self._deliver(context, checkpoints, lambda context: judge(context, event)))
 
-    def _deliver(self, context: Context, ledger: TaskLedger, get_result: Callable[[Context], Any]) -> Any:
+    def _deliver(self, context: Context, checkpoints: TaskCheckpointStore, get_result: Callable[[Context], Any]) -> Any:
         """Return the result; note that the submit is finished, also where the jobs are judged to have failed."""
         try:
             result = get_result(context)
-            if self.do_xcom_push and not self._repeatable:
-                ledger.push_result(result)
+            if self.do_xcom_push and not self._idempotent:
+                checkpoints.push_result(result)
         except BaseException as error:
-            if isinstance(before_skip(error), JobFailedError | JobGoneError):
-                ledger.finish(self._submitted, self._rejected)
+            if isinstance(before_skip(error), JobFailedError | JobExpiredError):
+                checkpoints.finish(self._submitted, self._rejected)
             raise
-        ledger.finish(self._submitted, self._rejected)
+        checkpoints.finish(self._submitted, self._rejected)
         return result
 
     def _list_jobs(self, context: Context) -> list[str]:
@@ -171,7 +171,7 @@ class BulkJobOperator(JobWaiter):
             self.log.info("%s shows such jobs at %s", hook.vendor.label, page)
         return list(self.job_id)
 
-    def _submit(self, context: Context, ledger: TaskLedger, earlier: Progress | None) -> Submission:
+    def _submit(self, context: Context, checkpoints: TaskCheckpointStore, earlier: Checkpoint | None) -> Submission:
         """Prepare everything that can be wrong without asking the vendor, in the order in which users would mend it."""
         from airflow_provider_bulkjobs.submitting.options import read_options
         from airflow_provider_bulkjobs.submitting.submission import Submission
@@ -181,9 +181,9 @@ class BulkJobOperator(JobWaiter):
         hook, kind, operation = read_operation(
             self.conn_id, self.job_kind, self.operation, stoppable=self.cancel_on_kill
         )
-        self._hook, self._repeatable = hook, operation.repeatable
-        if is_unplanned_run(context) and not (operation.repeatable or ledger.is_durable):
-            raise SubmitBrokenOffError(
+        self._hook, self._idempotent = hook, operation.idempotent
+        if is_unplanned_run(context) and not (operation.idempotent or checkpoints.is_durable):
+            raise PartialSubmitError(
                 "Airflow started this task again, and neither as a retry nor after a clear: an earlier run was lost, "
                 f"and may have submitted records. Nothing was sent in this run. Check {hook.vendor.label} for what the "
                 "earlier run submitted. To submit all records, clear the task."
@@ -203,33 +203,33 @@ class BulkJobOperator(JobWaiter):
                 )
             elif self.records is not None:
                 raise errors.BadArgumentError(f"records are given, and the operation {operation.name!r} takes none")
-            self._submitted, self._rejected = submission.spool.items, submission.invalid
+            self._submitted, self._rejected = submission.batcher.items, submission.invalid
             with ending_for_good(
                 context,
-                retry_is_safe=lambda: not submission.has_sent or operation.repeatable or ledger.is_durable,
+                retry_is_safe=lambda: not submission.has_sent or operation.idempotent or checkpoints.is_durable,
                 describe=lambda error: describe_broken_submit(error, submission),
                 on_kill=self.on_kill,
             ):
-                self.job_id = submission.send(ledger, earlier).job_ids if submission.requests else []
+                self.job_id = submission.send(checkpoints, earlier).job_ids if submission.requests else []
         return submission
 
     def _submitted_once(
-        self, context: Context, ledger: TaskLedger, *, resumed: bool = False, trigger_failed: bool = False
+        self, context: Context, checkpoints: TaskCheckpointStore, *, resumed: bool = False, trigger_failed: bool = False
     ) -> AbstractContextManager[None]:
         def retry_is_safe() -> bool:
             sent = resumed or (self._submission is not None and self._submission.has_sent)
-            return not sent or self._repeatable or ledger.is_durable
+            return not sent or self._idempotent or checkpoints.is_durable
 
         return ending_for_good(
             context,
             trigger_failed=trigger_failed,
             retry_is_safe=retry_is_safe,
-            describe=lambda error: describe_broken_wait(error, self.job_id or ledger.published_ids()),
+            describe=lambda error: describe_broken_wait(error, self.job_id or checkpoints.published_ids()),
             on_kill=self.on_kill,
         )
 
     def _remember(self) -> dict[str, Any]:
-        return {"submitted": self._submitted, "rejected": self._rejected, "repeatable": self._repeatable}
+        return {"submitted": self._submitted, "rejected": self._rejected, "idempotent": self._idempotent}
 
     def _pass(self, result: dict[str, Any]) -> dict[str, Any]:
         if self._submitted:
@@ -247,4 +247,4 @@ class BulkJobOperator(JobWaiter):
         return {**result, "submitted": self._submitted, "rejected": self._rejected}
 
     def _open_jobs(self) -> list[str]:
-        return super()._open_jobs() if self._wait or not self._submission else self._submission.job_ids
+        return super()._open_jobs() if self._tracker or not self._submission else self._submission.job_ids

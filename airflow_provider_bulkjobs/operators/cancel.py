@@ -49,7 +49,7 @@ class BulkJobCancelOperator(BaseOperator):
             self.log.info("Nothing was submitted, so there is no job to cancel.")
             return dict(counts)
         hook = hook_for(read_conn_id(self.conn_id))
-        hook.stoppable_kind(self.job_kind)
+        hook.cancelable_job_kind(self.job_kind)
         for job_id in job_ids:
             counts[self._cancel(hook, job_id)] += 1
         self.log.info("%s: %s", hook.vendor.label, ", ".join(f"{number} {what}" for what, number in counts.items()))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bulkjobs._airflow import is_disowned, set_task_state, task_state
 from airflow_provider_bulkjobs.protocol.redact import redact
-from airflow_provider_bulkjobs.submitting.checkpoint import CheckpointError, Finished, Progress
+from airflow_provider_bulkjobs.submitting.checkpoint import Checkpoint, CheckpointError, Finished
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -26,7 +26,7 @@ MOST_NAMED = 20  # job ids in a log line
 log = logging.getLogger(__name__)
 
 
-class TaskLedger:
+class TaskCheckpointStore:
     """The notes of one task instance.
 
     Airflow keeps a task's state from 3.3 on; before that, a worker that is killed takes its notes with it. The notes
@@ -47,7 +47,7 @@ class TaskLedger:
         """Whether the next try can continue with all that was accepted."""
         return self._state is not None and not self._is_behind
 
-    def load(self) -> Progress | None:
+    def load(self) -> Checkpoint | None:
         """Return what an earlier try has noted down, or ``None`` where this run is a new submit.
 
         :raises CheckpointError: there are notes, and they cannot be read.
@@ -55,12 +55,12 @@ class TaskLedger:
         progress = self._read() if self._state is not None else None
         if progress and progress.finished and progress.finished.max_tries != self._max_tries:
             progress = None  # the task was cleared after it had its result
-        now = progress or Progress("")
+        now = progress or Checkpoint("")
         self._stored_ids, self._stored_accepted = len(now.job_ids), now.accepted
         self.publish(now)  # Airflow has emptied the XCom of the earlier try
         return progress
 
-    def save(self, progress: Progress) -> None:
+    def save(self, progress: Checkpoint) -> None:
         """Note down the progress, and publish the job ids.
 
         :raises CheckpointError: the state could not be written in five minutes; the ids are published all the same.
@@ -84,7 +84,7 @@ class TaskLedger:
                 _described(error),
             )
 
-    def publish(self, progress: Progress) -> None:
+    def publish(self, progress: Checkpoint) -> None:
         """Push the job ids to XCom, if they are not there yet. Where that fails, the next call tries again."""
         number = len(progress.job_ids)
         if self._published == number or not hasattr(self._task_instance, "xcom_push"):
@@ -115,7 +115,7 @@ class TaskLedger:
         except Exception:  # noqa: BLE001  (they are only for a message)
             return []
 
-    def _read(self) -> Progress | None:
+    def _read(self) -> Checkpoint | None:
         values = self._state.get(STATE, False)
         if values is False:
             return None
@@ -125,7 +125,7 @@ class TaskLedger:
             job_ids = [job_id for part in parts for job_id in part][:number]
             if len(job_ids) < number:
                 raise ValueError(f"{len(job_ids)} of {number} job ids")  # noqa: TRY301
-            return Progress.from_json({**values, JOB_IDS: job_ids})
+            return Checkpoint.from_json({**values, JOB_IDS: job_ids})
         except (TypeError, KeyError, ValueError) as error:
             raise CheckpointError(
                 f"The checkpoint of an earlier try is incomplete ({_described(error)}), so it is not known what was "
@@ -133,7 +133,7 @@ class TaskLedger:
                 "this task instance, then clear the task."
             ) from error
 
-    def _write_patiently(self, progress: Progress) -> None:
+    def _write_patiently(self, progress: Checkpoint) -> None:
         from tenacity import (
             RetryCallState,
             Retrying,
@@ -143,7 +143,7 @@ class TaskLedger:
             wait_exponential,
         )
 
-        def report(state: RetryCallState) -> None:
+        def on_retry(state: RetryCallState) -> None:
             error = state.outcome.exception() if state.outcome else None
             log.warning("The checkpoint could not be written (%s); trying again", _described(error))
             self.publish(progress)  # now: the ids must not depend on the state
@@ -153,7 +153,7 @@ class TaskLedger:
             wait=wait_exponential(max=LONGEST_WAIT),
             stop=stop_after_attempt(WRITE_ATTEMPTS) | stop_after_delay(WRITE_SECONDS),
             sleep=time.sleep,
-            before_sleep=report,
+            before_sleep=on_retry,
             reraise=True,
         )
         try:
@@ -165,7 +165,7 @@ class TaskLedger:
                 f"The checkpoint could not be written to Airflow's task state ({_described(error)})."
             ) from error
 
-    def _write(self, progress: Progress) -> None:
+    def _write(self, progress: Checkpoint) -> None:
         number = len(progress.job_ids)
         if number > self._stored_ids:
             part = (number - 1) // PART

@@ -17,8 +17,8 @@ from airflow_provider_bulkjobs._airflow import (
     TaskDeferred,
     ended_from_outside,
 )
-from airflow_provider_bulkjobs.exceptions import AnswerLostError, BulkJobError
-from airflow_provider_bulkjobs.failures import SubmitBrokenOffError, before_skip
+from airflow_provider_bulkjobs.exceptions import BulkJobError, UnknownOutcomeError
+from airflow_provider_bulkjobs.failures import PartialSubmitError, before_skip
 from airflow_provider_bulkjobs.protocol.redact import redact
 from airflow_provider_bulkjobs.submitting.submit_report import named
 
@@ -48,7 +48,7 @@ def ending_for_good(
     describe: Callable[[BaseException], str],
     on_kill: Callable[[], None],
 ) -> Iterator[None]:
-    """Raise :class:`SubmitBrokenOffError` instead of an error that Airflow would retry, unless that is safe.
+    """Raise :class:`PartialSubmitError` instead of an error that Airflow would retry, unless that is safe.
 
     Neither ``soft_fail`` nor ``never_fail`` skips that error, also where the skip has been raised already.
 
@@ -61,10 +61,10 @@ def ending_for_good(
         yield
     except BaseException as error:
         cause = before_skip(error)
-        if isinstance(cause, SubmitBrokenOffError):
+        if isinstance(cause, PartialSubmitError):
             raise cause  # noqa: B904  (it has its own cause)
-        if isinstance(cause, AnswerLostError):
-            raise SubmitBrokenOffError(str(cause)) from cause
+        if isinstance(cause, UnknownOutcomeError):
+            raise PartialSubmitError(str(cause)) from cause
         blind = trigger_failed and isinstance(cause, AirflowSensorTimeout)
         if retry_is_safe() or (isinstance(cause, NOT_RETRIED) and not blind):
             raise
@@ -75,7 +75,7 @@ def ending_for_good(
                 on_kill()
             except Exception:
                 log.exception("The jobs could not be stopped")
-        raise SubmitBrokenOffError(describe(cause)) from cause
+        raise PartialSubmitError(describe(cause)) from cause
 
 
 def describe_broken_submit(error: BaseException, submission: Submission) -> str:

@@ -28,14 +28,14 @@ def read_operation(
     from airflow_provider_bulkjobs.submitting.options import choose_operation
 
     hook = hook_for(read_conn_id(conn_id))
-    kind = hook.stoppable_kind(job_kind) if stoppable else hook.job_kind(job_kind)
+    kind = hook.cancelable_job_kind(job_kind) if stoppable else hook.job_kind(job_kind)
     return hook, kind, choose_operation(hook.vendor, kind, operation)
 
 
-def is_repeatable(conn_id: Any, job_kind: str | None, operation: str | None) -> bool:
+def is_idempotent(conn_id: Any, job_kind: str | None, operation: str | None) -> bool:
     """Return whether the operation may be repeated; not if that cannot be found out now."""
     try:
-        return read_operation(conn_id, job_kind, operation, stoppable=False)[2].repeatable
+        return read_operation(conn_id, job_kind, operation, stoppable=False)[2].idempotent
     except Exception:  # noqa: BLE001  (the connection is gone, for example)
         return False
 
@@ -58,6 +58,6 @@ def prepare_records(
             submission.prepare(rows, lambda row: file.write(rejected(row)))
         if submission.invalid:
             log.warning("%d records cannot be submitted; they are in %s", submission.invalid, file)
-    if not submission.spool.items and not allow_empty:
+    if not submission.batcher.items and not allow_empty:
         left_out = f"all {submission.invalid} of them were left out" if submission.invalid else "there are none"
         raise BadArgumentError(f"records: {left_out}. Check what wrote them, or set allow_empty=True.")

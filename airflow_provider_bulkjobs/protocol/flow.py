@@ -15,7 +15,7 @@ from json.scanner import py_make_scanner  # type: ignore[attr-defined]
 from typing import Any, BinaryIO, Literal, TypeVar
 from urllib.parse import quote, urlsplit
 
-from airflow_provider_bulkjobs.exceptions import BulkJobError, TransientError, UnsafeAnswerError
+from airflow_provider_bulkjobs.exceptions import BulkJobError, TransientError, UntrustedResponseError
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ class Request:
     :param headers: headers this request needs beside the vendor's own.
     :param authorized: ``False`` for the token request, which carries its credentials itself.
     :param body: the body, as it goes over the wire.
-    :param repeatable: ``False`` if the vendor would do twice what is asked for twice. Such a request is sent again
+    :param idempotent: ``False`` if the vendor would do twice what is asked for twice. Such a request is sent again
         only after an answer that proves that nothing was done.
     """
 
@@ -39,7 +39,7 @@ class Request:
     form: Mapping[str, str] | None = field(default=None, repr=False)  # it may hold the client secret
     authorized: bool = True
     body: bytes | None = field(default=None, repr=False)  # it holds people
-    repeatable: bool = True
+    idempotent: bool = True
 
 
 LARGE_BODY = 256 * 1024  # bytes of JSON: parsing more than that would hold an event loop for too long
@@ -70,7 +70,7 @@ class Response:
         """The body, which must be a JSON object.
 
         :raises TransientError: it is not one: half a body, or a proxy's error page.
-        :raises UnsafeAnswerError: it has more objects and lists than any response needs.
+        :raises UntrustedResponseError: it has more objects and lists than any response needs.
         """
         if self._json is None:
             self._parse()
@@ -95,7 +95,7 @@ class Response:
     def _read_json(self, decoder: type[JSONDecoder] | None) -> dict[str, Any]:
         # Also what follows, the garbage collector's passes and freeing them, would hold the loop.
         if len(self.body) > LARGE_BODY and self.body.count(b"{") + self.body.count(b"[") > MAX_CONTAINERS:
-            raise UnsafeAnswerError(
+            raise UntrustedResponseError(
                 f"the response has {len(self.body)} bytes and more than {MAX_CONTAINERS} objects and lists; "
                 "it was not read"
             )
@@ -108,7 +108,7 @@ class Response:
         return value
 
 
-Conversation = Generator[Request, Response, T]
+Flow = Generator[Request, Response, T]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,15 +13,15 @@ from airflow_provider_bulkjobs.exceptions import (
     BadArgumentError,
     BulkJobError,
     TransientError,
-    VendorAnswerError,
+    VendorAPIError,
     VendorUnavailableError,
 )
-from airflow_provider_bulkjobs.http.retry import Patience
+from airflow_provider_bulkjobs.http.retry import RetryPolicy
 from airflow_provider_bulkjobs.http.signed_urls import FileUnavailableError, open_file, save
-from airflow_provider_bulkjobs.protocol.flow import Conversation, Download, Request, Response
+from airflow_provider_bulkjobs.protocol.flow import Download, Flow, Request, Response
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
 from airflow_provider_bulkjobs.results.result_files import ResultFile
-from airflow_provider_bulkjobs.vendors.spec.item_result import Outcome, ResultsConversation
+from airflow_provider_bulkjobs.vendors.spec.item_result import ItemResult, ResultsFlow
 
 if TYPE_CHECKING:
     from airflow_provider_bulkjobs.hooks.bulk_job import BulkJobHook
@@ -32,22 +32,22 @@ T = TypeVar("T")
 
 
 def outcomes(
-    hook: BulkJobHook, kind: JobKind, job_id: str, most_bytes: int, patience: Patience | None = None
-) -> Iterator[Outcome]:
+    hook: BulkJobHook, kind: JobKind, job_id: str, max_bytes: int, policy: RetryPolicy | None = None
+) -> Iterator[ItemResult]:
     """Ask the vendor, and yield each item's outcome.
 
-    :param most_bytes: how large a file may be, unpacked.
-    :param patience: when to stop asking a vendor or a file storage that fails.
-    :raises NotFinishedError: the job is not over yet.
+    :param max_bytes: how large a file may be, unpacked.
+    :param policy: when to stop asking a vendor or a file storage that fails.
+    :raises JobNotFinishedError: the job is not over yet.
     :raises BadArgumentError: the vendor has no outcomes of single items for this kind of job.
-    :raises VendorAnswerError: the vendor refused, or lists no item although the job counts some.
+    :raises VendorAPIError: the vendor refused, or lists no item although the job counts some.
     :raises BulkJobError: anything else; what was yielded so far is not all.
     """
     if kind.results is None:
         raise BadArgumentError(f"{hook.vendor.label} tells nothing about the items of a {kind.noun} ({kind.name!r})")
     start = partial(kind.results, hook.account, job_id)
     status = partial(kind.status, hook.account, job_id)
-    parts = _Parts(hook, start, status, most_bytes, patience or Patience(report=hook.log.warning))
+    parts = _Parts(hook, start, status, max_bytes, policy or RetryPolicy(on_retry=hook.log.warning))
     counts: Counter[str] = Counter()
     for part in parts:
         for outcome in part:
@@ -67,29 +67,29 @@ class _Parts:
     def __init__(
         self,
         hook: BulkJobHook,
-        start: Callable[[], ResultsConversation],
-        status: Callable[[], Conversation[BulkJob]],
-        most_bytes: int,
-        patience: Patience,
+        start: Callable[[], ResultsFlow],
+        status: Callable[[], Flow[BulkJob]],
+        max_bytes: int,
+        policy: RetryPolicy,
     ) -> None:
         self._hook = hook
         self._start = start
         self._status = status
-        self._most_bytes = most_bytes
-        self._patience = patience
-        self._steps: Iterator[list[Outcome] | Download] | None = None
+        self._most_bytes = max_bytes
+        self._patience = policy
+        self._steps: Iterator[list[ItemResult] | Download] | None = None
         self._read = 0
         self._new_addresses = 0
         self.job: BulkJob | None = None  # where the first answer of the results has its counts
         self.lists_all = False  # there is a file that lists all items of the job, and not only failed ones
 
-    def __iter__(self) -> Iterator[list[Outcome] | ResultFile]:
+    def __iter__(self) -> Iterator[list[ItemResult] | ResultFile]:
         while (part := self._retry(self._next)) is not None:
             yield part
             self._read += 1
             self._new_addresses = 0
 
-    def _next(self) -> list[Outcome] | ResultFile | None:
+    def _next(self) -> list[ItemResult] | ResultFile | None:
         try:
             if self._steps is None:
                 self._steps = self._ask()
@@ -106,23 +106,23 @@ class _Parts:
                 raise
             raise TransientError(str(error)) from error
 
-    def _ask(self) -> Iterator[list[Outcome] | Download]:
+    def _ask(self) -> Iterator[list[ItemResult] | Download]:
         """Hold the conversation about the results."""
-        conversation = self._start()
+        flow = self._start()
         try:
-            step = next(conversation)
+            step = next(flow)
             while True:
                 if not isinstance(step, Request):
                     yield step
-                    step = next(conversation)
+                    step = next(flow)
                     continue
                 try:
-                    response = self._hook.driver.ask(step, self._patience)
-                except VendorAnswerError as error:
-                    step = conversation.throw(error)
+                    response = self._hook.transport.ask(step, self._patience)
+                except VendorAPIError as error:
+                    step = flow.throw(error)
                 else:
                     self.job = self.job or self._read_job(step, response)
-                    step = conversation.send(response)
+                    step = flow.send(response)
         except StopIteration:
             return
         except TransientError as error:
@@ -149,7 +149,7 @@ class _Parts:
     def _open(self, download: Download) -> AbstractContextManager[BinaryIO]:
         if download.own:
             headers = {**download.headers, "Accept-Encoding": "identity"}  # an unpacked size can be checked only here
-            return self._hook.driver.open_file(download.url, headers, self._most_bytes)
+            return self._hook.transport.open_file(download.url, headers, self._most_bytes)
         return open_file(download.url, self._hook.vendor, self._hook.account, self._most_bytes)
 
     def _retry(self, ask: Callable[[], T]) -> T:
@@ -159,19 +159,19 @@ class _Parts:
 def _check_counts(hook: BulkJobHook, job: BulkJob, counts: Counter[str], *, lists_all: bool) -> None:
     """Compare the outcomes with the counts of the job.
 
-    :raises VendorAnswerError: there is none, although the job counts some: what was read was not the results.
+    :raises VendorAPIError: there is none, although the job counts some: what was read was not the results.
     """
     what = "item" if lists_all else "failed item"
-    listed = counts.total() if lists_all else counts["failed"]
+    as_list = counts.total() if lists_all else counts["failed"]
     counted = job.total if lists_all else job.failed
     has_failures = job.state is JobState.PARTIALLY_FAILED and not lists_all
-    if not listed and (counted or has_failures):
+    if not as_list and (counted or has_failures):
         number = f"{counted} of them" if counted else "some"
-        raise VendorAnswerError(
+        raise VendorAPIError(
             f"{hook.vendor.label} lists no {what} of job {job.job_id}, although there are {number} (state "
             f"{job.vendor_state!r}). The results are incomplete. Look into the vendor's own pages, or try again later."
         )
-    if listed < (counted or 0):
+    if as_list < (counted or 0):
         hook.log.warning(
-            "%s counts %d %ss of job %s and lists %d of them", hook.vendor.label, counted, what, job.job_id, listed
+            "%s counts %d %ss of job %s and lists %d of them", hook.vendor.label, counted, what, job.job_id, as_list
         )

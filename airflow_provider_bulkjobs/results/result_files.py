@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import IO, Any, BinaryIO, cast
 
-from airflow_provider_bulkjobs.exceptions import VendorAnswerError
+from airflow_provider_bulkjobs.exceptions import VendorAPIError
 from airflow_provider_bulkjobs.http.signed_urls import FileUnavailableError
 from airflow_provider_bulkjobs.protocol.flow import Download
-from airflow_provider_bulkjobs.vendors.spec.item_result import Outcome
+from airflow_provider_bulkjobs.vendors.spec.item_result import ItemResult
 
 LONGEST_ROW = 4 * 1024 * 1024  # characters of CSV, bytes of JSON: as objects they take some twenty times as much memory
 MOST_COLUMNS = 10_000
@@ -36,7 +36,7 @@ class ResultFile:
     :param file: the whole file, at its beginning.
     :param warn: logs what is odd about it.
     :raises FileUnavailableError: it is something else, such as a sign-in page.
-    :raises VendorAnswerError: it is in another format.
+    :raises VendorAPIError: it is in another format.
     """
 
     def __init__(self, file: IO[bytes], download: Download, warn: Callable[..., None]) -> None:
@@ -50,7 +50,7 @@ class ResultFile:
             self._file.close()
             raise
 
-    def __iter__(self) -> Iterator[Outcome]:
+    def __iter__(self) -> Iterator[ItemResult]:
         with self._file:
             yield from self._rows
 
@@ -58,9 +58,9 @@ class ResultFile:
         data = file.read(FIRST_BYTES)
         file.seek(0)
         if data.startswith(ZIP):
-            raise VendorAnswerError("the vendor's file is a zip archive, which is not supported")
+            raise VendorAPIError("the vendor's file is a zip archive, which is not supported")
         if b"\0" in data:
-            raise VendorAnswerError("the vendor's file is not UTF-8 text")
+            raise VendorAPIError("the vendor's file is not UTF-8 text")
         text = data.removeprefix(BOM).lstrip()
         what = None
         if text.startswith(b"<"):
@@ -72,7 +72,7 @@ class ResultFile:
         if what:
             raise FileUnavailableError(f"the vendor's file is {what}. It may have expired, or need a sign-in.")
 
-    def _read_csv(self, file: IO[bytes]) -> Iterator[Outcome]:
+    def _read_csv(self, file: IO[bytes]) -> Iterator[ItemResult]:
         self._file = text = io.TextIOWrapper(cast("BinaryIO", file), encoding="utf-8-sig", errors="replace", newline="")
         lines = _Lines(text)
         rows = _checked(csv.reader(lines), lines)
@@ -88,7 +88,7 @@ class ResultFile:
                 f"{len(names)} other columns. It may be an error message instead of the file."
             )
 
-    def _outcomes(self, names: list[str], rows: Iterator[list[str]]) -> Iterator[Outcome]:
+    def _outcomes(self, names: list[str], rows: Iterator[list[str]]) -> Iterator[ItemResult]:
         error_field = _folded(self._download.error_field or "")
         error_name = next((name for name in names if error_field and _folded(name) == error_field), None)
         uneven = 0
@@ -101,7 +101,7 @@ class ResultFile:
                 item |= dict.fromkeys(names[len(cells) :])
                 if len(cells) > len(names):
                     item[EXTRA_CELLS] = cells[len(names) :]
-            yield Outcome(self._download.status, item.get(error_name) if error_name else None, item)
+            yield ItemResult(self._download.status, item.get(error_name) if error_name else None, item)
         if uneven:
             self._warn(
                 "%d rows of the vendor's file have more or fewer cells than its first line. Missing cells are null, "
@@ -110,7 +110,7 @@ class ResultFile:
                 EXTRA_CELLS,
             )
 
-    def _read_json_lines(self, file: IO[bytes]) -> Iterator[Outcome]:
+    def _read_json_lines(self, file: IO[bytes]) -> Iterator[ItemResult]:
         while line := file.readline(LONGEST_ROW + 1):
             if len(line) > LONGEST_ROW:
                 raise _too_long()
@@ -118,9 +118,9 @@ class ResultFile:
                 continue
             item = _parse(line)
             if not isinstance(item, dict):
-                raise VendorAnswerError("the vendor's file is not made of JSON objects, one per line")
+                raise VendorAPIError("the vendor's file is not made of JSON objects, one per line")
             error = item.get(self._download.error_field) if self._download.error_field else None
-            yield Outcome(self._download.status, None if error is None else str(error), item)
+            yield ItemResult(self._download.status, None if error is None else str(error), item)
 
 
 class _Lines:
@@ -152,18 +152,18 @@ class _Lines:
 def _checked(rows: Any, lines: _Lines) -> Iterator[list[str]]:
     """Yield the rows of a CSV reader.
 
-    :raises VendorAnswerError: there is one that no vendor writes.
+    :raises VendorAPIError: there is one that no vendor writes.
     """
     try:
         for cells in rows:
             if lines.have_ended:  # the reader looked for another line of this row
-                raise VendorAnswerError("the vendor's file ends within a quoted cell: it is incomplete")
+                raise VendorAPIError("the vendor's file ends within a quoted cell: it is incomplete")
             if len(cells) > MOST_COLUMNS:
-                raise VendorAnswerError(f"a row of the vendor's file has more than {MOST_COLUMNS} cells")
+                raise VendorAPIError(f"a row of the vendor's file has more than {MOST_COLUMNS} cells")
             yield cells
             lines.begin_row()
     except csv.Error as error:
-        raise VendorAnswerError(f"the vendor's file is not CSV after line {rows.line_num}: {error}") from error
+        raise VendorAPIError(f"the vendor's file is not CSV after line {rows.line_num}: {error}") from error
 
 
 def _column_names(cells: list[str]) -> list[str]:
@@ -194,5 +194,5 @@ def _parse(line: bytes) -> Any:
         return None
 
 
-def _too_long() -> VendorAnswerError:
-    return VendorAnswerError(f"a row of the vendor's file is longer than {LONGEST_ROW} characters; it was not read")
+def _too_long() -> VendorAPIError:
+    return VendorAPIError(f"a row of the vendor's file is longer than {LONGEST_ROW} characters; it was not read")

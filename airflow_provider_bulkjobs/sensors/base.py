@@ -28,16 +28,22 @@ from airflow_provider_bulkjobs.arguments import (
     read_expected_items,
     read_job_ids,
 )
-from airflow_provider_bulkjobs.failures import JobFailedError, JobGoneError
+from airflow_provider_bulkjobs.failures import JobExpiredError, JobFailedError
 from airflow_provider_bulkjobs.links import VendorPageLink, note_page
 from airflow_provider_bulkjobs.sensors.deferring import deferral, next_trigger
 from airflow_provider_bulkjobs.sensors.memory import PokeMemory
 from airflow_provider_bulkjobs.waiting.gate import judge
-from airflow_provider_bulkjobs.waiting.messages import NEXT_STEPS, checkpoint_stored, going_on, introduction, timed_out
-from airflow_provider_bulkjobs.waiting.poll_interval import FLOOR, Schedule
-from airflow_provider_bulkjobs.waiting.poll_sync import MAY_PASS, ask_about_all
+from airflow_provider_bulkjobs.waiting.messages import (
+    NEXT_STEPS,
+    checkpoint_stored,
+    deferred_message,
+    start_message,
+    timeout_message,
+)
+from airflow_provider_bulkjobs.waiting.poll_interval import FLOOR, PollInterval
+from airflow_provider_bulkjobs.waiting.poll_sync import MAY_PASS, poll_all
 from airflow_provider_bulkjobs.waiting.summary import describe
-from airflow_provider_bulkjobs.waiting.tracker import Wait
+from airflow_provider_bulkjobs.waiting.tracker import JobTracker
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -49,7 +55,7 @@ SHORTEST_INTERVAL = 1.0  # seconds between polls in the triggerer, where a poke_
 DEFERRABLE: bool = conf.getboolean("operators", "default_deferrable", fallback=False)
 
 
-class JobWaiter(BaseSensorOperator):
+class BulkJobBaseSensor(BaseSensorOperator):
     """Wait for the jobs in ``self.job_id``, in any mode, and judge their result.
 
     What the arguments mean is told by :class:`~airflow_provider_bulkjobs.sensors.bulk_job.BulkJobSensor`.
@@ -82,52 +88,52 @@ class JobWaiter(BaseSensorOperator):
         self.expected_items = expected_items
         self.cancel_on_kill = cancel_on_kill
         self.deferrable = deferrable
-        self._wait: Wait | None = None
+        self._tracker: JobTracker | None = None
         self._hook: BulkJobHook | None = None
         self._memory: PokeMemory | None = None
         self._started_at: float | None = None
 
     def execute(self, context: Context) -> Any:
         """Wait in the mode asked for; return the result."""
-        self._wait = self._hook = None
+        self._tracker = self._hook = None
         self._started_at = time.time()
         with self._as_a_sensor_fails():
             return self._poke_or_defer(context) if self.deferrable else super().execute(context)
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:  # noqa: ARG002
         """Judge what the trigger has found out and return the result, or continue after a checkpoint."""
-        from airflow_provider_bulkjobs.triggers.event import DeadlinePassedError, read_event
+        from airflow_provider_bulkjobs.triggers.event import WaitTimedOutError, read_event
 
         with self._as_a_sensor_fails():
             if trigger := next_trigger(event):
-                self.log.info(checkpoint_stored(len(trigger.heard), len(trigger.job_ids), trigger.first_poll_at))
+                self.log.info(checkpoint_stored(len(trigger.known_jobs), len(trigger.job_ids), trigger.first_poll_at))
                 raise deferral(trigger, self._remember())
             try:
                 result = read_event(event)
-            except DeadlinePassedError as error:
-                raise AirflowSensorTimeout(timed_out(self.timeout, str(error))) from error
-            except errors.JobVanishedError as error:
-                raise JobGoneError(str(error)) from error
+            except WaitTimedOutError as error:
+                raise AirflowSensorTimeout(timeout_message(self.timeout, str(error))) from error
+            except errors.JobDisappearedError as error:
+                raise JobExpiredError(str(error)) from error
             return self._pass(result)
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Ask about every job that has not finished yet."""
-        from airflow_provider_bulkjobs.http.retry import Patience
+        from airflow_provider_bulkjobs.http.retry import RetryPolicy
 
         hook, wait = self._start(context)
         deadline = wait.started_at + self.timeout
         if self.reschedule:
-            patience = Patience(longest_sleep=max(self.poke_interval, 60.0), report=self.log.warning)
+            policy = RetryPolicy(max_sleep=max(self.poke_interval, 60.0), on_retry=self.log.warning)
         else:
-            patience = Patience(remaining=lambda: deadline - time.time(), report=self.log.warning)
+            policy = RetryPolicy(remaining=lambda: deadline - time.time(), on_retry=self.log.warning)
         later = 0.0
         try:
-            ask_about_all(hook, wait, patience, silent_fail=self.silent_fail, is_last_poll=self.reschedule)
-        except errors.WaitTooLongError as error:
+            poll_all(hook, wait, policy, silent_fail=self.silent_fail, is_last_poll=self.reschedule)
+        except errors.RateLimitDelayError as error:
             self.log.warning("%s; asking again after that", error)
             later = error.seconds
-        except errors.DeadlineReachedError as error:
-            raise AirflowSensorTimeout(timed_out(self.timeout, f"{wait.standing} ({error})")) from error
+        except errors.DeadlineExceededError as error:
+            raise AirflowSensorTimeout(timeout_message(self.timeout, f"{wait.progress_summary} ({error})")) from error
         finally:
             if self._memory:
                 self._memory.save(wait)
@@ -135,7 +141,7 @@ class JobWaiter(BaseSensorOperator):
             return PokeReturnValue(is_done=True, xcom_value=self._pass(wait.result))
         if time.time() > deadline:
             # BaseSensorOperator would say so a moment later, but not how things stand.
-            raise AirflowSensorTimeout(timed_out(self.timeout, wait.standing))
+            raise AirflowSensorTimeout(timeout_message(self.timeout, wait.progress_summary))
         if later > self.poke_interval and not (self.silent_fail or self.never_fail):  # which would swallow it
             raise AirflowRescheduleException(datetime.fromtimestamp(min(time.time() + later, deadline), UTC))
         return PokeReturnValue(is_done=False)
@@ -155,11 +161,11 @@ class JobWaiter(BaseSensorOperator):
                     self.log.warning("Job %s could not be stopped: %s", job_id, error)
 
     def _open_jobs(self) -> list[str]:
-        return self._wait.stoppable if self._wait else []
+        return self._tracker.stoppable if self._tracker else []
 
-    def _start(self, context: Context) -> tuple[BulkJobHook, Wait]:
-        if self._hook and self._wait:
-            return self._hook, self._wait
+    def _start(self, context: Context) -> tuple[BulkJobHook, JobTracker]:
+        if self._hook and self._tracker:
+            return self._hook, self._tracker
         from airflow_provider_bulkjobs.hooks.bulk_job import hook_for
 
         # Everything that can be wrong without asking the vendor, in the order in which users would mend it.
@@ -172,10 +178,10 @@ class JobWaiter(BaseSensorOperator):
         hook = hook_for(read_conn_id(self.conn_id))
         kind = hook.job_kind(self.job_kind)
         if self.cancel_on_kill:
-            hook.stoppable_kind(self.job_kind)
+            hook.cancelable_job_kind(self.job_kind)
         self._memory = PokeMemory(context, self.timeout) if self.reschedule else None
         first_poke = first_poke_at(context) if self.reschedule else None
-        wait = Wait(
+        wait = JobTracker(
             vendor=hook.vendor,
             kind=kind,
             conn_id=self.conn_id,
@@ -184,29 +190,29 @@ class JobWaiter(BaseSensorOperator):
             **(self._memory.load() if self._memory else {}),
         )
         page = note_page(context, hook, kind)
-        wait.news()  # an earlier poke has logged what is known already
+        wait.status_change()  # an earlier poke has logged what is known already
         if not first_poke:
-            self.log.info(introduction(wait, self.poke_interval, self.timeout, page))
-        self._hook, self._wait = hook, wait
+            self.log.info(start_message(wait, self.poke_interval, self.timeout, page))
+        self._hook, self._tracker = hook, wait
         return hook, wait
 
     def _poke_or_defer(self, context: Context) -> dict[str, Any]:
-        from airflow_provider_bulkjobs.http.retry import Patience
+        from airflow_provider_bulkjobs.http.retry import RetryPolicy
         from airflow_provider_bulkjobs.triggers.bulk_job import BulkJobTrigger
 
         hook, wait = self._start(context)
         until = time.time() + FIRST_POLLS
-        patience = Patience(failures=1, longest_sleep=1.0, remaining=lambda: until - time.time())
+        policy = RetryPolicy(failures=1, max_sleep=1.0, remaining=lambda: until - time.time())
         try:
-            ask_about_all(hook, wait, patience, silent_fail=self.silent_fail)
+            poll_all(hook, wait, policy, silent_fail=self.silent_fail)
         except MAY_PASS as error:
             self.log.warning("%s; going on in the triggerer", error)
         if not wait.unfinished:
             return self._pass(wait.result)
         max_wait = max(self.max_wait.total_seconds(), SHORTEST_INTERVAL) if self.max_wait else None
-        schedule = Schedule(self.poke_interval, self.exponential_backoff, max_wait)
-        first_poll_at = time.time() + max(schedule.wait_after(1), FLOOR, hook.driver.pause_left)
-        self.log.info(going_on(first_poll_at))
+        schedule = PollInterval(self.poke_interval, self.exponential_backoff, max_wait)
+        first_poll_at = time.time() + max(schedule.wait_after(1), FLOOR, hook.transport.pause_left)
+        self.log.info(deferred_message(first_poll_at))
         trigger = BulkJobTrigger(
             hook_class=f"{type(hook).__module__}.{type(hook).__qualname__}",
             conn_id=self.conn_id,
@@ -215,7 +221,7 @@ class JobWaiter(BaseSensorOperator):
             started_at=wait.started_at,
             deadline=wait.started_at + self.timeout,
             first_poll_at=first_poll_at,
-            heard=wait.heard,
+            known_jobs=wait.known_jobs,
             poke_interval=max(self.poke_interval, SHORTEST_INTERVAL),
             exponential_backoff=self.exponential_backoff,
             max_wait=max_wait,

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from airflow_provider_bulkjobs.arguments import check_literal, read_job_ids
-from airflow_provider_bulkjobs.sensors.base import DEFERRABLE, JobWaiter
+from airflow_provider_bulkjobs.sensors.base import DEFERRABLE, BulkJobBaseSensor
 from airflow_provider_bulkjobs.waiting.messages import task_docs
 
 
-class BulkJobSensor(JobWaiter):
+class BulkJobSensor(BulkJobBaseSensor):
     """Wait for one or many bulk jobs of a vendor, and pass only if their result is good enough.
 
     Returns (and pushes to XCom) a dict with the worst state, the numbers of items and the worst jobs; see the
@@ -33,7 +33,7 @@ class BulkJobSensor(JobWaiter):
     :param deferrable: wait in the triggerer; ``[operators] default_deferrable`` if not given.
     """
 
-    template_fields: Sequence[str] = ("job_id", *JobWaiter.template_fields)
+    template_fields: Sequence[str] = ("job_id", *BulkJobBaseSensor.template_fields)
     template_fields_renderers = {"job_id": "json"}  # noqa: RUF012  (as Airflow declares it)
 
     def __init__(

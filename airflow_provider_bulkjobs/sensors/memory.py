@@ -12,7 +12,7 @@ from airflow_provider_bulkjobs._airflow import task_state
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_bulkjobs.waiting.tracker import Wait
+    from airflow_provider_bulkjobs.waiting.tracker import JobTracker
 
 KEY = "bulkjobs_wait"
 LONGEST_RETENTION = 10 * 365 * 86400.0  # seconds
@@ -43,14 +43,14 @@ class PokeMemory:
             log.warning("The task's state could not be read (%s). All jobs are asked about.", type(error).__name__)
             return {}
         match stored:
-            case {"try_number": self._try_number, "heard": list(heard), "missing": list(missing)}:
+            case {"try_number": self._try_number, "known_jobs": list(known_jobs), "missing": list(missing)}:
                 self._stored = stored
-                return {"heard": heard, "missing": missing}
+                return {"known_jobs": known_jobs, "missing": missing}
         return {}
 
-    def save(self, wait: Wait) -> None:
+    def save(self, wait: JobTracker) -> None:
         """Keep what is known by now, if that is news."""
-        known = {"try_number": self._try_number, "heard": wait.heard, "missing": wait.missing}
+        known = {"try_number": self._try_number, "known_jobs": wait.known_jobs, "missing": wait.missing}
         if self._store is None or known == self._stored or not wait.unfinished:
             return
         try:

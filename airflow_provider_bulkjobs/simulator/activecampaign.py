@@ -12,7 +12,7 @@ from aiohttp import web
 
 from airflow_provider_bulkjobs.simulator.credentials import ACTIVECAMPAIGN_KEY
 from airflow_provider_bulkjobs.simulator.jobs import CREATED, FAILED, Family, Job, Row, Word, fault_of
-from airflow_provider_bulkjobs.simulator.limits import Meter, Reading
+from airflow_provider_bulkjobs.simulator.limits import RateWindow, Reading
 from airflow_provider_bulkjobs.simulator.settings import IMPORTS, PUBLISHED_LIMITS
 from airflow_provider_bulkjobs.simulator.vendor import RefusedError, Route, Vendor
 
@@ -38,7 +38,7 @@ class ActiveCampaign(Vendor):
     def forget(self) -> None:
         """Start with empty books, and no imports in the running minute."""
         super().forget()
-        self.imports_meter = Meter()
+        self.imports_meter = RateWindow()
 
     def routes(self) -> Iterable[Route]:
         """Return all calls."""

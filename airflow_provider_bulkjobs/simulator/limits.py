@@ -25,7 +25,7 @@ class Reading(NamedTuple):
         return max(1, math.ceil(self.resets_at - now))
 
 
-class Meter:
+class RateWindow:
     """Counts requests in fixed windows that start at multiples of their length, as most vendors do."""
 
     def __init__(self) -> None:

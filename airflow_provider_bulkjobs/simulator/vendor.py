@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from aiohttp import web
 
 from airflow_provider_bulkjobs.simulator.jobs import CREATED, UPDATED, Family, Job, Row, Task, Word, scripted_rows
-from airflow_provider_bulkjobs.simulator.limits import Meter, Reading
+from airflow_provider_bulkjobs.simulator.limits import RateWindow, Reading
 from airflow_provider_bulkjobs.simulator.settings import Limit, Settings
 from airflow_provider_bulkjobs.simulator.traffic import Traffic
 
@@ -54,7 +54,7 @@ class Vendor(ABC):
     def forget(self) -> None:
         """Start with empty books."""
         self.traffic = Traffic()
-        self.meter = Meter()
+        self.meter = RateWindow()
         self.jobs: dict[str, Job] = {}
         self.expired: set[str] = set()
         self.tokens: dict[str, float] = {}  # access token -> when it expires

@@ -20,12 +20,12 @@ from dataclasses import dataclass
 from typing import IO, BinaryIO, NamedTuple, cast
 
 from airflow_provider_bulkjobs.submitting.table_rows import ROW_END, csv_line, encode_row
-from airflow_provider_bulkjobs.vendors.spec.operation import Chunk, Operation, Record
+from airflow_provider_bulkjobs.vendors.spec.operation import Operation, Payload, Record
 from airflow_provider_bulkjobs.vendors.toolkit.values import (
     SURROGATE,
     is_blank,
     name_problem,
-    shown_fields,
+    safe_names,
     unencodable,
 )
 
@@ -38,7 +38,7 @@ MOST_COLUMNS = 1000  # of a table; more are no fields, but data in the place of 
 
 
 @dataclass(frozen=True, slots=True)
-class Portion:
+class Batch:
     """The records of one request.
 
     :param number: of the request, from 1.
@@ -50,13 +50,13 @@ class Portion:
     number: int
     first: int
     last: int
-    chunk: Chunk
+    payload: Payload
     before: int = 0
 
     @property
     def items(self) -> int:
         """How many records there are."""
-        return self.chunk.items
+        return self.payload.items
 
 
 class Cut(NamedTuple):
@@ -77,7 +77,7 @@ class Cut(NamedTuple):
     size: int
 
 
-class Spool:
+class Batcher:
     """Temporary files of encoded records, cut by the limits of an operation.
 
     :param room: how many bytes of a request are taken already by what is not records, given the columns of a table.
@@ -90,7 +90,7 @@ class Spool:
         self._data, self._items, self._cuts = _temporary(), _temporary(), _temporary()
         self._room = room
         self._most_bytes: int | None = None  # of the records of a request; known with the first one
-        self._separator = b"" if operation.is_table else SEPARATOR
+        self._separator = b"" if operation.is_csv else SEPARATOR
         self._hash = hashlib.blake2b(digest_size=16)
         self._columns: dict[str, None] = {}  # of a table, in the order in which they were found
         self._header = b""
@@ -116,28 +116,28 @@ class Spool:
 
         :param columns: all columns of the table, if they are known.
         """
-        if self._operation.is_table:
+        if self._operation.is_csv:
             return self._add_row(line, record, columns)
         try:
             data = self._operation.encode(record)
         except (TypeError, ValueError, RecursionError) as error:
             return _why_not(self._operation, record, error)
-        most_bytes = self._most_bytes = self._limit(()) if self._most_bytes is None else self._most_bytes
-        if problem := self._too_large(len(data), len(data), most_bytes):
+        max_bytes = self._most_bytes = self._limit(()) if self._most_bytes is None else self._most_bytes
+        if problem := self._too_large(len(data), len(data), max_bytes):
             return problem
         self._write(line, data, 0)
         return None
 
     def cut(self) -> None:
         """Cut all records that were taken into requests."""
-        most_items, most_bytes, width = self._operation.most_items, self._most_bytes or 0, len(self._columns)
+        max_items, max_bytes, width = self._operation.max_items, self._most_bytes or 0, len(self._columns)
         overhead = len(self._header) - len(self._separator)  # there is none after the last record
         self._cuts.seek(0)
         self.requests = items = start = end = first = last = 0
         size = overhead
         for index, (line, length, cells) in enumerate(self._read_items(0, self.items)):
             sent = length + width - cells
-            if items and (items == most_items or size + sent > most_bytes):
+            if items and (items == max_items or size + sent > max_bytes):
                 self._add_cut(Cut(items, first, last, start, end - start, index - items, size))
                 items, start, size = 0, end, overhead
             if not items:
@@ -146,7 +146,7 @@ class Spool:
         if items:
             self._add_cut(Cut(items, first, last, start, end - start, self.items - items, size))
 
-    def portions(self, skip: int = 0) -> Iterator[Portion]:
+    def batches(self, skip: int = 0) -> Iterator[Batch]:
         """Return the requests' records.
 
         :param skip: how many requests to leave out at the beginning.
@@ -154,7 +154,7 @@ class Spool:
         for number in range(skip, self.requests):
             self._cuts.seek(number * CUT.size)
             cut = Cut(*CUT.unpack(self._cuts.read(CUT.size)))
-            yield Portion(number + 1, cut.first, cut.last, self._chunk(cut), cut.position)
+            yield Batch(number + 1, cut.first, cut.last, self._chunk(cut), cut.position)
 
     def line(self, item: int) -> int:
         """Return the line of a record, by its position among all that were added."""
@@ -169,8 +169,8 @@ class Spool:
                 return "has a field without a name: name it, or leave it out"
             if self._fixed and self._columns:
                 return (
-                    f"has {shown_fields(new, 'and')}, and the first record does not: the columns are those of the "
-                    f"first record where option {self._operation.option_on_columns!r} is given"
+                    f"has {safe_names(new, 'and')}, and the first record does not: the columns are those of the "
+                    f"first record where option {self._operation.columns_option!r} is given"
                 )
             found = found | dict.fromkeys(new)
             if len(found) > MOST_COLUMNS:
@@ -178,28 +178,28 @@ class Spool:
         row = encode_row(record, found)
         if isinstance(row, str):
             return row
-        header, most_bytes = self._header, self._most_bytes
-        if found is not self._columns or most_bytes is None:
-            header, most_bytes = csv_line(found), self._limit(found)
-        if problem := self._too_large(len(row), len(header) + len(row), most_bytes):
+        header, max_bytes = self._header, self._most_bytes
+        if found is not self._columns or max_bytes is None:
+            header, max_bytes = csv_line(found), self._limit(found)
+        if problem := self._too_large(len(row), len(header) + len(row), max_bytes):
             return problem
         longest = max(self._longest, len(row) - len(found))
-        if len(header) + longest + len(found) > most_bytes:
-            return f"has {shown_fields(new, 'and')}, and with more columns an earlier record is too large for a request"
+        if len(header) + longest + len(found) > max_bytes:
+            return f"has {safe_names(new, 'and')}, and with more columns an earlier record is too large for a request"
         self._is_ragged = self._is_ragged or (self.items > 0 and bool(new))
-        self._columns, self._header, self._most_bytes, self._longest = found, header, most_bytes, longest
+        self._columns, self._header, self._most_bytes, self._longest = found, header, max_bytes, longest
         self._write(line, row, len(found))
         return None
 
     def _limit(self, columns: Iterable[str]) -> int:
-        return self._operation.most_bytes - self._room(tuple(columns))
+        return self._operation.max_bytes - self._room(tuple(columns))
 
-    def _too_large(self, size: int, sent: int, most_bytes: int) -> str | None:
-        most = self._operation.most_item_bytes
+    def _too_large(self, size: int, sent: int, max_bytes: int) -> str | None:
+        most = self._operation.max_item_bytes
         if most and size > most:
             return f"is {size} bytes as it would be sent, and a record may have {most}"
-        if sent > most_bytes:
-            return f"is {sent} bytes as it would be sent, and {most_bytes} fit into a request"
+        if sent > max_bytes:
+            return f"is {sent} bytes as it would be sent, and {max_bytes} fit into a request"
         return None
 
     def _write(self, line: int, data: bytes, cells: int) -> None:
@@ -220,9 +220,9 @@ class Spool:
         self._cuts.write(CUT.pack(*cut))
         self.requests += 1
 
-    def _chunk(self, cut: Cut) -> Chunk:
-        opener = self._open_packed if self._operation.packed else self._open_plain
-        return Chunk(lambda: opener(cut), cut.size, cut.items, tuple(self._columns))
+    def _chunk(self, cut: Cut) -> Payload:
+        opener = self._open_packed if self._operation.gzipped else self._open_plain
+        return Payload(lambda: opener(cut), cut.size, cut.items, tuple(self._columns))
 
     def _open_plain(self, cut: Cut) -> BinaryIO:
         file = io.BytesIO()
@@ -232,11 +232,11 @@ class Spool:
 
     def _open_packed(self, cut: Cut) -> BinaryIO:
         """Gzip a request into a file of its own: the address it goes to wants to know the length first."""
-        packed = _temporary()  # the caller closes it
-        with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=6, mtime=0) as target:
+        gzipped = _temporary()  # the caller closes it
+        with gzip.GzipFile(fileobj=gzipped, mode="wb", compresslevel=6, mtime=0) as target:
             self._copy(cut, target)
-        packed.seek(0, os.SEEK_SET)
-        return cast("BinaryIO", packed)
+        gzipped.seek(0, os.SEEK_SET)
+        return cast("BinaryIO", gzipped)
 
     def _copy(self, cut: Cut, target: IO[bytes] | gzip.GzipFile) -> None:
         target.write(self._header)

@@ -28,18 +28,18 @@ class Finished:
 
 
 @dataclass
-class Progress:
+class Checkpoint:
     """How far a submit has come: what a second try has to know.
 
     :param fingerprint: of the records and options that are submitted.
     :param accepted: how many requests the vendor has accepted.
-    :param committing: whether the next one may be on its way, and must not be sent again.
+    :param in_flight: whether the next one may be on its way, and must not be sent again.
     :param finished: set once the task has its result.
     """
 
     fingerprint: str
     accepted: int = 0
-    committing: bool = False
+    in_flight: bool = False
     job_ids: list[str] = field(default_factory=list)
     finished: Finished | None = None
 
@@ -54,14 +54,14 @@ class Progress:
         return cls(**{**values, "finished": Finished(**finished) if finished else None})
 
 
-class Ledger(Protocol):
+class CheckpointStore(Protocol):
     """Where the progress is noted down."""
 
-    def save(self, progress: Progress) -> None:
+    def save(self, progress: Checkpoint) -> None:
         """Note down the progress.
 
         :raises CheckpointError: it could not be written.
         """
 
-    def publish(self, progress: Progress) -> None:
+    def publish(self, progress: Checkpoint) -> None:
         """Make the job ids known to other tasks, if they are not yet."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_bulkjobs.arguments import LONGEST
 from airflow_provider_bulkjobs.exceptions import BadArgumentError
 from airflow_provider_bulkjobs.protocol.flow import Request
-from airflow_provider_bulkjobs.vendors.spec.operation import Chunk, Operation, Options, Order
+from airflow_provider_bulkjobs.vendors.spec.operation import Operation, Options, Payload, SubmitContext
 
 if TYPE_CHECKING:
     from airflow_provider_bulkjobs.vendors.spec.fields import Account
@@ -21,10 +21,12 @@ def request_overhead(operation: Operation, account: Account, options: Options, c
     The longest job id there may be stands for that of an open job. A submit that asks a question first, or uploads a
     file, has no such request: its records go out alone.
     """
-    batch = Chunk(io.BytesIO, size=0, items=0, columns=columns)
-    conversation = operation.submit(Order(account, batch, options, "0" * LONGEST if operation.appends else None))
+    batch = Payload(io.BytesIO, size=0, items=0, columns=columns)
+    flow = operation.submit(
+        SubmitContext(account, batch, options, "0" * LONGEST if operation.supports_append else None)
+    )
     try:
-        request = next(conversation, None)
+        request = next(flow, None)
     except BadArgumentError:  # the options do not fit the columns; the submit itself says so
         return 0
     if not isinstance(request, Request) or request.method == "GET":

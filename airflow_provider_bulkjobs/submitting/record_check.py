@@ -10,7 +10,7 @@ from airflow_provider_bulkjobs.protocol.redact import redact
 from airflow_provider_bulkjobs.submitting.options import from_text
 from airflow_provider_bulkjobs.submitting.row import Row
 from airflow_provider_bulkjobs.vendors.spec.operation import Operation, Options, Record
-from airflow_provider_bulkjobs.vendors.toolkit.values import is_blank, name_problem, shown_name
+from airflow_provider_bulkjobs.vendors.toolkit.values import is_blank, name_problem, safe_name
 
 
 class RecordCheck:
@@ -22,8 +22,8 @@ class RecordCheck:
     def __init__(self, operation: Operation, options: Options) -> None:
         self._operation = operation
         self._check = operation.check_for(options)
-        self._on_records = {name: options[name] for name in operation.option_on_records if name in options}
-        self._options = [option for option in operation.options if option.name in operation.option_on_records]
+        self._on_records = {name: options[name] for name in operation.per_record_options if name in options}
+        self._options = [option for option in operation.options if option.name in operation.per_record_options]
         self._first: Row | None = None
 
     def __call__(self, row: Row) -> Record | str:
@@ -54,7 +54,7 @@ class RecordCheck:
             return first.hint
         if first.columns and not self._is_known(first.columns):
             return f"Check the first line of the file, which must name its {len(first.columns)} columns."
-        names = ", ".join(map(shown_name, first.columns or first.record))
+        names = ", ".join(map(safe_name, first.columns or first.record))
         return (
             f"Check the names of the fields; the first record has {redact(names)}."
             if names
@@ -82,7 +82,7 @@ class RecordCheck:
         for option in self._options:
             if option.name in row.record:
                 record[option.name] = from_text(option, record[option.name])
-        if record.get(self._operation.option_for_blanks or "") is True:
+        if record.get(self._operation.blanks_option or "") is True:
             # An empty cell, "" and None all ask for the same: the field is to be cleared.
             record = {**dict.fromkeys(row.columns, ""), **record}
             return {name: "" if value is None else value for name, value in record.items()}

@@ -9,11 +9,11 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from airflow_provider_bulkjobs.exceptions import BulkJobError, InvalidItem, VendorAnswerError
+from airflow_provider_bulkjobs.exceptions import BulkJobError, InvalidItem, VendorAPIError
 from airflow_provider_bulkjobs.protocol.redact import redact, redact_values
-from airflow_provider_bulkjobs.submitting.batches import Portion, Spool
+from airflow_provider_bulkjobs.submitting.batches import Batch, Batcher
 from airflow_provider_bulkjobs.vendors.spec.operation import Operation
-from airflow_provider_bulkjobs.vendors.toolkit.values import shown_name
+from airflow_provider_bulkjobs.vendors.toolkit.values import safe_name
 
 MAX_LINES = 10  # in one message
 MAX_WORDS = 200  # characters of the vendor's words about one record
@@ -21,42 +21,42 @@ MIN_DIGITS = 7  # a shorter number identifies nobody
 
 
 def describe_refusal(
-    error: BulkJobError, portion: Portion, spool: Spool, operation: Operation, secrets: Iterable[str]
+    error: BulkJobError, batch: Batch, batcher: Batcher, operation: Operation, secrets: Iterable[str]
 ) -> str:
     """Return an error's message for a batch that was not accepted.
 
-    :param portion: the batch.
+    :param batch: the batch.
     :param secrets: the secrets of the connection.
     """
     message = f"{str(error).rstrip('.')}."
-    items = error.invalid_items if isinstance(error, VendorAnswerError) else ()
-    named = [item for item in dict.fromkeys(items) if item.index < portion.items]
-    lines = [_line(item, spool.line(portion.before + item.index), secrets) for item in named[:MAX_LINES]]
+    items = error.invalid_items if isinstance(error, VendorAPIError) else ()
+    named = [item for item in dict.fromkeys(items) if item.index < batch.items]
+    lines = [_line(item, batcher.line(batch.before + item.index), secrets) for item in named[:MAX_LINES]]
     if lines:
         more = f"; and {len(named) - len(lines)} more" if len(named) > len(lines) else ""
         message += f" Rejected records: {'; '.join(lines)}{more}. Correct them in the source."
-    return redact_records(message, portion, operation)
+    return redact_records(message, batch, operation)
 
 
-def redact_records(text: str, portion: Portion, operation: Operation) -> str:
+def redact_records(text: str, batch: Batch, operation: Operation) -> str:
     """Return a text about a batch without the values of its records."""
-    return redact_values(text, set(_values(_records(portion, operation))))
+    return redact_values(text, set(_values(_records(batch, operation))))
 
 
 def _line(item: InvalidItem, line: int, secrets: Iterable[str]) -> str:
-    field = f", field {shown_name(item.field)}" if item.field else ""
+    field = f", field {safe_name(item.field)}" if item.field else ""
     words = redact(item.message or "", secrets)[:MAX_WORDS].rstrip(".")
     return f"line {line}{field}{f': {words}' if words else ''}"
 
 
-def _records(portion: Portion, operation: Operation) -> Any:
+def _records(batch: Batch, operation: Operation) -> Any:
     """Return the records of a batch as they were sent, in whatever form the vendor takes them."""
-    if operation.packed:  # a file that may not fit into memory, and that no request to the vendor itself contains
+    if operation.gzipped:  # a file that may not fit into memory, and that no request to the vendor itself contains
         return []
     try:
-        if operation.is_table:
-            return list(csv.reader(io.StringIO(portion.chunk.data.decode(), newline="")))[1:]
-        return json.loads(b"[%b]" % portion.chunk.data)
+        if operation.is_csv:
+            return list(csv.reader(io.StringIO(batch.payload.data.decode(), newline="")))[1:]
+        return json.loads(b"[%b]" % batch.payload.data)
     except (ValueError, RecursionError, csv.Error):  # identifiers in a URL
         return []
 

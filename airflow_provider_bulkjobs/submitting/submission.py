@@ -15,22 +15,22 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
-from airflow_provider_bulkjobs.exceptions import AnswerLostError, BadArgumentError, BulkJobError
+from airflow_provider_bulkjobs.exceptions import BadArgumentError, BulkJobError, UnknownOutcomeError
 from airflow_provider_bulkjobs.protocol.flow import Request
 from airflow_provider_bulkjobs.protocol.redact import redact
-from airflow_provider_bulkjobs.submitting.batches import Portion, Spool
-from airflow_provider_bulkjobs.submitting.checkpoint import CheckpointError, Ledger, Progress
+from airflow_provider_bulkjobs.submitting.batches import Batch, Batcher
+from airflow_provider_bulkjobs.submitting.checkpoint import Checkpoint, CheckpointError, CheckpointStore
 from airflow_provider_bulkjobs.submitting.overhead import request_overhead
 from airflow_provider_bulkjobs.submitting.record_check import RecordCheck
 from airflow_provider_bulkjobs.submitting.records import Row
 from airflow_provider_bulkjobs.submitting.refusal import describe_refusal, redact_records
 from airflow_provider_bulkjobs.submitting.submit_report import describe_batches, describe_request, lines, named
 from airflow_provider_bulkjobs.vendors.spec.operation import (
-    Chunk,
     Operation,
     Options,
-    Order,
-    SubmitConversation,
+    Payload,
+    SubmitContext,
+    SubmitFlow,
     encode_json,
 )
 
@@ -56,11 +56,11 @@ class Submission:
         self._check = RecordCheck(operation, options)
         self._options = options
         self._log = log
-        self._progress: Progress | None = None
-        self.spool = Spool(
+        self._checkpoint: Checkpoint | None = None
+        self.batcher = Batcher(
             operation,
             lambda columns: request_overhead(operation, hook.account, options, columns),
-            fixed=bool(options.get(operation.option_on_columns or "")),
+            fixed=bool(options.get(operation.columns_option or "")),
         )
         self.invalid = 0
 
@@ -68,27 +68,27 @@ class Submission:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.spool.close()
+        self.batcher.close()
 
     @property
     def has_sent(self) -> bool:
         """Whether the vendor has accepted anything, or may have."""
-        return self._progress is not None and (self._progress.accepted > 0 or self._progress.committing)
+        return self._checkpoint is not None and (self._checkpoint.accepted > 0 or self._checkpoint.in_flight)
 
     @property
     def job_ids(self) -> list[str]:
         """The jobs that the vendor has accepted."""
-        return list(self._progress.job_ids) if self._progress else []
+        return list(self._checkpoint.job_ids) if self._checkpoint else []
 
     @property
     def takes_records(self) -> bool:
         """Whether the operation is about records."""
-        return self._operation.most_items > 0 and not self._options.get(self._operation.option_instead or "")
+        return self._operation.max_items > 0 and not self._options.get(self._operation.replaces_records or "")
 
     @property
     def requests(self) -> int:
         """How many requests it takes."""
-        return self.spool.requests if self.takes_records else 1
+        return self.batcher.requests if self.takes_records else 1
 
     def prepare(self, rows: Iterable[Row], reject: Callable[[Row], None] | None) -> None:
         """Read, check and cut all records.
@@ -105,145 +105,145 @@ class Submission:
                 reject(row._replace(problem=problem))
             elif len(problems) < MOST_PROBLEMS:
                 problems.append(f"line {row.line} {redact(problem)}")
-        self.spool.cut()
+        self.batcher.cut()
         if problems:
             more = f"; and {self.invalid - len(problems)} more" if self.invalid > len(problems) else ""
             remedy = "Correct them, or set skip_invalid=True to leave them out."
-            if not self.spool.items:  # it is not the records that are wrong
+            if not self.batcher.items:  # it is not the records that are wrong
                 remedy = self._check.remedy
             raise BadArgumentError(
-                f"{self.invalid} of {self.invalid + self.spool.items} records cannot be submitted, and nothing was "
+                f"{self.invalid} of {self.invalid + self.batcher.items} records cannot be submitted, and nothing was "
                 f"sent: {'; '.join(problems)}{more}. {remedy}"
             )
 
-    def send(self, ledger: Ledger, earlier: Progress | None = None) -> Progress:
+    def send(self, checkpoints: CheckpointStore, earlier: Checkpoint | None = None) -> Checkpoint:
         """Send what has not been accepted yet; return the ids of all jobs.
 
         :param earlier: what an earlier try has noted down.
         :raises BulkJobError: the vendor refused or failed; the message says what was accepted and what was not.
         """
-        progress = self._progress = self._take_up(earlier)
+        progress = self._checkpoint = self._take_up(earlier)
         turn = time.monotonic()
         gap = 60 / self._operation.requests_per_minute if self._operation.requests_per_minute else 0.0
-        for portion in self._portions(progress.accepted):
+        for batch in self._portions(progress.accepted):
             if (early := turn - time.monotonic()) > 0:
                 time.sleep(early)
             turn = time.monotonic() + gap  # a pause is not made up for: that would be the next one's cause
-            self._send(portion, progress, ledger)
-        ledger.publish(progress)  # once more, if that has failed
+            self._send(batch, progress, checkpoints)
+        checkpoints.publish(progress)  # once more, if that has failed
         return progress
 
     def _take(self, row: Row) -> str | None:
         record = self._check(row)
-        return record if isinstance(record, str) else self.spool.add(row.line, record, row.columns)
+        return record if isinstance(record, str) else self.batcher.add(row.line, record, row.columns)
 
-    def _portions(self, skip: int) -> Iterator[Portion]:
+    def _portions(self, skip: int) -> Iterator[Batch]:
         if self.takes_records:
-            yield from self.spool.portions(skip)
+            yield from self.batcher.batches(skip)
         elif not skip:
-            yield Portion(1, 0, 0, Chunk(io.BytesIO, size=0, items=0))
+            yield Batch(1, 0, 0, Payload(io.BytesIO, size=0, items=0))
 
-    def _take_up(self, progress: Progress | None) -> Progress:
-        what = [self.spool.fingerprint, self._hook.conn_id, self.kind, self._operation.name, self._options]
+    def _take_up(self, progress: Checkpoint | None) -> Checkpoint:
+        what = [self.batcher.fingerprint, self._hook.conn_id, self.kind, self._operation.name, self._options]
         fingerprint = hashlib.blake2b(encode_json(what), digest_size=16).hexdigest()
         if progress is None:
-            return Progress(fingerprint)
+            return Checkpoint(fingerprint)
         if progress.fingerprint != fingerprint:
             raise BulkJobError(
                 f"An earlier try had {progress.accepted} batches accepted ({named(progress.job_ids)}), but of other "
                 "records or options than there are now. This try cannot continue it, and nothing was sent. To submit "
                 "all there is now, delete the task state of this task instance, then clear the task."
             )
-        if progress.committing:
-            self._progress = progress
-            raise AnswerLostError(f"An earlier try ended in the middle of a request. {self.account}")
+        if progress.in_flight:
+            self._checkpoint = progress
+            raise UnknownOutcomeError(f"An earlier try ended in the middle of a request. {self.account}")
         done, of = progress.accepted, self.requests
         self._log.info("Going on where an earlier try has ended: %d of %d requests are accepted already", done, of)
         return progress
 
-    def _send(self, portion: Portion, progress: Progress, ledger: Ledger) -> None:
-        from airflow_provider_bulkjobs.http.retry import Patience
+    def _send(self, batch: Batch, progress: Checkpoint, checkpoints: CheckpointStore) -> None:
+        from airflow_provider_bulkjobs.http.retry import RetryPolicy
 
-        def report(failure: str) -> None:
-            self._release(progress, ledger)  # what is tried again has certainly not been executed
-            self._log.warning("%s", redact_records(failure, portion, operation))
+        def on_retry(failure: str) -> None:
+            self._release(progress, checkpoints)  # what is tried again has certainly not been executed
+            self._log.warning("%s", redact_records(failure, batch, operation))
 
         hook, operation = self._hook, self._operation
-        open_job = progress.job_ids[-1] if operation.appends and progress.job_ids else None
-        order = Order(hook.account, portion.chunk, self._options, open_job)
+        open_job = progress.job_ids[-1] if operation.supports_append and progress.job_ids else None
+        context = SubmitContext(hook.account, batch.payload, self._options, open_job)
         try:
-            job_id = hook.driver.run(
-                lambda: _marked(operation.submit(order), repeatable=operation.repeatable),
-                Patience(report=report, committing=partial(_reserve, progress, ledger)),
+            job_id = hook.transport.run(
+                lambda: _marked(operation.submit(context), idempotent=operation.idempotent),
+                RetryPolicy(on_retry=on_retry, in_flight=partial(_reserve, progress, checkpoints)),
             )
-        except AnswerLostError as error:
-            message = redact_records(str(error), portion, operation).rstrip(".")
-            raise AnswerLostError(f"{message}. {self.account}") from error
+        except UnknownOutcomeError as error:
+            message = redact_records(str(error), batch, operation).rstrip(".")
+            raise UnknownOutcomeError(f"{message}. {self.account}") from error
         except BulkJobError as error:
-            self._release(progress, ledger)
-            message = describe_refusal(error, portion, self.spool, operation, hook.account.secrets)
+            self._release(progress, checkpoints)
+            message = describe_refusal(error, batch, self.batcher, operation, hook.account.secrets)
             raise type(error)(f"{message} {self.account}") from error
-        progress.committing = False
+        progress.in_flight = False
         progress.accepted += 1
         if job_id not in progress.job_ids:
             progress.job_ids.append(job_id)
         # Before anything that can fail: the id is known nowhere else yet.
-        self._log.info("Batch %d of %d accepted (%s): job %s", *self._place(portion), job_id)
+        self._log.info("Batch %d of %d accepted (%s): job %s", *self._place(batch), job_id)
         try:
-            ledger.save(progress)
+            checkpoints.save(progress)
         except CheckpointError as error:
             raise CheckpointError(f"{error} {self.account}") from error
 
-    def _release(self, progress: Progress, ledger: Ledger) -> None:
+    def _release(self, progress: Checkpoint, checkpoints: CheckpointStore) -> None:
         """Note that the request was certainly not executed."""
-        if not progress.committing:
+        if not progress.in_flight:
             return
-        progress.committing = False
+        progress.in_flight = False
         try:
-            ledger.save(progress)
+            checkpoints.save(progress)
         except CheckpointError as error:  # the request's own error matters more
             self._log.warning("%s If this try ends now, the next one will not continue the submit.", error)
 
-    def _place(self, portion: Portion) -> tuple[int, int, str]:
-        where = lines(portion.first, portion.last) if self.takes_records else "no records"
-        return portion.number, self.requests, where
+    def _place(self, batch: Batch) -> tuple[int, int, str]:
+        where = lines(batch.first, batch.last) if self.takes_records else "no records"
+        return batch.number, self.requests, where
 
     @property
     def account(self) -> str:
         """What was accepted, what is unknown and what was not sent, in words."""
-        progress, label = self._progress or Progress(""), self._hook.vendor.label
+        progress, label = self._checkpoint or Checkpoint(""), self._hook.vendor.label
         if self.takes_records:
-            return describe_batches(progress, self.spool, label)
+            return describe_batches(progress, self.batcher, label)
         return describe_request(progress, label)
 
 
-def _reserve(progress: Progress, ledger: Ledger) -> None:
+def _reserve(progress: Checkpoint, checkpoints: CheckpointStore) -> None:
     """Note that the request may be on its way from now on."""
-    if progress.committing:
+    if progress.in_flight:
         return
-    progress.committing = True
+    progress.in_flight = True
     try:
-        ledger.save(progress)
+        checkpoints.save(progress)
     except BaseException:
-        progress.committing = False  # it is not sent
+        progress.in_flight = False  # it is not sent
         raise
 
 
-def _marked(conversation: SubmitConversation, *, repeatable: bool) -> SubmitConversation:
+def _marked(flow: SubmitFlow, *, idempotent: bool) -> SubmitFlow:
     """Mark what must not be sent twice; a question may always be asked again."""
-    if repeatable:
-        return (yield from conversation)
+    if idempotent:
+        return (yield from flow)
     try:
-        request = next(conversation)
+        request = next(flow)
         while True:
             if isinstance(request, Request) and request.method != "GET":
-                request = replace(request, repeatable=False)
+                request = replace(request, idempotent=False)
             try:
                 response = yield request
             except BulkJobError as error:
-                request = conversation.throw(error)
+                request = flow.throw(error)
             else:
-                request = conversation.send(response)
+                request = flow.send(response)
     except StopIteration as end:
         job_id: str = end.value
         return job_id

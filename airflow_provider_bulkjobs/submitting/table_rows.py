@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from airflow_provider_bulkjobs.vendors.spec.operation import Record
-from airflow_provider_bulkjobs.vendors.toolkit.values import missing_number, shown_name, unencodable
+from airflow_provider_bulkjobs.vendors.toolkit.values import missing_number, safe_name, unencodable
 
 ROW_END = b"\r\n"
 
@@ -25,7 +25,7 @@ def encode_row(record: Record, columns: Iterable[str]) -> bytes | str:
         elif not isinstance(cell, str | int) and (problem := missing_number(name, cell)):
             return problem
         elif not isinstance(cell, str | int | float):
-            return f"has a {type(cell).__name__} in field {shown_name(name)}, which no cell of a table can hold"
+            return f"has a {type(cell).__name__} in field {safe_name(name)}, which no cell of a table can hold"
     try:
         return csv_line(cells)
     except ValueError as error:  # a character, or a number of thousands of digits

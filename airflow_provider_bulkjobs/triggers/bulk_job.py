@@ -15,21 +15,26 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_bulkjobs.exceptions import BulkJobError, ConnectionLookupError, CredentialsError, JobVanishedError
+from airflow_provider_bulkjobs.exceptions import (
+    AuthenticationError,
+    BulkJobError,
+    ConnectionLookupError,
+    JobDisappearedError,
+)
 from airflow_provider_bulkjobs.hooks.connection_lookup import retry_lookup_async
-from airflow_provider_bulkjobs.metrics import get_ready, in_flight
+from airflow_provider_bulkjobs.metrics import in_flight, initialize
 from airflow_provider_bulkjobs.protocol.job import JobState
 from airflow_provider_bulkjobs.triggers.current_account import CurrentAccount
-from airflow_provider_bulkjobs.triggers.event import checkpoint, failed, finished, timed_out
+from airflow_provider_bulkjobs.triggers.event import checkpoint, failed, finished, timeout_message
 from airflow_provider_bulkjobs.triggers.final_poll import final_poll
 from airflow_provider_bulkjobs.waiting.poll_async import is_canceled, poll
-from airflow_provider_bulkjobs.waiting.poll_interval import FLOOR, Schedule
-from airflow_provider_bulkjobs.waiting.tracker import NEW_KEY, Wait
+from airflow_provider_bulkjobs.waiting.poll_interval import FLOOR, PollInterval
+from airflow_provider_bulkjobs.waiting.tracker import NEW_KEY, JobTracker
 
 if TYPE_CHECKING:
     from airflow_provider_bulkjobs.hooks.bulk_job import BulkJobHook
-    from airflow_provider_bulkjobs.http.aiohttp_transport import AiohttpDriver
-    from airflow_provider_bulkjobs.http.retry import Patience
+    from airflow_provider_bulkjobs.http.aiohttp_transport import AiohttpTransport
+    from airflow_provider_bulkjobs.http.retry import RetryPolicy
     from airflow_provider_bulkjobs.vendors.spec.fields import Account
 
 # Airflow stores a trigger's arguments only when a task is deferred, and a vendor may forget a finished job before the
@@ -50,7 +55,7 @@ class BulkJobTrigger(BaseTrigger):
     :param started_at: when the wait began, in epoch seconds.
     :param deadline: when it ends at the latest, in epoch seconds.
     :param first_poll_at: when to ask for the first time, in epoch seconds; the worker has asked before that.
-    :param heard: what the worker learnt about the jobs.
+    :param known_jobs: what the worker learnt about the jobs.
     :param poke_interval: seconds between two polls of a job.
     :param exponential_backoff: as in ``BaseSensorOperator``.
     :param max_wait: as in ``BaseSensorOperator``, in seconds.
@@ -68,7 +73,7 @@ class BulkJobTrigger(BaseTrigger):
         started_at: float,
         deadline: float,
         first_poll_at: float,
-        heard: Sequence[dict[str, Any]] = (),
+        known_jobs: Sequence[dict[str, Any]] = (),
         poke_interval: float = 60.0,
         exponential_backoff: bool = False,
         max_wait: float | None = None,
@@ -83,11 +88,11 @@ class BulkJobTrigger(BaseTrigger):
         self.started_at = started_at
         self.deadline = deadline
         self.first_poll_at = first_poll_at
-        self.heard = heard
-        self.schedule = Schedule(poke_interval, exponential_backoff, max_wait)
+        self.known_jobs = known_jobs
+        self.schedule = PollInterval(poke_interval, exponential_backoff, max_wait)
         self.silent_fail = silent_fail
         self.cancel_on_kill = cancel_on_kill
-        self._wait: Wait | None = None
+        self._tracker: JobTracker | None = None
         self._clock: asyncio.Timeout
         self._has_checkpoint = False
         self._last_report = ""
@@ -104,7 +109,7 @@ class BulkJobTrigger(BaseTrigger):
                 "started_at": self.started_at,
                 "deadline": self.deadline,
                 "first_poll_at": self.first_poll_at,
-                "heard": self._wait.heard if self._wait else list(self.heard),
+                "known_jobs": self._tracker.known_jobs if self._tracker else list(self.known_jobs),
                 "poke_interval": self.schedule.poke_interval,
                 "exponential_backoff": self.schedule.exponential_backoff,
                 "max_wait": self.schedule.max_wait,
@@ -136,7 +141,7 @@ class BulkJobTrigger(BaseTrigger):
         if not self.cancel_on_kill:
             return
         hook = await asyncio.to_thread(self._load_hook)
-        job_ids = self._wait.stoppable if self._wait else self.job_ids
+        job_ids = self._tracker.stoppable if self._tracker else self.job_ids
         # All at once: Airflow gives half a minute.
         await asyncio.gather(*(self._stop(hook, job_id) for job_id in job_ids))
 
@@ -148,15 +153,15 @@ class BulkJobTrigger(BaseTrigger):
             self.log.warning("Job %s could not be stopped: %s", job_id, error)
 
     async def _run(self, hook: BulkJobHook) -> dict[str, Any]:
-        wait = self._wait = Wait(
+        wait = self._tracker = JobTracker(
             vendor=hook.vendor,
             kind=hook.job_kind(self.job_kind),
             conn_id=self.conn_id,
             job_ids=self.job_ids,
             started_at=self.started_at,
-            heard=self.heard,
+            known_jobs=self.known_jobs,
         )
-        wait.news()  # the worker has logged this already
+        wait.status_change()  # the worker has logged this already
         try:
             async with asyncio.timeout(self.deadline - time.time()) as self._clock:
                 await asyncio.sleep(0)  # where the deadline has passed already, the wait ends here
@@ -169,7 +174,7 @@ class BulkJobTrigger(BaseTrigger):
             await final_poll(hook.vendor, partial(self._load_account, hook), wait, self._ask)
             if wait.unfinished:
                 problem = f" (the last problem: {self._last_report})" if self._last_report else ""
-                return timed_out(wait.standing + problem)
+                return timeout_message(wait.progress_summary + problem)
         except ConnectionLookupError as error:
             raise ConnectionLookupError(f"{error} {wait.how_to_resume}") from error
         return finished(wait.result)
@@ -177,39 +182,41 @@ class BulkJobTrigger(BaseTrigger):
     def _load_hook(self) -> BulkJobHook:
         import_module("airflow_provider_bulkjobs.http.pool")
         import_module("pendulum")
-        get_ready()
+        initialize()
         module, _, name = self.hook_class.rpartition(".")
         hook: BulkJobHook = getattr(import_module(module), name)(self.conn_id)
         return hook
 
-    async def _poll(self, hook: BulkJobHook, wait: Wait) -> None:
-        from airflow_provider_bulkjobs.http.retry import Patience
+    async def _poll(self, hook: BulkJobHook, wait: JobTracker) -> None:
+        from airflow_provider_bulkjobs.http.retry import RetryPolicy
 
-        patience = Patience(longest_wait=max(60.0, self.schedule.poke_interval), report=self._report)
+        policy = RetryPolicy(max_delay=max(60.0, self.schedule.poke_interval), on_retry=self._report)
         current = CurrentAccount(hook.vendor, partial(self._load_account, hook))
         async with current.opened():
             await asyncio.sleep(self.first_poll_at - time.time())
             ask = self._ask_silently if self.silent_fail else self._ask_with_renewed_key
-            await poll(wait, self.schedule, partial(ask, current, wait, patience))
+            await poll(wait, self.schedule, partial(ask, current, wait, policy))
 
     async def _load_account(self, hook: BulkJobHook) -> Account:
         return await retry_lookup_async(hook.load_account, self._report, LOOKUP_LIMIT)
 
-    async def _ask_silently(self, current: CurrentAccount, wait: Wait, patience: Patience, job_id: str) -> None:
+    async def _ask_silently(self, current: CurrentAccount, wait: JobTracker, policy: RetryPolicy, job_id: str) -> None:
         """Ask, and log what goes wrong instead of raising it, except for a job that is gone."""
         try:
-            await self._ask_with_renewed_key(current, wait, patience, job_id)
-        except JobVanishedError:
+            await self._ask_with_renewed_key(current, wait, policy, job_id)
+        except JobDisappearedError:
             raise
         except BulkJobError as error:
             self._report(f"{error} (continuing, because of silent_fail)")
 
-    async def _ask_with_renewed_key(self, current: CurrentAccount, wait: Wait, patience: Patience, job_id: str) -> None:
+    async def _ask_with_renewed_key(
+        self, current: CurrentAccount, wait: JobTracker, policy: RetryPolicy, job_id: str
+    ) -> None:
         """Ask. After a refused key, read the connection again: its new key is used from the next poll on."""
         lease = current.borrow()
         try:
-            await self._ask(lease.driver, lease.account, wait, patience, job_id)
-        except CredentialsError as error:
+            await self._ask(lease.transport, lease.account, wait, policy, job_id)
+        except AuthenticationError as error:
             if not await current.renew(lease.account):
                 raise
             wait.note_refused_key(lease.account.fingerprint, error)
@@ -217,28 +224,30 @@ class BulkJobTrigger(BaseTrigger):
         finally:
             await lease.release()
 
-    async def _ask(self, driver: AiohttpDriver, account: Account, wait: Wait, patience: Patience, job_id: str) -> None:
+    async def _ask(
+        self, transport: AiohttpTransport, account: Account, wait: JobTracker, policy: RetryPolicy, job_id: str
+    ) -> None:
         try:
             try:
-                job = await driver.run(lambda: wait.kind.status(account, job_id), patience)
+                job = await transport.run(lambda: wait.kind.status(account, job_id), policy)
             except BulkJobError as error:
-                wait.note_error(job_id, error)
+                wait.record_error(job_id, error)
             else:
                 if wait.note(job, time.time()):
-                    driver.meter.finished(job)
+                    transport.metrics.finished(job)
                 if job.state.is_finished:
                     self._plan_checkpoint(wait)
             self._last_report = ""
         finally:
-            driver.meter.poll()
-            if news := wait.news():
-                self.log.info("%s", news)
+            transport.metrics.poll()
+            if status_change := wait.status_change():
+                self.log.info("%s", status_change)
 
-    def _plan_checkpoint(self, wait: Wait) -> None:
+    def _plan_checkpoint(self, wait: JobTracker) -> None:
         """Let Airflow store the jobs that have finished, in an hour, if others are still unfinished by then."""
         if self._has_checkpoint or time.time() + CHECKPOINT_AFTER >= self.deadline:
             return
-        if _finished(wait.heard) > _finished(self.heard):  # there may be no room for more
+        if _finished(wait.known_jobs) > _finished(self.known_jobs):  # there may be no room for more
             self._has_checkpoint = True
             self._clock.reschedule(asyncio.get_running_loop().time() + CHECKPOINT_AFTER)
 
@@ -247,5 +256,5 @@ class BulkJobTrigger(BaseTrigger):
         self.log.warning("%s", text)
 
 
-def _finished(heard: Sequence[dict[str, Any]]) -> int:
-    return sum(JobState(job["state"]).is_finished for job in heard)
+def _finished(known_jobs: Sequence[dict[str, Any]]) -> int:
+    return sum(JobState(job["state"]).is_finished for job in known_jobs)

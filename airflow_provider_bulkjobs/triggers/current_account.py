@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from airflow_provider_bulkjobs.http.aiohttp_transport import AiohttpDriver
+    from airflow_provider_bulkjobs.http.aiohttp_transport import AiohttpTransport
     from airflow_provider_bulkjobs.vendors.spec.fields import Account
     from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 
@@ -20,7 +20,7 @@ class Lease:
     """One account and its driver, kept open while requests are under way."""
 
     account: Account
-    driver: AiohttpDriver
+    transport: AiohttpTransport
     stack: AsyncExitStack = field(repr=False)
     requests: int = 0
     is_current: bool = True
@@ -80,8 +80,8 @@ class CurrentAccount:
             return True
 
     async def _open(self, account: Account) -> Lease:
-        from airflow_provider_bulkjobs.http.pool import shared_driver
+        from airflow_provider_bulkjobs.http.pool import shared_transport
 
         stack = AsyncExitStack()
-        driver = await stack.enter_async_context(shared_driver(self._vendor, account))
-        return Lease(account, driver, stack)
+        transport = await stack.enter_async_context(shared_transport(self._vendor, account))
+        return Lease(account, transport, stack)

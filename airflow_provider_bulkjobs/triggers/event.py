@@ -11,7 +11,7 @@ from airflow_provider_bulkjobs.protocol.job import JobState
 FINISHED = {state.value for state in JobState if state.is_finished}
 
 
-class DeadlinePassedError(errors.BulkJobError):
+class WaitTimedOutError(errors.BulkJobError):
     """The trigger waited until the deadline."""
 
 
@@ -20,7 +20,7 @@ def finished(result: dict[str, Any]) -> dict[str, Any]:
     return {"status": "finished", "result": result}
 
 
-def timed_out(how_it_stands: str) -> dict[str, Any]:
+def timeout_message(how_it_stands: str) -> dict[str, Any]:
     """Return the event for the deadline."""
     return {"status": "timeout", "message": how_it_stands}
 
@@ -41,7 +41,7 @@ def checkpoint(arguments: dict[str, Any]) -> dict[str, Any]:
 def read_checkpoint(event: Any) -> dict[str, Any] | None:
     """Return the arguments of the trigger that continues the wait, or ``None``: the event ends the wait."""
     match event:
-        case {"status": "checkpoint", "trigger": {"job_ids": list(), "heard": list(), "deadline": _} as arguments}:
+        case {"status": "checkpoint", "trigger": {"job_ids": list(), "known_jobs": list(), "deadline": _} as arguments}:
             return dict(arguments)
     return None
 
@@ -49,7 +49,7 @@ def read_checkpoint(event: Any) -> dict[str, Any] | None:
 def read_event(event: Any) -> dict[str, Any]:
     """Return the result in an event.
 
-    :raises DeadlinePassedError: the event says so.
+    :raises WaitTimedOutError: the event says so.
     :raises BulkJobError: the error in the event, as the class it was; also for an event that makes no sense,
         which must never pass for a success.
     """
@@ -60,7 +60,7 @@ def read_event(event: Any) -> dict[str, Any]:
         } if state in FINISHED:
             return dict(result)
         case {"status": "timeout", "message": str(message)}:
-            raise DeadlinePassedError(message)
+            raise WaitTimedOutError(message)
         case {"status": "error", "error": str(name), "message": str(message)}:
             error = getattr(errors, name, None)
             if isinstance(error, type) and issubclass(error, errors.BulkJobError):

@@ -11,19 +11,19 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_bulkjobs.exceptions import BulkJobError, InvalidItem, TransientError, VendorAnswerError
-from airflow_provider_bulkjobs.protocol.flow import Conversation, Request, Response, path_segment
+from airflow_provider_bulkjobs.exceptions import BulkJobError, InvalidItem, TransientError, VendorAPIError
+from airflow_provider_bulkjobs.protocol.flow import Flow, Request, Response, path_segment
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState, count
 from airflow_provider_bulkjobs.protocol.redact import redact
 from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field
-from airflow_provider_bulkjobs.vendors.spec.item_result import Outcome, ResultsConversation
-from airflow_provider_bulkjobs.vendors.spec.operation import Operation, Option, Order, Record, SubmitConversation
+from airflow_provider_bulkjobs.vendors.spec.item_result import ItemResult, ResultsFlow
+from airflow_provider_bulkjobs.vendors.spec.operation import Operation, Option, Record, SubmitContext, SubmitFlow
 from airflow_provider_bulkjobs.vendors.spec.states import States
 from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
-from airflow_provider_bulkjobs.vendors.spec.vendor_docs import Notes
-from airflow_provider_bulkjobs.vendors.toolkit.connection_test import named, recognize
-from airflow_provider_bulkjobs.vendors.toolkit.status import finished_word, listed, mapping
-from airflow_provider_bulkjobs.vendors.toolkit.submits import accepted_id, json_request
+from airflow_provider_bulkjobs.vendors.spec.vendor_docs import VendorDocs
+from airflow_provider_bulkjobs.vendors.toolkit.connection_test import format_identity, require_vendor_response
+from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict, as_list, require_finished
+from airflow_provider_bulkjobs.vendors.toolkit.submits import accepted_job_id, json_request
 from airflow_provider_bulkjobs.vendors.toolkit.validators import needs
 
 DOCS_URL = "https://developers.activecampaign.com/reference/bulk-import-status-info"
@@ -85,45 +85,43 @@ def refusal(answer: Mapping[str, Any]) -> str | None:
     return str(answer.get("message") or "no reason given") if refused else None
 
 
-def _heed_refusal(
-    account: Account, answer: Mapping[str, Any], throttled: type[BulkJobError] = VendorAnswerError
-) -> None:
+def _heed_refusal(account: Account, answer: Mapping[str, Any], throttled: type[BulkJobError] = VendorAPIError) -> None:
     if (reason := refusal(answer)) is None:
         return
     message = f"{STATES.vendor} answered 200, but refused: {redact(reason, account.secrets)}"
     if THROTTLED in reason:
         raise throttled(message)
-    raise VendorAnswerError(message, invalid_items=invalid_contacts(answer))
+    raise VendorAPIError(message, invalid_items=invalid_contacts(answer))
 
 
 def invalid_contacts(answer: Mapping[str, Any]) -> list[InvalidItem]:
     """Return the contacts that were refused; their reasons name the field in words only."""
-    reasons = [mapping(reason) for reason in listed(answer.get("failureReasons"))]
+    reasons = [as_dict(reason) for reason in as_list(answer.get("failureReasons"))]
     found = [(count(reason.get("contact")), reason.get("failureReason")) for reason in reasons]
     return [InvalidItem(index, None, str(words) if words else None) for index, words in found if index is not None]
 
 
-def batch_status(account: Account, job_id: str) -> Conversation[BulkJob]:
+def batch_status(account: Account, job_id: str) -> Flow[BulkJob]:
     """Ask for one batch."""
     answer = (yield Request("GET", f"/api/3/import/info?batchId={path_segment(job_id)}")).json
     _heed_refusal(account, answer, throttled=TransientError)
     return read_batch(answer, job_id)
 
 
-def batch_results(account: Account, job_id: str) -> ResultsConversation:  # noqa: ARG001
+def batch_results(account: Account, job_id: str) -> ResultsFlow:  # noqa: ARG001
     """Tell the ids of new contacts and the addresses that failed; why they did, and who was updated, is not told."""
     answer = (yield Request("GET", f"/api/3/import/info?batchId={path_segment(job_id)}")).json
-    finished_word(STATES, _stored(answer))
-    yield [Outcome("created", None, {"id": one}) for one in _items(answer, "success")]
-    yield [Outcome("failed", None, {"email": one}) for one in _items(answer, "failure")]
+    require_finished(STATES, _stored(answer))
+    yield [ItemResult("created", None, {"id": one}) for one in _items(answer, "success")]
+    yield [ItemResult("failed", None, {"email": one}) for one in _items(answer, "failure")]
 
 
-def submit_import(order: Order) -> SubmitConversation:
+def submit_import(context: SubmitContext) -> SubmitFlow:
     """Queue a batch of contacts."""
-    also = {name: value for name, value in order.options.items() if name not in ON_CONTACTS}
-    answer = (yield json_request("POST", SUBMIT_PATH, order, key="contacts", also=also)).json
-    _heed_refusal(order.account, answer)
-    return accepted_id(STATES.vendor, answer, "batchId")
+    also = {name: value for name, value in context.options.items() if name not in ON_CONTACTS}
+    answer = (yield json_request("POST", SUBMIT_PATH, context, key="contacts", also=also)).json
+    _heed_refusal(context.account, answer)
+    return accepted_job_id(STATES.vendor, answer, "batchId")
 
 
 _needs_email = needs("email")
@@ -146,8 +144,8 @@ def contacts_page(account: Account) -> str | None:
 IMPORT = Operation(
     "import",
     submit_import,
-    most_items=250,
-    most_bytes=399_999,
+    max_items=250,
+    max_bytes=399_999,
     check=_check_contact,
     header_names=("email",),
     options=(
@@ -156,7 +154,7 @@ IMPORT = Operation(
             "callback", (dict,), "an address of yours that is told when the import is done, and why contacts failed"
         ),
     ),
-    option_on_records=ON_CONTACTS,
+    per_record_options=ON_CONTACTS,
     requests_per_minute=100,
 )
 
@@ -198,7 +196,7 @@ class ActiveCampaign(Vendor):
             page=contacts_page,
         ),
     )
-    notes = Notes(
+    notes = VendorDocs(
         permissions="A key has the permissions of its user: they must be allowed to import contacts.",
         limits=(
             "5 requests a second for the whole account, all keys and programs together.",
@@ -206,7 +204,7 @@ class ActiveCampaign(Vendor):
             "A contact who has unsubscribed from a list cannot be subscribed to it again by an import.",
             "Imports start automations, unless `exclude_automations` says otherwise, and they fire no webhooks.",
         ),
-        untold=(
+        not_reported=(
             "How many contacts there were in all, and who was updated: new contacts and failed addresses are listed.",
             "Why an address failed. The `callback` option has it told to an address of yours.",
             "Whether a job exists, in its first second: `false` may also mean that there is none of that id.",
@@ -222,18 +220,18 @@ class ActiveCampaign(Vendor):
         """Return the key in the vendor's own header, without a scheme word."""
         return {"Api-Token": account["password"]}
 
-    def check(self, account: Account) -> Conversation[str]:
+    def check(self, account: Account) -> Flow[str]:
         """Ask which user the key belongs to."""
         answer = (yield Request("GET", "/api/3/users/me")).json
         _heed_refusal(account, answer)
-        user = mapping(answer.get("user"))
+        user = as_dict(answer.get("user"))
         name, number = user.get("username"), user.get("id")
-        recognize(self, account, name or number)
-        return f"Connected to ActiveCampaign as user {named(name, number)} of {self.base_url(account)}."
+        require_vendor_response(self, account, name or number)
+        return f"Connected to ActiveCampaign as user {format_identity(name, number)} of {self.base_url(account)}."
 
     def error_text(self, body: Mapping[str, Any]) -> str | None:
         """Return the message, and how many contacts were at fault (their values are not for logs)."""
-        reasons = listed(body.get("failureReasons"))
+        reasons = as_list(body.get("failureReasons"))
         words = [reason for reason in reasons if isinstance(reason, str)]
         contacts = len(reasons) - len(words)
         parts = [str(body.get("message") or ""), *words, f"{contacts} contacts at fault" if contacts else ""]
@@ -243,10 +241,10 @@ class ActiveCampaign(Vendor):
         """Return the contacts that were refused."""
         return invalid_contacts(body)
 
-    def is_throttled(self, response: Response) -> bool:
+    def is_rate_limited(self, response: Response) -> bool:
         """Tell "too many requests" also from the importer's own limit, which answers 400."""
         return response.status == 429 or (response.status == 400 and THROTTLED.encode() in response.body)
 
-    def pause_after(self, request: Request) -> float | None:
+    def default_retry_after(self, request: Request) -> float | None:
         """Let imports pause until the next minute; the answer to one too many does not tell when."""
         return IMPORT_PAUSE if request.path == SUBMIT_PATH else None

@@ -18,26 +18,26 @@ from typing import Any
 from urllib.parse import parse_qs, quote
 
 from airflow_provider_bulkjobs.exceptions import InvalidItem, TransientError
-from airflow_provider_bulkjobs.protocol.flow import Conversation, Request, path_segment
+from airflow_provider_bulkjobs.protocol.flow import Flow, Request, path_segment
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState, count, utc_time
 from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field
-from airflow_provider_bulkjobs.vendors.spec.item_result import Outcome, ResultsConversation
+from airflow_provider_bulkjobs.vendors.spec.item_result import ItemResult, ResultsFlow
 from airflow_provider_bulkjobs.vendors.spec.operation import (
     Operation,
     Option,
-    Order,
     Record,
-    SubmitConversation,
+    SubmitContext,
+    SubmitFlow,
     encode_json,
     every,
 )
 from airflow_provider_bulkjobs.vendors.spec.states import States
 from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
-from airflow_provider_bulkjobs.vendors.spec.vendor_docs import Notes
-from airflow_provider_bulkjobs.vendors.toolkit.connection_test import recognize
+from airflow_provider_bulkjobs.vendors.spec.vendor_docs import VendorDocs
+from airflow_provider_bulkjobs.vendors.toolkit.connection_test import require_vendor_response
 from airflow_provider_bulkjobs.vendors.toolkit.paging import Pages
-from airflow_provider_bulkjobs.vendors.toolkit.status import ask_more, finished_word, listed, mapping
-from airflow_provider_bulkjobs.vendors.toolkit.submits import accepted_id
+from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict, as_list, request_details, require_finished
+from airflow_provider_bulkjobs.vendors.toolkit.submits import accepted_job_id
 from airflow_provider_bulkjobs.vendors.toolkit.validators import knows, needs_any
 
 DOCS_URL = "https://developers.klaviyo.com/en/reference/get_bulk_import_profiles_job"
@@ -64,7 +64,7 @@ ATTRIBUTES = ("first_name", "last_name", "organization", "locale", "title", "ima
 
 
 def _attributes(answer: Mapping[str, Any]) -> Mapping[str, Any]:
-    return mapping(mapping(answer.get("data")).get("attributes"))
+    return as_dict(as_dict(answer.get("data")).get("attributes"))
 
 
 def read_import(answer: Mapping[str, Any], job_id: str) -> BulkJob:
@@ -84,7 +84,7 @@ def read_import(answer: Mapping[str, Any], job_id: str) -> BulkJob:
     )
 
 
-def import_status(account: Account, job_id: str) -> Conversation[BulkJob]:  # noqa: ARG001
+def import_status(account: Account, job_id: str) -> Flow[BulkJob]:  # noqa: ARG001
     """Ask for an import and, where its counts leave open whether anything failed, for its errors: one page will do."""
     job = read_import((yield Request("GET", _path(job_id))).json, job_id)
     if job.state is not JobState.SUCCEEDED or job.failed is not None:
@@ -97,16 +97,16 @@ def import_status(account: Account, job_id: str) -> Conversation[BulkJob]:  # no
     return replace(job, failed=0)
 
 
-def import_results(account: Account, job_id: str) -> ResultsConversation:  # noqa: ARG001
+def import_results(account: Account, job_id: str) -> ResultsFlow:  # noqa: ARG001
     """Tell which profiles failed and why, page by page; those that did not are not listed with their data."""
     attributes = _attributes((yield Request("GET", _path(job_id))).json)
-    finished_word(STATES, attributes)
+    require_finished(STATES, attributes)
     pages = Pages("Klaviyo: the errors of the job", partial(_read_errors, job_id), max_pages=MOST_PAGES)
     listed_errors = 0
     while pages.has_next:
         errors = yield from pages.read_next()
         listed_errors += len(errors)
-        yield [_failure(mapping(mapping(error).get("attributes"))) for error in errors]
+        yield [_failure(as_dict(as_dict(error).get("attributes"))) for error in errors]
     pages.require_complete()
     if not listed_errors and (failed := count(attributes.get("failed_count"))):
         raise TransientError(f"Klaviyo counts {failed} failed profiles, but lists none of their errors")
@@ -116,23 +116,25 @@ def _path(job_id: str) -> str:
     return f"{JOBS_PATH}/{path_segment(job_id)}"
 
 
-def _read_errors(job_id: str, cursor: str = "") -> Conversation[tuple[list[Any], str | None]]:
+def _read_errors(job_id: str, cursor: str = "") -> Flow[tuple[list[Any], str | None]]:
     """Request a page of errors; return them, and the cursor of the next page."""
     more = f"&page%5Bcursor%5D={quote(cursor, safe='')}" if cursor else ""
-    page = yield from ask_more(STATES.vendor, f"{_path(job_id)}/import-errors?page%5Bsize%5D={MOST_ERRORS}{more}")
+    page = yield from request_details(
+        STATES.vendor, f"{_path(job_id)}/import-errors?page%5Bsize%5D={MOST_ERRORS}{more}"
+    )
     if not isinstance(page.get("data"), list):
         raise TransientError("Klaviyo answered without the errors that were asked for")
     return page["data"], _next_cursor(page)
 
 
-def _failure(error: Mapping[str, Any]) -> Outcome:
-    source = mapping(error.get("source")).get("pointer")
+def _failure(error: Mapping[str, Any]) -> ItemResult:
+    source = as_dict(error.get("source")).get("pointer")
     words = [str(error[key]) for key in ("title", "detail") if error.get(key)]
-    return Outcome("failed", ": ".join(words) or None, mapping(error.get("original_payload")) or {"source": source})
+    return ItemResult("failed", ": ".join(words) or None, as_dict(error.get("original_payload")) or {"source": source})
 
 
 def _invalid_profile(error: Mapping[str, Any]) -> InvalidItem | None:
-    found = POINTER.match(str(mapping(error.get("source")).get("pointer")))
+    found = POINTER.match(str(as_dict(error.get("source")).get("pointer")))
     if not found:
         return None
     message = error.get("detail") or error.get("title")
@@ -151,14 +153,14 @@ def _next_cursor(page: Mapping[str, Any]) -> str | None:
     return cursors[0]
 
 
-def submit_import(order: Order) -> SubmitConversation:
+def submit_import(context: SubmitContext) -> SubmitFlow:
     """Queue profiles, and put them on the lists if there are any."""
-    lists = [{"type": "list", "id": str(one)} for one in listed(order.options.get("lists"))]
+    lists = [{"type": "list", "id": str(one)} for one in as_list(context.options.get("lists"))]
     also = b',"relationships":%b' % encode_json({"lists": {"data": lists}}) if lists else b""
     body = b'{"data":{"type":"profile-bulk-import-job","attributes":{"profiles":{"data":[%b]}}%b}}'
-    body = body % (order.chunk.data, also)
+    body = body % (context.payload.data, also)
     answer = yield Request("POST", JOBS_PATH, {"Content-Type": MEDIA_TYPE}, body=body)
-    return accepted_id("Klaviyo", mapping(answer.json.get("data")), "id")
+    return accepted_job_id("Klaviyo", as_dict(answer.json.get("data")), "id")
 
 
 def _encode_profile(record: Record) -> bytes:
@@ -170,9 +172,9 @@ def _encode_profile(record: Record) -> bytes:
 IMPORT = Operation(
     "import",
     submit_import,
-    most_items=10_000,
-    most_bytes=5_000_000,
-    most_item_bytes=100_000,
+    max_items=10_000,
+    max_bytes=5_000_000,
+    max_item_bytes=100_000,
     # No "meta": what it appends would be appended twice if the request had to be sent again.
     check=every(
         needs_any(*IDENTITIES), knows((*IDENTITIES, *ATTRIBUTES), "put fields of your own into field 'properties'")
@@ -180,7 +182,7 @@ IMPORT = Operation(
     header_names=IDENTITIES,
     options=(Option("lists", (list,), "the ids of the lists that the profiles are put on"),),
     encode=_encode_profile,
-    repeatable=True,
+    idempotent=True,
 )
 
 
@@ -214,14 +216,14 @@ class Klaviyo(Vendor):
             "profiles", "profile import", import_status, operations=(IMPORT,), results=import_results, states=STATES
         ),
     )
-    notes = Notes(
+    notes = VendorDocs(
         permissions="The key needs the scopes profiles:read and profiles:write, lists:read and lists:write, and "
         "accounts:read for the connection test.",
         limits=(
             "150 requests a minute and 10 in a second, for all private keys of an account together.",
             "The connection test may be asked for 15 times a minute, and once in a second.",
         ),
-        untold=(
+        not_reported=(
             "Which profiles were new and which were there before.",
             "What happened to profiles that are counted neither as completed nor as failed: they count as failed.",
             "For how long a job can be asked about: it has an `expires_at`, how far off is documented nowhere.",
@@ -240,19 +242,19 @@ class Klaviyo(Vendor):
             "Accept": MEDIA_TYPE,
         }
 
-    def check(self, account: Account) -> Conversation[str]:
+    def check(self, account: Account) -> Flow[str]:
         """Ask which account the key belongs to."""
         answer = yield Request("GET", "/api/accounts")
-        accounts = [str(id_) for one in listed(answer.json.get("data")) if (id_ := mapping(one).get("id"))]
-        recognize(self, account, accounts)
+        accounts = [str(id_) for one in as_list(answer.json.get("data")) if (id_ := as_dict(one).get("id"))]
+        require_vendor_response(self, account, accounts)
         return f"Connected to Klaviyo as account {', '.join(accounts)}."
 
     def error_text(self, body: Mapping[str, Any]) -> str | None:
         """Return the detail of each error, or its title."""
-        errors = map(mapping, listed(body.get("errors")))
+        errors = map(as_dict, as_list(body.get("errors")))
         words = [error.get("detail") or error.get("title") for error in errors]
         return "; ".join(str(word) for word in words if word) or None
 
     def invalid_items(self, body: Mapping[str, Any]) -> list[InvalidItem]:
         """Return the profiles that the errors point to."""
-        return [item for error in map(mapping, listed(body.get("errors"))) if (item := _invalid_profile(error))]
+        return [item for error in map(as_dict, as_list(body.get("errors"))) if (item := _invalid_profile(error))]

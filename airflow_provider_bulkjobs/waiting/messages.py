@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from airflow_provider_bulkjobs.waiting.tracker import Wait
+    from airflow_provider_bulkjobs.waiting.tracker import JobTracker
 
 # What can be done about a gate that stays closed, in the order in which people would.
 NEXT_STEPS = (
@@ -25,7 +25,7 @@ def moment(seconds: float) -> str:
         return "the end of days"
 
 
-def introduction(wait: Wait, interval: float, timeout: float, page: str | None) -> str:
+def start_message(wait: JobTracker, interval: float, timeout: float, page: str | None) -> str:
     """Return what is waited for, how often it is asked about, for how long, and where else to look."""
     look = f" {wait.vendor.label} shows such jobs at {page}" if page else ""
     return (
@@ -34,7 +34,7 @@ def introduction(wait: Wait, interval: float, timeout: float, page: str | None) 
     )
 
 
-def going_on(first_poll_at: float) -> str:
+def deferred_message(first_poll_at: float) -> str:
     """Return what happens to a wait that is deferred."""
     return f"Going on in the triggerer, which asks from {moment(first_poll_at)} on; no worker slot is held meanwhile."
 
@@ -47,11 +47,11 @@ def checkpoint_stored(known: int, jobs: int, first_poll_at: float) -> str:
     )
 
 
-def timed_out(timeout: float, standing: str) -> str:
+def timeout_message(timeout: float, progress_summary: str) -> str:
     """Return how things stood when there was no more time."""
     return (
-        f"Not finished within timeout={timeout:.0f} s. {standing}. The jobs themselves go on: raise timeout, or wait "
-        "for them again."
+        f"Timed out after {timeout:.0f} s. {progress_summary}. The vendor keeps processing the jobs: increase "
+        "`timeout`, or start a BulkJobSensor with these ids."
     )
 
 

@@ -8,13 +8,13 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from airflow_provider_bulkjobs.exceptions import BulkJobError
-from airflow_provider_bulkjobs.waiting.poll_interval import Schedule
-from airflow_provider_bulkjobs.waiting.tracker import Wait
+from airflow_provider_bulkjobs.waiting.poll_interval import PollInterval
+from airflow_provider_bulkjobs.waiting.tracker import JobTracker
 
 Ask = Callable[[str], Coroutine[Any, Any, None]]
 
 
-async def poll(wait: Wait, schedule: Schedule, ask: Ask) -> None:
+async def poll(wait: JobTracker, schedule: PollInterval, ask: Ask) -> None:
     """Ask about the unfinished jobs, each once per interval, until there are none.
 
     Many jobs are spread over the interval, and one whose answers are slow or failing holds up none of the others.
@@ -66,7 +66,7 @@ def is_canceled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-async def _poll_one(wait: Wait, schedule: Schedule, ask: Ask, job_id: str, delay: float = 0.0) -> None:
+async def _poll_one(wait: JobTracker, schedule: PollInterval, ask: Ask, job_id: str, delay: float = 0.0) -> None:
     polls = 1  # the worker's
     await asyncio.sleep(delay)
     while True:

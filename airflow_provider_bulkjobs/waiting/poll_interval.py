@@ -14,7 +14,7 @@ JITTER = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Schedule:
+class PollInterval:
     """The times between two polls, with the arguments of Airflow's ``BaseSensorOperator``.
 
     :param poke_interval: seconds between polls.

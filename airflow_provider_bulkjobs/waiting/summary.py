@@ -30,7 +30,7 @@ def summarize(*, vendor: str, conn_id: str, job_kind: str, jobs: Sequence[BulkJo
     one out; the jobs listed are the worst 20 at most.
     """
     worst = sorted(jobs, key=lambda job: (WORST_FIRST.index(job.state), -(job.failed or 0)))
-    listed = [_brief(job) for job in worst[:MOST_JOBS]]
+    as_list = [_brief(job) for job in worst[:MOST_JOBS]]
     result: dict[str, Any] = {
         "vendor": vendor,
         "conn_id": conn_id,
@@ -46,10 +46,10 @@ def summarize(*, vendor: str, conn_id: str, job_kind: str, jobs: Sequence[BulkJo
         "started_at": _pick(min, (job.started_at for job in jobs)),
         "finished_at": _pick(max, (job.finished_at for job in jobs)),
         "job_count": len(jobs),
-        "jobs": listed,
+        "jobs": as_list,
     }
-    while listed and len(json.dumps(result).encode()) > LARGEST:
-        listed.pop()
+    while as_list and len(json.dumps(result).encode()) > LARGEST:
+        as_list.pop()
     return result
 
 

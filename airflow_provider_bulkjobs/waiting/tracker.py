@@ -10,13 +10,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from airflow_provider_bulkjobs.exceptions import (
+    AuthenticationError,
     BulkJobError,
-    CredentialsError,
+    JobDisappearedError,
     JobNotFoundError,
-    JobVanishedError,
     UnknownStateError,
-    UnsafeAnswerError,
-    VendorAnswerError,
+    UntrustedResponseError,
+    VendorAPIError,
     VendorUnavailableError,
 )
 from airflow_provider_bulkjobs.protocol.job import BulkJob
@@ -35,11 +35,11 @@ MOST_NAMED = 20  # ids in a message
 MOST_TOLD = 45_000
 
 
-class Wait:
+class JobTracker:
     """The jobs of one wait and the last that was heard of each.
 
     :param started_at: when the wait started, in epoch seconds.
-    :param heard: what is known already, as :attr:`heard` of an earlier wait for the same jobs.
+    :param known_jobs: what is known already, as :attr:`known_jobs` of an earlier wait for the same jobs.
     :param missing: the jobs that the last poll did not find, as :attr:`missing` of an earlier wait.
     """
 
@@ -51,7 +51,7 @@ class Wait:
         conn_id: str,
         job_ids: Sequence[str],
         started_at: float,
-        heard: Iterable[dict[str, Any]] = (),
+        known_jobs: Iterable[dict[str, Any]] = (),
         missing: Iterable[str] = (),
     ) -> None:
         self.vendor = vendor
@@ -59,7 +59,7 @@ class Wait:
         self.conn_id = conn_id
         self.started_at = started_at
         self._jobs: dict[str, BulkJob | None] = dict.fromkeys(job_ids)
-        self._jobs.update({job.job_id: job for job in map(BulkJob.from_json, heard)})
+        self._jobs.update({job.job_id: job for job in map(BulkJob.from_json, known_jobs)})
         self._misses = Counter(missing)
         self._refused_keys: set[object] = set()
         self._changed = True
@@ -75,20 +75,20 @@ class Wait:
         return [job_id for job_id in self._jobs if not self.is_finished(job_id)]
 
     @property
-    def heard(self) -> list[dict[str, Any]]:
+    def known_jobs(self) -> list[dict[str, Any]]:
         """What the vendor has answered, as plain JSON for another wait for the same jobs: the finished ones first.
 
         It may leave out jobs, which then are asked about once more.
         """
-        heard = []
+        known_jobs = []
         room = MOST_TOLD - len(json.dumps(self.job_ids))
         jobs = [job for job in self._jobs.values() if job is not None]
         for job in sorted(jobs, key=lambda job: not job.state.is_finished):
             told = job.to_json()
             if (size := len(json.dumps(told)) + 2) <= room:
-                heard.append(told)
+                known_jobs.append(told)
                 room -= size
-        return heard
+        return known_jobs
 
     @property
     def missing(self) -> list[str]:
@@ -118,12 +118,12 @@ class Wait:
     def note(self, job: BulkJob, now: float) -> bool:
         """Write down what the vendor said about a job; return whether it has ended since it was last asked about.
 
-        :raises JobVanishedError: the vendor has no record of the job any more.
+        :raises JobDisappearedError: the vendor has no record of the job any more.
         :raises JobNotFoundError: it has no record of the job, and has had time enough to make one.
         """
         before = self._jobs[job.job_id]
         if not job.known:
-            self.note_missing(job.job_id, now)
+            self.record_missing(job.job_id, now)
             if before is not None:
                 return False
         else:
@@ -133,10 +133,10 @@ class Wait:
         self._jobs[job.job_id] = job
         return job.state.is_finished and before is not None and not before.state.is_finished
 
-    def note_missing(self, job_id: str, now: float) -> None:
+    def record_missing(self, job_id: str, now: float) -> None:
         """Write down that the vendor does not know a job, however it says so: with a 404, or with an empty record.
 
-        :raises JobVanishedError: it did before, and two polls in a row did not find the job: it has expired or was
+        :raises JobDisappearedError: it did before, and two polls in a row did not find the job: it has expired or was
             deleted.
         :raises JobNotFoundError: it never did, and has had time enough.
         """
@@ -145,23 +145,23 @@ class Wait:
         if before is not None and before.known:
             self._misses[job_id] += 1
             if self._misses[job_id] >= MISSES:
-                raise JobVanishedError(
+                raise JobDisappearedError(
                     f"{self.name(job_id)}: the vendor knew the job (last state: {before.vendor_state}) and does not "
                     "any more. It has expired or was deleted, so its result cannot be known."
                 )
         elif now > self.started_at + GRACE:
             raise JobNotFoundError(self._unknown(job_id))
 
-    def note_refused_key(self, key: object, error: CredentialsError) -> None:
+    def note_refused_key(self, key: object, error: AuthenticationError) -> None:
         """Write down that the vendor refused a key, where the connection has another one by now.
 
         :param key: what tells the key from any other.
-        :raises CredentialsError: it has refused several in a row.
+        :raises AuthenticationError: it has refused several in a row.
         """
         if len(self._refused_keys) < REFUSED_KEYS:
             self._refused_keys.add(key)
         if len(self._refused_keys) == REFUSED_KEYS:
-            raise CredentialsError(
+            raise AuthenticationError(
                 f"{error} The connection has another key at each lookup, and the vendor has refused {REFUSED_KEYS} of "
                 "them in a row."
             ) from error
@@ -173,18 +173,18 @@ class Wait:
             "long ago may have expired."
         )
 
-    def note_error(self, job_id: str, error: BulkJobError) -> None:
+    def record_error(self, job_id: str, error: BulkJobError) -> None:
         """Write down what went wrong in asking about a job.
 
         :raises BulkJobError: what it means for the wait, with the job's name.
         """
         if isinstance(error, JobNotFoundError):
-            self.note_missing(job_id, time.time())
+            self.record_missing(job_id, time.time())
         elif isinstance(error, VendorUnavailableError):
             raise VendorUnavailableError(
                 f"{self.name(job_id)}: {error}. {self.how_to_resume}", retry_after=error.retry_after
             ) from error
-        elif isinstance(error, VendorAnswerError | UnknownStateError | UnsafeAnswerError):
+        elif isinstance(error, VendorAPIError | UnknownStateError | UntrustedResponseError):
             raise type(error)(f"{self.name(job_id)}: {error}") from error
         else:
             raise error
@@ -205,13 +205,13 @@ class Wait:
         return f"{self.vendor.conn_type} {self.kind.noun} {jobs}"
 
     @property
-    def standing(self) -> str:
+    def progress_summary(self) -> str:
         """How things stand, for the message of a wait that has to end."""
         unfinished = self.unfinished
         done = len(self._jobs) - len(unfinished)
         return f"{self.name()}: {done} of {len(self._jobs)} jobs done, unfinished are {unfinished[:MOST_NAMED]}"
 
-    def news(self) -> str | None:
+    def status_change(self) -> str | None:
         """Return a line on how things stand, if that has changed since the last one."""
         if not self._changed or not any(self._jobs.values()):
             return None

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from e2e.runs import EXAMPLES, HERE, HOME, ROOT, RUN, SCRIPTS, Outcome, StatsD, TriggerRows
+from e2e.runs import EXAMPLES, HERE, HOME, ROOT, RUN, SCRIPTS, ItemResult, StatsD, TriggerRows
 from local_airflow import LocalAirflow, flavour
 from local_simulator import LocalSimulator
 from processes import Processes, tail_on_failure
@@ -45,11 +45,11 @@ def mapped_jobs(simulator: LocalSimulator) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def outcome(airflow: LocalAirflow, simulator: LocalSimulator, statsd: StatsD, mapped_jobs: list[str]) -> Outcome:
+def outcome(airflow: LocalAirflow, simulator: LocalSimulator, statsd: StatsD, mapped_jobs: list[str]) -> ItemResult:
     """Run all DAGs at once, but for the one that has to lose its triggerer."""
     jobs = {task_id: simulator.job("sendgrid", **script) for task_id, script in SCRIPTS.items()}
     runs = dict.fromkeys(EXAMPLES) | {"e2e_modes": jobs, "e2e_mapped": {"job_ids": mapped_jobs}}
-    outcome = Outcome(airflow)
+    outcome = ItemResult(airflow)
     with tail_on_failure(airflow.processes), TriggerRows(HOME / "airflow.db") as rows:
         for dag_id, conf in runs.items():
             airflow.trigger(dag_id, RUN, conf)

@@ -108,7 +108,7 @@ def rows_of(database: Path, table: str) -> list[str]:
 
 
 @dataclass
-class Outcome:
+class ItemResult:
     """What was seen of the runs of all DAGs.
 
     :param triggers: the rows of the table of the triggers.

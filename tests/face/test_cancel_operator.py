@@ -139,7 +139,7 @@ def test_bad_arguments_are_told_when_the_dag_is_parsed_and_when_they_are_rendere
 
 def test_without_the_right_to_nothing_is_stopped_and_the_task_fails(sim, account):
     job_ids = [sim.job("acquia"), sim.job("acquia")]
-    with pytest.raises(errors.CredentialsError) as caught:
+    with pytest.raises(errors.AuthenticationError) as caught:
         cancel(conn_id=account("acquia", password="wrong-password"), job_id=job_ids)
     assert not isinstance(caught.value, AirflowSkipException)
     assert "wrong-password" not in str(caught.value)
@@ -150,6 +150,6 @@ def test_an_error_in_the_middle_is_no_obstacle_to_a_second_run(sim, account):
     job_ids = [sim.job("acquia", states=["in_progress"]) for _ in range(3)]
     conn_id = account("acquia")
     sim.fault("acquia", "unauthorized", count=1, path=job_ids[1])
-    with pytest.raises(errors.CredentialsError):
+    with pytest.raises(errors.AuthenticationError):
         cancel(conn_id=conn_id, job_id=job_ids)
     assert cancel(conn_id=conn_id, job_id=job_ids) == {"canceled": 2, "finished": 0, "gone": 1}

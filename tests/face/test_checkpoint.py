@@ -48,7 +48,7 @@ def resumed(event):
 async def test_a_running_trigger_serializes_what_is_known(done, running, sim):
     trigger = make_trigger(job_ids=[done, running])
     task = asyncio.ensure_future(fire(trigger))
-    while not (trigger._wait and trigger._wait.is_finished(done)):
+    while not (trigger._tracker and trigger._tracker.is_finished(done)):
         await asyncio.sleep(0.01)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -62,7 +62,7 @@ async def test_finished_jobs_are_stored_while_others_are_unfinished(quick, done,
     event = await fire(trigger)
     assert event["status"] == "checkpoint"
     assert event["trigger"] == trigger.serialize()[1]
-    assert {job["job_id"]: job["state"] for job in event["trigger"]["heard"]}[done] == "succeeded"
+    assert {job["job_id"]: job["state"] for job in event["trigger"]["known_jobs"]}[done] == "succeeded"
     assert len(json.dumps(event)) < 2000
 
 
@@ -150,14 +150,14 @@ def test_a_checkpoint_is_logged_without_a_new_introduction(caplog, capsys):
 
 def test_the_numbers_of_an_operators_records_survive_a_checkpoint():
     event = {"status": "checkpoint", "trigger": make_trigger(job_ids=["a", "b"]).serialize()[1]}
-    remembered = {"submitted": 7, "rejected": 2, "repeatable": True}
+    remembered = {"submitted": 7, "rejected": 2, "idempotent": True}
     operator = BulkJobOperator(task_id="submit", conn_id="sendgrid_default", records=[], deferrable=True)
     with pytest.raises(TaskDeferred) as deferred:
         operator.execute_complete({}, event, **remembered)
     assert deferred.value.kwargs == remembered
 
 
-@pytest.mark.parametrize("trigger", [None, {}, [], {"job_ids": "a"}, {"job_ids": [], "heard": []}])
+@pytest.mark.parametrize("trigger", [None, {}, [], {"job_ids": "a"}, {"job_ids": [], "known_jobs": []}])
 @pytest.mark.parametrize("flag", [None, "soft_fail"])
 def test_a_checkpoint_that_makes_no_sense_is_an_error(trigger, flag):
     sensor = make("deferrable", conn_id="a", job_id="b", **({flag: True} if flag else {}))

@@ -126,10 +126,10 @@ def test_a_worker_outlives_failed_lookups(mode, failed, failing, sim, account):
 def test_a_worker_outlives_a_failed_lookup_after_a_refused_key(failing, sim, account):
     account("sendgrid", password="SG.old")
     hook = hook_for("sendgrid_default")
-    assert hook.driver
+    assert hook.transport
     account("sendgrid")
     failing(OSError())
-    assert hook.reread_connection()
+    assert hook.reload_connection()
 
 
 def test_a_worker_gives_up_after_a_while(failing, account, monkeypatch):

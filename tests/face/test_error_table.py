@@ -10,7 +10,7 @@ from face.modes import MODES, Store, run
 
 from airflow_provider_bulkjobs import exceptions as errors
 from airflow_provider_bulkjobs._airflow import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
-from airflow_provider_bulkjobs.failures import JobFailedError, JobGoneError
+from airflow_provider_bulkjobs.failures import JobExpiredError, JobFailedError
 from airflow_provider_bulkjobs.http import retry as patience_module
 from airflow_provider_bulkjobs.waiting import tracker as wait
 
@@ -33,14 +33,14 @@ class World:
 
 def gone(world: World) -> dict[str, Any]:
     arguments = world.job("in_progress", vendor="acquia")
-    note = wait.Wait.note
+    note = wait.JobTracker.note
 
-    def note_and_expire(self: wait.Wait, job: Any, now: float) -> Any:
+    def note_and_expire(self: wait.JobTracker, job: Any, now: float) -> Any:
         told = note(self, job, now)
         world.sim.expire(arguments["job_id"])
         return told
 
-    world.monkeypatch.setattr(wait.Wait, "note", note_and_expire)
+    world.monkeypatch.setattr(wait.JobTracker, "note", note_and_expire)
     return arguments
 
 
@@ -106,11 +106,11 @@ ROWS = {
     "not finished in time": Row(
         lambda world: {**world.job("pending"), "timeout": 0.2}, AirflowSensorTimeout, retried=False, skipped=True
     ),
-    "the job is gone": Row(gone, JobGoneError, retried=False, skipped=True),
+    "the job is gone": Row(gone, JobExpiredError, retried=False, skipped=True),
     "the job was never seen": Row(never_seen, errors.JobNotFoundError, retried=True, skipped=False),
     "a bad key": Row(
         lambda world: {**world.job("completed"), "conn_id": world.account("sendgrid", password="SG.wrong")},
-        errors.CredentialsError,
+        errors.AuthenticationError,
         retried=True,
         skipped=False,
     ),
@@ -127,7 +127,7 @@ ROWS = {
         retried=True,
         skipped=False,
     ),
-    "the vendor refused": Row(refused, errors.VendorAnswerError, retried=True, skipped=False),
+    "the vendor refused": Row(refused, errors.VendorAPIError, retried=True, skipped=False),
     "a state nobody documented": Row(
         lambda world: world.job("pending", "wobbling"), errors.UnknownStateError, retried=True, skipped=False
     ),
@@ -139,11 +139,11 @@ ROWS = {
 
 @pytest.fixture
 def world(sim: Any, account: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> World:
-    original = patience_module.Patience.__init__
+    original = patience_module.RetryPolicy.__init__
     monkeypatch.setattr(
-        patience_module.Patience,
+        patience_module.RetryPolicy,
         "__init__",
-        lambda self, **values: original(self, **{**values, "first_wait": 0.001, "longest_wait": 0.002}),
+        lambda self, **values: original(self, **{**values, "initial_delay": 0.001, "max_delay": 0.002}),
     )
     return World(sim, account, monkeypatch)
 

@@ -6,7 +6,7 @@ from face.modes import MODES, Store, run
 
 from airflow_provider_bulkjobs import exceptions as errors
 from airflow_provider_bulkjobs._airflow import AirflowSkipException
-from airflow_provider_bulkjobs.failures import JobGoneError
+from airflow_provider_bulkjobs.failures import JobExpiredError
 from airflow_provider_bulkjobs.waiting import tracker as wait
 
 every_mode = pytest.mark.parametrize("mode", MODES)
@@ -15,7 +15,7 @@ SEEN = {"sendgrid": "pending", "acquia": "in_progress", "intercom": "running", "
 
 def after_first_poll(monkeypatch, job_id, action):
     """Do something once the job's state has been noted for the first time."""
-    original, actions = wait.Wait.note, [action]
+    original, actions = wait.JobTracker.note, [action]
 
     def note(self, job, now):
         ended = original(self, job, now)
@@ -23,7 +23,7 @@ def after_first_poll(monkeypatch, job_id, action):
             actions.pop()()
         return ended
 
-    monkeypatch.setattr(wait.Wait, "note", note)
+    monkeypatch.setattr(wait.JobTracker, "note", note)
 
 
 @every_mode
@@ -31,13 +31,14 @@ def after_first_poll(monkeypatch, job_id, action):
 def test_a_seen_job_that_is_not_found_any_more_is_gone(vendor, mode, sim, account, monkeypatch):
     job_id = sim.job(vendor, "contacts", states=[SEEN[vendor]], items=1)
     after_first_poll(monkeypatch, job_id, lambda: sim.expire(job_id))
-    with pytest.raises(JobGoneError, match="does not any more"):
+    with pytest.raises(JobExpiredError, match="does not any more"):
         run(mode, store=Store(), conn_id=account(vendor), job_id=job_id)
 
 
 @every_mode
 @pytest.mark.parametrize(
-    ("flag", "error"), [(None, JobGoneError), ("soft_fail", AirflowSkipException), ("never_fail", AirflowSkipException)]
+    ("flag", "error"),
+    [(None, JobExpiredError), ("soft_fail", AirflowSkipException), ("never_fail", AirflowSkipException)],
 )
 def test_an_empty_record_of_a_seen_job_means_the_same(flag, error, mode, sim, account):
     job_id = sim.job("activecampaign", "contacts", states=["active", False], items=1)
@@ -74,5 +75,5 @@ def test_an_empty_record_of_a_job_that_was_never_seen_has_a_grace(mode, sim, acc
 def test_a_gone_job_ends_the_wait_for_a_list(mode, sim, account, monkeypatch):
     gone, other = (sim.job("sendgrid", "contacts", states=["pending"], items=1) for _ in range(2))
     after_first_poll(monkeypatch, gone, lambda: sim.expire(gone))
-    with pytest.raises(JobGoneError, match=gone):
+    with pytest.raises(JobExpiredError, match=gone):
         run(mode, store=Store(), conn_id=account("sendgrid"), job_id=[other, gone], silent_fail=True)

@@ -12,7 +12,7 @@ from face.modes import MODES, run
 
 from airflow_provider_bulkjobs import _airflow
 from airflow_provider_bulkjobs import exceptions as errors
-from airflow_provider_bulkjobs.metrics import Meter
+from airflow_provider_bulkjobs.metrics import Metrics
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
 
 
@@ -75,43 +75,43 @@ def test_seconds_in_the_queue_are_counted(sim, account, stats):
 
 
 def test_what_is_counted_is_told_once_a_second_and_none_is_lost(stats):
-    meter = Meter("sendgrid", every=3600)
+    metrics = Metrics("sendgrid", every=3600)
     for _ in range(100):
-        meter.poll()
+        metrics.poll()
     assert stats.sum("polls") == 1
-    meter.throttled(1.7)
-    meter.tell()
+    metrics.waited_for_rate_limit(1.7)
+    metrics.tell()
     assert (stats.sum("polls"), stats.sum("throttled_seconds")) == (100, 1)
-    meter.throttled(0.4)
-    meter.tell()
+    metrics.waited_for_rate_limit(0.4)
+    metrics.tell()
     assert stats.sum("throttled_seconds") == 2
 
 
 def test_a_clock_of_the_vendor_that_is_ahead_is_no_negative_delay(stats):
     ahead = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
-    Meter("sendgrid").finished(BulkJob("a", JobState.SUCCEEDED, "completed", finished_at=ahead))
-    Meter("sendgrid").finished(BulkJob("a", JobState.SUCCEEDED, "completed"))
+    Metrics("sendgrid").finished(BulkJob("a", JobState.SUCCEEDED, "completed", finished_at=ahead))
+    Metrics("sendgrid").finished(BulkJob("a", JobState.SUCCEEDED, "completed"))
     assert stats.values("detection_delay") == [timedelta()]
 
 
 def test_what_fails_is_told_while_it_fails(stats):
-    meter = Meter("sendgrid", every=0)
-    meter.error()
-    meter.throttled(2)
+    metrics = Metrics("sendgrid", every=0)
+    metrics.error()
+    metrics.waited_for_rate_limit(2)
     assert (stats.sum("transient_errors"), stats.sum("throttled_seconds")) == (1, 2)
 
 
 def test_a_question_that_got_no_good_answer_is_counted_too(sim, account, stats):
     conn_id = account("sendgrid")
     sim.fault("sendgrid", "unauthorized")
-    with pytest.raises(errors.CredentialsError):
+    with pytest.raises(errors.AuthenticationError):
         run("poke", conn_id=conn_id, job_id="1")
     asyncio.run(fire(make_trigger(job_ids=["1"])))
     assert stats.sum("polls") == 2
 
 
 def test_a_time_without_a_zone_ends_no_wait(stats):
-    Meter("acme").finished(BulkJob("a", JobState.SUCCEEDED, "completed", finished_at="2026-03-14T12:00:00"))
+    Metrics("acme").finished(BulkJob("a", JobState.SUCCEEDED, "completed", finished_at="2026-03-14T12:00:00"))
     assert not stats.told
 
 

@@ -23,15 +23,15 @@ from airflow_provider_bulkjobs._airflow import (
     AirflowTaskTimeout,
     TaskDeferred,
 )
-from airflow_provider_bulkjobs.failures import JobFailedError, JobGoneError, SubmitBrokenOffError
+from airflow_provider_bulkjobs.failures import JobExpiredError, JobFailedError, PartialSubmitError
 from airflow_provider_bulkjobs.http import requests_transport as requests_driver
 from airflow_provider_bulkjobs.http import retry as patience_module
 from airflow_provider_bulkjobs.links import PAGE_KEY
 from airflow_provider_bulkjobs.operators.bulk_job import BulkJobOperator
-from airflow_provider_bulkjobs.operators.checkpoint_store import PART, STATE, TaskLedger
+from airflow_provider_bulkjobs.operators.checkpoint_store import PART, STATE, TaskCheckpointStore
 from airflow_provider_bulkjobs.simulator import activecampaign as simulated_activecampaign
 from airflow_provider_bulkjobs.submitting import submission
-from airflow_provider_bulkjobs.submitting.checkpoint import Progress
+from airflow_provider_bulkjobs.submitting.checkpoint import Checkpoint
 from airflow_provider_bulkjobs.vendors import VENDORS, activecampaign
 
 SIMULATED = {"acquia_campaign_studio": "acquia"}
@@ -61,7 +61,7 @@ class Case(NamedTuple):
     operation: str
     record: Callable[[int], dict[str, Any]]
     number: int
-    repeatable: bool
+    idempotent: bool
 
     def arguments(self, number: int | None = None) -> dict[str, Any]:
         records = [self.record(n) for n in range(1, (self.number if number is None else number) + 1)]
@@ -70,21 +70,21 @@ class Case(NamedTuple):
 
 # Written out, so that what may be repeated does not come from the code it is to check.
 IN_PIECES = (
-    Case("intercom", "contacts", "create", person, 250, repeatable=False),
-    Case("intercom", "contacts", "update", known, 250, repeatable=True),
-    Case("intercom", "contacts", "delete", known, 250, repeatable=False),
-    Case("intercom", "companies", "upsert", company, 250, repeatable=True),
-    Case("intercom", "companies", "update", known, 250, repeatable=True),
-    Case("intercom", "companies", "delete", known, 250, repeatable=False),
-    Case("intercom", "job", "enqueue", ticket, 3, repeatable=False),
-    Case("sendgrid", "contacts", "upsert", person, 60_001, repeatable=True),
-    Case("sendgrid", "contacts", "delete", known, 250, repeatable=False),
-    Case("activecampaign", "contacts", "import", person, 600, repeatable=False),
-    Case("acquia", "contacts", "create", person, 20_001, repeatable=False),
-    Case("acquia", "contacts", "edit", known, 20_001, repeatable=True),
-    Case("acquia", "contacts", "replace", known, 20_001, repeatable=False),
+    Case("intercom", "contacts", "create", person, 250, idempotent=False),
+    Case("intercom", "contacts", "update", known, 250, idempotent=True),
+    Case("intercom", "contacts", "delete", known, 250, idempotent=False),
+    Case("intercom", "companies", "upsert", company, 250, idempotent=True),
+    Case("intercom", "companies", "update", known, 250, idempotent=True),
+    Case("intercom", "companies", "delete", known, 250, idempotent=False),
+    Case("intercom", "job", "enqueue", ticket, 3, idempotent=False),
+    Case("sendgrid", "contacts", "upsert", person, 60_001, idempotent=True),
+    Case("sendgrid", "contacts", "delete", known, 250, idempotent=False),
+    Case("activecampaign", "contacts", "import", person, 600, idempotent=False),
+    Case("acquia", "contacts", "create", person, 20_001, idempotent=False),
+    Case("acquia", "contacts", "edit", known, 20_001, idempotent=True),
+    Case("acquia", "contacts", "replace", known, 20_001, idempotent=False),
 )
-CSV = Case("sendgrid", "contacts", "import_csv", person, 250, repeatable=True)  # a million rows are one request
+CSV = Case("sendgrid", "contacts", "import_csv", person, 250, idempotent=True)  # a million rows are one request
 WITH_RECORDS = (*IN_PIECES, CSV)
 EXPORTS = {
     ("intercom", "export", "export"): {"created_at_after": 1, "created_at_before": 2},
@@ -102,8 +102,8 @@ def cases(which):
 
 every_case = cases(WITH_RECORDS)
 in_pieces = cases(IN_PIECES)
-once_only = cases([case for case in IN_PIECES if not case.repeatable])
-repeatable = cases([case for case in IN_PIECES if case.repeatable])
+once_only = cases([case for case in IN_PIECES if not case.idempotent])
+idempotent = cases([case for case in IN_PIECES if case.idempotent])
 both_modes = pytest.mark.parametrize("mode", ["poke", "deferrable"])
 every_flag = pytest.mark.parametrize("flag", ["soft_fail", "never_fail"])
 lost_answers = pytest.mark.parametrize("fault", ["reset", "half_body", "not_json", "slow", "server_error"])
@@ -175,11 +175,11 @@ def pace():
 @pytest.fixture
 def impatient(monkeypatch):
     """Let ten failures in a row take a moment instead of minutes."""
-    original = patience_module.Patience.__init__
+    original = patience_module.RetryPolicy.__init__
     monkeypatch.setattr(
-        patience_module.Patience,
+        patience_module.RetryPolicy,
         "__init__",
-        lambda self, **kwargs: original(self, **{**kwargs, "first_wait": 0.001, "longest_wait": 0.002}),
+        lambda self, **kwargs: original(self, **{**kwargs, "initial_delay": 0.001, "max_delay": 0.002}),
     )
 
 
@@ -326,8 +326,8 @@ def test_each_job_id_is_in_xcom_before_the_next_request(case, sim, account, long
     task_instance = Watching()
     job_ids = submit({"ti": task_instance}, conn_id=account(case.vendor), **case.arguments())
     told = [each for each in seen if each[0]]
-    appends = case.vendor == "intercom" and case.kind != "job"
-    assert told == ([(1, 1)] if appends else [(1, 1), (2, 2), (3, 3)])
+    supports_append = case.vendor == "intercom" and case.kind != "job"
+    assert told == ([(1, 1)] if supports_append else [(1, 1), (2, 2), (3, 3)])
     assert task_instance.pushed[-1] == job_ids
 
 
@@ -354,7 +354,7 @@ def test_nothing_personal_is_in_xcom_the_state_or_the_log(mode, sim, account, ca
 def test_a_retry_goes_on_with_the_first_request_that_was_not_accepted(case, sim, account, long_jobs):
     conn_id, store = account(case.vendor), Store()
     first = TaskInstance(on_id=lambda: sim.fault(case.vendor, "unauthorized", count=1))
-    with pytest.raises(errors.CredentialsError, match=r"1 of 3 batches accepted.*Batch 2 \(.*\): not accepted\."):
+    with pytest.raises(errors.AuthenticationError, match=r"1 of 3 batches accepted.*Batch 2 \(.*\): not accepted\."):
         submit({"ti": first, "task_state_store": store}, conn_id=conn_id, **case.arguments())
     assert len(sent(sim, case.vendor)) == 2
 
@@ -371,7 +371,7 @@ def test_a_retry_goes_on_with_the_first_request_that_was_not_accepted(case, sim,
 def test_a_retry_waits_for_the_jobs_of_both_tries(mode, sim, account):
     conn_id, store = account("activecampaign"), Store()
     first = TaskInstance(on_id=lambda: sim.fault("activecampaign", "unauthorized", count=1))
-    with pytest.raises(errors.CredentialsError):
+    with pytest.raises(errors.AuthenticationError):
         run(mode, {"ti": first, "task_state_store": store}, conn_id=conn_id, **IMPORT.arguments())
     result = run(mode, {"task_state_store": store}, conn_id=conn_id, **IMPORT.arguments())
     assert (result["job_count"], result["created"]) == (3, 600)
@@ -394,7 +394,7 @@ def test_a_worker_that_dies_between_two_requests_costs_nothing(case, sim, accoun
 @pytest.mark.parametrize("answered", [True, False])
 def test_after_a_death_in_the_middle_of_a_request_nothing_is_sent(answered, case, sim, account, long_jobs, monkeypatch):
     def noted_down_in_vain(value):
-        return isinstance(value, dict) and value["accepted"] == 1 and not value["committing"]
+        return isinstance(value, dict) and value["accepted"] == 1 and not value["in_flight"]
 
     def die(*_args, **_kwargs):
         raise WorkerDiedError
@@ -402,18 +402,18 @@ def test_after_a_death_in_the_middle_of_a_request_nothing_is_sent(answered, case
     conn_id, store = account(case.vendor), Store(noted_down_in_vain if answered else lambda _value: False)
     with monkeypatch.context() as broken:
         if not answered:
-            broken.setattr(requests_driver.RequestsDriver, "_send", die)
+            broken.setattr(requests_driver.RequestsTransport, "_send", die)
         with pytest.raises(WorkerDiedError):
             submit({"task_state_store": store}, conn_id=conn_id, **case.arguments())
     before = len(sim.requests(case.vendor))
     store.dies = lambda _value: False
     for _ in range(2):
-        with pytest.raises(SubmitBrokenOffError, match=r"in the middle of a request.*Batch 1 .*outcome unknown"):
+        with pytest.raises(PartialSubmitError, match=r"in the middle of a request.*Batch 1 .*outcome unknown"):
             submit({"task_state_store": store}, conn_id=conn_id, **case.arguments())
     assert len(sim.requests(case.vendor)) == before == int(answered)
 
 
-@repeatable
+@idempotent
 def test_what_may_be_repeated_goes_on_also_after_a_death_in_the_middle(case, sim, account, long_jobs):
     store = Store(lambda value: isinstance(value, dict) and value["accepted"] == 2)
     conn_id = account(case.vendor)
@@ -443,7 +443,7 @@ def test_a_retry_with_something_else_stops(changes, sim, account):
     account("activecampaign", "another")
     store = Store()
     first = TaskInstance(on_id=lambda: sim.fault("activecampaign", "unauthorized", count=1))
-    with pytest.raises(errors.CredentialsError):
+    with pytest.raises(errors.AuthenticationError):
         submit({"ti": first, "task_state_store": store}, **arguments)
     before = len(sim.requests("activecampaign"))
     with pytest.raises(errors.BulkJobError, match=r"of other records or options.*nothing was sent") as caught:
@@ -485,7 +485,7 @@ def test_a_job_that_is_gone_is_submitted_anew(mode, sim, account):
     assert STATE in store.values
     [job] = sim.state()["acquia"]["jobs"]
     sim.expire(job["job_id"])
-    with pytest.raises(JobGoneError):
+    with pytest.raises(JobExpiredError):
         make(**arguments).execute_complete({"task_state_store": store}, fire(deferred.value.trigger))
     sim.settings(job_seconds=0)
     cleared = TaskInstance()
@@ -519,12 +519,12 @@ def test_a_timeout_keeps_what_was_submitted(sim, account, long_jobs):
 def test_any_number_of_job_ids_is_kept_in_small_pieces(number):
     sizes = []
     store = Store(lambda value: sizes.append(len(json.dumps(value))))
-    ledger, progress = TaskLedger({"task_state_store": store}), Progress("fingerprint")
+    checkpoints, progress = TaskCheckpointStore({"task_state_store": store}), Checkpoint("fingerprint")
     for count in range(1, number + 1):
         progress.accepted = count
         progress.job_ids.append(f"job-{count:036}")
-        ledger.save(progress)
-    assert TaskLedger({"task_state_store": store}).load() == progress
+        checkpoints.save(progress)
+    assert TaskCheckpointStore({"task_state_store": store}).load() == progress
     assert max(sizes) < 50 * PART
 
 
@@ -536,7 +536,7 @@ def test_any_number_of_job_ids_is_kept_in_small_pieces(number):
 def test_what_the_vendor_would_do_twice_is_sent_once(fault, case, sim, account, long_jobs, monkeypatch):
     monkeypatch.setattr(requests_driver, "TOTAL_TIMEOUT", 1 if fault == "slow" else 20)
     first = TaskInstance(on_id=lambda: sim.fault(case.vendor, fault, count=1, after=True, seconds=2))
-    with pytest.raises(SubmitBrokenOffError) as caught:
+    with pytest.raises(PartialSubmitError) as caught:
         submit({"ti": first}, conn_id=account(case.vendor), **case.arguments())
     told = str(caught.value)
     assert re.search(r"1 of 3 batches accepted \(lines? [\d-]+; job ids ", told), told
@@ -548,7 +548,7 @@ def test_what_the_vendor_would_do_twice_is_sent_once(fault, case, sim, account, 
     assert state["total"] == state["distinct"] > case.number // 3, "the second request was obeyed"
 
 
-@repeatable
+@idempotent
 @lost_answers
 def test_what_comes_to_the_same_is_sent_again(fault, case, sim, account, long_jobs, impatient, monkeypatch):
     monkeypatch.setattr(requests_driver, "TOTAL_TIMEOUT", 1 if fault == "slow" else 20)
@@ -567,7 +567,7 @@ def test_a_lost_order_of_an_export(operation, sim, account, impatient):
         assert len(submit(**arguments)) == 1
         assert len(sent(sim, vendor)) == 2
     else:  # a workspace may have one at a time
-        with pytest.raises(SubmitBrokenOffError, match="The outcome of the request is unknown"):
+        with pytest.raises(PartialSubmitError, match="The outcome of the request is unknown"):
             submit(**arguments)
         assert len(sent(sim, vendor)) == 1
 
@@ -602,7 +602,7 @@ def test_the_lines_told_are_those_of_the_file(sim, account, tmp_path):
     path = tmp_path / "people.jsonl"
     path.write_text("\n\n".join(json.dumps(person(n)) for n in range(300)))  # every second line is empty
     first = TaskInstance(on_id=lambda: sim.fault("activecampaign", "reset", count=1, after=True))
-    with pytest.raises(SubmitBrokenOffError, match=r"\(lines 1-499; .*Batch 2 \(lines 501-599\): outcome unknown"):
+    with pytest.raises(PartialSubmitError, match=r"\(lines 1-499; .*Batch 2 \(lines 501-599\): outcome unknown"):
         submit({"ti": first}, conn_id=account("activecampaign"), records=str(path))
 
 
@@ -613,17 +613,17 @@ def test_the_lines_told_are_those_of_the_file(sim, account, tmp_path):
 def test_without_a_store_a_submit_that_must_not_be_repeated_is_not_retried(case, sim, account, long_jobs):
     first = TaskInstance(on_id=lambda: sim.fault(case.vendor, "unauthorized", count=1))
     with pytest.raises(
-        SubmitBrokenOffError, match=r"1 of 3 batches accepted.*Batch 2 .*not accepted.*It is not retried"
+        PartialSubmitError, match=r"1 of 3 batches accepted.*Batch 2 .*not accepted.*It is not retried"
     ) as caught:
         submit({"ti": first}, conn_id=account(case.vendor), **case.arguments())
     assert isinstance(caught.value, AirflowFailException)
 
 
-@repeatable
+@idempotent
 def test_without_a_store_what_may_be_repeated_is_retried(case, sim, account, long_jobs):
     first = TaskInstance(on_id=lambda: sim.fault(case.vendor, "unauthorized", count=1))
     with pytest.raises(
-        errors.CredentialsError, match=r"1 of 3 batches accepted.*Batch 2 .*not accepted\. Batch 3: not sent"
+        errors.AuthenticationError, match=r"1 of 3 batches accepted.*Batch 2 .*not accepted\. Batch 3: not sent"
     ):
         submit({"ti": first}, conn_id=account(case.vendor), **case.arguments())
     submit({}, conn_id=account(case.vendor), **case.arguments())
@@ -634,7 +634,7 @@ def test_without_a_store_what_may_be_repeated_is_retried(case, sim, account, lon
 def test_without_a_store_a_submit_that_never_began_is_retried(case, sim, account):
     sim.fault(case.vendor, "unauthorized", count=1)
     with pytest.raises(
-        errors.CredentialsError, match=r"0 of 3 batches .*Batch 1 .*not accepted\. Batches 2-3: not sent"
+        errors.AuthenticationError, match=r"0 of 3 batches .*Batch 1 .*not accepted\. Batches 2-3: not sent"
     ):
         submit(conn_id=account(case.vendor), **case.arguments())
 
@@ -644,7 +644,7 @@ def test_without_a_store_nothing_else_that_breaks_it_off_is_retried_either(error
     def break_off():
         raise error
 
-    with pytest.raises(SubmitBrokenOffError, match="1 of 3 batches accepted"):
+    with pytest.raises(PartialSubmitError, match="1 of 3 batches accepted"):
         submit({"ti": TaskInstance(break_off)}, conn_id=account("activecampaign"), **IMPORT.arguments())
 
 
@@ -658,7 +658,7 @@ def test_no_flag_skips_a_submit_that_broke_off(fault, durable, mode, flag, sim, 
     first = TaskInstance(on_id=lambda: sim.fault("activecampaign", count=1, **fault))
     context = {"ti": first} | ({"task_state_store": Store()} if durable else {})
     refused = durable and "after" not in fault
-    with pytest.raises(errors.CredentialsError if refused else SubmitBrokenOffError):
+    with pytest.raises(errors.AuthenticationError if refused else PartialSubmitError):
         run(mode, context, conn_id=account("activecampaign"), **{flag: True}, **IMPORT.arguments())
 
 
@@ -667,7 +667,7 @@ def test_no_flag_skips_what_an_earlier_try_left_open(flag, sim, account):
     arguments, store = {"conn_id": account("activecampaign"), **IMPORT.arguments()}, Store()
     sim.fault("activecampaign", "reset", count=1, after=True)
     for _ in range(2):
-        with pytest.raises(SubmitBrokenOffError):
+        with pytest.raises(PartialSubmitError):
             run("poke", {"task_state_store": store}, **{flag: True}, **arguments)
 
 
@@ -686,7 +686,7 @@ def test_the_import_limit_of_activecampaign_is_retried(durable, sim, account, mo
 
 def test_no_pause_at_all_is_what_was_asked_for(sim, account, monkeypatch):
     pauses = []
-    monkeypatch.setattr(patience_module.Patience, "sleep", lambda _self, seconds: pauses.append(seconds))
+    monkeypatch.setattr(patience_module.RetryPolicy, "sleep", lambda _self, seconds: pauses.append(seconds))
     sim.fault("activecampaign", "rate_limit", count=1, retry_after=0)
     submit(conn_id=account("activecampaign"), **IMPORT.arguments(1))
     assert max(pauses) <= 1
@@ -721,8 +721,8 @@ def test_a_token_that_may_not_submit_is_no_closed_job(sim, account):
 @pytest.mark.parametrize(
     ("fault", "error", "uploads"),
     [
-        ({"fault": "unauthorized"}, errors.VendorAnswerError, 1),
-        ({"fault": "redirect"}, errors.VendorAnswerError, 1),
+        ({"fault": "unauthorized"}, errors.VendorAPIError, 1),
+        ({"fault": "redirect"}, errors.VendorAPIError, 1),
         ({"fault": "server_error"}, errors.VendorUnavailableError, 10),
         ({"fault": "reset"}, errors.VendorUnavailableError, 10),
     ],
@@ -1025,7 +1025,7 @@ def test_a_kill_during_the_wait_stops_what_is_not_over(cancel_on_kill, sim, acco
         deferrable=False,
         **CREATE.arguments(),
     )
-    with pytest.raises(JobGoneError if cancel_on_kill else AirflowSensorTimeout):
+    with pytest.raises(JobExpiredError if cancel_on_kill else AirflowSensorTimeout):
         operator.execute({"ti": task_instance})
     assert deleted(sim) == (task_instance.pushed[-1] if cancel_on_kill else [])
 
@@ -1038,7 +1038,7 @@ def test_a_kill_between_the_submit_and_the_wait_stops_what_was_submitted(sim, ac
 
     task_instance = TaskInstance()
     operator = Killed(task_id="i", conn_id=account("acquia"), cancel_on_kill=True, **CREATE.arguments(1))
-    with pytest.raises(SubmitBrokenOffError):
+    with pytest.raises(PartialSubmitError):
         operator.execute({"ti": task_instance})
     assert deleted(sim) == task_instance.pushed[-1]
 
@@ -1107,7 +1107,7 @@ def test_a_mode_that_would_submit_at_each_poke_is_refused_wherever_it_comes_from
 def test_without_a_store_an_error_of_the_wait_is_not_retried(mode, sim, account, monkeypatch):
     sim.fault("activecampaign", "unauthorized", path="import/info")
     arguments = {"conn_id": account("activecampaign"), "records": [person(1)]}
-    with pytest.raises(SubmitBrokenOffError, match="Wait for the jobs"):
+    with pytest.raises(PartialSubmitError, match="Wait for the jobs"):
         run(mode, **arguments)
-    with pytest.raises(errors.CredentialsError):
+    with pytest.raises(errors.AuthenticationError):
         run(mode, {"task_state_store": Store()}, **arguments)

@@ -104,7 +104,7 @@ def test_without_a_store_a_job_that_expires_between_pokes_was_never_seen(sim, ac
         poke(None, **arguments)
 
 
-@pytest.mark.parametrize("value", ["text", [], {}, {"try_number": 1, "heard": "x", "missing": []}])
+@pytest.mark.parametrize("value", ["text", [], {}, {"try_number": 1, "known_jobs": "x", "missing": []}])
 def test_what_is_no_memory_is_ignored(value, sim, account):
     store = Store()
     store.set("bulkjobs_wait", value, retention=timedelta(1))

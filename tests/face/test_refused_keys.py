@@ -13,7 +13,7 @@ from airflow_provider_bulkjobs import exceptions as errors
 from airflow_provider_bulkjobs._airflow import AirflowRescheduleException, AirflowSensorTimeout, BaseHook
 from airflow_provider_bulkjobs.hooks import bulk_job
 from airflow_provider_bulkjobs.http import pool
-from airflow_provider_bulkjobs.http.aiohttp_transport import AiohttpDriver
+from airflow_provider_bulkjobs.http.aiohttp_transport import AiohttpTransport
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
 from airflow_provider_bulkjobs.waiting import poll_sync as asking
 
@@ -56,7 +56,7 @@ def rotating(account, monkeypatch):
 @pytest.mark.parametrize("jobs", [1, 3])
 def test_three_keys_refused_in_a_row_end_the_wait(jobs, mode, sim, rotating):
     conn_id = rotating()
-    with pytest.raises(errors.CredentialsError, match="another key at each lookup") as raised:
+    with pytest.raises(errors.AuthenticationError, match="another key at each lookup") as raised:
         run(mode, conn_id=conn_id, job_id=[f"job-{number}" for number in range(jobs)], timeout=20)
     assert "SG." not in str(raised.value)
     # Deferred, the worker has been refused once before, and the jobs of a list ask in turn.
@@ -72,7 +72,7 @@ def test_a_renewed_key_is_used_without_a_restart(mode, sim, rotating):
 
 @every_mode
 def test_the_same_key_is_refused_once(mode, sim, account):
-    with pytest.raises(errors.CredentialsError):
+    with pytest.raises(errors.AuthenticationError):
         run(mode, conn_id=account("sendgrid", password="SG.wrong"), job_id="a")
     assert len(sim.requests("sendgrid")) == 1
 
@@ -98,7 +98,7 @@ def test_with_silent_fail_each_job_is_asked_about_once_per_poke(sim, rotating):
 async def test_refused_keys_keep_the_interval_in_the_triggerer(sim, rotating):
     started = time.monotonic()
     trigger = make_trigger(rotating(), job_ids=["a", "b"], poke_interval=0.4)
-    assert (await fire(trigger))["error"] == "CredentialsError"
+    assert (await fire(trigger))["error"] == "AuthenticationError"
     # Two jobs take turns: the third key is refused after one interval.
     assert time.monotonic() - started >= 0.36
     assert len(sim.requests("sendgrid")) == 3
@@ -116,14 +116,14 @@ async def test_polls_that_are_refused_together_read_the_connection_once(account,
     async def answer(_driver, start, _patience):
         if next(polls) <= 3:
             await refused.wait()
-            raise errors.CredentialsError("no")
+            raise errors.AuthenticationError("no")
         return BulkJob(next(start()).path.rpartition("/")[2], JobState.SUCCEEDED, "completed")
 
     monkeypatch.setattr(bulk_job, "get_connection_async", renewed)
-    monkeypatch.setattr(AiohttpDriver, "run", answer)
+    monkeypatch.setattr(AiohttpTransport, "run", answer)
     event = await fire(make_trigger(account("sendgrid"), job_ids=["a", "b", "c"]))
     assert (event["status"], len(lookups)) == ("finished", 2)
-    assert not pool._drivers
+    assert not pool._transports
 
 
 async def test_a_renewed_key_cancels_no_poll_of_the_others(sim, account):

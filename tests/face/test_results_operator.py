@@ -102,11 +102,11 @@ every_file = pytest.mark.parametrize(("vendor", "kind"), FILES)
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
     """Let ten failures in a row take a moment instead of minutes."""
-    original = patience_module.Patience.__init__
+    original = patience_module.RetryPolicy.__init__
     monkeypatch.setattr(
-        patience_module.Patience,
+        patience_module.RetryPolicy,
         "__init__",
-        lambda self, **kwargs: original(self, **{**kwargs, "first_wait": 0.001, "longest_wait": 0.002}),
+        lambda self, **kwargs: original(self, **{**kwargs, "initial_delay": 0.001, "max_delay": 0.002}),
     )
 
 
@@ -207,9 +207,9 @@ def test_what_was_submitted_comes_out_again(sim, account, path):
 
 
 @every_file
-@pytest.mark.parametrize("packed", [True, False])
-def test_a_file_may_be_gzipped(vendor, kind, packed, sim, account, path, vendors_file):
-    vendors_file(gzip.compress(ODD_CSV) if packed else ODD_CSV)
+@pytest.mark.parametrize("gzipped", [True, False])
+def test_a_file_may_be_gzipped(vendor, kind, gzipped, sim, account, path, vendors_file):
+    vendors_file(gzip.compress(ODD_CSV) if gzipped else ODD_CSV)
     fetch(conn_id=account(vendor), job_id=ended(sim, vendor, kind), job_kind=kind, path=str(path))
     assert [row["item"] for row in rows_of(path)] == ODD_ITEMS
 
@@ -226,14 +226,14 @@ def test_a_file_may_be_gzipped_on_its_way_only(sim, account, path, vendors_file)
 @every_kind
 def test_a_job_that_is_not_over_has_no_results(vendor, kind, sim, account, path):
     job_id = sim.job(vendor, kind, states=[KINDS[vendor, kind][1]], items=4)
-    with pytest.raises(errors.NotFinishedError, match="BulkJobSensor"):
+    with pytest.raises(errors.JobNotFinishedError, match="BulkJobSensor"):
         fetch(conn_id=account(vendor), job_id=job_id, job_kind=kind, path=str(path))
     assert not path.exists()
 
 
 def test_a_job_asked_for_too_early_is_not_over(sim, account, path):
     job_id = sim.job("activecampaign", states=[False])
-    with pytest.raises(errors.NotFinishedError):
+    with pytest.raises(errors.JobNotFinishedError):
         fetch(conn_id=account("activecampaign"), job_id=job_id, path=str(path))
 
 
@@ -259,7 +259,7 @@ def test_half_a_file_is_never_there(vendor, kind, sim, account, path):
     path.parent.mkdir()
     path.write_text("of yesterday")
     job_ids = [ended(sim, vendor, kind), sim.job(vendor, kind, states=[KINDS[vendor, kind][1]])]
-    with pytest.raises(errors.NotFinishedError):
+    with pytest.raises(errors.JobNotFinishedError):
         fetch(conn_id=account(vendor), job_id=job_ids, job_kind=kind, path=str(path))
     assert path.read_text() == "of yesterday"
     fetch(conn_id=account(vendor), job_id=job_ids[0], job_kind=kind, path=str(path))
@@ -268,12 +268,12 @@ def test_half_a_file_is_never_there(vendor, kind, sim, account, path):
 
 
 @every_file
-@pytest.mark.parametrize("packed", [True, False])
-def test_a_file_that_is_too_large_is_refused(vendor, kind, packed, sim, account, path, vendors_file):
+@pytest.mark.parametrize("gzipped", [True, False])
+def test_a_file_that_is_too_large_is_refused(vendor, kind, gzipped, sim, account, path, vendors_file):
     text = b"email\n" + b"a@example.com\n" * 100_000
-    vendors_file(gzip.compress(text) if packed else text)
+    vendors_file(gzip.compress(text) if gzipped else text)
     arguments = {"conn_id": account(vendor), "job_id": ended(sim, vendor, kind), "job_kind": kind, "path": str(path)}
-    with pytest.raises(errors.UnsafeAnswerError, match="larger than max_bytes"):
+    with pytest.raises(errors.UntrustedResponseError, match="larger than max_bytes"):
         fetch(max_bytes=len(text) - 1, **arguments)
     assert not path.exists()
     assert fetch(max_bytes=len(text), **arguments)["rows"] == 100_000
@@ -286,8 +286,8 @@ def test_a_file_that_is_too_large_is_refused(vendor, kind, packed, sim, account,
         ({"fault": "half_body"}, errors.VendorUnavailableError),
         ({"fault": "reset"}, errors.VendorUnavailableError),
         ({"fault": "server_error"}, errors.VendorUnavailableError),
-        ({"fault": "redirect"}, errors.VendorAnswerError),
-        ({"fault": "server_error", "status": 403}, errors.VendorAnswerError),
+        ({"fault": "redirect"}, errors.VendorAPIError),
+        ({"fault": "server_error", "status": 403}, errors.VendorAPIError),
     ],
     ids=lambda value: "-".join(map(str, value.values())) if isinstance(value, dict) else None,
 )
@@ -364,7 +364,7 @@ def test_nothing_personal_is_in_the_log_or_in_xcom(vendor, kind, sim, account, p
 
 def test_nothing_personal_is_in_an_error(sim, account, path, vendors_file):
     vendors_file(b"email,error\na@example.com," + b"x" * 200_000 + b"\n")  # more than a cell of CSV may have
-    with pytest.raises(errors.VendorAnswerError, match="is not CSV") as caught:
+    with pytest.raises(errors.VendorAPIError, match="is not CSV") as caught:
         fetch(conn_id=account("sendgrid"), job_id=ended(sim, "sendgrid", "contacts"), path=str(path))
     assert "a@" not in str(caught.value)
 

@@ -34,11 +34,11 @@ RESULT_KEYS = [
 @pytest.fixture
 def impatient(monkeypatch):
     """Let ten failures in a row take a moment instead of minutes."""
-    original = patience_module.Patience.__init__
+    original = patience_module.RetryPolicy.__init__
     monkeypatch.setattr(
-        patience_module.Patience,
+        patience_module.RetryPolicy,
         "__init__",
-        lambda self, **kwargs: original(self, **{**kwargs, "first_wait": 0.001, "longest_wait": 0.002}),
+        lambda self, **kwargs: original(self, **{**kwargs, "initial_delay": 0.001, "max_delay": 0.002}),
     )
 
 
@@ -197,7 +197,7 @@ def test_silent_fail_goes_on(mode, sim, account):
     job_id = sim.job("sendgrid", "contacts", states=["completed"], items=1)
     sim.fault("sendgrid", "unauthorized", count=2)
     arguments = {"conn_id": account("sendgrid"), "job_id": job_id}
-    with pytest.raises(errors.CredentialsError):
+    with pytest.raises(errors.AuthenticationError):
         run(mode, **arguments)
     sim.clear_faults()
     sim.fault("sendgrid", "unauthorized", count=2)

@@ -9,9 +9,9 @@ from face.modes import fire
 from face.submits import PERSON, Store, TaskInstance, make, submits
 
 from airflow_provider_bulkjobs._airflow import AirflowSkipException, AirflowTaskTimeout, TaskDeferred
-from airflow_provider_bulkjobs.exceptions import BulkJobError, CredentialsError
-from airflow_provider_bulkjobs.failures import JobFailedError, SubmitBrokenOffError
-from airflow_provider_bulkjobs.operators import checkpoint_store as ledger
+from airflow_provider_bulkjobs.exceptions import AuthenticationError, BulkJobError
+from airflow_provider_bulkjobs.failures import JobFailedError, PartialSubmitError
+from airflow_provider_bulkjobs.operators import checkpoint_store as checkpoints
 from airflow_provider_bulkjobs.operators.checkpoint_store import STATE
 from airflow_provider_bulkjobs.submitting.checkpoint import CheckpointError
 
@@ -23,7 +23,7 @@ both_modes = pytest.mark.parametrize("deferrable", [True, False])
 def waits(monkeypatch):
     """Return the waits between the attempts to write, which then take no time."""
     waits = []
-    monkeypatch.setattr(ledger, "time", SimpleNamespace(sleep=waits.append))
+    monkeypatch.setattr(checkpoints, "time", SimpleNamespace(sleep=waits.append))
     return waits
 
 
@@ -37,7 +37,7 @@ def run(context, conn_id="activecampaign_default", **arguments):
 
 
 def accepted(value):
-    return isinstance(value, dict) and value["accepted"] == 1 and not value["committing"]
+    return isinstance(value, dict) and value["accepted"] == 1 and not value["in_flight"]
 
 
 DOWN = RuntimeError("API_SERVER_ERROR 503")
@@ -148,16 +148,14 @@ def test_write_after_acceptance_is_retried(waits, sim, account):
 
 def test_write_that_never_succeeds_names_the_job_and_ends_the_task(waits, sim, account, capsys):
     ti, store = TaskInstance(max_tries=1), Store(failing(99))
-    with pytest.raises(
-        SubmitBrokenOffError, match=r"checkpoint could not be written.*1 of 1 batches accepted"
-    ) as caught:
+    with pytest.raises(PartialSubmitError, match=r"checkpoint could not be written.*1 of 1 batches accepted") as caught:
         run({"ti": ti, "task_state_store": store}, account("activecampaign"))
     [job_id] = sim_jobs(sim)
     assert job_id in str(caught.value)
     assert f"accepted (line 1): job {job_id}" in capsys.readouterr().out
     assert ti.xcom["job_ids"] == [job_id]
     assert 240 <= sum(waits) <= 360
-    with pytest.raises(SubmitBrokenOffError, match="outcome unknown"):
+    with pytest.raises(PartialSubmitError, match="outcome unknown"):
         run({"ti": TaskInstance(2, max_tries=1), "task_state_store": store})
     assert submits(sim) == 1
 
@@ -165,7 +163,7 @@ def test_write_that_never_succeeds_names_the_job_and_ends_the_task(waits, sim, a
 def test_write_is_not_retried_once_the_task_runs_elsewhere(waits, account):
     refusal = RuntimeError("gone")
     refusal.error = SimpleNamespace(detail={"status_code": 410})
-    with pytest.raises(SubmitBrokenOffError, match="gone"):
+    with pytest.raises(PartialSubmitError, match="gone"):
         run({"ti": TaskInstance(), "task_state_store": Store(failing(99, error=refusal))}, account("activecampaign"))
     assert waits == []
 
@@ -174,7 +172,7 @@ def test_interrupted_write_does_not_lose_the_job_id(waits, sim, account, capsys,
     def interrupt(_seconds):
         raise AirflowTaskTimeout
 
-    monkeypatch.setattr(ledger, "time", SimpleNamespace(sleep=interrupt))
+    monkeypatch.setattr(checkpoints, "time", SimpleNamespace(sleep=interrupt))
     ti = TaskInstance()
     with pytest.raises(AirflowTaskTimeout):
         run({"ti": ti, "task_state_store": Store(failing(99))}, account("activecampaign"))
@@ -183,7 +181,7 @@ def test_interrupted_write_does_not_lose_the_job_id(waits, sim, account, capsys,
 
 
 def test_nothing_is_sent_before_the_checkpoint_says_so(waits, sim, account):
-    store = Store(failing(99, when=lambda value: value["committing"]))
+    store = Store(failing(99, when=lambda value: value["in_flight"]))
     with pytest.raises(CheckpointError, match=r"0 of 1 batches accepted\. Batch 1 \(line 1\): not accepted"):
         run({"ti": TaskInstance(), "task_state_store": store}, account("activecampaign"))
     assert submits(sim) == 0
@@ -191,11 +189,11 @@ def test_nothing_is_sent_before_the_checkpoint_says_so(waits, sim, account):
 
 def test_refusal_is_reported_where_the_checkpoint_cannot_be_reset(waits, sim, account):
     sim.fault("activecampaign", "unauthorized", count=1)
-    store = Store(failing(99, when=lambda value: not value["committing"]))
+    store = Store(failing(99, when=lambda value: not value["in_flight"]))
     context = {"ti": TaskInstance(), "task_state_store": store}
-    with pytest.raises(CredentialsError):
+    with pytest.raises(AuthenticationError):
         run(context, account("activecampaign"))
-    with pytest.raises(SubmitBrokenOffError, match="outcome unknown"):
+    with pytest.raises(PartialSubmitError, match="outcome unknown"):
         run(context)
 
 

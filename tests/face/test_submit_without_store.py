@@ -15,7 +15,7 @@ from airflow_provider_bulkjobs._airflow import (
     TaskDeferred,
 )
 from airflow_provider_bulkjobs.exceptions import BadConnectionError
-from airflow_provider_bulkjobs.failures import JobFailedError, SubmitBrokenOffError
+from airflow_provider_bulkjobs.failures import JobFailedError, PartialSubmitError
 
 FLAGS = pytest.mark.parametrize("flags", [{}, {"soft_fail": True}, {"never_fail": True}], ids=str)
 TRIGGER_FAILED = {"error": "Trigger failure", "traceback": ["ModuleNotFoundError"]}
@@ -54,7 +54,7 @@ def test_resume_without_result_ends_the_task(resume, flags, sim, account):
     ti, (method, kwargs) = TaskInstance(), RESUMES[resume]
     known = defer(ti, account("activecampaign"), **flags)
     kwargs = {**known, **kwargs} if method == "execute_complete" else kwargs
-    with pytest.raises(SubmitBrokenOffError, match=r"not retried.*Wait for the jobs") as caught:
+    with pytest.raises(PartialSubmitError, match=r"not retried.*Wait for the jobs") as caught:
         make("activecampaign_default", deferrable=True, **flags).resume_execution(method, kwargs, {"ti": ti})
     assert ti.xcom["job_ids"][0] in str(caught.value)
     assert isinstance(caught.value, AirflowFailException)
@@ -67,13 +67,13 @@ def test_error_while_judging_ends_the_task(flags, account):
     kwargs = defer(ti, account("activecampaign"), **flags)
     result = {"state": "partially_failed", "total": 1, "failed": 1, "jobs": [], "job_count": 1}  # without a vendor
     kwargs["event"] = {"status": "finished", "result": result}
-    with pytest.raises(SubmitBrokenOffError, match="KeyError"):
+    with pytest.raises(PartialSubmitError, match="KeyError"):
         make("activecampaign_default", **flags).resume_execution("execute_complete", kwargs, {"ti": ti})
 
 
 def test_resume_without_readable_xcom_ends_the_task(account):
     kwargs = defer(TaskInstance(), account("activecampaign"))
-    with pytest.raises(SubmitBrokenOffError, match="no job ids"):
+    with pytest.raises(PartialSubmitError, match="no job ids"):
         make("activecampaign_default").resume_execution("execute_complete", {**kwargs, "event": GONE_WRONG}, {})
 
 
@@ -81,7 +81,7 @@ def test_resume_without_connection_ends_the_task(account, monkeypatch):
     ti = TaskInstance()
     defer(ti, account("activecampaign"))
     monkeypatch.delenv("AIRFLOW_CONN_ACTIVECAMPAIGN_DEFAULT")
-    with pytest.raises(SubmitBrokenOffError):
+    with pytest.raises(PartialSubmitError):
         make("activecampaign_default").resume_execution("__fail__", TRIGGER_FAILED, {"ti": ti})
 
 
@@ -103,7 +103,7 @@ def test_interrupted_wait_ends_the_task(error, flags, sim, account, monkeypatch)
     killed = []
     monkeypatch.setattr(operator, "on_kill", lambda: killed.append(True))
     monkeypatch.setattr(operator, "_start", lambda _context: (_ for _ in ()).throw(error))
-    with pytest.raises(SubmitBrokenOffError, match=type(error).__name__) as caught:
+    with pytest.raises(PartialSubmitError, match=type(error).__name__) as caught:
         operator.execute({"ti": TaskInstance()})
     assert sim.state()["activecampaign"]["jobs"][0]["job_id"] in str(caught.value)
     assert killed == [True] * isinstance(error, AirflowTaskTimeout)  # Airflow calls it for no other error
@@ -113,7 +113,7 @@ def test_failing_cancel_at_timeout_ends_the_task_all_the_same(account, monkeypat
     operator = make(account("activecampaign"))
     monkeypatch.setattr(operator, "on_kill", lambda: (_ for _ in ()).throw(BadConnectionError("gone")))
     monkeypatch.setattr(operator, "_start", lambda _context: (_ for _ in ()).throw(AirflowTaskTimeout()))
-    with pytest.raises(SubmitBrokenOffError, match="AirflowTaskTimeout"):
+    with pytest.raises(PartialSubmitError, match="AirflowTaskTimeout"):
         operator.execute({"ti": TaskInstance()})
 
 
@@ -132,7 +132,7 @@ def test_failed_push_of_the_result_ends_the_task(wait, sim, account):
             raise RuntimeError("API server is down")
 
     sim.settings(job_seconds=0)
-    with pytest.raises(SubmitBrokenOffError, match="API server is down") as caught:
+    with pytest.raises(PartialSubmitError, match="API server is down") as caught:
         make(account("activecampaign"), wait_for_completion=wait).execute({"ti": TaskInstance(fails=fails)})
     assert sim.state()["activecampaign"]["jobs"][0]["job_id"] in str(caught.value)
 
@@ -175,7 +175,7 @@ def test_verdict_and_timeout_are_skipped_by_soft_fail(fails, sim, account):
 @FLAGS
 def test_unplanned_run_sends_nothing(flags, sim, account):
     operator = make(account("activecampaign"), wait_for_completion=False, **flags)
-    with pytest.raises(SubmitBrokenOffError, match=r"earlier run was lost.*Nothing was sent in this run"):
+    with pytest.raises(PartialSubmitError, match=r"earlier run was lost.*Nothing was sent in this run"):
         operator.execute({"ti": TaskInstance(try_number=2, max_tries=0)})
     assert sim.requests("activecampaign") == []
 

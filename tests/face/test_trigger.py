@@ -120,9 +120,9 @@ async def test_a_renewed_key_is_picked_up_without_a_restart(sim, account):
 async def test_a_bad_key_ends_the_wait_at_once(sim, account):
     account("sendgrid", password="SG.wrong")
     event = await fire(make_trigger(job_ids=["1"]))
-    assert event["error"] == "CredentialsError"
+    assert event["error"] == "AuthenticationError"
     assert len(sim.requests("sendgrid")) == 1
-    with pytest.raises(errors.CredentialsError, match="sendgrid_default"):
+    with pytest.raises(errors.AuthenticationError, match="sendgrid_default"):
         read_event(event)
 
 
@@ -160,15 +160,15 @@ async def test_500_waits_share_one_driver_and_do_not_hold_the_loop(sim, account)
     account("sendgrid")
     [job_id] = [sim.job("sendgrid", "contacts", states=["pending"], items=1)]
     await fire(make_trigger(job_ids=[job_id], deadline=time.time() + 0.2))  # what is imported once
-    assert not pool._drivers, "the last wait closes the driver"
+    assert not pool._transports, "the last wait closes the driver"
     tasks = [asyncio.ensure_future(fire(make_trigger(job_ids=[job_id], poke_interval=60))) for _ in range(500)]
     while len(sim.requests("sendgrid")) < 500:
         await asyncio.sleep(0.01)
-    assert len(pool._drivers) == 1
+    assert len(pool._transports) == 1
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    assert not pool._drivers
+    assert not pool._transports
 
 
 async def test_a_failing_job_holds_up_none_of_the_others(sim, account):
@@ -194,7 +194,7 @@ async def test_metrics_out_of_reach_end_no_wait(how, sim, account, monkeypatch):
     account("sendgrid")
     job_id = sim.job("sendgrid", "contacts", states=["pending", "completed"], items=1)
     assert (await fire(make_trigger(job_ids=[job_id])))["status"] == "finished"
-    assert not pool._drivers
+    assert not pool._transports
 
 
 async def test_a_bad_job_does_not_cost_the_others_their_last_look(sim, account):
@@ -209,7 +209,7 @@ async def test_a_bad_job_does_not_cost_the_others_their_last_look(sim, account):
 
 
 async def test_the_queue_of_a_slow_account_costs_nobody_the_last_look(sim, account, monkeypatch):
-    monkeypatch.setattr(answers, "LAST_LOOK", 0.5)
+    monkeypatch.setattr(answers, "FINAL_POLL_TIMEOUT", 0.5)
     account("activecampaign", extra={"requests_per_second": 10})
     jobs = [sim.job("activecampaign", states=["completed"], items=1) for _ in range(15)]
     past = time.time() - 1

@@ -9,7 +9,7 @@ from face.firing import fire, make_trigger
 
 from airflow_provider_bulkjobs import exceptions as errors
 from airflow_provider_bulkjobs.hooks import bulk_job as hooks
-from airflow_provider_bulkjobs.http.aiohttp_transport import AiohttpDriver
+from airflow_provider_bulkjobs.http.aiohttp_transport import AiohttpTransport
 from airflow_provider_bulkjobs.triggers import bulk_job
 from airflow_provider_bulkjobs.triggers.bulk_job import BulkJobTrigger
 from airflow_provider_bulkjobs.triggers.event import read_event
@@ -73,7 +73,7 @@ async def test_an_unexpected_error_in_a_poll_is_one_event(problem, job_ids, acco
     async def fail(*_):
         raise problem
 
-    monkeypatch.setattr(AiohttpDriver, "run", fail)
+    monkeypatch.setattr(AiohttpTransport, "run", fail)
     event = await fire(make_trigger(account("sendgrid"), job_ids=job_ids))
     with pytest.raises(errors.BulkJobError, match="unexpected error"):
         read_event(event)
@@ -81,7 +81,7 @@ async def test_an_unexpected_error_in_a_poll_is_one_event(problem, job_ids, acco
 
 @jobs
 async def test_polls_that_fail_at_once_and_differently_are_one_event(job_ids, account, monkeypatch):
-    problems = [RuntimeError("bug"), errors.UnknownStateError("wobbling"), errors.CredentialsError("no")]
+    problems = [RuntimeError("bug"), errors.UnknownStateError("wobbling"), errors.AuthenticationError("no")]
     gate = asyncio.Barrier(len(job_ids))
 
     async def fail(*_):
@@ -89,7 +89,7 @@ async def test_polls_that_fail_at_once_and_differently_are_one_event(job_ids, ac
         await gate.wait()
         raise problem
 
-    monkeypatch.setattr(AiohttpDriver, "run", fail)
+    monkeypatch.setattr(AiohttpTransport, "run", fail)
     event = await fire(make_trigger(account("sendgrid"), job_ids=job_ids, poke_interval=0.001))
     assert event["error"] == ("BulkJobError" if len(job_ids) == 1 else "UnknownStateError")
 
@@ -123,7 +123,7 @@ async def test_a_cancel_by_airflow_goes_through(when, job_ids, sim, account, mon
     if when == "loading":
         monkeypatch.setattr(hooks, "get_connection_async", hang)
     if when == "polling":
-        monkeypatch.setattr(AiohttpDriver, "run", hang)
+        monkeypatch.setattr(AiohttpTransport, "run", hang)
     trigger = make_trigger(job_ids=job_ids, first_poll_at=time.time() + (0 if when == "polling" else 3600))
     task = asyncio.ensure_future(fire(trigger))
     if when in {"asleep", "before the event"}:
@@ -138,5 +138,5 @@ async def test_a_cancel_by_airflow_goes_through(when, job_ids, sim, account, mon
 
 async def test_a_broken_argument_from_the_database_is_one_event(account):
     arguments = make_trigger(account("sendgrid"), job_ids=["a"]).serialize()[1]
-    event = await fire(BulkJobTrigger(**{**arguments, "heard": [{"job_id": "a"}]}))
+    event = await fire(BulkJobTrigger(**{**arguments, "known_jobs": [{"job_id": "a"}]}))
     assert event["status"] == "error"

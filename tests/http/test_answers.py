@@ -12,19 +12,19 @@ from requests.structures import CaseInsensitiveDict
 from vendors.facts import refusal
 
 from airflow_provider_bulkjobs.exceptions import (
-    CredentialsError,
+    AuthenticationError,
     JobNotFoundError,
     PermissionDeniedError,
     TransientError,
-    VendorAnswerError,
+    VendorAPIError,
 )
 from airflow_provider_bulkjobs.hooks.connection import read_account
 from airflow_provider_bulkjobs.http.responses import (
     DEFAULT_PAUSE,
-    LONGEST_PAUSE,
-    check_answer,
-    pause_for_all,
-    pause_wanted,
+    MAX_PAUSE,
+    account_pause,
+    parse_retry_after,
+    raise_for_status,
 )
 from airflow_provider_bulkjobs.protocol.flow import Request, Response, origin
 from airflow_provider_bulkjobs.vendors import VENDORS
@@ -54,7 +54,7 @@ def account_of(vendor: Vendor) -> Account:
 def checked(conn_type: str, response: Response, request: Request = POLL) -> Exception:
     vendor = VENDOR_OF[conn_type]
     with pytest.raises(Exception) as caught:  # noqa: PT011  (its exact class is what the tests are about)
-        check_answer(vendor, account_of(vendor), request, response)
+        raise_for_status(vendor, account_of(vendor), request, response)
     return caught.value
 
 
@@ -69,8 +69,8 @@ def checked(conn_type: str, response: Response, request: Request = POLL) -> Exce
         (429, {"Retry-After": "-5"}, 0),
         (429, {"Retry-After": "soon"}, None),
         (429, {"Retry-After": "nan"}, None),
-        (429, {"Retry-After": "inf"}, LONGEST_PAUSE),
-        (429, {"Retry-After": "999999"}, LONGEST_PAUSE),
+        (429, {"Retry-After": "inf"}, MAX_PAUSE),
+        (429, {"Retry-After": "999999"}, MAX_PAUSE),
         (429, {"Retry-After": http_date(NOW + 90), "Date": http_date(NOW)}, 90),
         (429, {"Retry-After": http_date(NOW - 90), "Date": http_date(NOW)}, 0),
         (429, {"X-RateLimit-Reset": "30"}, 30),
@@ -87,22 +87,22 @@ def checked(conn_type: str, response: Response, request: Request = POLL) -> Exce
     ],
 )
 def test_pause_wanted(status: int, headers: dict[str, str], seconds: float | None) -> None:
-    assert pause_wanted(answer(status, headers)) == seconds
+    assert parse_retry_after(answer(status, headers)) == seconds
 
 
 @pytest.mark.parametrize("conn_type", VENDOR_OF)
 def test_too_many_requests_pause_everybody_also_where_the_answer_does_not_tell_for_how_long(conn_type: str) -> None:
     vendor = VENDOR_OF[conn_type]
-    assert pause_for_all(vendor, POLL, answer(429)) == DEFAULT_PAUSE
-    assert pause_for_all(vendor, POLL, answer(429, {"Retry-After": "7"})) == 7
-    assert pause_for_all(vendor, POLL, answer(503)) is None
-    assert pause_for_all(vendor, POLL, answer(200)) is None
+    assert account_pause(vendor, POLL, answer(429)) == DEFAULT_PAUSE
+    assert account_pause(vendor, POLL, answer(429, {"Retry-After": "7"})) == 7
+    assert account_pause(vendor, POLL, answer(503)) is None
+    assert account_pause(vendor, POLL, answer(200)) is None
 
 
 def test_our_clock_counts_where_the_vendor_tells_none() -> None:
-    wanted = pause_wanted(answer(429, {"X-RateLimit-Reset": str(time.time() + 50)}))
+    wanted = parse_retry_after(answer(429, {"X-RateLimit-Reset": str(time.time() + 50)}))
     assert wanted == pytest.approx(50, abs=5)
-    wanted = pause_wanted(answer(429, {"Retry-After": http_date(time.time() + 50), "Date": "no date"}))
+    wanted = parse_retry_after(answer(429, {"Retry-After": http_date(time.time() + 50), "Date": "no date"}))
     assert wanted == pytest.approx(50, abs=5)
 
 
@@ -110,23 +110,23 @@ def test_our_clock_counts_where_the_vendor_tells_none() -> None:
 @pytest.mark.parametrize("conn_type", VENDOR_OF)
 def test_a_good_answer_passes(conn_type: str, status: int) -> None:
     vendor = VENDOR_OF[conn_type]
-    assert check_answer(vendor, account_of(vendor), POLL, answer(status, body=b"not read here")) is None
+    assert raise_for_status(vendor, account_of(vendor), POLL, answer(status, body=b"not read here")) is None
 
 
 @pytest.mark.parametrize(
     ("status", "error"),
     [
-        (301, VendorAnswerError),
-        (302, VendorAnswerError),
-        (307, VendorAnswerError),
-        (400, VendorAnswerError),
-        (401, CredentialsError),
+        (301, VendorAPIError),
+        (302, VendorAPIError),
+        (307, VendorAPIError),
+        (400, VendorAPIError),
+        (401, AuthenticationError),
         (403, PermissionDeniedError),
         (404, JobNotFoundError),
-        (405, VendorAnswerError),
+        (405, VendorAPIError),
         (408, TransientError),
-        (409, VendorAnswerError),
-        (422, VendorAnswerError),
+        (409, VendorAPIError),
+        (422, VendorAPIError),
         (429, TransientError),
         (500, TransientError),
         (502, TransientError),
@@ -139,7 +139,7 @@ def test_a_good_answer_passes(conn_type: str, status: int) -> None:
 @pytest.mark.parametrize("conn_type", VENDOR_OF)
 def test_the_error_of_a_status(conn_type: str, status: int, error: type[Exception]) -> None:
     if (conn_type, status) == ("activecampaign", 403):
-        error = CredentialsError  # its word for a bad key
+        error = AuthenticationError  # its word for a bad key
     raised = checked(conn_type, answer(status, {"Location": "https://there.example"}))
     assert type(raised) is error
     assert VENDOR_OF[conn_type].label in str(raised)
@@ -150,7 +150,7 @@ def test_the_error_of_a_status(conn_type: str, status: int, error: type[Exceptio
 def test_a_refused_sign_in_is_about_the_credentials(status: int) -> None:
     words = {"error": "invalid_client", "error_description": "The client credentials are invalid"}
     raised = checked("acquia_campaign_studio", answer(status, body=words), SIGN_IN)
-    assert type(raised) is CredentialsError
+    assert type(raised) is AuthenticationError
     assert "invalid_client: The client credentials are invalid" in str(raised)
     assert "'mine'" in str(raised)
 
@@ -158,8 +158,8 @@ def test_a_refused_sign_in_is_about_the_credentials(status: int) -> None:
 def test_activecampaigns_import_limit_is_told_with_400() -> None:
     body = {"Success": 0, "message": "Rate limit exceeded."}
     assert type(checked("activecampaign", answer(400, body=body))) is TransientError
-    assert type(checked("intercom", answer(400, body=body))) is VendorAnswerError
-    assert type(checked("activecampaign", answer(400, body={"message": "Bad batch."}))) is VendorAnswerError
+    assert type(checked("intercom", answer(400, body=body))) is VendorAPIError
+    assert type(checked("activecampaign", answer(400, body={"message": "Bad batch."}))) is VendorAPIError
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -188,7 +188,7 @@ def test_a_redirect_is_told_by_its_host_alone(location: str, place: str) -> None
 
 
 def test_a_redirect_to_a_broken_address_is_an_answer_like_any_other() -> None:
-    assert type(checked("sendgrid", answer(302, {"Location": "https://[there/path"}))) is VendorAnswerError
+    assert type(checked("sendgrid", answer(302, {"Location": "https://[there/path"}))) is VendorAPIError
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 503])

@@ -13,13 +13,13 @@ from raw_server import Exchange, RawServer, http_answer, raw_server
 
 from airflow_provider_bulkjobs.exceptions import (
     BadArgumentError,
-    UnsafeAnswerError,
-    VendorAnswerError,
+    UntrustedResponseError,
+    VendorAPIError,
     VendorUnavailableError,
 )
 from airflow_provider_bulkjobs.hooks.bulk_job import IntercomHook, SendGridHook
 from airflow_provider_bulkjobs.http import signed_urls as files
-from airflow_provider_bulkjobs.http.retry import Patience
+from airflow_provider_bulkjobs.http.retry import RetryPolicy
 from airflow_provider_bulkjobs.results import writers as output
 from airflow_provider_bulkjobs.results.item_results import outcomes
 
@@ -61,15 +61,15 @@ def storage(*downloads: bytes, kind: str = "contacts") -> Iterator[RawServer]:
 
 @pytest.fixture
 def read(account: Callable[..., Any]) -> Callable[..., list[Any]]:
-    def items(raw: RawServer, kind: str = "contacts", patience: Patience | None = None, **limits: int) -> list[Any]:
+    def items(raw: RawServer, kind: str = "contacts", policy: RetryPolicy | None = None, **limits: int) -> list[Any]:
         hook: Any = IntercomHook("mine") if kind == "own" else SendGridHook("mine")
         hook.account = account(hook.vendor.conn_type, host=raw.url)
         job_kind = hook.job_kind("contacts" if kind == "contacts" else "export")
-        patience = patience or Patience(first_wait=0.001, longest_wait=0.001, report=lambda _: None)
+        policy = policy or RetryPolicy(initial_delay=0.001, max_delay=0.001, on_retry=lambda _: None)
         try:
-            return [one.item for one in outcomes(hook, job_kind, "7", limits.get("max_bytes", MAX_BYTES), patience)]
+            return [one.item for one in outcomes(hook, job_kind, "7", limits.get("max_bytes", MAX_BYTES), policy)]
         finally:
-            hook.driver.close()
+            hook.transport.close()
 
     return items
 
@@ -111,7 +111,7 @@ def test_rows_of_a_file_before_are_not_twice(read: Any) -> None:
 
 def test_retry_after_of_the_storage_is_waited_for(read: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
-    monkeypatch.setattr(Patience, "sleep", lambda _, seconds: slept.append(seconds))
+    monkeypatch.setattr(RetryPolicy, "sleep", lambda _, seconds: slept.append(seconds))
     with storage(http_answer(b"", "Retry-After: 41", status="503 Slow Down"), http_answer(CSV)) as raw:
         assert read(raw) == ROWS
     assert slept == [41.0]
@@ -154,7 +154,7 @@ def test_expired_address_is_replaced_by_a_new_one(read: Any, kind: str, refusal:
 
 def test_address_that_is_never_good_is_an_error_after_two_new_ones(read: Any) -> None:
     with storage(http_answer(status="403 Forbidden")) as raw:
-        with pytest.raises(VendorAnswerError, match=r"127\.0\.0\.1 refused the download with 403") as caught:
+        with pytest.raises(VendorAPIError, match=r"127\.0\.0\.1 refused the download with 403") as caught:
             read(raw)
         assert downloads(raw) == [f"/file-1.csv?sig={number}" for number in (1, 2, 3)]
         assert "sig" not in str(caught.value)
@@ -168,7 +168,7 @@ def test_content_encoding_that_was_not_asked_for_is_refused(read: Any, encoding:
     body = zlib.compress(b"x" * 10_000_000)
     with (
         storage(http_answer(body, f"Content-Encoding: {encoding}")) as raw,
-        pytest.raises(VendorAnswerError, match="content encoding"),
+        pytest.raises(VendorAPIError, match="content encoding"),
     ):
         read(raw)
 
@@ -196,8 +196,8 @@ def test_gzip_is_unpacked(read: Any, body: bytes, send: Callable[[bytes], bytes]
 
 
 def test_gzip_is_recognised_although_its_first_byte_comes_alone(read: Any) -> None:
-    packed = gzip.compress(CSV)
-    with storage(CHUNKED + b"1\r\n%b\r\n%x\r\n%b\r\n0\r\n\r\n" % (packed[:1], len(packed) - 1, packed[1:])) as raw:
+    gzipped = gzip.compress(CSV)
+    with storage(CHUNKED + b"1\r\n%b\r\n%x\r\n%b\r\n0\r\n\r\n" % (gzipped[:1], len(gzipped) - 1, gzipped[1:])) as raw:
         assert read(raw) == ROWS
 
 
@@ -207,7 +207,7 @@ def test_bomb_is_refused_at_max_bytes(read: Any, layers: int) -> None:
     for _ in range(layers):
         body = gzip.compress(body)
     with storage(http_answer(body)) as raw:
-        with pytest.raises(UnsafeAnswerError, match="larger than max_bytes"):
+        with pytest.raises(UntrustedResponseError, match="larger than max_bytes"):
             read(raw)
         assert len(downloads(raw)) == 1
 
@@ -225,5 +225,5 @@ def test_full_temporary_folder_is_an_error_that_names_it(read: Any, monkeypatch:
 def test_address_that_no_request_can_have_is_an_error_at_once(account: Any, url: str) -> None:
     hook = SendGridHook("mine")
     hook.account = account()
-    with pytest.raises(UnsafeAnswerError), files.open_file(url, hook.vendor, hook.account, MAX_BYTES):
+    with pytest.raises(UntrustedResponseError), files.open_file(url, hook.vendor, hook.account, MAX_BYTES):
         pass

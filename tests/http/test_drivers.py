@@ -16,17 +16,17 @@ from driving import QUICK, VENDOR_OF, Driving
 from raw_server import Exchange, http_answer, raw_server
 
 from airflow_provider_bulkjobs.exceptions import (
+    AuthenticationError,
     BadArgumentError,
-    CredentialsError,
     JobNotFoundError,
     TransientError,
-    UnsafeAnswerError,
-    VendorAnswerError,
+    UntrustedResponseError,
+    VendorAPIError,
     VendorUnavailableError,
 )
-from airflow_provider_bulkjobs.http.requests_transport import RequestsDriver
-from airflow_provider_bulkjobs.http.retry import IMPATIENT, Patience
-from airflow_provider_bulkjobs.protocol.flow import Conversation, Request, path_segment
+from airflow_provider_bulkjobs.http.requests_transport import RequestsTransport
+from airflow_provider_bulkjobs.http.retry import NO_RETRY, RetryPolicy
+from airflow_provider_bulkjobs.protocol.flow import Flow, Request, path_segment
 from airflow_provider_bulkjobs.simulator import SENDGRID_KEY, Simulator
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 
@@ -35,7 +35,7 @@ Limit = Callable[..., None]
 CREDENTIALS = ("authorization", "api-token", "cookie", "proxy-authorization")
 
 
-def get(path: str = "/v3/scopes") -> Conversation[dict[str, Any]]:
+def get(path: str = "/v3/scopes") -> Flow[dict[str, Any]]:
     answer = yield Request("GET", path)
     return answer.json
 
@@ -44,7 +44,7 @@ def get(path: str = "/v3/scopes") -> Conversation[dict[str, Any]]:
 def test_a_fault_that_passes_is_borne_with(drive: Driving, sim: Simulator, account: MakeAccount, fault: str) -> None:
     sim.fault("sendgrid", fault, count=2, retry_after=0)
     told: list[str] = []
-    answer = drive("sendgrid", account(), get, patience=Patience(first_wait=0.001, report=told.append))
+    answer = drive("sendgrid", account(), get, policy=RetryPolicy(initial_delay=0.001, on_retry=told.append))
     assert answer["scopes"]
     assert len(sim.requests("sendgrid")) == 3
     if (drive.name, fault) != ("aiohttp", "reset"):  # aiohttp itself asks a second time after a reset
@@ -57,7 +57,7 @@ def test_a_dead_proxy_is_not_taken_for_the_vendor(
 ) -> None:
     monkeypatch.setenv(f"{scheme.upper()}_PROXY", "http://127.0.0.1:1")
     with pytest.raises(VendorUnavailableError, match="the proxy refused the connection or is not running"):
-        drive("sendgrid", account(host=f"{scheme}://api.vendor.example"), get, patience=IMPATIENT)
+        drive("sendgrid", account(host=f"{scheme}://api.vendor.example"), get, policy=NO_RETRY)
 
 
 @pytest.mark.parametrize("fault", ["half_body", "reset", "not_json", "server_error"])
@@ -65,14 +65,16 @@ def test_ten_failures_in_a_row_are_too_many(drive: Driving, sim: Simulator, acco
     sim.fault("sendgrid", fault)
     told: list[str] = []
     with pytest.raises(VendorUnavailableError, match="10 times in a row"):
-        drive("sendgrid", account(), get, patience=Patience(first_wait=0.001, longest_wait=0.001, report=told.append))
+        drive(
+            "sendgrid", account(), get, policy=RetryPolicy(initial_delay=0.001, max_delay=0.001, on_retry=told.append)
+        )
     assert len(told) == 9
     if (drive.name, fault) != ("aiohttp", "reset"):
         assert len(sim.requests("sendgrid")) == 10
 
 
 def test_failures_count_anew_after_a_good_answer(drive: Driving, sim: Simulator, account: MakeAccount) -> None:
-    def twice() -> Conversation[str]:
+    def twice() -> Flow[str]:
         for path in ("/v3/scopes?first", "/v3/scopes?second"):
             yield Request("GET", path)
         return "both"
@@ -86,7 +88,7 @@ def test_failures_count_anew_after_a_good_answer(drive: Driving, sim: Simulator,
 def test_the_impatient_ask_once(drive: Driving, sim: Simulator, account: MakeAccount) -> None:
     sim.fault("sendgrid", "server_error")
     with pytest.raises(VendorUnavailableError, match="500"):
-        drive("sendgrid", account(), get, patience=IMPATIENT)
+        drive("sendgrid", account(), get, policy=NO_RETRY)
     assert len(sim.requests("sendgrid")) == 1
 
 
@@ -104,7 +106,7 @@ def test_an_answer_is_not_asked_for_again(drive: Driving, sim: Simulator, accoun
 
 
 def test_a_bad_key_is_told_at_once_and_not_shown(drive: Driving, sim: Simulator, account: MakeAccount) -> None:
-    with pytest.raises(CredentialsError) as caught:
+    with pytest.raises(AuthenticationError) as caught:
         drive("sendgrid", account(password="SG.of-somebody-else"), get)
     assert len(sim.requests("sendgrid")) == 1
     assert "SG.of-somebody-else" not in str(caught.value)
@@ -116,32 +118,32 @@ def test_redirects_are_not_followed(
     drive: Driving, sim: Simulator, account: MakeAccount, vendor: str, status: int
 ) -> None:
     sim.fault(vendor, "redirect", status=status)
-    with pytest.raises(VendorAnswerError, match=r"redirected to http://localhost\. Credentials are never sent"):
+    with pytest.raises(VendorAPIError, match=r"redirected to http://localhost\. Credentials are never sent"):
         drive(vendor, account(vendor), get)
     assert len(sim.requests(vendor)) == 1
     assert sim.requests("elsewhere") == []
 
 
 def test_a_huge_body_is_refused(drive: Driving, sim: Simulator, account: MakeAccount, limit: Limit) -> None:
-    limit(LARGEST_BODY=100_000)
+    limit(MAX_BODY=100_000)
     sim.fault("sendgrid", "huge_body")
-    with pytest.raises(UnsafeAnswerError, match="larger than 100000 bytes"):
+    with pytest.raises(UntrustedResponseError, match="larger than 100000 bytes"):
         drive("sendgrid", account(), get)
     assert len(sim.requests("sendgrid")) == 1
 
 
 def test_a_huge_body_is_refused_by_its_announced_length(drive: Driving, account: MakeAccount, limit: Limit) -> None:
-    limit(LARGEST_BODY=100_000)
+    limit(MAX_BODY=100_000)
     with (
         raw_server(lambda exchange: exchange.send(http_answer(b"0" * 100_001))) as server,
-        pytest.raises(UnsafeAnswerError),
+        pytest.raises(UntrustedResponseError),
     ):
         drive("sendgrid", account(host=server.url), get)
 
 
 def test_a_body_of_just_the_size_is_read(drive: Driving, account: MakeAccount, limit: Limit) -> None:
     body = b'{"a": "%s"}' % (b"x" * 991)
-    limit(LARGEST_BODY=len(body))
+    limit(MAX_BODY=len(body))
     with raw_server(lambda exchange: exchange.send(http_answer(body))) as server:
         assert drive("sendgrid", account(host=server.url), get) == {"a": "x" * 991}
 
@@ -152,12 +154,12 @@ def test_a_small_answer_that_unfolds_without_end_is_refused(
 ) -> None:
     import zlib
 
-    limit(LARGEST_BODY=1_000_000)
+    limit(MAX_BODY=1_000_000)
     bomb = {"gzip": gzip.compress, "deflate": zlib.compress}[coding](b"0" * 20_000_000)
     assert len(bomb) < 100_000
     with (
         raw_server(lambda exchange: exchange.send(http_answer(bomb, f"Content-Encoding: {coding}"))) as server,
-        pytest.raises(UnsafeAnswerError),
+        pytest.raises(UntrustedResponseError),
     ):
         drive("sendgrid", account(host=server.url), get)
 
@@ -179,7 +181,7 @@ def test_a_compressed_answer_may_arrive_in_pieces(drive: Driving, account: MakeA
             exchange.over.wait(0.05)
 
     with raw_server(answer) as server:
-        assert drive("sendgrid", account(host=server.url), get, patience=IMPATIENT) == {"a": 1}
+        assert drive("sendgrid", account(host=server.url), get, policy=NO_RETRY) == {"a": 1}
 
 
 def test_a_broken_compression_is_borne_with(drive: Driving, account: MakeAccount) -> None:
@@ -216,7 +218,7 @@ def test_a_proxy_sees_no_credentials_of_a_secure_request(
     with raw_server(lambda exchange: exchange.send(refusal)) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         with pytest.raises(VendorUnavailableError, match="the proxy refused the connection"):
-            drive("sendgrid", account(host="https://vendor.invalid"), get, patience=IMPATIENT)
+            drive("sendgrid", account(host="https://vendor.invalid"), get, policy=NO_RETRY)
         assert proxy.lines[0].startswith("CONNECT vendor.invalid:443 HTTP/1.")
         assert not set(CREDENTIALS) & {name for exchange in proxy.exchanges for name in exchange.headers}
 
@@ -275,7 +277,7 @@ def test_a_request_ends_within_its_total_timeout(drive: Driving, account: MakeAc
     with raw_server(SLOW_ANSWERS[slow]) as server:
         began = time.monotonic()
         with pytest.raises(VendorUnavailableError, match="no response in time"):
-            drive("sendgrid", account(host=server.url), get, patience=IMPATIENT)
+            drive("sendgrid", account(host=server.url), get, policy=NO_RETRY)
         assert time.monotonic() - began < 1.2
 
 
@@ -322,7 +324,7 @@ def test_nothing_secret_is_logged(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     sim.fault("sendgrid", "server_error", count=1)
-    drive("sendgrid", account(), get, patience=Patience(first_wait=0.001))
+    drive("sendgrid", account(), get, policy=RetryPolicy(initial_delay=0.001))
     assert "attempt 1" in caplog.text
     assert SENDGRID_KEY not in caplog.text
     assert SENDGRID_KEY not in repr(account())
@@ -331,7 +333,7 @@ def test_nothing_secret_is_logged(
 # OAuth2, one conversation after the other; many at a time are in test_shared_driver.py.
 
 
-def me() -> Conversation[str]:
+def me() -> Flow[str]:
     answer = yield Request("GET", "/api/users/self")
     return str(answer.json["username"])
 
@@ -345,7 +347,7 @@ def test_a_token_is_fetched_once_and_kept(drive: Driving, sim: Simulator, oauth2
 
 
 def test_a_revoked_token_is_fetched_anew_once(drive: Driving, sim: Simulator, oauth2: Account) -> None:
-    def revoked() -> Conversation[str]:
+    def revoked() -> Flow[str]:
         sim.revoke_tokens()
         return (yield from me())
 
@@ -355,11 +357,11 @@ def test_a_revoked_token_is_fetched_anew_once(drive: Driving, sim: Simulator, oa
 
 
 def test_tokens_that_are_never_good_end_in_an_error(drive: Driving, sim: Simulator, oauth2: Account) -> None:
-    def refused() -> Conversation[str]:
+    def refused() -> Flow[str]:
         sim.fault("acquia", "unauthorized", path="/api/users")
         return (yield from me())
 
-    with pytest.raises(CredentialsError, match="expired"):
+    with pytest.raises(AuthenticationError, match="expired"):
         drive("acquia", oauth2, me, refused)
     assert sim.state()["acquia"]["tokens_issued"] == 2
 
@@ -367,7 +369,7 @@ def test_tokens_that_are_never_good_end_in_an_error(drive: Driving, sim: Simulat
 def test_a_token_is_renewed_before_it_expires(drive: Driving, sim: Simulator, oauth2: Account) -> None:
     sim.settings(token_seconds=0.5)  # told as 1, good for 0.9 of it by the client's reckoning
 
-    def later() -> Conversation[str]:
+    def later() -> Flow[str]:
         time.sleep(0.95)
         return (yield from me())
 
@@ -384,7 +386,7 @@ def test_a_token_request_that_fails_is_made_again(drive: Driving, sim: Simulator
 
 def test_a_wrong_client_secret_is_told_at_once(drive: Driving, sim: Simulator, account: MakeAccount) -> None:
     wrong = account("acquia", login="acquia-client", password="wrong-secret", extra={"auth_type": "oauth2"})
-    with pytest.raises(CredentialsError, match="invalid_client") as caught:
+    with pytest.raises(AuthenticationError, match="invalid_client") as caught:
         drive("acquia", wrong, me)
     assert "wrong-secret" not in str(caught.value)
     assert len(sim.requests("acquia")) == 1
@@ -395,9 +397,9 @@ def test_a_wrong_client_secret_is_told_at_once(drive: Driving, sim: Simulator, a
 
 @pytest.fixture
 def session(account: MakeAccount) -> Any:
-    driver = RequestsDriver(VENDOR_OF["sendgrid"], account())
-    yield driver.session
-    driver.close()
+    transport = RequestsTransport(VENDOR_OF["sendgrid"], account())
+    yield transport.session
+    transport.close()
 
 
 @pytest.mark.parametrize("path", ["/v3/scopes", "v3/scopes"])
@@ -445,12 +447,12 @@ def test_the_session_does_not_follow_redirects_elsewhere(session: requests.Sessi
 def test_credentials_stay_behind_where_a_user_follows_redirects(
     sim: Simulator, account: MakeAccount, vendor: str
 ) -> None:
-    driver = RequestsDriver(VENDOR_OF[vendor], account(vendor))
+    transport = RequestsTransport(VENDOR_OF[vendor], account(vendor))
     sim.fault(vendor, "redirect")
     try:
-        assert driver.session.get("/any", allow_redirects=True).status_code == 302
+        assert transport.session.get("/any", allow_redirects=True).status_code == 302
     finally:
-        driver.close()
+        transport.close()
     assert sim.requests("elsewhere") == []
 
 
@@ -472,16 +474,16 @@ def test_every_failure_of_requests_may_pass(requests_mock: Any, account: MakeAcc
     requests_mock.get(
         "https://vendor.invalid/v3/scopes", [{"exc": error(SENDGRID_KEY)}, {"text": json.dumps({"a": 1})}]
     )
-    driver = RequestsDriver(VENDOR_OF["sendgrid"], account(host="https://vendor.invalid"))
+    transport = RequestsTransport(VENDOR_OF["sendgrid"], account(host="https://vendor.invalid"))
     told: list[str] = []
-    assert driver.run(get, Patience(first_wait=0.001, report=told.append)) == {"a": 1}
-    driver.close()
+    assert transport.run(get, RetryPolicy(initial_delay=0.001, on_retry=told.append)) == {"a": 1}
+    transport.close()
     assert len(told) == 1
     assert SENDGRID_KEY not in told[0]
 
 
 def test_a_restarted_conversation_keeps_nothing(requests_mock: Any, account: MakeAccount) -> None:
-    def conversation() -> Conversation[int]:
+    def flow() -> Flow[int]:
         first = yield Request("GET", "/first")
         second = yield Request("GET", "/second")
         if second.json["number"] != first.json["number"]:
@@ -490,7 +492,7 @@ def test_a_restarted_conversation_keeps_nothing(requests_mock: Any, account: Mak
 
     requests_mock.get("https://vendor.invalid/first", [{"json": {"number": 1}}, {"json": {"number": 2}}])
     requests_mock.get("https://vendor.invalid/second", json={"number": 2})
-    driver = RequestsDriver(VENDOR_OF["sendgrid"], account(host="https://vendor.invalid"))
-    assert driver.run(conversation, QUICK) == 2
-    driver.close()
+    transport = RequestsTransport(VENDOR_OF["sendgrid"], account(host="https://vendor.invalid"))
+    assert transport.run(flow, QUICK) == 2
+    transport.close()
     assert requests_mock.call_count == 4

@@ -8,31 +8,31 @@ from typing import Any
 import pytest
 
 from airflow_provider_bulkjobs.exceptions import (
-    AnswerLostError,
+    AuthenticationError,
     BadConnectionError,
     BulkJobError,
-    CredentialsError,
     TransientError,
-    UnsafeAnswerError,
-    VendorAnswerError,
+    UnknownOutcomeError,
+    UntrustedResponseError,
+    VendorAPIError,
     VendorUnavailableError,
 )
 from airflow_provider_bulkjobs.hooks.connection import read_account
 from airflow_provider_bulkjobs.http.engine import Acquire, Engine, Refresh, Send, Sleep, Steps
 from airflow_provider_bulkjobs.http.responses import DEFAULT_PAUSE, NetworkError, ResponseTooLargeError
-from airflow_provider_bulkjobs.http.retry import Patience
-from airflow_provider_bulkjobs.metrics import Meter
+from airflow_provider_bulkjobs.http.retry import RetryPolicy
+from airflow_provider_bulkjobs.metrics import Metrics
 from airflow_provider_bulkjobs.protocol.flow import Request, Response
 from airflow_provider_bulkjobs.vendors import VENDORS
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 
 VENDOR = {vendor.conn_type: vendor for vendor in VENDORS}
-QUIET = Patience(report=lambda _: None)
+QUIET = RetryPolicy(on_retry=lambda _: None)
 GET = Request("GET", "/status")
-POST = Request("POST", "/submit", repeatable=False)
+POST = Request("POST", "/submit", idempotent=False)
 UNSENT = NetworkError("connection refused", sent=False)
 INTERRUPTED = NetworkError("RemoteDisconnected", sent=True)
-Outcome = Response | Exception
+ItemResult = Response | Exception
 
 
 def response(status: int = 200, body: bytes = b"{}", **headers: str) -> Response:
@@ -59,20 +59,20 @@ class World:
         self.pauses: list[float] = []
         self.acquired = self.released = self.queued = self.refreshed = 0
         account = account_for(self.conn_type, extra=self.extra)
-        self.engine = Engine(VENDOR[self.conn_type], account, self, Meter("test"), clock=lambda: self.now)
+        self.engine = Engine(VENDOR[self.conn_type], account, self, Metrics("test"), clock=lambda: self.now)
 
-    def take_free(self) -> bool:
+    def try_acquire(self) -> bool:
         if not self.is_busy:
             self.acquired += 1
         return not self.is_busy
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         self.released += 1
 
     def pause(self, seconds: float) -> None:
         self.pauses.append(seconds)
 
-    def drive(self, steps: Steps[Any], outcomes: Iterable[Outcome]) -> Any:
+    def drive(self, steps: Steps[Any], outcomes: Iterable[ItemResult]) -> Any:
         script = iter(outcomes)
         try:
             effect = next(steps)
@@ -82,7 +82,7 @@ class World:
         except StopIteration as finished:
             return finished.value
 
-    def perform(self, effect: object, script: Any) -> Outcome | None:
+    def perform(self, effect: object, script: Any) -> ItemResult | None:
         match effect:
             case Send(request):
                 self.sent.append(request)
@@ -97,7 +97,7 @@ class World:
                 self.drive(self.engine.refresh(), script)
         return None
 
-    def exchange(self, request: Request, *outcomes: Outcome, policy: Patience = QUIET) -> Response:
+    def exchange(self, request: Request, *outcomes: ItemResult, policy: RetryPolicy = QUIET) -> Response:
         return self.drive(self.engine.exchange(request, policy), outcomes)
 
 
@@ -107,7 +107,7 @@ def world() -> World:
 
 
 @pytest.mark.parametrize("failure", [UNSENT, INTERRUPTED, response(500), response(503), response(408), response(429)])
-def test_idempotent_request_is_retried_after_any_transient_failure(world: World, failure: Outcome) -> None:
+def test_idempotent_request_is_retried_after_any_transient_failure(world: World, failure: ItemResult) -> None:
     assert world.exchange(GET, failure, response()).status == 200
     assert len(world.sent) == 2
     assert len(world.slept) == 1
@@ -126,7 +126,9 @@ CERTAIN = {
 
 
 @pytest.mark.parametrize("failure", CERTAIN.values(), ids=CERTAIN)
-def test_non_idempotent_request_is_retried_where_it_was_certainly_not_executed(world: World, failure: Outcome) -> None:
+def test_non_idempotent_request_is_retried_where_it_was_certainly_not_executed(
+    world: World, failure: ItemResult
+) -> None:
     assert world.exchange(POST, failure, response()).status == 200
     assert len(world.sent) == 2
 
@@ -142,18 +144,18 @@ UNKNOWN = {
 
 
 @pytest.mark.parametrize("failure", UNKNOWN.values(), ids=UNKNOWN)
-def test_non_idempotent_request_of_unknown_outcome_is_not_retried(world: World, failure: Outcome) -> None:
-    with pytest.raises(AnswerLostError):
+def test_non_idempotent_request_of_unknown_outcome_is_not_retried(world: World, failure: ItemResult) -> None:
+    with pytest.raises(UnknownOutcomeError):
         world.exchange(POST, failure)
     assert len(world.sent) == 1
 
 
 @pytest.mark.parametrize(
     ("failure", "error"),
-    [(response(303), VendorAnswerError), (ResponseTooLargeError(100), UnsafeAnswerError)],
+    [(response(303), VendorAPIError), (ResponseTooLargeError(100), UntrustedResponseError)],
 )
 def test_redirect_and_large_response_of_an_idempotent_request_are_errors(
-    world: World, failure: Outcome, error: type[BulkJobError]
+    world: World, failure: ItemResult, error: type[BulkJobError]
 ) -> None:
     with pytest.raises(error):
         world.exchange(GET, failure)
@@ -181,16 +183,16 @@ def executed_then(error: Exception) -> Callable[[], Any]:
     return flow
 
 
-@pytest.mark.parametrize("error", [TransientError("no id"), UnsafeAnswerError("too complex")])
+@pytest.mark.parametrize("error", [TransientError("no id"), UntrustedResponseError("too complex")])
 def test_flow_never_restarts_after_a_non_idempotent_request(world: World, error: Exception) -> None:
-    with pytest.raises(AnswerLostError):
+    with pytest.raises(UnknownOutcomeError):
         world.drive(world.engine.run(executed_then(error), QUIET), [response()])
     assert world.sent == [POST]
 
 
 def test_refusal_read_from_the_body_stays_a_refusal(world: World) -> None:
-    with pytest.raises(VendorAnswerError, match="refused"):
-        world.drive(world.engine.run(executed_then(VendorAnswerError("refused")), QUIET), [response()])
+    with pytest.raises(VendorAPIError, match="refused"):
+        world.drive(world.engine.run(executed_then(VendorAPIError("refused")), QUIET), [response()])
 
 
 def test_later_step_that_stays_down_leaves_the_outcome_unknown(world: World) -> None:
@@ -198,13 +200,13 @@ def test_later_step_that_stays_down_leaves_the_outcome_unknown(world: World) -> 
         yield POST
         yield GET
 
-    with pytest.raises(AnswerLostError):
-        world.drive(world.engine.run(flow, Patience(failures=2, report=str)), [response(), UNSENT, UNSENT])
+    with pytest.raises(UnknownOutcomeError):
+        world.drive(world.engine.run(flow, RetryPolicy(failures=2, on_retry=str)), [response(), UNSENT, UNSENT])
 
 
 def test_attempts_are_limited(world: World) -> None:
     with pytest.raises(VendorUnavailableError, match="3 times in a row"):
-        world.exchange(GET, *[UNSENT] * 3, policy=Patience(failures=3, report=lambda _: None))
+        world.exchange(GET, *[UNSENT] * 3, policy=RetryPolicy(failures=3, on_retry=lambda _: None))
     assert len(world.slept) == 2
 
 
@@ -217,13 +219,13 @@ def test_429_pauses_the_account_with_and_without_retry_after(world: World, heade
 def test_import_limit_of_activecampaign_pauses_for_a_minute() -> None:
     world = World("activecampaign")
     limit = response(400, b'{"Success": 0, "message": "Rate limit exceeded"}')
-    world.exchange(Request("POST", "/api/3/import/bulk_import", repeatable=False), limit, response())
+    world.exchange(Request("POST", "/api/3/import/bulk_import", idempotent=False), limit, response())
     assert world.pauses == [60]
     assert world.slept == [60]
 
 
 def test_refused_key_is_final(world: World) -> None:
-    with pytest.raises(CredentialsError):
+    with pytest.raises(AuthenticationError):
         world.exchange(GET, response(401))
     assert len(world.sent) == 1
 
@@ -251,12 +253,12 @@ def test_token_that_expired_early_is_refreshed_once(oauth: World) -> None:
     oauth.exchange(GET, TOKEN, response())
     oauth.exchange(GET, response(401), TOKEN, response())
     assert oauth.refreshed == 2
-    with pytest.raises(CredentialsError):
+    with pytest.raises(AuthenticationError):
         oauth.exchange(GET, response(401), TOKEN, response(401))
 
 
 def test_new_token_that_is_refused_is_final(oauth: World) -> None:
-    with pytest.raises(CredentialsError):
+    with pytest.raises(AuthenticationError):
         oauth.exchange(GET, TOKEN, response(401))
     assert oauth.refreshed == 1
 
@@ -274,14 +276,14 @@ def test_token_that_expires_in_the_queue_is_refreshed_before_the_request(oauth: 
 
 def test_rate_limiter_is_released_whatever_happens(world: World) -> None:
     world.exchange(GET, UNSENT, response(500), response())
-    with pytest.raises(AnswerLostError):
+    with pytest.raises(UnknownOutcomeError):
         world.exchange(POST, INTERRUPTED)
     assert world.acquired == world.released == 4
 
 
 def test_non_idempotent_request_is_announced_right_before_it_is_sent(world: World) -> None:
     sent_before: list[int] = []
-    policy = Patience(report=lambda _: None, committing=lambda: sent_before.append(len(world.sent)))
+    policy = RetryPolicy(on_retry=lambda _: None, in_flight=lambda: sent_before.append(len(world.sent)))
     world.exchange(GET, response(), policy=policy)
     world.exchange(POST, UNSENT, response(), policy=policy)
     assert sent_before == [1, 2]

@@ -16,23 +16,23 @@ from driving import QUICK, VENDOR_OF, Driving
 from raw_server import Exchange, http_answer, raw_server
 
 from airflow_provider_bulkjobs.exceptions import (
+    AuthenticationError,
     BadConnectionError,
     BulkJobError,
-    CredentialsError,
-    UnsafeAnswerError,
-    VendorAnswerError,
+    UntrustedResponseError,
+    VendorAPIError,
     VendorUnavailableError,
 )
-from airflow_provider_bulkjobs.http.pool import shared_driver
-from airflow_provider_bulkjobs.http.retry import IMPATIENT
-from airflow_provider_bulkjobs.protocol.flow import Conversation, Request
+from airflow_provider_bulkjobs.http.pool import shared_transport
+from airflow_provider_bulkjobs.http.retry import NO_RETRY
+from airflow_provider_bulkjobs.protocol.flow import Flow, Request
 from airflow_provider_bulkjobs.simulator import Simulator
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 
 MakeAccount = Callable[..., Account]
 
 
-def get(path: str = "/v3/scopes") -> Conversation[dict[str, Any]]:
+def get(path: str = "/v3/scopes") -> Flow[dict[str, Any]]:
     answer = yield Request("GET", path)
     return answer.json
 
@@ -61,7 +61,7 @@ READABLE = {
 @pytest.mark.parametrize("kind", READABLE)
 def test_what_can_be_read_is_read(drive: Driving, account: MakeAccount, kind: str) -> None:
     with raw_server(lambda exchange: exchange.send(READABLE[kind])) as server:
-        assert drive("sendgrid", account(host=server.url), get, patience=IMPATIENT) == {"a": 1}
+        assert drive("sendgrid", account(host=server.url), get, policy=NO_RETRY) == {"a": 1}
 
 
 UNREADABLE = {
@@ -100,7 +100,7 @@ def test_what_cannot_be_read_may_pass(drive: Driving, account: MakeAccount, kind
         raw_server(lambda exchange: exchange.send(UNREADABLE[kind])) as server,
         pytest.raises(VendorUnavailableError),
     ):
-        drive("sendgrid", account(host=server.url), get, patience=IMPATIENT)
+        drive("sendgrid", account(host=server.url), get, policy=NO_RETRY)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -111,7 +111,7 @@ def test_redirects_of_the_vendors_own_are_not_followed_either(
         exchange.send(http_answer(b"{}", "Location: /v3/other", status=f"{status} Moved"))
 
     with raw_server(answer) as server:
-        with pytest.raises(VendorAnswerError, match="redirected to another location"):
+        with pytest.raises(VendorAPIError, match="redirected to another location"):
             drive("sendgrid", account(host=server.url), get)
         assert server.lines == ["GET /v3/scopes HTTP/1.1"]
 
@@ -166,7 +166,7 @@ def test_credentials_that_the_vendor_repeats_are_not_told(drive: Driving, accoun
 
     with raw_server(answer) as server:
         values = {"login": "bot", "password": "s3cret-of-ours", "extra": {"auth_type": auth_type}}
-        with pytest.raises(VendorAnswerError, match="no entry with") as caught:
+        with pytest.raises(VendorAPIError, match="no entry with") as caught:
             drive("acquia", account("acquia", host=server.url, **values), get)
         assert sent in server.exchanges[-1].headers["authorization"]
     assert sent not in str(caught.value)
@@ -176,7 +176,7 @@ def test_a_refused_sign_in_is_told_in_the_vendors_words(drive: Driving, account:
     body = json.dumps({"error": "invalid_client", "error_description": "None of the clients has this id"}).encode()
     with raw_server(lambda exchange: exchange.send(http_answer(body, status="400 Bad Request"))) as server:
         values = {"login": "bot", "password": "s3cret-of-ours", "extra": {"auth_type": "oauth2"}}
-        with pytest.raises(CredentialsError, match="None of the clients has this id"):
+        with pytest.raises(AuthenticationError, match="None of the clients has this id"):
             drive("acquia", account("acquia", host=server.url, **values), get)
 
 
@@ -189,7 +189,7 @@ def test_a_key_that_the_vendor_repeats_is_not_told(drive: Driving, account: Make
         body = {"errors": [{"message": words}], "message": words}
         exchange.send(http_answer(json.dumps(body).encode(), status="400 Bad Request"))
 
-    with raw_server(answer) as server, pytest.raises(VendorAnswerError, match="no entry with") as caught:
+    with raw_server(answer) as server, pytest.raises(VendorAPIError, match="no entry with") as caught:
         drive(vendor, account(vendor, host=server.url, password=key), get)
     assert key not in str(caught.value)
 
@@ -210,7 +210,7 @@ def test_a_bundle_that_cannot_be_meant(
         file.write_text("garbage")
     monkeypatch.setenv(variable, str(file))
     with pytest.raises(BadConnectionError, match=variable):
-        drive("sendgrid", account(host="https://127.0.0.1:1"), get, patience=IMPATIENT)
+        drive("sendgrid", account(host="https://127.0.0.1:1"), get, policy=NO_RETRY)
 
 
 @pytest.mark.parametrize(
@@ -221,29 +221,29 @@ def test_a_proxy_that_does_not_answer(
 ) -> None:
     monkeypatch.setenv("ALL_PROXY", proxy)
     with pytest.raises(BulkJobError):
-        drive("sendgrid", account(), get, patience=IMPATIENT)
+        drive("sendgrid", account(), get, policy=NO_RETRY)
     assert sim.requests("sendgrid") == []  # and nobody goes past it
 
 
 async def test_a_turn_that_falls_into_a_pause_is_void(sim: Simulator, account: MakeAccount) -> None:
     sim.fault("sendgrid", "rate_limit", count=1, retry_after=0.5)
     limited = account(extra={"requests_per_second": 10})
-    async with shared_driver(VENDOR_OF["sendgrid"], limited) as driver:
+    async with shared_transport(VENDOR_OF["sendgrid"], limited) as transport:
         # All have taken their turns, 0.1 s apart, before the first answer asks for silence.
-        await asyncio.gather(*(driver.run(get, QUICK) for _ in range(4)))
+        await asyncio.gather(*(transport.run(get, QUICK) for _ in range(4)))
     refused, *others = [request.time for request in sim.requests("sendgrid")]
     assert len(others) == 4
     assert min(others) - refused >= 0.48
 
 
 async def test_turns_go_round(sim: Simulator, account: MakeAccount) -> None:
-    def poll(who: int) -> Conversation[None]:
+    def poll(who: int) -> Flow[None]:
         for _ in range(5):
             yield Request("GET", f"/v3/scopes?who={who}")
 
     limited = account(extra={"requests_per_second": 60})  # slower than a busy machine opens connections
-    async with shared_driver(VENDOR_OF["sendgrid"], limited) as driver:
-        await asyncio.gather(*(driver.run(partial(poll, who), QUICK) for who in range(6)))
+    async with shared_transport(VENDOR_OF["sendgrid"], limited) as transport:
+        await asyncio.gather(*(transport.run(partial(poll, who), QUICK) for who in range(6)))
     order = [request.path_qs.rpartition("=")[2] for request in sim.requests("sendgrid")]
     done = dict.fromkeys("012345", 0)
     for who in order:
@@ -254,23 +254,23 @@ async def test_turns_go_round(sim: Simulator, account: MakeAccount) -> None:
 
 async def test_two_loops_at_a_time_share_nothing(account: MakeAccount) -> None:
     async def use() -> object:
-        async with shared_driver(VENDOR_OF["sendgrid"], account()) as driver:
-            assert (await driver.run(get, QUICK))["scopes"]
-            return driver
+        async with shared_transport(VENDOR_OF["sendgrid"], account()) as transport:
+            assert (await transport.run(get, QUICK))["scopes"]
+            return transport
 
-    async with shared_driver(VENDOR_OF["sendgrid"], account()) as here:
+    async with shared_transport(VENDOR_OF["sendgrid"], account()) as here:
         assert await asyncio.to_thread(lambda: asyncio.run(use())) is not here
         assert await use() is here
 
 
 async def test_an_answer_that_is_refused_leaves_the_connection_to_nobody(account: MakeAccount) -> None:
     """What is left of a body that was not read must not be taken for the next answer."""
-    from airflow_provider_bulkjobs.http.body import LARGEST_BODY
+    from airflow_provider_bulkjobs.http.body import MAX_BODY
 
-    huge = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (LARGEST_BODY + 70_000)
-    answers = iter([huge + b" " * (LARGEST_BODY + 70_000), http_answer(b'{"a": 1}')])
+    huge = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (MAX_BODY + 70_000)
+    answers = iter([huge + b" " * (MAX_BODY + 70_000), http_answer(b'{"a": 1}')])
     with raw_server(lambda exchange: exchange.send(next(answers))) as server:
-        async with shared_driver(VENDOR_OF["sendgrid"], account(host=server.url)) as driver:
-            with pytest.raises(UnsafeAnswerError):
-                await driver.run(get, IMPATIENT)
-            assert await driver.run(get, IMPATIENT) == {"a": 1}
+        async with shared_transport(VENDOR_OF["sendgrid"], account(host=server.url)) as transport:
+            with pytest.raises(UntrustedResponseError):
+                await transport.run(get, NO_RETRY)
+            assert await transport.run(get, NO_RETRY) == {"a": 1}

@@ -7,12 +7,12 @@ import time
 import pytest
 
 from airflow_provider_bulkjobs.exceptions import (
-    DeadlineReachedError,
+    DeadlineExceededError,
+    RateLimitDelayError,
     TransientError,
     VendorUnavailableError,
-    WaitTooLongError,
 )
-from airflow_provider_bulkjobs.http.retry import IMPATIENT, Patience
+from airflow_provider_bulkjobs.http.retry import NO_RETRY, RetryPolicy
 
 
 @pytest.fixture
@@ -27,23 +27,23 @@ def no_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(random, "uniform", lambda _low, high: high)
 
 
-def waits(policy: Patience, failures: int, *, retry_after: float | None = None) -> list[float]:
+def waits(policy: RetryPolicy, failures: int, *, retry_after: float | None = None) -> list[float]:
     error = TransientError("down", retry_after=retry_after)
-    return [policy.wait_before_retry(number, error) for number in range(1, failures + 1)]
+    return [policy.delay_before_retry(number, error) for number in range(1, failures + 1)]
 
 
 @pytest.mark.usefixtures("no_jitter")
 def test_backoff_doubles_up_to_its_maximum() -> None:
-    assert waits(Patience(first_wait=1, longest_wait=10), 6) == [1, 2, 4, 8, 10, 10]
+    assert waits(RetryPolicy(initial_delay=1, max_delay=10), 6) == [1, 2, 4, 8, 10, 10]
 
 
 @pytest.mark.usefixtures("no_jitter")
 def test_default_backoff_starts_at_one_second() -> None:
-    assert waits(Patience(), 2) == [1, 2]
+    assert waits(RetryPolicy(), 2) == [1, 2]
 
 
 def test_backoff_is_jittered_between_half_and_all_of_it() -> None:
-    jittered = waits(Patience(failures=1000, first_wait=8, longest_wait=8), 200)
+    jittered = waits(RetryPolicy(failures=1000, initial_delay=8, max_delay=8), 200)
     assert all(4 <= wait <= 8 for wait in jittered)
     assert len(set(jittered)) > 100
 
@@ -51,20 +51,20 @@ def test_backoff_is_jittered_between_half_and_all_of_it() -> None:
 @pytest.mark.usefixtures("no_jitter")
 @pytest.mark.parametrize(("retry_after", "expected"), [(100, [100, 100]), (0, [1, 2])])
 def test_retry_after_lengthens_the_backoff_and_never_shortens_it(retry_after: float, expected: list[float]) -> None:
-    assert waits(Patience(longest_wait=10), 2, retry_after=retry_after) == expected
+    assert waits(RetryPolicy(max_delay=10), 2, retry_after=retry_after) == expected
 
 
 def test_tenth_failure_in_a_row_is_the_last() -> None:
-    assert len(waits(Patience(), 9)) == 9
+    assert len(waits(RetryPolicy(), 9)) == 9
     with pytest.raises(VendorUnavailableError, match="down 10 times in a row") as caught:
-        Patience().wait_before_retry(10, TransientError("down", retry_after=3))
+        RetryPolicy().delay_before_retry(10, TransientError("down", retry_after=3))
     assert caught.value.retry_after == 3
     assert isinstance(caught.value.__cause__, TransientError)
 
 
 def test_each_retry_is_reported() -> None:
     reports: list[str] = []
-    waits(Patience(failures=5, report=reports.append), 2, retry_after=7)
+    waits(RetryPolicy(failures=5, on_retry=reports.append), 2, retry_after=7)
     assert reports == [
         "down; attempt 1 of 5 failed, retrying in 7 s",
         "down; attempt 2 of 5 failed, retrying in 7 s",
@@ -72,26 +72,26 @@ def test_each_retry_is_reported() -> None:
 
 
 def test_sleep_ends_at_the_deadline(slept: list[float]) -> None:
-    with pytest.raises(DeadlineReachedError, match="another 6 s"):
-        Patience(remaining=lambda: 4).sleep(10)
+    with pytest.raises(DeadlineExceededError, match="another 6 s"):
+        RetryPolicy(remaining=lambda: 4).sleep(10)
     assert slept == [4]
 
 
 def test_sleep_after_the_deadline_takes_no_time(slept: list[float]) -> None:
-    with pytest.raises(DeadlineReachedError):
-        Patience(remaining=lambda: -4).sleep(10)
+    with pytest.raises(DeadlineExceededError):
+        RetryPolicy(remaining=lambda: -4).sleep(10)
     assert slept == [0]
 
 
 def test_sleep_above_the_maximum_is_refused(slept: list[float]) -> None:
-    with pytest.raises(WaitTooLongError, match="have to wait 10"):
-        Patience(longest_sleep=9).sleep(10)
+    with pytest.raises(RateLimitDelayError, match="have to wait 10"):
+        RetryPolicy(max_sleep=9).sleep(10)
     assert slept == []
 
 
 def test_policy_without_retries(slept: list[float]) -> None:
     with pytest.raises(VendorUnavailableError, match=r"^down$"):
-        IMPATIENT.wait_before_retry(1, TransientError("down"))
-    with pytest.raises(WaitTooLongError):
-        IMPATIENT.sleep(0.1)
+        NO_RETRY.delay_before_retry(1, TransientError("down"))
+    with pytest.raises(RateLimitDelayError):
+        NO_RETRY.sleep(0.1)
     assert slept == []

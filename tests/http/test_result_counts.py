@@ -9,10 +9,10 @@ from unittest.mock import Mock
 import pytest
 from raw_server import Exchange, http_answer, raw_server
 
-from airflow_provider_bulkjobs.exceptions import VendorAnswerError
+from airflow_provider_bulkjobs.exceptions import VendorAPIError
 from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
 from airflow_provider_bulkjobs.hooks.connection import read_account
-from airflow_provider_bulkjobs.http.retry import Patience
+from airflow_provider_bulkjobs.http.retry import RetryPolicy
 from airflow_provider_bulkjobs.results.item_results import outcomes
 
 HOOK_OF = {hook_class.conn_type: hook_class for hook_class in HOOKS}
@@ -34,12 +34,12 @@ def read() -> Callable[..., tuple[int, int]]:
                 exchange.send(http_answer(json.dumps(left.pop(0)).replace("{here}", raw.url).encode()))
 
         hook = HOOK_OF[conn_type]("mine")
-        patience = Patience(failures=3, first_wait=0.001, longest_wait=0.001, report=lambda _: None)
+        policy = RetryPolicy(failures=3, initial_delay=0.001, max_delay=0.001, on_retry=lambda _: None)
         with raw_server(answer) as raw:
             values = {"host": raw.url, "conn_id": "mine", "login": "bot", "password": "secret"}
             hook.account = read_account(hook.vendor.fields, **values, extra={"requests_per_second": 0})
-            found = list(outcomes(hook, hook.job_kind(kind), "7", 10**6, patience))
-            hook.driver.close()
+            found = list(outcomes(hook, hook.job_kind(kind), "7", 10**6, policy))
+            hook.transport.close()
             return len(found), len(raw.lines)
 
     return rows
@@ -69,7 +69,7 @@ def klaviyo(**counts: int | None) -> dict[str, Any]:
 def test_no_row_for_items_that_are_counted_is_an_error(
     read: Any, conn_type: str, kind: str | None, answers: list[Any], file: bytes
 ) -> None:
-    with pytest.raises(VendorAnswerError, match=r"lists no .*item of job 7, although there are (2 of them|some)"):
+    with pytest.raises(VendorAPIError, match=r"lists no .*item of job 7, although there are (2 of them|some)"):
         read(conn_type, kind, answers, file)
 
 

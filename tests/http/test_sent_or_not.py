@@ -11,30 +11,30 @@ import pytest
 from driving import VENDOR_OF
 from raw_server import Exchange, RawServer, http_answer, raw_server
 
-from airflow_provider_bulkjobs.exceptions import AnswerLostError, VendorUnavailableError
+from airflow_provider_bulkjobs.exceptions import UnknownOutcomeError, VendorUnavailableError
 from airflow_provider_bulkjobs.http import requests_transport as requests_driver
-from airflow_provider_bulkjobs.http.requests_transport import RequestsDriver
-from airflow_provider_bulkjobs.http.retry import Patience
+from airflow_provider_bulkjobs.http.requests_transport import RequestsTransport
+from airflow_provider_bulkjobs.http.retry import RetryPolicy
 from airflow_provider_bulkjobs.protocol.flow import Request, Response
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 
 MakeAccount = Callable[..., Account]
-POST = Request("POST", "/v3/submit", body=b"{}", repeatable=False)
-QUICK = Patience(failures=2, first_wait=0.001, report=lambda _: None)
+POST = Request("POST", "/v3/submit", body=b"{}", idempotent=False)
+QUICK = RetryPolicy(failures=2, initial_delay=0.001, on_retry=lambda _: None)
 
 
 @contextmanager
-def driver_for(account: Account) -> Iterator[RequestsDriver]:
-    driver = RequestsDriver(VENDOR_OF["sendgrid"], account)
+def driver_for(account: Account) -> Iterator[RequestsTransport]:
+    transport = RequestsTransport(VENDOR_OF["sendgrid"], account)
     try:
-        yield driver
+        yield transport
     finally:
-        driver.close()
+        transport.close()
 
 
 def submit(account: Account) -> Response:
-    with driver_for(account) as driver:
-        return driver.ask(POST, QUICK)
+    with driver_for(account) as transport:
+        return transport.ask(POST, QUICK)
 
 
 def interrupt(_: Exchange) -> None:
@@ -47,7 +47,7 @@ def submits(server: RawServer) -> list[str]:
 
 def test_reset_after_the_request_is_unknown(account: MakeAccount) -> None:
     with raw_server(interrupt) as server:
-        with pytest.raises(AnswerLostError, match="interrupted after the request was sent"):
+        with pytest.raises(UnknownOutcomeError, match="interrupted after the request was sent"):
             submit(account(host=server.url))
         assert len(submits(server)) == 1
 
@@ -55,7 +55,7 @@ def test_reset_after_the_request_is_unknown(account: MakeAccount) -> None:
 def test_reset_behind_a_plain_proxy_is_unknown(account: MakeAccount, monkeypatch: pytest.MonkeyPatch) -> None:
     with raw_server(interrupt) as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
-        with pytest.raises(AnswerLostError):
+        with pytest.raises(UnknownOutcomeError):
             submit(account(host="http://vendor.invalid"))
         assert len(submits(proxy)) == 1
 
@@ -96,9 +96,9 @@ def test_refused_connection_proves_that_nothing_was_sent(account: MakeAccount) -
     ids=["too large", "redirect", "half a body", "broken encoding", "not HTTP"],
 )
 def test_unreadable_response_is_unknown(account: MakeAccount, monkeypatch: pytest.MonkeyPatch, answer: bytes) -> None:
-    monkeypatch.setattr(requests_driver, "LARGEST_BODY", 1000)
+    monkeypatch.setattr(requests_driver, "MAX_BODY", 1000)
     with raw_server(lambda exchange: exchange.send(answer)) as server:
-        with pytest.raises(AnswerLostError):
+        with pytest.raises(UnknownOutcomeError):
             submit(account(host=server.url))
         assert len(submits(server)) == 1
 
@@ -142,7 +142,7 @@ def server_that_forgets_connections() -> Iterator[tuple[str, list[int]]]:
 def test_idle_connection_is_not_used_for_a_request_that_is_not_idempotent(
     account: MakeAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(requests_driver, "LONGEST_IDLE", 0.0)
-    with server_that_forgets_connections() as (url, used), driver_for(account(host=url)) as driver:
-        assert [driver.ask(POST, QUICK).status for _ in range(3)] == [200] * 3
+    monkeypatch.setattr(requests_driver, "MAX_IDLE", 0.0)
+    with server_that_forgets_connections() as (url, used), driver_for(account(host=url)) as transport:
+        assert [transport.ask(POST, QUICK).status for _ in range(3)] == [200] * 3
         assert used == [0, 1, 2]

@@ -9,7 +9,7 @@ from driving import VENDOR_OF
 from raw_server import Exchange, RawServer, http_answer, raw_server
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError
-from airflow_provider_bulkjobs.http.requests_transport import RequestsDriver
+from airflow_provider_bulkjobs.http.requests_transport import RequestsTransport
 from airflow_provider_bulkjobs.http.session import AccountSession
 from airflow_provider_bulkjobs.simulator import SENDGRID_KEY
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
@@ -23,9 +23,9 @@ def server() -> Iterator[RawServer]:
 
 @pytest.fixture
 def session(server: RawServer, account: Callable[..., Account]) -> Iterator[AccountSession]:
-    driver = RequestsDriver(VENDOR_OF["sendgrid"], account(host=f"{server.url}/prefix"))
-    yield driver.session
-    driver.close()
+    transport = RequestsTransport(VENDOR_OF["sendgrid"], account(host=f"{server.url}/prefix"))
+    yield transport.session
+    transport.close()
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_redirect_is_followed_only_on_the_same_host(account: Callable[..., Acc
         exchange.send(http_answer(b"{}", f"Location: {location}", status="302 Found") if redirect else http_answer())
 
     with raw_server(answer) as server:
-        driver = RequestsDriver(VENDOR_OF["sendgrid"], account(host=f"{server.url}/prefix"))
-        status = driver.session.get("/a").status_code
-        driver.close()
+        transport = RequestsTransport(VENDOR_OF["sendgrid"], account(host=f"{server.url}/prefix"))
+        status = transport.session.get("/a").status_code
+        transport.close()
     assert (status, len(server.lines)) == ((200, 2) if location == "/prefix/b" else (302, 1))

@@ -8,13 +8,13 @@ from collections.abc import Callable
 import pytest
 from driving import QUICK, VENDOR_OF
 
-from airflow_provider_bulkjobs.exceptions import CredentialsError, VendorUnavailableError
+from airflow_provider_bulkjobs.exceptions import AuthenticationError, VendorUnavailableError
 from airflow_provider_bulkjobs.http import pool
-from airflow_provider_bulkjobs.http.pool import shared_driver
-from airflow_provider_bulkjobs.http.rate_limiter import CONCURRENT_REQUESTS, Turns
-from airflow_provider_bulkjobs.http.retry import IMPATIENT
-from airflow_provider_bulkjobs.metrics import Meter
-from airflow_provider_bulkjobs.protocol.flow import Conversation, Request
+from airflow_provider_bulkjobs.http.pool import shared_transport
+from airflow_provider_bulkjobs.http.rate_limiter import MAX_CONCURRENT_REQUESTS, RateLimiter
+from airflow_provider_bulkjobs.http.retry import NO_RETRY
+from airflow_provider_bulkjobs.metrics import Metrics
+from airflow_provider_bulkjobs.protocol.flow import Flow, Request
 from airflow_provider_bulkjobs.simulator import Simulator
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 
@@ -23,19 +23,19 @@ SENDGRID = VENDOR_OF["sendgrid"]
 MANY = 50
 
 
-def me() -> Conversation[str]:
+def me() -> Flow[str]:
     answer = yield Request("GET", "/api/users/self")
     return str(answer.json["username"])
 
 
-def scopes() -> Conversation[int]:
+def scopes() -> Flow[int]:
     answer = yield Request("GET", "/v3/scopes")
     return len(answer.json["scopes"])
 
 
 async def who(account: Account) -> str:
-    async with shared_driver(ACQUIA, account) as driver:
-        return await driver.run(me, QUICK)
+    async with shared_transport(ACQUIA, account) as transport:
+        return await transport.run(me, QUICK)
 
 
 async def test_one_token_serves_many_waits(sim: Simulator, oauth2: Account) -> None:
@@ -45,14 +45,14 @@ async def test_one_token_serves_many_waits(sim: Simulator, oauth2: Account) -> N
 
 async def test_its_failure_fails_them_all(sim: Simulator, account: Callable[..., Account]) -> None:
     wrong = account("acquia", login="acquia-client", password="wrong-secret", extra={"auth_type": "oauth2"})
-    async with shared_driver(ACQUIA, wrong):
+    async with shared_transport(ACQUIA, wrong):
         ends = await asyncio.gather(*(who(wrong) for _ in range(MANY)), return_exceptions=True)
-    assert {type(end) for end in ends} == {CredentialsError}
+    assert {type(end) for end in ends} == {AuthenticationError}
     assert len(sim.requests("acquia")) == 1
 
 
 async def test_a_revoked_token_is_fetched_anew_once(sim: Simulator, oauth2: Account) -> None:
-    async with shared_driver(ACQUIA, oauth2):
+    async with shared_transport(ACQUIA, oauth2):
         await who(oauth2)
         sim.revoke_tokens()
         assert await asyncio.gather(*(who(oauth2) for _ in range(MANY))) == ["api-bot"] * MANY
@@ -61,7 +61,7 @@ async def test_a_revoked_token_is_fetched_anew_once(sim: Simulator, oauth2: Acco
 
 async def test_whoever_asked_first_may_leave_without_taking_the_token_along(sim: Simulator, oauth2: Account) -> None:
     sim.fault("acquia", "slow", seconds=0.2, count=1, path="oauth")
-    async with shared_driver(ACQUIA, oauth2):
+    async with shared_transport(ACQUIA, oauth2):
         first, second = asyncio.ensure_future(who(oauth2)), asyncio.ensure_future(who(oauth2))
         while not sim.requests("acquia"):
             await asyncio.sleep(0.01)
@@ -79,69 +79,69 @@ async def test_leaving_while_the_token_is_fetched_leaves_nothing_open(sim: Simul
     alone.cancel()
     with pytest.raises(asyncio.CancelledError):
         await alone
-    assert not pool._drivers
+    assert not pool._transports
     others = asyncio.all_tasks() - {asyncio.current_task()}
     await asyncio.wait_for(asyncio.gather(*others, return_exceptions=True), 1)
 
 
 async def test_the_last_user_closes_the_driver(account: Callable[..., Account]) -> None:
-    async with shared_driver(SENDGRID, account()) as first:
-        async with shared_driver(SENDGRID, account()) as second:
+    async with shared_transport(SENDGRID, account()) as first:
+        async with shared_transport(SENDGRID, account()) as second:
             assert second is first
             await second.run(scopes, QUICK)
         assert not first._session.closed
         await first.run(scopes, QUICK)
     assert first._session.closed
-    assert not pool._drivers
+    assert not pool._transports
     del first, second
     gc.collect()  # an unclosed session would warn now, and warnings are errors
 
 
 async def test_other_credentials_are_another_driver(account: Callable[..., Account]) -> None:
     async with (
-        shared_driver(SENDGRID, account()) as one,
-        shared_driver(SENDGRID, account(password="SG.renewed")) as renewed,
-        shared_driver(SENDGRID, account(conn_id="other")) as other,
+        shared_transport(SENDGRID, account()) as one,
+        shared_transport(SENDGRID, account(password="SG.renewed")) as renewed,
+        shared_transport(SENDGRID, account(conn_id="other")) as other,
     ):
-        assert len({id(driver) for driver in (one, renewed, other)}) == 3
+        assert len({id(transport) for transport in (one, renewed, other)}) == 3
 
 
 def test_every_loop_has_drivers_of_its_own(account: Callable[..., Account]) -> None:
     async def use() -> int:
-        async with shared_driver(SENDGRID, account()) as driver:
-            return await driver.run(scopes, QUICK)
+        async with shared_transport(SENDGRID, account()) as transport:
+            return await transport.run(scopes, QUICK)
 
     assert asyncio.run(use()) == asyncio.run(use()) > 0
-    assert not pool._drivers
+    assert not pool._transports
 
 
 async def test_many_beginners_share_one_driver(account: Callable[..., Account]) -> None:
     everybody = asyncio.Barrier(MANY)
 
     async def use() -> int:
-        async with shared_driver(SENDGRID, account()) as driver:
+        async with shared_transport(SENDGRID, account()) as transport:
             await everybody.wait()
-            return id(driver)
+            return id(transport)
 
     assert len(set(await asyncio.gather(*(use() for _ in range(MANY))))) == 1
-    assert not pool._drivers
+    assert not pool._transports
 
 
 async def test_an_error_inside_closes_the_driver_too(account: Callable[..., Account]) -> None:
     with pytest.raises(ZeroDivisionError):
-        async with shared_driver(SENDGRID, account()) as driver:
+        async with shared_transport(SENDGRID, account()) as transport:
             raise ZeroDivisionError
-    assert driver._session.closed
-    assert not pool._drivers
+    assert transport._session.closed
+    assert not pool._transports
 
 
 async def test_a_pause_holds_for_every_wait(sim: Simulator, account: Callable[..., Account]) -> None:
     sim.fault("sendgrid", "rate_limit", count=1, retry_after=0.4)
-    async with shared_driver(SENDGRID, account()) as driver:
-        first = asyncio.ensure_future(driver.run(scopes, QUICK))
-        while not driver.is_paused:
+    async with shared_transport(SENDGRID, account()) as transport:
+        first = asyncio.ensure_future(transport.run(scopes, QUICK))
+        while not transport.is_paused:
             await asyncio.sleep(0.005)
-        await asyncio.gather(first, *(driver.run(scopes, QUICK) for _ in range(5)))
+        await asyncio.gather(first, *(transport.run(scopes, QUICK) for _ in range(5)))
     refused, *others = (request.time for request in sim.requests("sendgrid"))
     assert len(others) == 6
     assert min(others) - refused >= 0.38
@@ -150,9 +150,9 @@ async def test_a_pause_holds_for_every_wait(sim: Simulator, account: Callable[..
 @pytest.mark.parametrize(("fault", "told"), [("rate_limit", {"retry_after": 1}), ("server_error", {})])
 async def test_a_failing_sign_in_pauses_them_all_as_well(fault, told, sim: Simulator, oauth2: Account) -> None:
     sim.fault("acquia", fault, count=1, path="oauth", **told)
-    async with shared_driver(ACQUIA, oauth2) as driver:
+    async with shared_transport(ACQUIA, oauth2) as transport:
         with pytest.raises(VendorUnavailableError):
-            await driver.run(me, IMPATIENT)
+            await transport.run(me, NO_RETRY)
     assert await asyncio.gather(*(who(oauth2) for _ in range(MANY))) == ["api-bot"] * MANY
     first, second = (request.time for request in sim.requests("acquia") if "oauth" in request.path_qs)
     assert second - first >= 0.95
@@ -160,37 +160,37 @@ async def test_a_failing_sign_in_pauses_them_all_as_well(fault, told, sim: Simul
 
 async def test_a_pause_outlives_those_who_were_asked_for_it(sim: Simulator, account: Callable[..., Account]) -> None:
     sim.fault("sendgrid", "rate_limit", count=1, retry_after=1)
-    async with shared_driver(SENDGRID, account()) as driver:
+    async with shared_transport(SENDGRID, account()) as transport:
         with pytest.raises(VendorUnavailableError):
-            await driver.run(scopes, IMPATIENT)
-    del driver
+            await transport.run(scopes, NO_RETRY)
+    del transport
     gc.collect()
-    async with shared_driver(SENDGRID, account()) as driver:
-        assert driver.is_paused
-        await driver.run(scopes, QUICK)
+    async with shared_transport(SENDGRID, account()) as transport:
+        assert transport.is_paused
+        await transport.run(scopes, QUICK)
     refused, after = (request.time for request in sim.requests("sendgrid"))
     assert after - refused >= 0.95
 
 
 async def test_only_so_many_requests_are_under_way(sim: Simulator, account: Callable[..., Account]) -> None:
     sim.fault("sendgrid", "slow", seconds=0.05)
-    async with shared_driver(SENDGRID, account()) as driver:
-        await asyncio.gather(*(driver.run(scopes, QUICK) for _ in range(MANY)))
-    assert sim.state()["sendgrid"]["max_concurrent"] == CONCURRENT_REQUESTS
+    async with shared_transport(SENDGRID, account()) as transport:
+        await asyncio.gather(*(transport.run(scopes, QUICK) for _ in range(MANY)))
+    assert sim.state()["sendgrid"]["max_concurrent"] == MAX_CONCURRENT_REQUESTS
 
 
 async def test_a_slow_spell_does_not_end_in_a_burst(sim: Simulator, account: Callable[..., Account]) -> None:
     limited = account(extra={"requests_per_second": 20})
-    sim.fault("sendgrid", "slow", seconds=1.5, count=CONCURRENT_REQUESTS)
-    async with shared_driver(SENDGRID, limited) as driver:
-        await asyncio.gather(*(driver.run(scopes, QUICK) for _ in range(40)))
+    sim.fault("sendgrid", "slow", seconds=1.5, count=MAX_CONCURRENT_REQUESTS)
+    async with shared_transport(SENDGRID, limited) as transport:
+        await asyncio.gather(*(transport.run(scopes, QUICK) for _ in range(40)))
     times = [request.time for request in sim.requests("sendgrid")]
     assert max(sum(start <= time < start + 1 for time in times) for start in times) <= 20
 
 
 async def test_a_token_that_dies_while_others_queue_ends_none_of_them(sim: Simulator, oauth2: Account) -> None:
     slow = Account(oauth2.conn_id, {**oauth2.values, "requests_per_second": 40})
-    async with shared_driver(ACQUIA, slow):
+    async with shared_transport(ACQUIA, slow):
         everybody = asyncio.gather(*(who(slow) for _ in range(40)))
         while len(sim.requests("acquia")) < 10:
             await asyncio.sleep(0.01)
@@ -200,12 +200,12 @@ async def test_a_token_that_dies_while_others_queue_ends_none_of_them(sim: Simul
 
 
 async def test_what_all_wait_for_goes_ahead_of_the_queue() -> None:
-    turns = Turns("mine")
-    turns.set_pace(20)
-    queue = [asyncio.ensure_future(turns.take(Meter("acme"))) for _ in range(CONCURRENT_REQUESTS)]
+    turns = RateLimiter("mine")
+    turns.set_rate(20)
+    queue = [asyncio.ensure_future(turns.acquire(Metrics("acme"))) for _ in range(MAX_CONCURRENT_REQUESTS)]
     while not queue[0].done():
         await asyncio.sleep(0)
-    await turns.take_first()
+    await turns.acquire_priority()
     assert sum(one.done() for one in queue) <= 2
     await asyncio.gather(*queue)
 
@@ -213,7 +213,7 @@ async def test_what_all_wait_for_goes_ahead_of_the_queue() -> None:
 async def test_new_credentials_queue_with_the_old_ones(sim: Simulator, account: Callable[..., Account]) -> None:
     old = account(extra={"requests_per_second": 20})
     new = account(extra={"requests_per_second": 10})
-    async with shared_driver(SENDGRID, old) as one, shared_driver(SENDGRID, new) as other:
-        await asyncio.gather(*(driver.run(scopes, QUICK) for driver in (one, other) for _ in range(6)))
+    async with shared_transport(SENDGRID, old) as one, shared_transport(SENDGRID, new) as other:
+        await asyncio.gather(*(transport.run(scopes, QUICK) for transport in (one, other) for _ in range(6)))
     times = [request.time for request in sim.requests("sendgrid")]
     assert times[-1] - times[0] >= 1.0, "twelve requests at ten a second"

@@ -3,10 +3,10 @@
 
 import pytest
 
-from airflow_provider_bulkjobs.http.pacing import AFTER_PAUSE, MARGIN, Throttle
+from airflow_provider_bulkjobs.http.pacing import AFTER_PAUSE, MARGIN, Pace
 
 
-def turns(throttle: Throttle, now: float, many: int) -> list[float]:
+def turns(throttle: Pace, now: float, many: int) -> list[float]:
     """Return how long each of a crowd that comes at once has to wait."""
     waits, came = [], now
     for _ in range(many):
@@ -17,67 +17,67 @@ def turns(throttle: Throttle, now: float, many: int) -> list[float]:
 
 
 def test_turns_are_even() -> None:
-    assert turns(Throttle(4), 100.0, 5) == pytest.approx([turn * MARGIN / 4 for turn in range(5)])
+    assert turns(Pace(4), 100.0, 5) == pytest.approx([turn * MARGIN / 4 for turn in range(5)])
 
 
 def test_a_rate_below_one_a_second() -> None:
-    assert turns(Throttle(0.1), 100.0, 3) == pytest.approx([0, 10 * MARGIN, 20 * MARGIN])
+    assert turns(Pace(0.1), 100.0, 3) == pytest.approx([0, 10 * MARGIN, 20 * MARGIN])
 
 
 def test_unused_turns_are_not_saved_up_for_a_burst() -> None:
-    throttle = Throttle(4)
+    throttle = Pace(4)
     assert turns(throttle, 100.0, 1) == [0]
     assert turns(throttle, 200.0, 3) == pytest.approx([0, MARGIN / 4, MARGIN / 2])
 
 
 def test_whoever_goes_late_pushes_back_those_behind() -> None:
-    throttle = Throttle(10)
+    throttle = Pace(10)
     throttle.go(100.0, 100.0)
     throttle.go(107.0, 100.0)  # the loop was held up
     assert throttle.wait(107.0) == pytest.approx(MARGIN / 10)
 
 
 def test_no_limit_means_no_wait() -> None:
-    assert turns(Throttle(0), 100.0, 100) == [0] * 100
+    assert turns(Pace(0), 100.0, 100) == [0] * 100
 
 
 @pytest.mark.parametrize("per_second", [0, 4])
 def test_a_pause_holds_for_everybody_and_ends_one_by_one(per_second: float) -> None:
-    throttle = Throttle(per_second)
+    throttle = Pace(per_second)
     throttle.pause(100.0, 30)
     gap = MARGIN / per_second if per_second else AFTER_PAUSE
     assert turns(throttle, 100.0, 3) == pytest.approx([30, 30 + gap, 30 + 2 * gap])
 
 
 def test_after_a_pause_there_is_no_limit_again() -> None:
-    throttle = Throttle(0)
+    throttle = Pace(0)
     throttle.pause(100.0, 30)
     turns(throttle, 100.0, 3)
     assert turns(throttle, 200.0, 100) == [0] * 100
 
 
 def test_a_pause_is_over_when_it_is_over() -> None:
-    throttle = Throttle(0)
+    throttle = Pace(0)
     throttle.pause(100.0, 30)
     assert throttle.pause_left(129.5) == throttle.wait(129.5) == pytest.approx(0.5)
     assert throttle.pause_left(130.0) == throttle.wait(130.0) == 0
 
 
 def test_the_longer_pause_counts() -> None:
-    throttle = Throttle(0)
+    throttle = Pace(0)
     throttle.pause(100.0, 30)
     throttle.pause(101.0, 1)
     assert throttle.pause_left(129.0) == throttle.wait(129.0) == pytest.approx(1)
 
 
 def test_a_pause_of_no_length_stops_nobody() -> None:
-    throttle = Throttle(0)
+    throttle = Pace(0)
     throttle.pause(100.0, 0)
     assert throttle.pause_left(100.0) == throttle.wait(100.0) == 0
 
 
 def test_those_who_come_after_a_pause_are_not_slowed_by_those_who_waited_for_its_end() -> None:
-    throttle = Throttle(0)
+    throttle = Pace(0)
     throttle.pause(100.0, 30)
     assert throttle.go(130.0, 110.0) == 20, "the pause is told apart from the queue"
     assert throttle.wait(130.0) == pytest.approx(AFTER_PAUSE)
@@ -86,6 +86,6 @@ def test_those_who_come_after_a_pause_are_not_slowed_by_those_who_waited_for_its
 
 
 def test_the_pace_may_change_while_others_wait() -> None:
-    throttle = Throttle(10)
-    throttle.set_pace(1)
+    throttle = Pace(10)
+    throttle.set_rate(1)
     assert turns(throttle, 100.0, 2) == pytest.approx([0, MARGIN])

@@ -11,8 +11,8 @@ from certificates import self_signed
 from driving import Driving
 
 from airflow_provider_bulkjobs.exceptions import BadConnectionError
-from airflow_provider_bulkjobs.http.retry import Patience
-from airflow_provider_bulkjobs.protocol.flow import Conversation, Request
+from airflow_provider_bulkjobs.http.retry import RetryPolicy
+from airflow_provider_bulkjobs.protocol.flow import Flow, Request
 from airflow_provider_bulkjobs.simulator import Simulator
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 
@@ -32,7 +32,7 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secure]:
         yield Secure(sim, certificate_file)
 
 
-def get() -> Conversation[dict[str, Any]]:
+def get() -> Flow[dict[str, Any]]:
     answer = yield Request("GET", "/v3/scopes")
     return answer.json
 
@@ -45,7 +45,7 @@ def test_an_untrusted_certificate_is_told_at_once(
         BadConnectionError,
         match=r"certificate of 127\.0\.0\.1 was rejected: self-signed certificate\. .*'mine'.*REQUESTS_CA_BUNDLE",
     ):
-        drive("sendgrid", account(host=secure.sim.url_of("sendgrid")), get, patience=Patience(report=told.append))
+        drive("sendgrid", account(host=secure.sim.url_of("sendgrid")), get, policy=RetryPolicy(on_retry=told.append))
     assert told == []
     assert secure.sim.requests("sendgrid") == []
 

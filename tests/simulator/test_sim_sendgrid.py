@@ -110,8 +110,8 @@ def test_export(sendgrid):
     done = sendgrid("GET", f"{EXPORTS}/{answer.json()['id']}").json()
     assert (done["status"], done["contact_count"]) == ("ready", 1)
     assert lines_of(requests.get(done["urls"][0], timeout=10))[1][0] == "a@example.com"
-    listed = sendgrid("GET", EXPORTS).json()["result"]
-    assert [export["id"] for export in listed] == [done["id"]]
+    as_list = sendgrid("GET", EXPORTS).json()["result"]
+    assert [export["id"] for export in as_list] == [done["id"]]
     as_json = sendgrid("POST", EXPORTS, json={"file_type": "json"}).json()
     url = sendgrid("GET", f"{EXPORTS}/{as_json['id']}").json()["urls"][0]
     assert requests.get(url, timeout=10).json()["email"] == "a@example.com"

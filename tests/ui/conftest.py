@@ -39,10 +39,10 @@ def airflow(processes: Processes) -> LocalAirflow:
 
 @pytest.fixture(scope="session")
 def browser(processes: Processes):
-    binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not binary or not driver:
+    binary, transport = shutil.which("chromium"), shutil.which("chromedriver")
+    if not binary or not transport:
         pytest.skip("there is no chromium with its chromedriver: Debian's packages chromium and chromium-driver")
-    browser = chromium(binary, driver, HOME / "browser")
+    browser = chromium(binary, transport, HOME / "browser")
     yield browser
     browser.quit()
 

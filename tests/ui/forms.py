@@ -32,13 +32,13 @@ QUIET = (
 )
 
 
-def chromium(binary: str, driver: str, profile: Path) -> webdriver.Chrome:
+def chromium(binary: str, transport: str, profile: Path) -> webdriver.Chrome:
     """Start a browser that knows nothing and asks nobody, with its profile in a folder of its own."""
     options = webdriver.ChromeOptions()
     options.binary_location = binary
     for argument in (*QUIET, f"--user-data-dir={profile}"):
         options.add_argument(argument)
-    return webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    return webdriver.Chrome(options=options, service=webdriver.ChromeService(transport))
 
 
 @dataclass(frozen=True)

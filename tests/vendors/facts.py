@@ -15,7 +15,7 @@ from typing import Any
 from vendors.scripted import LOGIN, SECRET
 
 from airflow_provider_bulkjobs.vendors import VENDORS
-from airflow_provider_bulkjobs.vendors.spec.item_result import Outcome
+from airflow_provider_bulkjobs.vendors.spec.item_result import ItemResult
 from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -27,11 +27,11 @@ PRIVATE = ("ada@", SECRET, "signed", LOGIN)
 
 VENDOR_KEYS = (
     *("credential.header", "credential.value", "refusal"),
-    *("check.asked", "check.answers", "check.told"),
+    *("check.expected_requests", "check.answers", "check.expected_message"),
 )
-SUBMIT_KEYS = ("limits.repeatable", "request.method", "request.path", "request.body", "answers")
-RESULTS_KEYS = ("answers", "outcomes")
-CANCEL_KEYS = ("answers", "asked", "stopped")
+SUBMIT_KEYS = ("limits.idempotent", "request.method", "request.path", "request.body", "answers")
+RESULTS_KEYS = ("answers", "item_results")
+CANCEL_KEYS = ("answers", "expected_requests", "canceled")
 
 KindKey = tuple[str, str]
 Key = tuple[str, str, str]
@@ -87,14 +87,14 @@ WORDS = {key: set(kind["words"]) for key, kind in KIND_FACTS.items()}
 class Limits:
     """What the vendor documents of an operation; ``None`` where it documents nothing.
 
-    :param repeatable: whether asking twice comes to the same, which is an opinion that a fixture states.
+    :param idempotent: whether asking twice comes to the same, which is an opinion that a fixture states.
     """
 
-    repeatable: bool
+    idempotent: bool
     items: int | None = None
     size: int | None = None
     item_size: int = 0
-    appends: bool = False
+    supports_append: bool = False
     per_minute: int = 0
 
 
@@ -124,7 +124,7 @@ class Fetch:
     """
 
     answers: tuple[Answer, ...]
-    outcomes: list[Outcome]
+    outcomes: list[ItemResult]
     asked: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
 
@@ -141,8 +141,8 @@ def read_submit(content: dict[str, Any]) -> Submit:
 def read_fetch(content: dict[str, Any]) -> Fetch:
     return Fetch(
         answers=read_answers(content),
-        outcomes=[Outcome(*outcome) for outcome in content["outcomes"]],
-        asked=tuple(content.get("asked", ())),
+        outcomes=[ItemResult(*outcome) for outcome in content["item_results"]],
+        asked=tuple(content.get("expected_requests", ())),
         files=tuple(content.get("files", ())),
     )
 

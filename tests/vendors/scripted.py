@@ -13,20 +13,20 @@ from typing import Any
 
 from requests.structures import CaseInsensitiveDict
 
-from airflow_provider_bulkjobs.exceptions import BulkJobError, TransientError, VendorAnswerError, VendorUnavailableError
+from airflow_provider_bulkjobs.exceptions import BulkJobError, TransientError, VendorAPIError, VendorUnavailableError
 from airflow_provider_bulkjobs.hooks.connection import read_account
-from airflow_provider_bulkjobs.http.pool import shared_driver
-from airflow_provider_bulkjobs.http.requests_transport import RequestsDriver
-from airflow_provider_bulkjobs.http.responses import check_answer
-from airflow_provider_bulkjobs.http.retry import IMPATIENT
-from airflow_provider_bulkjobs.protocol.flow import Conversation, Request, Response
+from airflow_provider_bulkjobs.http.pool import shared_transport
+from airflow_provider_bulkjobs.http.requests_transport import RequestsTransport
+from airflow_provider_bulkjobs.http.responses import raise_for_status
+from airflow_provider_bulkjobs.http.retry import NO_RETRY
+from airflow_provider_bulkjobs.protocol.flow import Flow, Request, Response
 from airflow_provider_bulkjobs.protocol.job import BulkJob
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
 
 SECRET = "s3cret-Value-for-tests"
 LOGIN = "api-bot"
-Outcome = BulkJob | BulkJobError
+FlowOutcome = BulkJob | BulkJobError
 
 
 @dataclass
@@ -117,33 +117,33 @@ def make_account(vendor: Vendor, host: str, **extra: Any) -> Account:
 
 def by_hand(
     vendor: Vendor, account: Account, kind: JobKind, job_id: str, answers: Iterable[dict[str, Any]]
-) -> tuple[Outcome, list[Request]]:
+) -> tuple[FlowOutcome, list[Request]]:
     """Hold the conversation without any driver; a failure that would be tried again is the end with no patience."""
     script = deque(answers)
     asked: list[Request] = []
 
-    def hold(conversation: Conversation[Any]) -> Any:
+    def hold(flow: Flow[Any]) -> Any:
         try:
-            request = next(conversation)
+            request = next(flow)
             while True:
                 asked.append(request)
                 scripted = script.popleft()
                 headers = CaseInsensitiveDict(scripted.get("headers", {}))
                 response = Response(scripted["status"], headers, raw_body(scripted))
                 try:
-                    check_answer(vendor, account, request, response)
-                except VendorAnswerError as error:
-                    request = conversation.throw(error)
+                    raise_for_status(vendor, account, request, response)
+                except VendorAPIError as error:
+                    request = flow.throw(error)
                 else:
-                    request = conversation.send(response)
+                    request = flow.send(response)
         except StopIteration as end:
             return end.value
 
     try:
-        sign_in = vendor.sign_in(account)
-        if sign_in is not None:
-            hold(sign_in)
-        outcome: Outcome = hold(kind.status(account, job_id))
+        token_flow = vendor.token_flow(account)
+        if token_flow is not None:
+            hold(token_flow)
+        outcome: FlowOutcome = hold(kind.status(account, job_id))
     except TransientError as error:
         outcome = VendorUnavailableError(str(error))
     except BulkJobError as error:
@@ -152,24 +152,24 @@ def by_hand(
     return outcome, asked
 
 
-def over_requests(vendor: Vendor, account: Account, *starts: Callable[[], Conversation[Any]]) -> Outcome:
+def over_requests(vendor: Vendor, account: Account, *starts: Callable[[], Flow[Any]]) -> FlowOutcome:
     """Hold conversations on one synchronous driver; return what the last one came to."""
-    driver = RequestsDriver(vendor, account)
+    transport = RequestsTransport(vendor, account)
     try:
-        return [driver.run(start, IMPATIENT) for start in starts][-1]
+        return [transport.run(start, NO_RETRY) for start in starts][-1]
     except BulkJobError as error:
         return error
     finally:
-        driver.close()
+        transport.close()
 
 
-def over_aiohttp(vendor: Vendor, account: Account, *starts: Callable[[], Conversation[Any]]) -> Outcome:
+def over_aiohttp(vendor: Vendor, account: Account, *starts: Callable[[], Flow[Any]]) -> FlowOutcome:
     """Hold conversations on one shared asynchronous driver; return what the last one came to."""
 
-    async def talk() -> Outcome:
-        async with shared_driver(vendor, account) as driver:
+    async def talk() -> FlowOutcome:
+        async with shared_transport(vendor, account) as transport:
             try:
-                return [await driver.run(start, IMPATIENT) for start in starts][-1]
+                return [await transport.run(start, NO_RETRY) for start in starts][-1]
             except BulkJobError as error:
                 return error
 

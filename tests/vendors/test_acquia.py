@@ -5,9 +5,9 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
-from vendors.scripted import DRIVERS, LOGIN, SECRET, Outcome, Script, make_account
+from vendors.scripted import DRIVERS, LOGIN, SECRET, FlowOutcome, Script, make_account
 
-from airflow_provider_bulkjobs.exceptions import CredentialsError, UnsafeAnswerError
+from airflow_provider_bulkjobs.exceptions import AuthenticationError, UntrustedResponseError
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
 from airflow_provider_bulkjobs.vendors.acquia_campaign_studio.jobs import job_status
 from airflow_provider_bulkjobs.vendors.acquia_campaign_studio.vendor import AcquiaCampaignStudio
@@ -16,7 +16,7 @@ VENDOR = AcquiaCampaignStudio()
 JOB = "/api/contacts/job/j-1"
 TOKEN = "/oauth/v2/token"
 
-each_driver = pytest.mark.parametrize("driver", DRIVERS)
+each_driver = pytest.mark.parametrize("transport", DRIVERS)
 each_prefix = pytest.mark.parametrize("prefix", ["", "/prefix"], ids=["root", "prefix"])
 
 
@@ -28,10 +28,12 @@ def token(value: str, **more: Any) -> dict[str, Any]:
     return answer({"access_token": value, "expires_in": 3600, "token_type": "bearer", "scope": "", **more})
 
 
-def hold(script: Script, driver: str, *answers: dict[str, Any], host: str = "", times: int = 1, **conn: Any) -> Outcome:
+def hold(
+    script: Script, transport: str, *answers: dict[str, Any], host: str = "", times: int = 1, **conn: Any
+) -> FlowOutcome:
     script.play(answers)
     account = make_account(VENDOR, script.url(host), **conn)
-    return DRIVERS[driver](VENDOR, account, *[lambda: job_status(account, "j-1")] * times)
+    return DRIVERS[transport](VENDOR, account, *[lambda: job_status(account, "j-1")] * times)
 
 
 def wire(script: Script) -> list[tuple[str, str, str | None]]:
@@ -41,9 +43,9 @@ def wire(script: Script) -> list[tuple[str, str, str | None]]:
 
 @each_prefix
 @each_driver
-def test_token_comes_first_and_serves_all_requests(script: Script, driver: str, prefix: str) -> None:
+def test_token_comes_first_and_serves_all_requests(script: Script, transport: str, prefix: str) -> None:
     queued = answer({"status": "queued"})
-    outcome = hold(script, driver, token("one"), queued, queued, host=prefix, times=2, auth_type="oauth2")
+    outcome = hold(script, transport, token("one"), queued, queued, host=prefix, times=2, auth_type="oauth2")
     assert isinstance(outcome, BulkJob)
     assert wire(script) == [
         ("POST", f"{prefix}{TOKEN}", None),
@@ -53,8 +55,8 @@ def test_token_comes_first_and_serves_all_requests(script: Script, driver: str, 
 
 
 @each_driver
-def test_token_request_carries_the_secret_in_its_body_only(script: Script, driver: str) -> None:
-    hold(script, driver, token("one"), answer({"status": "queued"}), auth_type="oauth2")
+def test_token_request_carries_the_secret_in_its_body_only(script: Script, transport: str) -> None:
+    hold(script, transport, token("one"), answer({"status": "queued"}), auth_type="oauth2")
     first, second = script.seen
     assert first.headers["content-type"].split(";")[0] == "application/x-www-form-urlencoded"
     assert parse_qs(first.body, strict_parsing=True) == {
@@ -68,9 +70,9 @@ def test_token_request_carries_the_secret_in_its_body_only(script: Script, drive
 
 
 @each_driver
-def test_token_is_fetched_anew_once_it_is_refused(script: Script, driver: str) -> None:
+def test_token_is_fetched_anew_once_it_is_refused(script: Script, transport: str) -> None:
     queued, refused = answer({"status": "queued"}), answer({"error": "invalid_grant"}, 401)
-    outcome = hold(script, driver, token("one"), queued, refused, token("two"), queued, times=2, auth_type="oauth2")
+    outcome = hold(script, transport, token("one"), queued, refused, token("two"), queued, times=2, auth_type="oauth2")
     assert isinstance(outcome, BulkJob), outcome
     assert wire(script) == [
         ("POST", TOKEN, None),
@@ -82,27 +84,27 @@ def test_token_is_fetched_anew_once_it_is_refused(script: Script, driver: str) -
 
 
 @each_driver
-def test_token_is_fetched_anew_only_once(script: Script, driver: str) -> None:
+def test_token_is_fetched_anew_only_once(script: Script, transport: str) -> None:
     queued, refused = answer({"status": "queued"}), answer({"error": "invalid_grant"}, 401)
-    outcome = hold(script, driver, token("one"), queued, refused, token("two"), refused, times=2, auth_type="oauth2")
-    assert isinstance(outcome, CredentialsError), outcome
+    outcome = hold(script, transport, token("one"), queued, refused, token("two"), refused, times=2, auth_type="oauth2")
+    assert isinstance(outcome, AuthenticationError), outcome
     assert [method for method, _, _ in wire(script)] == ["POST", "GET", "GET", "POST", "GET"]
 
 
 @each_driver
-def test_fresh_token_that_is_refused_is_the_end(script: Script, driver: str) -> None:
-    outcome = hold(script, driver, token("one"), answer({"error": "access_denied"}, 401), auth_type="oauth2")
-    assert isinstance(outcome, CredentialsError), outcome
+def test_fresh_token_that_is_refused_is_the_end(script: Script, transport: str) -> None:
+    outcome = hold(script, transport, token("one"), answer({"error": "access_denied"}, 401), auth_type="oauth2")
+    assert isinstance(outcome, AuthenticationError), outcome
     assert [method for method, _, _ in wire(script)] == ["POST", "GET"]
 
 
 @each_driver
-def test_token_refused_in_the_middle_of_the_details(script: Script, driver: str) -> None:
+def test_token_refused_in_the_middle_of_the_details(script: Script, transport: str) -> None:
     first = answer({"status": "completed", "details": {"next-page": f"{JOB}?details=1&page=2", "contacts": [{}]}})
     last = answer({"status": "completed", "details": {"contacts": [{"statusCode": 200}]}})
     outcome = hold(
         script,
-        driver,
+        transport,
         *(token("one"), answer({"status": "completed"}), first, answer("", 401), token("two"), last),
         auth_type="oauth2",
     )
@@ -116,9 +118,9 @@ def test_token_refused_in_the_middle_of_the_details(script: Script, driver: str)
 
 
 @each_driver
-def test_basic_does_not_sign_in(script: Script, driver: str) -> None:
-    outcome = hold(script, driver, answer({"error": "access_denied"}, 401))
-    assert isinstance(outcome, CredentialsError), outcome
+def test_basic_does_not_sign_in(script: Script, transport: str) -> None:
+    outcome = hold(script, transport, answer({"error": "access_denied"}, 401))
+    assert isinstance(outcome, AuthenticationError), outcome
     assert [(method, path) for method, path, _ in wire(script)] == [("GET", JOB)]
 
 
@@ -143,19 +145,19 @@ def page(following: str | None) -> dict[str, Any]:
 )
 @each_driver
 def test_next_page_is_asked_below_the_base_url(
-    script: Script, driver: str, prefix: str, following: str, asked: str
+    script: Script, transport: str, prefix: str, following: str, asked: str
 ) -> None:
     following = following.format(url=script.url(prefix))
-    outcome = hold(script, driver, answer({"status": "completed"}), page(following), page(None), host=prefix)
+    outcome = hold(script, transport, answer({"status": "completed"}), page(following), page(None), host=prefix)
     assert isinstance(outcome, BulkJob), outcome
     assert (outcome.state, outcome.total) == (JobState.SUCCEEDED, 2)
     assert [path for _, path, _ in wire(script)][2:] == [asked]
 
 
-@pytest.mark.parametrize("driver", ["requests", pytest.param("aiohttp")])
+@pytest.mark.parametrize("transport", ["requests", pytest.param("aiohttp")])
 @pytest.mark.parametrize(("page_name", "encoded"), [("a b", "a%20b"), ("é", "%C3%A9")], ids=["space", "not ascii"])
-def test_next_page_is_encoded(script: Script, driver: str, page_name: str, encoded: str) -> None:
-    outcome = hold(script, driver, answer({"status": "completed"}), page(f"/api/x?page={page_name}"), page(None))
+def test_next_page_is_encoded(script: Script, transport: str, page_name: str, encoded: str) -> None:
+    outcome = hold(script, transport, answer({"status": "completed"}), page(f"/api/x?page={page_name}"), page(None))
     assert isinstance(outcome, BulkJob), outcome
     assert [path for _, path, _ in wire(script)][2:] == [f"/api/x?page={encoded}"]
 
@@ -164,8 +166,8 @@ def test_next_page_is_encoded(script: Script, driver: str, page_name: str, encod
     "following", ["http://127.0.0.1:1/api/x", "https://{host}/api/x", "http://{host}@example.com/"]
 )
 @each_driver
-def test_next_page_elsewhere_is_never_asked(script: Script, driver: str, following: str) -> None:
+def test_next_page_elsewhere_is_never_asked(script: Script, transport: str, following: str) -> None:
     host = script.url().removeprefix("http://")
-    outcome = hold(script, driver, answer({"status": "completed"}), page(following.format(host=host)))
-    assert isinstance(outcome, UnsafeAnswerError), outcome
+    outcome = hold(script, transport, answer({"status": "completed"}), page(following.format(host=host)))
+    assert isinstance(outcome, UntrustedResponseError), outcome
     assert len(wire(script)) == 2

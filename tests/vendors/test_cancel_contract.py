@@ -12,7 +12,7 @@ from airflow_provider_bulkjobs.vendors import VENDORS
 
 KIND_OF = {(vendor.conn_type, kind.name): (vendor, kind) for vendor in VENDORS for kind in vendor.kinds}
 JOB = "j-1"
-each_driver = pytest.mark.parametrize("driver", DRIVERS)
+each_driver = pytest.mark.parametrize("transport", DRIVERS)
 each_kind = pytest.mark.parametrize(
     "key", [key for key, (_, kind) in KIND_OF.items() if kind.cancel is not None], ids="-".join
 )
@@ -20,7 +20,7 @@ each_kind = pytest.mark.parametrize(
 
 @each_kind
 def test_kind_has_the_fixtures_it_must_have(key: KindKey) -> None:
-    missing = {True, False} - {content["stopped"] for each, _, content in CANCELS if each == key}
+    missing = {True, False} - {content["canceled"] for each, _, content in CANCELS if each == key}
     assert not missing, f"{'/'.join(key)}/cancel has no fixture where 'stopped' is {missing}"
 
 
@@ -36,14 +36,14 @@ def test_every_fixture_is_of_a_kind_that_can_be_stopped() -> None:
     ids=[f"{'-'.join(key)}-{name}" for key, name, _ in CANCELS],
 )
 def test_what_is_asked_and_what_came_of_it(
-    script: Script, key: KindKey, content: dict[str, Any], prefix: str, driver: str
+    script: Script, key: KindKey, content: dict[str, Any], prefix: str, transport: str
 ) -> None:
     vendor, kind = KIND_OF[key]
     account = make_account(vendor, script.url(prefix))
     script.play(content["answers"])
-    assert DRIVERS[driver](vendor, account, lambda: kind.stop(account, JOB)) is content["stopped"]
+    assert DRIVERS[transport](vendor, account, lambda: kind.stop(account, JOB)) is content["canceled"]
     assert [[seen.method, seen.path] for seen in script.seen] == [
-        [method, prefix + path] for method, path in content["asked"]
+        [method, prefix + path] for method, path in content["expected_requests"]
     ]
     header, value = CREDENTIALS[vendor.conn_type]
     assert {seen.headers[header] for seen in script.seen} == {value}
@@ -51,19 +51,19 @@ def test_what_is_asked_and_what_came_of_it(
 
 @each_driver
 @each_kind
-def test_a_refusal_is_an_error(script: Script, key: KindKey, driver: str) -> None:
+def test_a_refusal_is_an_error(script: Script, key: KindKey, transport: str) -> None:
     vendor, kind = KIND_OF[key]
     account = make_account(vendor, script.url())
     script.play([{"status": 403, "body": {}}])
-    assert type(DRIVERS[driver](vendor, account, lambda: kind.stop(account, JOB))) is PermissionDeniedError
+    assert type(DRIVERS[transport](vendor, account, lambda: kind.stop(account, JOB))) is PermissionDeniedError
     assert len(script.seen) == 1
 
 
 @each_driver
 @each_kind
-def test_the_id_stays_one_segment(script: Script, key: KindKey, driver: str) -> None:
+def test_the_id_stays_one_segment(script: Script, key: KindKey, transport: str) -> None:
     vendor, kind = KIND_OF[key]
     account = make_account(vendor, script.url())
     script.play([{"status": 200, "body": {}}])
-    DRIVERS[driver](vendor, account, lambda: kind.stop(account, "../a?b"))
+    DRIVERS[transport](vendor, account, lambda: kind.stop(account, "../a?b"))
     assert "..%2Fa%3Fb" in script.seen[0].path

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 from vendors.facts import ACCEPT, CREDENTIALS, EVERY_KIND, FACTS, FIXTURES, KIND_FACTS, PATHS, WORDS, read_json
-from vendors.scripted import DRIVERS, SECRET, Outcome, Script, Seen, by_hand, make_account
+from vendors.scripted import DRIVERS, SECRET, FlowOutcome, Script, Seen, by_hand, make_account
 
 from airflow_provider_bulkjobs.exceptions import (
+    AuthenticationError,
     BulkJobError,
-    CredentialsError,
-    VendorAnswerError,
+    VendorAPIError,
     VendorUnavailableError,
 )
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
@@ -109,13 +109,13 @@ each_case = pytest.mark.parametrize(
     ids=[f"{case.vendor.conn_type}-{case.kind.name}-{case.name}" for case in CASES],
 )
 each_prefix = pytest.mark.parametrize("prefix", PREFIXES, ids=["root", "prefix"])
-each_driver = pytest.mark.parametrize("driver", DRIVERS)
+each_driver = pytest.mark.parametrize("transport", DRIVERS)
 
 
-def check_outcome(case: Case, outcome: Outcome) -> None:
+def check_outcome(case: Case, outcome: FlowOutcome) -> None:
     if "error" in case.content:
         assert type(outcome).__name__ == case.content["error"], outcome
-        for words in case.content.get("says", ()):
+        for words in case.content.get("error_contains", ()):
             assert words in str(outcome)
         assert SECRET not in str(outcome)
     else:
@@ -123,14 +123,14 @@ def check_outcome(case: Case, outcome: Outcome) -> None:
         assert outcome.to_json() == {"job_id": JOB_ID, "known": True, **case.content["job"]}
 
 
-def is_same(one: Outcome, other: Outcome) -> bool:
+def is_same(one: FlowOutcome, other: FlowOutcome) -> bool:
     return one == other if isinstance(one, BulkJob) else type(one) is type(other)
 
 
-def talk(script: Script, driver: str, case: Case, prefix: str) -> tuple[Outcome, list[Seen]]:
+def talk(script: Script, transport: str, case: Case, prefix: str) -> tuple[FlowOutcome, list[Seen]]:
     script.play(case.answers)
     account = make_account(case.vendor, script.url(prefix), **case.conn)
-    outcome = DRIVERS[driver](case.vendor, account, lambda: case.kind.status(account, JOB_ID))
+    outcome = DRIVERS[transport](case.vendor, account, lambda: case.kind.status(account, JOB_ID))
     assert not script.answers, f"{len(script.answers)} answers of the fixture were not asked for"
     return outcome, script.seen
 
@@ -149,7 +149,7 @@ def test_conversation_by_hand(case: Case) -> None:
         assert SECRET not in request.path
         assert request.method == ("GET" if request.authorized else "POST")
         assert request.form is None or not request.authorized
-        for name, value in case.content.get("sends", {}).items():
+        for name, value in case.content.get("expected_headers", {}).items():
             sent = {**case.vendor.headers(account, None), **request.headers}
             assert {key.lower(): text for key, text in sent.items()}[name] == value
 
@@ -159,7 +159,7 @@ def test_conversation_by_hand(case: Case) -> None:
 def test_both_drivers_hold_the_same_conversation(script: Script, case: Case, prefix: str) -> None:
     account = make_account(case.vendor, script.url(prefix), **case.conn)
     _, asked = by_hand(case.vendor, account, case.kind, JOB_ID, case.answers)
-    outcomes, wires = zip(*(talk(script, driver, case, prefix) for driver in DRIVERS), strict=True)
+    outcomes, wires = zip(*(talk(script, transport, case, prefix) for transport in DRIVERS), strict=True)
     for outcome, wire in zip(outcomes, wires, strict=True):
         check_outcome(case, outcome)
         assert [(seen.method, seen.path) for seen in wire] == [(r.method, prefix + r.path) for r in asked]
@@ -184,7 +184,7 @@ def check_wire(case: Case, wire: list[Seen], prefix: str) -> None:
         assert seen.headers["accept"] == ACCEPT[case.vendor.conn_type]
         assert seen.headers["user-agent"].startswith("airflow-provider-bulkjobs/")
         assert "cookie" not in seen.headers
-        for wanted, text in case.content.get("sends", {}).items():
+        for wanted, text in case.content.get("expected_headers", {}).items():
             assert seen.headers[wanted] == text
 
 
@@ -195,11 +195,11 @@ WITH_DETAILS = [case for case in CASES if case.state and len(case.answers) > 1 a
 @pytest.mark.parametrize(
     "case", WITH_DETAILS, ids=[f"{case.vendor.conn_type}-{case.kind.name}-{case.name}" for case in WITH_DETAILS]
 )
-def test_only_the_state_may_say_that_a_job_is_not_there(script: Script, case: Case, driver: str) -> None:
+def test_only_the_state_may_say_that_a_job_is_not_there(script: Script, case: Case, transport: str) -> None:
     account = make_account(case.vendor, script.url(), **case.conn)
     for number in range(1, len(case.answers)):
         script.play([*case.answers[:number], {"status": 404, "body": {}}])
-        outcome = DRIVERS[driver](case.vendor, account, lambda: case.kind.status(account, JOB_ID))
+        outcome = DRIVERS[transport](case.vendor, account, lambda: case.kind.status(account, JOB_ID))
         assert type(outcome) is VendorUnavailableError, outcome
         assert "404" in str(outcome)
 
@@ -216,7 +216,7 @@ def test_every_fixture_belongs_to_a_vendor_and_kind() -> None:
     assert KIND_FACTS.keys() == {(vendor.conn_type, kind.name) for vendor, kind in KINDS}
     for case in CASES:
         assert ("job" in case.content) != ("error" in case.content), case.name
-        allowed = {"answers", "job", "error", "conn", "paths", "sends", "says"}
+        allowed = {"answers", "job", "error", "conn", "paths", "expected_headers", "error_contains"}
         assert set(case.content) <= allowed, case.name
 
 
@@ -311,10 +311,10 @@ def test_base_url_has_no_slash_at_its_end(vendor: Vendor, host: str) -> None:
 # --- the connection test
 
 
-def check_connection(script: Script, vendor: Vendor, driver: str, answers: list[dict[str, Any]]) -> Any:
+def check_connection(script: Script, vendor: Vendor, transport: str, answers: list[dict[str, Any]]) -> Any:
     script.play(answers)
     account = make_account(vendor, script.url("/prefix"))
-    outcome = DRIVERS[driver](vendor, account, lambda: vendor.check(account))
+    outcome = DRIVERS[transport](vendor, account, lambda: vendor.check(account))
     name, value = CREDENTIALS[vendor.conn_type]
     assert {(seen.method, seen.headers[name]) for seen in script.seen} == {("GET", value)}
     return outcome
@@ -322,11 +322,11 @@ def check_connection(script: Script, vendor: Vendor, driver: str, answers: list[
 
 @each_driver
 @each_vendor
-def test_a_good_connection_names_the_account(script: Script, vendor: Vendor, driver: str) -> None:
+def test_a_good_connection_names_the_account(script: Script, vendor: Vendor, transport: str) -> None:
     facts = FACTS[vendor.conn_type]["check"]
-    told = facts["told"].replace("{host}", script.url("/prefix"))
-    assert check_connection(script, vendor, driver, facts["answers"]) == told
-    assert [seen.path for seen in script.seen] == [f"/prefix{path}" for path in facts["asked"]]
+    told = facts["expected_message"].replace("{host}", script.url("/prefix"))
+    assert check_connection(script, vendor, transport, facts["answers"]) == told
+    assert [seen.path for seen in script.seen] == [f"/prefix{path}" for path in facts["expected_requests"]]
 
 
 @each_driver
@@ -341,19 +341,19 @@ def test_a_good_connection_names_the_account(script: Script, vendor: Vendor, dri
     ],
     ids=str,
 )
-def test_a_good_status_alone_proves_no_connection(script: Script, vendor: Vendor, driver: str, body: Any) -> None:
-    error = check_connection(script, vendor, driver, [{"status": 200, "body": body}] * 9)
-    assert type(error) is VendorAnswerError
+def test_a_good_status_alone_proves_no_connection(script: Script, vendor: Vendor, transport: str, body: Any) -> None:
+    error = check_connection(script, vendor, transport, [{"status": 200, "body": body}] * 9)
+    assert type(error) is VendorAPIError
     assert f"answered, but not as {vendor.label} does. Check the host of connection 'mine'" in str(error)
 
 
 @each_driver
 @pytest.mark.parametrize("flag", ["success", "Success"])
-def test_activecampaign_may_refuse_a_connection_with_a_good_status(script: Script, driver: str, flag: str) -> None:
+def test_activecampaign_may_refuse_a_connection_with_a_good_status(script: Script, transport: str, flag: str) -> None:
     vendor = next(vendor for vendor in VENDORS if vendor.conn_type == "activecampaign")
     body = {flag: 0, "message": "No access.", "user": {"username": "ada"}}
-    error = check_connection(script, vendor, driver, [{"status": 200, "body": body}])
-    assert type(error) is VendorAnswerError
+    error = check_connection(script, vendor, transport, [{"status": 200, "body": body}])
+    assert type(error) is VendorAPIError
     assert "answered 200, but refused: No access." in str(error)
 
 
@@ -361,12 +361,12 @@ def test_activecampaign_may_refuse_a_connection_with_a_good_status(script: Scrip
 @each_vendor
 @pytest.mark.parametrize(
     ("status", "body", "error"),
-    [(401, "{}", CredentialsError), (200, "<html>", VendorUnavailableError), (503, "", VendorUnavailableError)],
+    [(401, "{}", AuthenticationError), (200, "<html>", VendorUnavailableError), (503, "", VendorUnavailableError)],
 )
 def test_a_bad_connection_is_an_error(
-    script: Script, vendor: Vendor, driver: str, status: int, body: str, error: type[BulkJobError]
+    script: Script, vendor: Vendor, transport: str, status: int, body: str, error: type[BulkJobError]
 ) -> None:
-    assert type(check_connection(script, vendor, driver, [{"status": status, "body": body}] * 9)) is error
+    assert type(check_connection(script, vendor, transport, [{"status": status, "body": body}] * 9)) is error
 
 
 # --- job ids are data
@@ -377,14 +377,14 @@ def test_a_bad_connection_is_an_error(
 @pytest.mark.parametrize("job_id", ODD_IDS)
 @each_kind
 def test_job_id_stays_one_segment(
-    script: Script, vendor: Vendor, kind: JobKind, job_id: str, driver: str, prefix: str
+    script: Script, vendor: Vendor, kind: JobKind, job_id: str, transport: str, prefix: str
 ) -> None:
     unfinished = [case for case in read_cases(vendor, kind) if case.state and not case.state.is_finished]
     assert unfinished, f"{vendor.conn_type}/{kind.name} has no fixture for an unfinished job"
     case = unfinished[0]
     script.play(case.answers)
     account = make_account(vendor, script.url(prefix))
-    outcome = DRIVERS[driver](vendor, account, lambda: kind.status(account, job_id))
+    outcome = DRIVERS[transport](vendor, account, lambda: kind.status(account, job_id))
     assert isinstance(outcome, BulkJob), outcome
     assert outcome.job_id == job_id
     path = prefix + PATHS[vendor.conn_type, kind.name].format(ODD_IDS[job_id])

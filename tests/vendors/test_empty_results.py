@@ -47,4 +47,4 @@ def test_missing_list_is_not_an_empty_one(
     job_kind = next(one for one in hook.vendor.kinds if one.name == kind)
     with pytest.raises(VendorUnavailableError, match=words):
         list(outcomes(hook, job_kind, "7", 10**6))
-    hook.driver.close()
+    hook.transport.close()

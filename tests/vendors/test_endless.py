@@ -10,10 +10,10 @@ from airflow_provider_bulkjobs.exceptions import BadArgumentError
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
 from airflow_provider_bulkjobs.vendors.hubspot import imports as hubspot_jobs
 from airflow_provider_bulkjobs.vendors.hubspot.vendor import HubSpot
-from airflow_provider_bulkjobs.vendors.spec.operation import Chunk, Order
+from airflow_provider_bulkjobs.vendors.spec.operation import Payload, SubmitContext
 
 DONE = {"status": 200, "body": {"state": "DONE"}}
-each_driver = pytest.mark.parametrize("driver", DRIVERS)
+each_driver = pytest.mark.parametrize("transport", DRIVERS)
 
 
 def errors_of_hubspot(number: int) -> dict[str, Any]:
@@ -28,13 +28,13 @@ def no_errors_of_hubspot(number: int) -> dict[str, Any]:
 @each_driver
 @pytest.mark.parametrize("page", [errors_of_hubspot, no_errors_of_hubspot])
 def test_hubspots_errors_are_not_counted_without_an_end(
-    script: Script, monkeypatch: pytest.MonkeyPatch, page: Any, driver: str
+    script: Script, monkeypatch: pytest.MonkeyPatch, page: Any, transport: str
 ) -> None:
     monkeypatch.setattr(hubspot_jobs, "MOST_PAGES", 3)
     script.play([DONE, *map(page, range(1, 9))])
     vendor = HubSpot()
     account = make_account(vendor, script.url())
-    job = DRIVERS[driver](vendor, account, lambda: hubspot_jobs.import_status(account, "7"))
+    job = DRIVERS[transport](vendor, account, lambda: hubspot_jobs.import_status(account, "7"))
     assert isinstance(job, BulkJob)
     assert (job.state, job.failed) == (JobState.PARTIALLY_FAILED, None)
     assert len(script.seen) == 1 + 3
@@ -42,7 +42,7 @@ def test_hubspots_errors_are_not_counted_without_an_end(
 
 def test_mappings_for_other_columns_are_refused_before_anything_is_sent() -> None:
     account = make_account(HubSpot(), "https://vendor.example.com")
-    chunk = Chunk(lambda: pytest.fail("read"), 1, 1, ("email", "firstname"))
-    order = Order(account, chunk, {"columnMappings": [{"columnName": "email"}]})
+    payload = Payload(lambda: pytest.fail("read"), 1, 1, ("email", "firstname"))
+    context = SubmitContext(account, payload, {"columnMappings": [{"columnName": "email"}]})
     with pytest.raises(BadArgumentError, match="has 1 entries for 2 columns: give one"):
-        next(hubspot_jobs.OPERATIONS[0].submit(order))
+        next(hubspot_jobs.OPERATIONS[0].submit(context))

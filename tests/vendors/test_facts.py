@@ -27,7 +27,7 @@ def complaint(path: Path, monkeypatch: pytest.MonkeyPatch, content: Any) -> str:
     [
         ("credential", "'credential.header', 'credential.value'"),
         ("refusal", "'refusal'"),
-        ("check", "'check.asked', 'check.answers', 'check.told'"),
+        ("check", "'check.expected_requests', 'check.answers', 'check.expected_message'"),
         ("kinds", "'kinds.profiles.path', 'kinds.profiles.words'"),
     ],
 )

@@ -12,7 +12,7 @@ from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
 from airflow_provider_bulkjobs.submitting.records import Row
 from airflow_provider_bulkjobs.submitting.submission import Submission
 from airflow_provider_bulkjobs.vendors.hubspot.imports import OPERATIONS
-from airflow_provider_bulkjobs.vendors.spec.operation import Order
+from airflow_provider_bulkjobs.vendors.spec.operation import SubmitContext
 
 HUBSPOT = next(hook_class for hook_class in HOOKS if hook_class.conn_type == "hubspot")
 ACCOUNT = make_account(HUBSPOT.vendor, "https://vendor.example.com")
@@ -30,8 +30,8 @@ def column_types(operation: str, records: list[dict[str, Any]], **options: Any) 
     hook.account = ACCOUNT
     with Submission(hook, "import", OPERATION_OF[operation], options, None) as submission:
         submission.prepare((Row(number, record) for number, record in enumerate(records, 1)), None)
-        [portion] = submission.spool.portions()
-        request = next(OPERATION_OF[operation].submit(Order(ACCOUNT, portion.chunk, options)))
+        [batch] = submission.batcher.batches()
+        request = next(OPERATION_OF[operation].submit(SubmitContext(ACCOUNT, batch.payload, options)))
     form = json.loads(request.body.split(b"\r\n\r\n")[1].partition(b"\r\n--")[0])
     assert form["importOperations"] == {options.get("columnObjectTypeId", "0-1"): operation.upper()}
     mappings = form["files"][0]["fileImportPage"]["columnMappings"]
@@ -61,7 +61,7 @@ def test_contacts_are_the_default() -> None:
 
 @matching
 @pytest.mark.parametrize(
-    ("object_type", "record", "named"),
+    ("object_type", "record", "format_identity"),
     [
         ("0-1", {"EMAIL": "ada@example.com"}, "'email'"),
         ("0-1", {"domain": "example.com"}, "'email'"),
@@ -71,11 +71,11 @@ def test_contacts_are_the_default() -> None:
     ],
 )
 def test_records_without_an_identifier_are_refused(
-    operation: str, object_type: str, record: dict[str, Any], named: str
+    operation: str, object_type: str, record: dict[str, Any], format_identity: str
 ) -> None:
     with pytest.raises(BadArgumentError, match="line 1 lacks field") as caught:
         column_types(operation, [record], columnObjectTypeId=object_type)
-    assert named in str(caught.value)
+    assert format_identity in str(caught.value)
     assert "by which HubSpot matches records" in str(caught.value)
     assert "example.com" not in str(caught.value)
 

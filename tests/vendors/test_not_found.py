@@ -8,14 +8,14 @@ from vendors.scripted import Script, make_account
 
 from airflow_provider_bulkjobs.exceptions import BulkJobError, JobNotFoundError, VendorUnavailableError
 from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
-from airflow_provider_bulkjobs.http.pool import shared_driver
-from airflow_provider_bulkjobs.http.requests_transport import RequestsDriver
-from airflow_provider_bulkjobs.http.retry import Patience
+from airflow_provider_bulkjobs.http.pool import shared_transport
+from airflow_provider_bulkjobs.http.requests_transport import RequestsTransport
+from airflow_provider_bulkjobs.http.retry import RetryPolicy
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
 from airflow_provider_bulkjobs.results.item_results import outcomes
 from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 
-QUICK = Patience(failures=3, first_wait=0.001, longest_wait=0.001, report=lambda _: None)
+QUICK = RetryPolicy(failures=3, initial_delay=0.001, max_delay=0.001, on_retry=lambda _: None)
 VENDOR_OF = {hook_class.conn_type: hook_class.vendor for hook_class in HOOKS}
 HOOK_OF = {hook_class.conn_type: hook_class for hook_class in HOOKS}
 
@@ -36,16 +36,16 @@ DETAILS_OF = {
     "klaviyo": answer({"data": []}),
 }
 each_vendor = pytest.mark.parametrize("vendor", [VENDOR_OF[name] for name in STATE_OF], ids=STATE_OF)
-each_driver = pytest.mark.parametrize("driver", ["requests", "aiohttp"])
+each_driver = pytest.mark.parametrize("transport", ["requests", "aiohttp"])
 
 
-async def ask(script: Script, vendor: Vendor, driver: str, *answers: dict[str, Any]) -> Any:
+async def ask(script: Script, vendor: Vendor, transport: str, *answers: dict[str, Any]) -> Any:
     script.play(answers)
     account = make_account(vendor, script.url())
     try:
-        if driver == "requests":
-            return RequestsDriver(vendor, account).run(lambda: vendor.kinds[0].status(account, "7"), QUICK)
-        async with shared_driver(vendor, account) as aiohttp_driver:
+        if transport == "requests":
+            return RequestsTransport(vendor, account).run(lambda: vendor.kinds[0].status(account, "7"), QUICK)
+        async with shared_transport(vendor, account) as aiohttp_driver:
             return await aiohttp_driver.run(lambda: vendor.kinds[0].status(account, "7"), QUICK)
     except BulkJobError as error:
         return error
@@ -53,9 +53,9 @@ async def ask(script: Script, vendor: Vendor, driver: str, *answers: dict[str, A
 
 @each_driver
 @each_vendor
-async def test_details_that_are_not_there_for_once(script: Script, vendor: Vendor, driver: str) -> None:
+async def test_details_that_are_not_there_for_once(script: Script, vendor: Vendor, transport: str) -> None:
     state, details = STATE_OF[vendor.conn_type], DETAILS_OF[vendor.conn_type]
-    job = await ask(script, vendor, driver, state, GONE, state, details)
+    job = await ask(script, vendor, transport, state, GONE, state, details)
     assert isinstance(job, BulkJob), job
     assert job.state is JobState.SUCCEEDED
     assert not script.answers
@@ -63,16 +63,18 @@ async def test_details_that_are_not_there_for_once(script: Script, vendor: Vendo
 
 @each_driver
 @each_vendor
-async def test_details_that_are_never_there(script: Script, vendor: Vendor, driver: str) -> None:
-    error = await ask(script, vendor, driver, *[STATE_OF[vendor.conn_type], GONE] * QUICK.failures)
+async def test_details_that_are_never_there(script: Script, vendor: Vendor, transport: str) -> None:
+    error = await ask(script, vendor, transport, *[STATE_OF[vendor.conn_type], GONE] * QUICK.failures)
     assert type(error) is VendorUnavailableError, error
     assert not script.answers
 
 
 @each_driver
 @each_vendor
-async def test_a_job_that_goes_between_its_state_and_its_details(script: Script, vendor: Vendor, driver: str) -> None:
-    error = await ask(script, vendor, driver, STATE_OF[vendor.conn_type], GONE, GONE)
+async def test_a_job_that_goes_between_its_state_and_its_details(
+    script: Script, vendor: Vendor, transport: str
+) -> None:
+    error = await ask(script, vendor, transport, STATE_OF[vendor.conn_type], GONE, GONE)
     assert type(error) is JobNotFoundError, error
 
 
@@ -83,4 +85,4 @@ def test_results_that_are_not_there_although_the_job_is(script: Script, vendor: 
     hook.account = make_account(vendor, script.url())
     with pytest.raises(VendorUnavailableError, match="404"):
         list(outcomes(hook, vendor.kinds[0], "7", 10**6))
-    hook.driver.close()
+    hook.transport.close()

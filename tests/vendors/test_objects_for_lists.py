@@ -11,33 +11,33 @@ from airflow_provider_bulkjobs.vendors.acquia_campaign_studio.vendor import Acqu
 from airflow_provider_bulkjobs.vendors.activecampaign import ActiveCampaign
 from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 
-each_driver = pytest.mark.parametrize("driver", DRIVERS)
+each_driver = pytest.mark.parametrize("transport", DRIVERS)
 FAILED_CONTACT = {"id": 2, "statusCode": 400}
 
 
-def passes_for_a_success(script: Script, driver: str, vendor: Vendor, *bodies: Any) -> bool:
+def passes_for_a_success(script: Script, transport: str, vendor: Vendor, *bodies: Any) -> bool:
     script.play({"status": 200, "body": body} for body in bodies)
     account = make_account(vendor, script.url())
-    outcome = DRIVERS[driver](vendor, account, lambda: vendor.kinds[0].status(account, "j-1"))
+    outcome = DRIVERS[transport](vendor, account, lambda: vendor.kinds[0].status(account, "j-1"))
     return isinstance(outcome, BulkJob) and outcome.state is JobState.SUCCEEDED
 
 
 @each_driver
-def test_activecampaigns_failures_as_a_list(script: Script, driver: str) -> None:
+def test_activecampaigns_failures_as_a_list(script: Script, transport: str) -> None:
     body = {"status": "completed", "success": ["123"], "failure": ["invalid@example.com"]}
-    assert not passes_for_a_success(script, driver, ActiveCampaign(), body)
+    assert not passes_for_a_success(script, transport, ActiveCampaign(), body)
 
 
 @each_driver
-def test_activecampaigns_failures_as_an_object(script: Script, driver: str) -> None:
+def test_activecampaigns_failures_as_an_object(script: Script, transport: str) -> None:
     body = {"status": "completed", "success": ["123"], "failure": {"1": "invalid@example.com"}}
-    assert not passes_for_a_success(script, driver, ActiveCampaign(), body)
+    assert not passes_for_a_success(script, transport, ActiveCampaign(), body)
 
 
 @each_driver
-def test_acquias_contacts_as_an_object_on_the_first_page(script: Script, driver: str) -> None:
+def test_acquias_contacts_as_an_object_on_the_first_page(script: Script, transport: str) -> None:
     page = {"status": "completed", "details": {"contacts": {"1": FAILED_CONTACT}}}
-    assert not passes_for_a_success(script, driver, AcquiaCampaignStudio(), {"status": "completed"}, page)
+    assert not passes_for_a_success(script, transport, AcquiaCampaignStudio(), {"status": "completed"}, page)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_acquias_contacts_as_an_object_on_the_first_page(script: Script, driver:
     ids=["contacts an object", "details a list", "details a text"],
 )
 @each_driver
-def test_acquias_later_pages(script: Script, driver: str, details: Any) -> None:
+def test_acquias_later_pages(script: Script, transport: str, details: Any) -> None:
     first = {"contacts": [{"id": 1, "statusCode": 200}], "next-page": "/api/contacts/job/j-1?details=1&page=2"}
     pages = [{"status": "completed", "details": each} for each in (first, details)]
-    assert not passes_for_a_success(script, driver, AcquiaCampaignStudio(), {"status": "completed"}, *pages)
+    assert not passes_for_a_success(script, transport, AcquiaCampaignStudio(), {"status": "completed"}, *pages)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from vendors.scripted import DRIVERS, Script, make_account
 
-from airflow_provider_bulkjobs.exceptions import UnsafeAnswerError
+from airflow_provider_bulkjobs.exceptions import UntrustedResponseError
 from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
 from airflow_provider_bulkjobs.results.item_results import outcomes
@@ -23,7 +23,7 @@ FIRST = {
     "hubspot": {"state": "DONE"},
     "klaviyo": {"data": {"attributes": {"status": "complete", "failed_count": 9}}},
 }
-each_driver = pytest.mark.parametrize("driver", DRIVERS)
+each_driver = pytest.mark.parametrize("transport", DRIVERS)
 each_pager = pytest.mark.parametrize("conn_type", MODULES)
 
 
@@ -49,19 +49,19 @@ def read_results(script: Script, conn_type: str) -> list[Any]:
     try:
         return list(outcomes(hook, hook.vendor.kinds[0], "7", 10**6))
     finally:
-        hook.driver.close()
+        hook.transport.close()
 
 
 @each_driver
 @pytest.mark.parametrize("numbers", [(2, 2), (2, 3, 2), (2, 3, 3)], ids=str)
 @pytest.mark.parametrize("conn_type", ["acquia_campaign_studio", "hubspot"])
 def test_loop_of_pages_without_failures_is_not_a_success(
-    script: Script, conn_type: str, numbers: tuple[int, ...], driver: str
+    script: Script, conn_type: str, numbers: tuple[int, ...], transport: str
 ) -> None:
     play(script, conn_type, *numbers)
     vendor = VENDORS[conn_type]
     account = make_account(vendor, script.url())
-    job = DRIVERS[driver](vendor, account, lambda: vendor.kinds[0].status(account, "7"))
+    job = DRIVERS[transport](vendor, account, lambda: vendor.kinds[0].status(account, "7"))
     assert isinstance(job, BulkJob), job
     assert (job.state, job.total, job.failed) == (JobState.PARTIALLY_FAILED, None, None)
     assert not script.answers
@@ -70,13 +70,13 @@ def test_loop_of_pages_without_failures_is_not_a_success(
 @each_driver
 @pytest.mark.parametrize("conn_type", ["acquia_campaign_studio", "hubspot"])
 def test_too_many_pages_without_failures_are_not_a_success(
-    script: Script, monkeypatch: pytest.MonkeyPatch, conn_type: str, driver: str
+    script: Script, monkeypatch: pytest.MonkeyPatch, conn_type: str, transport: str
 ) -> None:
     monkeypatch.setattr(MODULES[conn_type], "MOST_PAGES", 3)
     play(script, conn_type, *range(2, 9))
     vendor = VENDORS[conn_type]
     account = make_account(vendor, script.url())
-    job = DRIVERS[driver](vendor, account, lambda: vendor.kinds[0].status(account, "7"))
+    job = DRIVERS[transport](vendor, account, lambda: vendor.kinds[0].status(account, "7"))
     assert isinstance(job, BulkJob), job
     assert (job.state, job.total, job.failed) == (JobState.PARTIALLY_FAILED, None, None)
     assert len(script.seen) == 1 + 3
@@ -85,7 +85,7 @@ def test_too_many_pages_without_failures_are_not_a_success(
 @each_pager
 def test_results_in_a_loop_are_an_error(script: Script, conn_type: str) -> None:
     play(script, conn_type, 2, 3, 2)
-    with pytest.raises(UnsafeAnswerError, match="did not end after 3 pages"):
+    with pytest.raises(UntrustedResponseError, match="did not end after 3 pages"):
         read_results(script, conn_type)
     assert not script.answers
 
@@ -96,7 +96,7 @@ def test_results_in_too_many_pages_are_an_error(
 ) -> None:
     monkeypatch.setattr(MODULES[conn_type], "MOST_PAGES", 3)
     play(script, conn_type, *range(2, 9))
-    with pytest.raises(UnsafeAnswerError, match="did not end after 3 pages"):
+    with pytest.raises(UntrustedResponseError, match="did not end after 3 pages"):
         read_results(script, conn_type)
     assert len(script.seen) == 1 + 3
 

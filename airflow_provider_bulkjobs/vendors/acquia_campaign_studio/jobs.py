@@ -12,18 +12,18 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
-from airflow_provider_bulkjobs.exceptions import TransientError, UnsafeAnswerError
-from airflow_provider_bulkjobs.protocol.flow import Conversation, Request, origin, path_segment
+from airflow_provider_bulkjobs.exceptions import TransientError, UntrustedResponseError
+from airflow_provider_bulkjobs.protocol.flow import Flow, Request, origin, path_segment
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState, count
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
-from airflow_provider_bulkjobs.vendors.spec.item_result import Outcome, ResultsConversation
-from airflow_provider_bulkjobs.vendors.spec.operation import Operation, Option, Order, Record, SubmitConversation, every
+from airflow_provider_bulkjobs.vendors.spec.item_result import ItemResult, ResultsFlow
+from airflow_provider_bulkjobs.vendors.spec.operation import Operation, Option, Record, SubmitContext, SubmitFlow, every
 from airflow_provider_bulkjobs.vendors.spec.states import States
 from airflow_provider_bulkjobs.vendors.toolkit.paging import Pages
-from airflow_provider_bulkjobs.vendors.toolkit.status import ask_more, finished_word, listed, mapping
-from airflow_provider_bulkjobs.vendors.toolkit.submits import accepted_id, json_request
+from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict, as_list, request_details, require_finished
+from airflow_provider_bulkjobs.vendors.toolkit.submits import accepted_job_id, json_request
 from airflow_provider_bulkjobs.vendors.toolkit.validators import identifies_if_given, needs
-from airflow_provider_bulkjobs.vendors.toolkit.values import is_blank, shown_fields
+from airflow_provider_bulkjobs.vendors.toolkit.values import is_blank, safe_names
 
 DOCS_URL = "https://docs.acquia.com/campaign-studio/settings/api-credentials/contact-bulk-edit"
 MOST_CONTACTS = 10_000  # in a job
@@ -53,7 +53,7 @@ def base_url(account: Account) -> str:
 def next_page(account: Account, page: str) -> str:
     """Return the path of the next page of details, from the relative address in ``next-page``.
 
-    :raises UnsafeAnswerError: it leads to another host, which must not get our credentials.
+    :raises UntrustedResponseError: it leads to another host, which must not get our credentials.
     :raises TransientError: it is not an address.
     """
     base = base_url(account)
@@ -63,7 +63,7 @@ def next_page(account: Account, page: str) -> str:
     except ValueError:
         raise TransientError(f"{STATES.vendor} named a next page of details with an invalid address") from None
     if origin(url) != origin(base):
-        raise UnsafeAnswerError("the vendor's next page of details is on another host; it was not asked")
+        raise UntrustedResponseError("the vendor's next page of details is on another host; it was not asked")
     path = there.path
     if path.startswith(f"{here.path}/"):
         path = path[len(here.path) :]
@@ -78,12 +78,12 @@ def details_of(account: Account, job_id: str) -> Pages:
     return Pages(f"{STATES.vendor}: the details of the job", read, path, max_pages=MOST_PAGES)
 
 
-def _read_details(account: Account, path: str) -> Conversation[tuple[list[Any], str | None]]:
+def _read_details(account: Account, path: str) -> Flow[tuple[list[Any], str | None]]:
     """Request a page of details; return its contacts, and the path of the next page.
 
     How the last page is marked is not documented: no next page and an empty page are both read as the end.
     """
-    details = (yield from ask_more(STATES.vendor, path)).get("details")
+    details = (yield from request_details(STATES.vendor, path)).get("details")
     contacts = details.get("contacts") if isinstance(details, dict) else None
     if not isinstance(details, dict) or not isinstance(contacts, list):
         # The details are the only source of failures, so this must not pass for "no failures".
@@ -97,7 +97,7 @@ def _read_details(account: Account, path: str) -> Conversation[tuple[list[Any], 
     return contacts, following if contacts else None
 
 
-def job_status(account: Account, job_id: str) -> Conversation[BulkJob]:
+def job_status(account: Account, job_id: str) -> Flow[BulkJob]:
     """Ask for a job and, once it is completed, count the outcomes in all pages of its details."""
     path = f"/api/contacts/job/{path_segment(job_id)}"
     answer = (yield Request("GET", path)).json
@@ -126,37 +126,37 @@ def job_status(account: Account, job_id: str) -> Conversation[BulkJob]:
 
 def outcome(contact: Any) -> str:
     """Return how one contact fared; anything but a clear success is a failure."""
-    status = count(mapping(contact).get("statusCode"))
+    status = count(as_dict(contact).get("statusCode"))
     if status == 201:
         return "created"
     return "updated" if status is not None and 200 <= status < 300 else "failed"
 
 
-def job_results(account: Account, job_id: str) -> ResultsConversation:
+def job_results(account: Account, job_id: str) -> ResultsFlow:
     """Tell how each contact fared, page by page; an error comes in the vendor's words."""
     answer = yield Request("GET", f"/api/contacts/job/{path_segment(job_id)}")
-    finished_word(STATES, answer.json)
+    require_finished(STATES, answer.json)
     pages = details_of(account, job_id)
     while pages.has_next:
         contacts = yield from pages.read_next()
-        yield [Outcome(outcome(one), _words(mapping(one).get("errors")), mapping(one)) for one in contacts]
+        yield [ItemResult(outcome(one), _words(as_dict(one).get("errors")), as_dict(one)) for one in contacts]
     pages.require_complete()
 
 
 def _words(errors: Any) -> str | None:
-    words = [str(mapping(error)["message"]) for error in listed(errors) if mapping(error).get("message")]
+    words = [str(as_dict(error)["message"]) for error in as_list(errors) if as_dict(error).get("message")]
     return "; ".join(words) or None
 
 
-def cancel_job(account: Account, job_id: str) -> Conversation[None]:  # noqa: ARG001
+def cancel_job(account: Account, job_id: str) -> Flow[None]:  # noqa: ARG001
     """Stop a job that is queued or in progress; what is already written stays written."""
     yield Request("DELETE", f"/api/contacts/job/{path_segment(job_id)}")
 
 
-def submit(method: str, path: str, order: Order) -> SubmitConversation:
+def submit(method: str, path: str, context: SubmitContext) -> SubmitFlow:
     """Queue contacts; the body is the bare list of them."""
-    answer = yield json_request(method, path, order)
-    return accepted_id(STATES.vendor, answer.json, "id")
+    answer = yield json_request(method, path, context)
+    return accepted_job_id(STATES.vendor, answer.json, "id")
 
 
 def _check_aliases(record: Record) -> str | None:
@@ -166,7 +166,7 @@ def _check_aliases(record: Record) -> str | None:
         return None
     # Other names may be people, where a file has no header.
     known = [name for name in wrong if name.lower() in {*CONTACT_ALIASES, *NOT_CONTACT_FIELDS}]
-    what = f"{shown_fields(known, 'and')}, which" if known else "a field whose name"
+    what = f"{safe_names(known, 'and')}, which" if known else "a field whose name"
     return f"has {what} is no alias of a contact field: aliases have lower-case letters, digits and underscores"
 
 
@@ -177,10 +177,10 @@ def _check_contact(record: Record) -> str | None:
 
 _operation = partial(
     Operation,
-    most_items=MOST_CONTACTS,
+    max_items=MOST_CONTACTS,
     options=(Option("overwriteWithBlank", (bool,), "True lets empty values clear fields"),),
-    option_on_records=("overwriteWithBlank",),
-    option_for_blanks="overwriteWithBlank",
+    per_record_options=("overwriteWithBlank",),
+    blanks_option="overwriteWithBlank",
 )
 OPERATIONS = (
     # Updates a contact with the same address, and doubles one without an address.
@@ -195,7 +195,7 @@ OPERATIONS = (
         partial(submit, "PATCH", "/api/contacts/bulk/edit"),
         check=every(needs("id"), _check_aliases),
         header_names=("id",),
-        repeatable=True,
+        idempotent=True,
     ),
     # Clears the fields that a record leaves out, and creates a contact where the id is unknown.
     _operation(

@@ -12,17 +12,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_bulkjobs.exceptions import BadConnectionError, TransientError
-from airflow_provider_bulkjobs.protocol.flow import Conversation, Request, Token
+from airflow_provider_bulkjobs.protocol.flow import Flow, Request, Token
 from airflow_provider_bulkjobs.protocol.job import count
 from airflow_provider_bulkjobs.vendors.acquia_campaign_studio import jobs
 from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field
 from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
-from airflow_provider_bulkjobs.vendors.spec.vendor_docs import Notes
-from airflow_provider_bulkjobs.vendors.toolkit.connection_test import named, recognize
-from airflow_provider_bulkjobs.vendors.toolkit.status import listed, mapping
+from airflow_provider_bulkjobs.vendors.spec.vendor_docs import VendorDocs
+from airflow_provider_bulkjobs.vendors.toolkit.connection_test import format_identity, require_vendor_response
+from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict, as_list
 
 
-def fetch_token(account: Account) -> Conversation[Token]:
+def fetch_token(account: Account) -> Flow[Token]:
     """Fetch an access token with the client credentials, in the body: a query would show up in logs."""
     form = {
         "grant_type": "client_credentials",
@@ -88,7 +88,7 @@ class AcquiaCampaignStudio(Vendor):
             page=lambda account: f"{jobs.base_url(account)}/s/contacts",
         ),
     )
-    notes = Notes(
+    notes = VendorDocs(
         permissions="The API must be switched on under Configuration > API Settings, and for auth_type basic also HTTP "
         "basic auth; the role of the user or client needs access to the API and to contacts.",
         limits=(
@@ -96,7 +96,7 @@ class AcquiaCampaignStudio(Vendor):
             "A job can be asked about for 48 hours after it was made or worked on.",
             "A Mautic that is not a Campaign Studio passes the connection test, and has no bulk jobs (404).",
         ),
-        untold=(
+        not_reported=(
             "That a job failed: `completed` is said in any case, and the outcomes in its details are counted.",
             "How many pages of details there are: they are read until one names no next page, or is empty.",
             "How many contacts failed, where a page of details repeats: the job is then `partially_failed`.",
@@ -120,20 +120,20 @@ class AcquiaCampaignStudio(Vendor):
         pair = f"{account['login']}:{account['password']}".encode()
         return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
 
-    def sign_in(self, account: Account) -> Conversation[Token] | None:
+    def token_flow(self, account: Account) -> Flow[Token] | None:
         """Return the token request, with OAuth2."""
         return fetch_token(account) if account["auth_type"] == "oauth2" else None
 
-    def check(self, account: Account) -> Conversation[str]:
+    def check(self, account: Account) -> Flow[str]:
         """Ask who the credentials belong to."""
         answer = (yield Request("GET", "/api/users/self")).json
         name, number = answer.get("username"), answer.get("id")
-        recognize(self, account, name or number)
-        return f"Connected to Campaign Studio as user {named(name, number)} of {self.base_url(account)}."
+        require_vendor_response(self, account, name or number)
+        return f"Connected to Campaign Studio as user {format_identity(name, number)} of {self.base_url(account)}."
 
     def error_text(self, body: Mapping[str, Any]) -> str | None:
         """Return the message of each error: ``errors`` in today's Mautic, ``error`` in older ones and in OAuth."""
         if isinstance(body.get("error"), str):
             return ": ".join(str(body[key]) for key in ("error", "error_description") if body.get(key))
-        errors = [mapping(e) for e in (*listed(body.get("errors")), *listed(body.get("error")))]
+        errors = [as_dict(e) for e in (*as_list(body.get("errors")), *as_list(body.get("error")))]
         return "; ".join(str(error["message"]) for error in errors if error.get("message")) or None

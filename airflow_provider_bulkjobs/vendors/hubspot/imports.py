@@ -15,23 +15,23 @@ from typing import Any
 from urllib.parse import quote
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError, TransientError
-from airflow_provider_bulkjobs.protocol.flow import Conversation, Request, path_segment
+from airflow_provider_bulkjobs.protocol.flow import Flow, Request, path_segment
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState, count, utc_time
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
-from airflow_provider_bulkjobs.vendors.spec.item_result import Outcome, ResultsConversation
+from airflow_provider_bulkjobs.vendors.spec.item_result import ItemResult, ResultsFlow
 from airflow_provider_bulkjobs.vendors.spec.operation import (
     Check,
     Operation,
     Option,
     Options,
-    Order,
     Record,
-    SubmitConversation,
+    SubmitContext,
+    SubmitFlow,
 )
 from airflow_provider_bulkjobs.vendors.spec.states import States
 from airflow_provider_bulkjobs.vendors.toolkit.paging import Pages
-from airflow_provider_bulkjobs.vendors.toolkit.status import ask_more, finished_word, mapping
-from airflow_provider_bulkjobs.vendors.toolkit.submits import accepted_id
+from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict, request_details, require_finished
+from airflow_provider_bulkjobs.vendors.toolkit.submits import accepted_job_id
 from airflow_provider_bulkjobs.vendors.toolkit.validators import identifies_if_given, needs_any
 
 DOCS_URL = "https://developers.hubspot.com/docs/api/crm/imports"
@@ -68,14 +68,14 @@ def errors_of(job_id: str, more: str = "") -> Pages:
     return Pages("HubSpot: the errors of the import", read, max_pages=MOST_PAGES)
 
 
-def _read_errors(path: str, after: str) -> Conversation[tuple[list[Any], str | None]]:
+def _read_errors(path: str, after: str) -> Flow[tuple[list[Any], str | None]]:
     """Request a page of errors; return them, and the cursor of the next page."""
-    page = yield from ask_more(STATES.vendor, f"{path}&after={quote(after, safe='')}" if after else path)
+    page = yield from request_details(STATES.vendor, f"{path}&after={quote(after, safe='')}" if after else path)
     errors = page.get("results")
     if not isinstance(errors, list):
         # The list is the only source of failures, so this must not pass for "no failures".
         raise TransientError("HubSpot answered without the errors that were asked for")
-    return [mapping(error) for error in errors], _next_cursor(page)
+    return [as_dict(error) for error in errors], _next_cursor(page)
 
 
 def _next_cursor(page: Mapping[str, Any]) -> str | None:
@@ -90,13 +90,13 @@ def _next_cursor(page: Mapping[str, Any]) -> str | None:
         following = paging.get("next")
         if following is None:
             return None
-        after = mapping(following).get("after")
+        after = as_dict(following).get("after")
         if isinstance(after, str | int) and not isinstance(after, bool) and after != "":
             return str(after)
     raise TransientError("HubSpot did not say how to ask for the next page of errors")
 
 
-def import_status(account: Account, job_id: str) -> Conversation[BulkJob]:  # noqa: ARG001
+def import_status(account: Account, job_id: str) -> Flow[BulkJob]:  # noqa: ARG001
     """Ask for an import and, once it is done, count the rows that its errors are about.
 
     A row with an error counts as failed, also where HubSpot has taken the rest of it.
@@ -115,30 +115,30 @@ def import_status(account: Account, job_id: str) -> Conversation[BulkJob]:  # no
     return BulkJob(job_id, state, word, failed=failed, created_at=utc_time(answer.get("createdAt")))
 
 
-def import_results(account: Account, job_id: str) -> ResultsConversation:  # noqa: ARG001
+def import_results(account: Account, job_id: str) -> ResultsFlow:  # noqa: ARG001
     """Tell the errors of an import with their rows, page by page; a row may have several."""
-    finished_word(STATES, (yield Request("GET", _path(job_id))).json)
+    require_finished(STATES, (yield Request("GET", _path(job_id))).json)
     errors = errors_of(job_id, "&includeErrorMessage=true&includeRowData=true")
     while errors.has_next:
-        yield [Outcome("failed", _words(error), error) for error in (yield from errors.read_next())]
+        yield [ItemResult("failed", _words(error), error) for error in (yield from errors.read_next())]
     errors.require_complete()
 
 
-def cancel_import(account: Account, job_id: str) -> Conversation[None]:  # noqa: ARG001
+def cancel_import(account: Account, job_id: str) -> Flow[None]:  # noqa: ARG001
     """Stop an import; rows that are imported already stay."""
     yield Request("POST", f"{_path(job_id)}/cancel")
 
 
-def submit(what: str, order: Order) -> SubmitConversation:
+def submit(what: str, context: SubmitContext) -> SubmitFlow:
     """Upload a table, with what each of its columns means."""
-    options, chunk = order.options, order.chunk
+    options, payload = context.options, context.payload
     object_type = options.get("columnObjectTypeId") or CONTACTS
     # A create matches no records; HubSpot keeps e-mail addresses unique among contacts even so.
     identifiers = identifiers_of(object_type) if what != "CREATE" or object_type == CONTACTS else {}
-    mappings = options.get("columnMappings") or [_mapping(object_type, each, identifiers) for each in chunk.columns]
-    if len(mappings) != len(chunk.columns):
+    mappings = options.get("columnMappings") or [_mapping(object_type, each, identifiers) for each in payload.columns]
+    if len(mappings) != len(payload.columns):
         raise BadArgumentError(
-            f"option 'columnMappings' has {len(mappings)} entries for {len(chunk.columns)} columns: give one for each"
+            f"option 'columnMappings' has {len(mappings)} entries for {len(payload.columns)} columns: give one for each"
         )
     page = {"hasHeader": True, "columnMappings": mappings}
     request = {
@@ -147,9 +147,9 @@ def submit(what: str, order: Order) -> SubmitConversation:
         "importOperations": {object_type: what},
         "files": [{"fileName": FILE_NAME, "fileFormat": "CSV", "fileImportPage": page}],
     }
-    content_type, body = _multipart(json.dumps(request).encode(), chunk.data)
+    content_type, body = _multipart(json.dumps(request).encode(), payload.data)
     answer = yield Request("POST", IMPORTS_PATH, {"Content-Type": content_type}, body=body)
-    return accepted_id("HubSpot", answer.json, "id")
+    return accepted_job_id("HubSpot", answer.json, "id")
 
 
 def _path(job_id: str) -> str:
@@ -157,7 +157,7 @@ def _path(job_id: str) -> str:
 
 
 def _row(error: Mapping[str, Any]) -> tuple[str, str, int | None]:
-    source = mapping(error.get("sourceData"))
+    source = as_dict(error.get("sourceData"))
     return str(source.get("fileId")), str(source.get("pageName")), count(source.get("lineNumber"))
 
 
@@ -180,7 +180,7 @@ def _needs_identifier(options: Options) -> Check:
     object_type = options.get("columnObjectTypeId") or CONTACTS
     names = list(identifiers_of(object_type))
     if mappings := options.get("columnMappings"):
-        marked = [mapping(each) for each in mappings if mapping(each).get("columnType") in {OBJECT_ID, ALTERNATE_ID}]
+        marked = [as_dict(each) for each in mappings if as_dict(each).get("columnType") in {OBJECT_ID, ALTERNATE_ID}]
         names = [str(each.get("columnName")) for each in marked if each.get("columnObjectTypeId") == object_type]
     if not names:
         raise BadArgumentError(
@@ -218,7 +218,7 @@ def _multipart(request: bytes, file: bytes) -> tuple[str, bytes]:
 ON_COLUMNS = ("columnObjectTypeId", "columnMappings")
 _operation = partial(
     Operation,
-    most_items=1_000_000,  # our own cut: HubSpot's limit is 1,048,576 rows a file, and that of the bytes comes first
+    max_items=1_000_000,  # our own cut: HubSpot's limit is 1,048,576 rows a file, and that of the bytes comes first
     options=(
         Option("name", (str,), "what the import is called in HubSpot"),
         Option("columnObjectTypeId", (str,), "what the records are: 0-1 contacts (the default), 0-2 companies …"),
@@ -233,10 +233,10 @@ _operation = partial(
         Option("createContactListFromImport", (bool,), "True puts the contacts on a list of their own"),
     ),
     check=identifies_if_given("email", "domain", "hs_object_id"),
-    option_on_columns="columnMappings",
-    is_table=True,
+    columns_option="columnMappings",
+    is_csv=True,
 )
-# None of them is repeatable: each is an import of its own, with a list of its own if one is asked for.
+# None of them is idempotent: each is an import of its own, with a list of its own if one is asked for.
 OPERATIONS = (
     _operation("upsert", partial(submit, "UPSERT"), check_by_options=_needs_identifier),
     _operation("create", partial(submit, "CREATE")),

@@ -15,13 +15,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_bulkjobs.protocol.flow import Conversation, Request
+from airflow_provider_bulkjobs.protocol.flow import Flow, Request
 from airflow_provider_bulkjobs.vendors.hubspot import imports as jobs
 from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field
 from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
-from airflow_provider_bulkjobs.vendors.spec.vendor_docs import Notes
-from airflow_provider_bulkjobs.vendors.toolkit.connection_test import ask_also, recognize
-from airflow_provider_bulkjobs.vendors.toolkit.status import listed, mapping
+from airflow_provider_bulkjobs.vendors.spec.vendor_docs import VendorDocs
+from airflow_provider_bulkjobs.vendors.toolkit.connection_test import request_optional, require_vendor_response
+from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict, as_list
 
 
 class HubSpot(Vendor):
@@ -60,7 +60,7 @@ class HubSpot(Vendor):
             states=jobs.STATES,
         ),
     )
-    notes = Notes(
+    notes = VendorDocs(
         permissions="The private app needs the scope crm.import; with the scope oauth as well, which most have, "
         "the connection test can say which account it is.",
         limits=(
@@ -71,7 +71,7 @@ class HubSpot(Vendor):
             "Records are matched by `hs_object_id`, `email` of contacts, `domain` of companies, or a marked column.",
             "`upsert` and `update` are refused without one of these in each record.",
         ),
-        untold=(
+        not_reported=(
             "How many rows an import has, under a documented name: give `expected_items` for a share.",
             "How many records were new, and how many were there before, under documented names.",
             "Whether a row with an error was taken all the same: it counts as failed.",
@@ -87,16 +87,16 @@ class HubSpot(Vendor):
         """Return the access token as a bearer token."""
         return {"Authorization": f"Bearer {account['password']}"}
 
-    def check(self, account: Account) -> Conversation[str]:
+    def check(self, account: Account) -> Flow[str]:
         """Ask for one import, which needs the very scope that is needed later, and for the account's number."""
         answer = (yield Request("GET", f"{jobs.IMPORTS_PATH}?limit=1")).json
-        recognize(self, account, isinstance(answer.get("results"), list))
-        number = (yield from ask_also("/account-info/v3/details")).get("portalId")
+        require_vendor_response(self, account, isinstance(answer.get("results"), list))
+        number = (yield from request_optional("/account-info/v3/details")).get("portalId")
         if not number:
             return "Connected to HubSpot; the access token may import. Whose it is, it may not tell."
         return f"Connected to HubSpot account {number}; the access token may import."
 
     def error_text(self, body: Mapping[str, Any]) -> str | None:
         """Return the message, and those of the single errors."""
-        words = [body.get("message"), *(mapping(error).get("message") for error in listed(body.get("errors")))]
+        words = [body.get("message"), *(as_dict(error).get("message") for error in as_list(body.get("errors")))]
         return "; ".join(str(word) for word in words if word) or None

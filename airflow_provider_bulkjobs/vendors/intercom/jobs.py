@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_bulkjobs.exceptions import TransientError
-from airflow_provider_bulkjobs.protocol.flow import Conversation, Download, Request, path_segment
+from airflow_provider_bulkjobs.protocol.flow import Download, Flow, Request, path_segment
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState, count, utc_time
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
-from airflow_provider_bulkjobs.vendors.spec.item_result import Outcome, ResultsConversation
+from airflow_provider_bulkjobs.vendors.spec.item_result import ItemResult, ResultsFlow
 from airflow_provider_bulkjobs.vendors.spec.states import States
-from airflow_provider_bulkjobs.vendors.toolkit.status import finished_word, listed, mapping
+from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict, as_list, require_finished
 
 DOCS_URL = "https://developers.intercom.com/docs/references/rest-api/api.intercom.io"
 
@@ -61,7 +61,7 @@ EXPORT_STATES = States(
 
 def read_bulk_job(answer: Mapping[str, Any], job_id: str) -> BulkJob:
     """Read a bulk job: its tasks count the items, nothing counts the failures."""
-    tasks = [mapping(task) for task in listed(answer.get("tasks"))]
+    tasks = [as_dict(task) for task in as_list(answer.get("tasks"))]
     items = [count(task.get("item_count")) for task in tasks]
     started = [time for task in tasks if (time := utc_time(task.get("started_at")))]
     state, word = BULK_STATES.read(answer)
@@ -98,67 +98,67 @@ def version(account: Account, default: str) -> dict[str, str]:
     return {"Intercom-Version": account["api_version"] or default}
 
 
-def contacts_status(account: Account, job_id: str) -> Conversation[BulkJob]:
+def contacts_status(account: Account, job_id: str) -> Flow[BulkJob]:
     """Ask for a bulk contacts job; creates, updates and deletes answer alike."""
     answer = yield Request("GET", f"/contacts/bulk/{path_segment(job_id)}", version(account, "Preview"))
     return read_bulk_job(answer.json, job_id)
 
 
-def companies_status(account: Account, job_id: str) -> Conversation[BulkJob]:
+def companies_status(account: Account, job_id: str) -> Flow[BulkJob]:
     """Ask for a bulk companies job."""
     answer = yield Request("GET", f"/companies/bulk/{path_segment(job_id)}", version(account, "Preview"))
     return read_bulk_job(answer.json, job_id)
 
 
-def job_status(account: Account, job_id: str) -> Conversation[BulkJob]:
+def job_status(account: Account, job_id: str) -> Flow[BulkJob]:
     """Ask for a generic job, such as a ticket that was enqueued."""
     answer = yield Request("GET", f"/jobs/status/{path_segment(job_id)}", version(account, "2.15"))
     return read_job(answer.json, job_id)
 
 
-def export_status(account: Account, job_id: str) -> Conversation[BulkJob]:
+def export_status(account: Account, job_id: str) -> Flow[BulkJob]:
     """Ask for a message data export."""
     answer = yield Request("GET", f"/export/content/data/{path_segment(job_id)}", version(account, "2.15"))
     return read_export(answer.json, job_id)
 
 
-def cancel_export(account: Account, job_id: str) -> Conversation[None]:
+def cancel_export(account: Account, job_id: str) -> Flow[None]:
     """Stop a message data export; the path is not below the one that tells its status."""
     yield Request("POST", f"/export/cancel/{path_segment(job_id)}", version(account, "2.15"))
 
 
-def bulk_results(noun: str, account: Account, job_id: str) -> ResultsConversation:
+def bulk_results(noun: str, account: Account, job_id: str) -> ResultsFlow:
     """Tell the tasks in which items failed; which items these were is told nowhere.
 
     :param noun: ``contacts`` or ``companies``.
     """
     answer = yield Request("GET", f"/{noun}/bulk/{path_segment(job_id)}", version(account, "Preview"))
-    word = finished_word(BULK_STATES, answer.json)
+    word = require_finished(BULK_STATES, answer.json)
     tasks = answer.json.get("tasks")
     if not isinstance(tasks, list):
         raise TransientError("Intercom answered without the tasks of the job")
-    failed = [task for task in map(mapping, tasks) if _has_errors(task)]
+    failed = [task for task in map(as_dict, tasks) if _has_errors(task)]
     if not failed and word != "completed":
         raise TransientError(f"Intercom answered {word!r}, but lists no task with errors")
     yield [
-        Outcome(
+        ItemResult(
             "failed", "some of the task's items, or all", {"task_id": task.get("id"), "items": task.get("item_count")}
         )
         for task in failed
     ]
 
 
-def job_results(account: Account, job_id: str) -> ResultsConversation:
+def job_results(account: Account, job_id: str) -> ResultsFlow:
     """Tell which resource became of a generic job."""
     answer = (yield Request("GET", f"/jobs/status/{path_segment(job_id)}", version(account, "2.15"))).json
-    word = finished_word(JOB_STATES, answer)
+    word = require_finished(JOB_STATES, answer)
     item = {name: answer.get(name) for name in ("resource_type", "resource_id")}
-    yield [Outcome("created" if word == "success" else "failed", None, item)]
+    yield [ItemResult("created" if word == "success" else "failed", None, item)]
 
 
-def export_results(account: Account, job_id: str) -> ResultsConversation:
+def export_results(account: Account, job_id: str) -> ResultsFlow:
     """Download the messages of an export, from the account's own host, whatever the ``download_url`` says."""
     answer = yield Request("GET", f"/export/content/data/{path_segment(job_id)}", version(account, "2.15"))
-    if finished_word(EXPORT_STATES, answer.json) in {"completed", "complete"}:
+    if require_finished(EXPORT_STATES, answer.json) in {"completed", "complete"}:
         headers = {"Accept": "application/octet-stream", **version(account, "2.15")}
         yield Download(f"/download/content/data/{path_segment(job_id)}", "exported", own=True, headers=headers)

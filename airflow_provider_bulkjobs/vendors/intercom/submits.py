@@ -17,14 +17,14 @@ from airflow_provider_bulkjobs.vendors.spec.operation import (
     Check,
     Operation,
     Option,
-    Order,
     Record,
-    SubmitConversation,
+    SubmitContext,
+    SubmitFlow,
     encode_json,
     every,
 )
-from airflow_provider_bulkjobs.vendors.toolkit.status import mapping
-from airflow_provider_bulkjobs.vendors.toolkit.submits import JSON_HEADERS, accepted_id, json_request
+from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict
+from airflow_provider_bulkjobs.vendors.toolkit.submits import JSON_HEADERS, accepted_job_id, json_request
 from airflow_provider_bulkjobs.vendors.toolkit.validators import knows, needs, needs_any
 from airflow_provider_bulkjobs.vendors.toolkit.values import is_blank
 
@@ -41,34 +41,34 @@ COMPANY_FIELDS = (
 REMEDY = "correct the name, or put a field of your own into 'custom_attributes'"
 
 
-def submit_bulk(method: str, path: str, order: Order) -> SubmitConversation:
+def submit_bulk(method: str, path: str, context: SubmitContext) -> SubmitFlow:
     """Append to the job, or open a new one where there is none that is still open.
 
     The HTTP method is what tells a create from an update.
     """
     noun = path.split("/")[1]
-    send = partial(json_request, method, path, order, key=noun, headers=version(order.account, "Preview"))
+    send = partial(json_request, method, path, context, key=noun, headers=version(context.account, "Preview"))
     try:
-        answer = yield send(also={"job": {"id": order.open_job}} if order.open_job else None)
+        answer = yield send(also={"job": {"id": context.open_job}} if context.open_job else None)
     except (PermissionDeniedError, JobNotFoundError):
-        if not order.open_job:
+        if not context.open_job:
             raise
         answer = yield send()  # the job was closed, and this has not been taken
-    return accepted_id("Intercom", answer.json, "id")
+    return accepted_job_id("Intercom", answer.json, "id")
 
 
-def enqueue_ticket(order: Order) -> SubmitConversation:
+def enqueue_ticket(context: SubmitContext) -> SubmitFlow:
     """Let one ticket be created."""
-    headers = {**JSON_HEADERS, **version(order.account, "2.15")}
-    answer = yield Request("POST", "/tickets/enqueue", headers, body=order.chunk.data)
-    return accepted_id("Intercom", answer.json, "id")
+    headers = {**JSON_HEADERS, **version(context.account, "2.15")}
+    answer = yield Request("POST", "/tickets/enqueue", headers, body=context.payload.data)
+    return accepted_job_id("Intercom", answer.json, "id")
 
 
-def order_export(order: Order) -> SubmitConversation:
+def order_export(context: SubmitContext) -> SubmitFlow:
     """Order an export of messages; a workspace may have one at a time."""
-    headers = {**JSON_HEADERS, **version(order.account, "2.15")}
-    answer = yield Request("POST", "/export/content/data", headers, body=encode_json(order.options))
-    return accepted_id(
+    headers = {**JSON_HEADERS, **version(context.account, "2.15")}
+    answer = yield Request("POST", "/export/content/data", headers, body=encode_json(context.options))
+    return accepted_job_id(
         "Intercom", answer.json, "job_identifier", "job_identfier"
     )  # the newest specification misspells it
 
@@ -82,28 +82,28 @@ def _check_ticket(record: Record) -> str | None:
         return "lacks field 'contacts'"
     if not isinstance(contacts, list):
         return "needs a list in field 'contacts'"
-    problem = next(filter(None, (_check_ticket_contact(mapping(one)) for one in contacts)), None)
+    problem = next(filter(None, (_check_ticket_contact(as_dict(one)) for one in contacts)), None)
     return None if problem is None else f"has a contact in field 'contacts' that {problem}"
 
 
 def _bulk(
-    name: str, method: str, path: str, check: Check, *, header_names: tuple[str, ...], repeatable: bool
+    name: str, method: str, path: str, check: Check, *, header_names: tuple[str, ...], idempotent: bool
 ) -> Operation:
     submit = partial(submit_bulk, method, path)
     return Operation(
-        name, submit, MOST_ITEMS, check=check, header_names=header_names, appends=True, repeatable=repeatable
+        name, submit, MOST_ITEMS, check=check, header_names=header_names, supports_append=True, idempotent=idempotent
     )
 
 
 def _update(noun: str, fields: tuple[str, ...]) -> Operation:
     check = every(needs("id"), knows(("id", *fields), REMEDY))
-    return _bulk("update", "PUT", f"/{noun}/bulk", check, header_names=("id",), repeatable=True)
+    return _bulk("update", "PUT", f"/{noun}/bulk", check, header_names=("id",), idempotent=True)
 
 
 def _delete(noun: str) -> Operation:
     # What is deleted twice fails the second time, and the gate would stay closed for nothing.
     check = every(needs("id"), knows(("id",), "leave it out"))
-    return _bulk("delete", "POST", f"/{noun}/bulk/delete", check, header_names=("id",), repeatable=False)
+    return _bulk("delete", "POST", f"/{noun}/bulk/delete", check, header_names=("id",), idempotent=False)
 
 
 CONTACTS = (
@@ -114,7 +114,7 @@ CONTACTS = (
         "/contacts/bulk",
         every(needs_any("external_id", "email"), knows(NEW_CONTACT_FIELDS, REMEDY)),
         header_names=("external_id", "email"),
-        repeatable=False,
+        idempotent=False,
     ),
     _update("contacts", CONTACT_FIELDS),
     _delete("contacts"),
@@ -126,7 +126,7 @@ COMPANIES = (
         "/companies/bulk",
         every(needs("company_id"), knows(("company_id", *COMPANY_FIELDS), REMEDY)),
         header_names=("company_id",),
-        repeatable=True,
+        idempotent=True,
     ),
     _update("companies", COMPANY_FIELDS),
     _delete("companies"),
@@ -135,7 +135,7 @@ TICKETS = (
     Operation(
         "enqueue",
         enqueue_ticket,
-        most_items=1,
+        max_items=1,
         check=every(needs("ticket_type_id"), _check_ticket),
         header_names=("ticket_type_id",),
     ),
@@ -144,7 +144,7 @@ EXPORTS = (
     Operation(
         "export",
         order_export,
-        most_items=0,
+        max_items=0,
         options=(
             Option("created_at_after", (int,), "epoch seconds of the first messages wanted", required=True),
             Option("created_at_before", (int,), "epoch seconds of the last messages wanted", required=True),

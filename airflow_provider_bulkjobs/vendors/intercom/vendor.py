@@ -11,14 +11,14 @@ from functools import partial
 from typing import Any
 
 from airflow_provider_bulkjobs.exceptions import BadConnectionError
-from airflow_provider_bulkjobs.protocol.flow import Conversation, Request, Response
+from airflow_provider_bulkjobs.protocol.flow import Flow, Request, Response
 from airflow_provider_bulkjobs.vendors.intercom import jobs
 from airflow_provider_bulkjobs.vendors.intercom import submits as submit
 from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field
 from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
-from airflow_provider_bulkjobs.vendors.spec.vendor_docs import Notes
-from airflow_provider_bulkjobs.vendors.toolkit.connection_test import recognize
-from airflow_provider_bulkjobs.vendors.toolkit.status import listed, mapping
+from airflow_provider_bulkjobs.vendors.spec.vendor_docs import VendorDocs
+from airflow_provider_bulkjobs.vendors.toolkit.connection_test import require_vendor_response
+from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict, as_list
 
 HOSTS = {
     "us": "https://api.intercom.io",
@@ -107,7 +107,7 @@ class Intercom(Vendor):
             states=jobs.EXPORT_STATES,
         ),
     )
-    notes = Notes(
+    notes = VendorDocs(
         permissions="For bulk contacts the token needs one of the scopes read_write_users and write_users_companies.",
         limits=(
             "10,000 requests a minute for a private app and 25,000 for a workspace, counted in windows of ten seconds.",
@@ -116,7 +116,7 @@ class Intercom(Vendor):
             "The file of an export is gone two days after its completion.",
             "`contacts` only creates with `create`: a contact that is there already counts as an error of that item.",
         ),
-        untold=(
+        not_reported=(
             "Which items of a bulk job failed, how many, and why. Only tasks (requests of up to 100 items) are told.",
             "Whether some items failed or all: `completed_with_errors` means either.",
             "The ids of the contacts and companies that were created.",
@@ -132,12 +132,12 @@ class Intercom(Vendor):
         """Return the access token as a bearer token."""
         return {"Authorization": f"Bearer {account['password']}"}
 
-    def check(self, account: Account) -> Conversation[str]:
+    def check(self, account: Account) -> Flow[str]:
         """Ask who the token belongs to; the answer also tells the workspace's region."""
         answer = yield Request("GET", "/me", jobs.version(account, "2.15"))
-        app = mapping(answer.json.get("app"))
+        app = as_dict(answer.json.get("app"))
         name = app.get("name") or app.get("id_code")
-        recognize(self, account, name or answer.json.get("type") == "admin")  # the app may be null
+        require_vendor_response(self, account, name or answer.json.get("type") == "admin")  # the app may be null
         region = str(app.get("region") or "").lower()
         workspace = f"Intercom workspace {name!r}" if name else "an Intercom workspace that is not named"
         if region in HOSTS and region != _region(account):
@@ -152,11 +152,11 @@ class Intercom(Vendor):
 
     def error_text(self, body: Mapping[str, Any]) -> str | None:
         """Return code and message of each error of an ``error.list``."""
-        errors = [mapping(error) for error in listed(body.get("errors"))]
+        errors = [as_dict(error) for error in as_list(body.get("errors"))]
         words = [": ".join(str(e[key]) for key in ("code", "message") if e.get(key)) for e in errors]
         return "; ".join(word for word in words if word) or None
 
-    def is_throttled(self, response: Response) -> bool:
+    def is_rate_limited(self, response: Response) -> bool:
         """Tell "too many requests" from the 429 of a second export, which no pause would help."""
         return response.status == 429 and PENDING_EXPORT not in response.body
 

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_bulkjobs.exceptions import TransientError
-from airflow_provider_bulkjobs.protocol.flow import Conversation, Download, Request, path_segment
+from airflow_provider_bulkjobs.protocol.flow import Download, Flow, Request, path_segment
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState, count, utc_time
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
-from airflow_provider_bulkjobs.vendors.spec.item_result import ResultsConversation
+from airflow_provider_bulkjobs.vendors.spec.item_result import ResultsFlow
 from airflow_provider_bulkjobs.vendors.spec.states import States
-from airflow_provider_bulkjobs.vendors.toolkit.status import finished_word, mapping
+from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict, require_finished
 
 DOCS_URL = "https://www.twilio.com/docs/sendgrid/api-reference/contacts"
 
@@ -46,7 +46,7 @@ EXPORT_STATES = States(
 def read_import(answer: Mapping[str, Any], job_id: str) -> BulkJob:
     """Read an import: counts are there or not, depending on the type of job."""
     state, word = IMPORT_STATES.read(answer)
-    results = mapping(answer.get("results"))
+    results = as_dict(answer.get("results"))
     total, created, updated, deleted, failed = (
         count(results.get(f"{name}_count")) for name in ("requested", "created", "updated", "deleted", "errored")
     )
@@ -87,33 +87,33 @@ def read_export(answer: Mapping[str, Any], job_id: str) -> BulkJob:
     )
 
 
-def import_status(account: Account, job_id: str) -> Conversation[BulkJob]:  # noqa: ARG001
+def import_status(account: Account, job_id: str) -> Flow[BulkJob]:  # noqa: ARG001
     """Ask for an import; an upsert, a CSV file and a delete answer at the same place."""
     answer = yield Request("GET", f"/v3/marketing/contacts/imports/{path_segment(job_id)}")
     return read_import(answer.json, job_id)
 
 
-def export_status(account: Account, job_id: str) -> Conversation[BulkJob]:  # noqa: ARG001
+def export_status(account: Account, job_id: str) -> Flow[BulkJob]:  # noqa: ARG001
     """Ask for an export."""
     answer = yield Request("GET", f"/v3/marketing/contacts/exports/{path_segment(job_id)}")
     return read_export(answer.json, job_id)
 
 
-def import_results(account: Account, job_id: str) -> ResultsConversation:  # noqa: ARG001
+def import_results(account: Account, job_id: str) -> ResultsFlow:  # noqa: ARG001
     """Download the file of failed rows, where there is one."""
     answer = (yield Request("GET", f"/v3/marketing/contacts/imports/{path_segment(job_id)}")).json
-    finished_word(IMPORT_STATES, answer)
-    url = mapping(answer.get("results")).get("errors_url")
+    require_finished(IMPORT_STATES, answer)
+    url = as_dict(answer.get("results")).get("errors_url")
     if url:
         yield Download(str(url), "failed", error_field="error")
     elif failed := read_import(answer, job_id).failed:
         raise TransientError(f"SendGrid counts {failed} failed contacts, but names no file with them")
 
 
-def export_results(account: Account, job_id: str) -> ResultsConversation:  # noqa: ARG001
+def export_results(account: Account, job_id: str) -> ResultsFlow:  # noqa: ARG001
     """Download the files of an export, of which there may be several."""
     answer = (yield Request("GET", f"/v3/marketing/contacts/exports/{path_segment(job_id)}")).json
-    if finished_word(EXPORT_STATES, answer) != "ready":
+    if require_finished(EXPORT_STATES, answer) != "ready":
         return
     urls = answer.get("urls")
     if not isinstance(urls, list):

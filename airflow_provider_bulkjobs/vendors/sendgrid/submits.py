@@ -17,16 +17,16 @@ from airflow_provider_bulkjobs.protocol.flow import Request, Upload
 from airflow_provider_bulkjobs.vendors.spec.operation import (
     Operation,
     Option,
-    Order,
     Record,
-    SubmitConversation,
+    SubmitContext,
+    SubmitFlow,
     encode_json,
     every,
 )
-from airflow_provider_bulkjobs.vendors.toolkit.status import listed, mapping
-from airflow_provider_bulkjobs.vendors.toolkit.submits import JSON_HEADERS, accepted_id, json_request
+from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict, as_list
+from airflow_provider_bulkjobs.vendors.toolkit.submits import JSON_HEADERS, accepted_job_id, json_request
 from airflow_provider_bulkjobs.vendors.toolkit.validators import identifies_if_given, needs, needs_any
-from airflow_provider_bulkjobs.vendors.toolkit.values import shown_name
+from airflow_provider_bulkjobs.vendors.toolkit.values import safe_name
 
 CONTACTS_PATH = "/v3/marketing/contacts"
 IDENTITIES = ("email", "phone_number_id", "external_id", "anonymous_id")
@@ -39,16 +39,16 @@ MOST_ALTERNATE_EMAILS = 5
 LONGEST_QUERY = 4000  # bytes; how long an address may be is documented nowhere, and this is what servers take
 
 
-def upsert(order: Order) -> SubmitConversation:
+def upsert(context: SubmitContext) -> SubmitFlow:
     """Create or update contacts."""
-    answer = yield json_request("PUT", CONTACTS_PATH, order, key="contacts", also=order.options)
-    return accepted_id("SendGrid", answer.json, "job_id")
+    answer = yield json_request("PUT", CONTACTS_PATH, context, key="contacts", also=context.options)
+    return accepted_job_id("SendGrid", answer.json, "job_id")
 
 
-def import_csv(order: Order) -> SubmitConversation:
+def import_csv(context: SubmitContext) -> SubmitFlow:
     """Open an import, and put the file where the answer says."""
-    columns = order.chunk.columns
-    mappings = order.options.get("field_mappings")
+    columns = context.payload.columns
+    mappings = context.options.get("field_mappings")
     if mappings is None:
         mappings = yield from _field_ids(columns)
     elif len(mappings) != len(columns):
@@ -56,21 +56,21 @@ def import_csv(order: Order) -> SubmitConversation:
             f"option 'field_mappings' has {len(mappings)} entries for {len(columns)} columns: give one for each, "
             "None for a column to be left out"
         )
-    body = {**order.options, "file_type": "csv", "field_mappings": mappings}
+    body = {**context.options, "file_type": "csv", "field_mappings": mappings}
     answer = yield Request("PUT", f"{CONTACTS_PATH}/imports", JSON_HEADERS, body=encode_json(body))
-    job_id = accepted_id("SendGrid", answer.json, "job_id")
+    job_id = accepted_job_id("SendGrid", answer.json, "job_id")
     where = answer.json.get("upload_uri")
     if not isinstance(where, str):
         raise TransientError("SendGrid opened an import without saying where to put its file")
-    headers = [mapping(header) for header in listed(answer.json.get("upload_headers"))]
-    yield Upload(where, {str(one.get("header")): str(one.get("value")) for one in headers}, order.chunk.open)
+    headers = [as_dict(header) for header in as_list(answer.json.get("upload_headers"))]
+    yield Upload(where, {str(one.get("header")): str(one.get("value")) for one in headers}, context.payload.open)
     return job_id
 
 
 def _field_ids(columns: Sequence[str]) -> Any:
     """Return the ids of the columns, which are named as the fields are in SendGrid, or by their ids."""
     answer = (yield Request("GET", "/v3/marketing/field_definitions")).json
-    fields = [mapping(one) for key in ("custom_fields", "reserved_fields") for one in listed(answer.get(key))]
+    fields = [as_dict(one) for key in ("custom_fields", "reserved_fields") for one in as_list(answer.get(key))]
     ids: dict[Any, Any] = {str(one.get("name")).lower(): one.get("id") for one in fields}
     ids |= {one.get("id"): one.get("id") for one in fields}
     found = [ids.get(column, ids.get(column.lower())) for column in columns]
@@ -78,7 +78,7 @@ def _field_ids(columns: Sequence[str]) -> Any:
         unknown = [column for column, field_id in zip(columns, found, strict=True) if field_id is None]
         # Where no column is known, the first line may be a person and not a header.
         is_header = len(unknown) < len(columns)
-        which = f"column {', '.join(map(shown_name, unknown))}" if is_header else f"any of the {len(columns)} columns"
+        which = f"column {', '.join(map(safe_name, unknown))}" if is_header else f"any of the {len(columns)} columns"
         raise BadArgumentError(
             f"SendGrid has no field for {which}: rename it to the name of the field, or give the option "
             "'field_mappings', with None for a column to be left out"
@@ -86,18 +86,18 @@ def _field_ids(columns: Sequence[str]) -> Any:
     return found
 
 
-def delete(order: Order) -> SubmitConversation:
+def delete(context: SubmitContext) -> SubmitFlow:
     """Delete the contacts of some ids, or all there are."""
-    everybody = order.options.get("delete_all_contacts")
-    query = "delete_all_contacts=true" if everybody else f"ids={order.chunk.data.decode()}"
+    everybody = context.options.get("delete_all_contacts")
+    query = "delete_all_contacts=true" if everybody else f"ids={context.payload.data.decode()}"
     answer = yield Request("DELETE", f"{CONTACTS_PATH}?{query}")
-    return accepted_id("SendGrid", answer.json, "job_id")
+    return accepted_job_id("SendGrid", answer.json, "job_id")
 
 
-def order_export(order: Order) -> SubmitConversation:
+def order_export(context: SubmitContext) -> SubmitFlow:
     """Order an export of contacts."""
-    answer = yield Request("POST", f"{CONTACTS_PATH}/exports", JSON_HEADERS, body=encode_json(order.options))
-    return accepted_id("SendGrid", answer.json, "id")
+    answer = yield Request("POST", f"{CONTACTS_PATH}/exports", JSON_HEADERS, body=encode_json(context.options))
+    return accepted_job_id("SendGrid", answer.json, "id")
 
 
 def _check_lengths(record: Record) -> str | None:
@@ -121,18 +121,18 @@ CONTACTS = (
     Operation(
         "upsert",
         upsert,
-        most_items=30_000,
-        most_bytes=6_000_000,
+        max_items=30_000,
+        max_bytes=6_000_000,
         check=every(needs_any(*IDENTITIES), _check_lengths),
         header_names=IDENTITIES,
         options=(LISTS,),
-        repeatable=True,
+        idempotent=True,
     ),
     Operation(
         "import_csv",
         import_csv,
-        most_items=1_000_000,
-        most_bytes=5_000_000_000,
+        max_items=1_000_000,
+        max_bytes=5_000_000_000,
         check=identifies_if_given(*IDENTITIES),
         options=(
             LISTS,
@@ -143,20 +143,20 @@ CONTACTS = (
                 "not needed where the columns have the names of the fields",
             ),
         ),
-        option_on_columns="field_mappings",
-        is_table=True,
-        packed=True,
-        repeatable=True,
+        columns_option="field_mappings",
+        is_csv=True,
+        gzipped=True,
+        idempotent=True,
     ),
     Operation(
         "delete",
         delete,
-        most_items=1000,
-        most_bytes=LONGEST_QUERY,
+        max_items=1000,
+        max_bytes=LONGEST_QUERY,
         check=needs("id"),
         header_names=("id",),
         options=(Option("delete_all_contacts", (bool,), "True deletes all contacts; then there are no records"),),
-        option_instead="delete_all_contacts",
+        replaces_records="delete_all_contacts",
         encode=_encode_id,
     ),
 )
@@ -164,7 +164,7 @@ EXPORTS = (
     Operation(
         "export",
         order_export,
-        most_items=0,
+        max_items=0,
         options=(
             Option("list_ids", (list,), "only contacts on these lists"),
             Option("segment_ids", (list,), "only contacts in these segments"),
@@ -172,6 +172,6 @@ EXPORTS = (
             Option("file_type", (str,), "how the files are written", choices=("csv", "json")),
             Option("max_file_size", (int,), "megabytes; a larger export comes in several files"),
         ),
-        repeatable=True,
+        idempotent=True,
     ),
 )

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from airflow_provider_bulkjobs.protocol.flow import Download, Request, Response
 
 
-class Outcome(NamedTuple):
+class ItemResult(NamedTuple):
     """One item, or one task of items where the vendor tells no more.
 
     :param status: ``created``, ``updated``, ``deleted``, ``failed``, ``exported`` …
@@ -23,4 +23,4 @@ class Outcome(NamedTuple):
 
 
 # Yields requests, whose answers it is sent, and what it has found out, for which nothing is sent.
-ResultsConversation = Generator[Request | Download | list[Outcome], Response, None]
+ResultsFlow = Generator[Request | Download | list[ItemResult], Response, None]

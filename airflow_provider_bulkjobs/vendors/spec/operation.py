@@ -36,7 +36,7 @@ class Option:
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
+class Payload:
     """The records of one request, encoded and joined.
 
     :param open: opens them to be read, as often as it is called.
@@ -58,7 +58,7 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class SubmitContext:
     """All that a request to submit is made of.
 
     :param options: the options of the vendor's request, checked.
@@ -66,12 +66,12 @@ class Order:
     """
 
     account: Account
-    chunk: Chunk
+    payload: Payload
     options: Options
     open_job: str | None = None
 
 
-SubmitConversation = Generator[Request | Upload, Response, str]
+SubmitFlow = Generator[Request | Upload, Response, str]
 
 
 def encode_json(value: Any) -> bytes:
@@ -84,43 +84,43 @@ class Operation:
     """One thing to do with records: create, update, delete …
 
     :param submit: the conversation that hands over records and returns the id of the job.
-    :param most_items: how many records a request takes; 0 for an operation without records.
-    :param most_bytes: how large a request may be.
-    :param most_item_bytes: how large a record may be, as it is sent; 0 where the vendor sets no limit.
+    :param max_items: how many records a request takes; 0 for an operation without records.
+    :param max_bytes: how large a request may be.
+    :param max_item_bytes: how large a record may be, as it is sent; 0 where the vendor sets no limit.
     :param check: what is wrong with a record, or ``None``; names fields and never their values.
     :param header_names: the header of a CSV file must name one of these fields, or it is not known to be a header.
     :param check_by_options: returns a further check, which depends on the options.
     :param options: the options of the vendor's request.
-    :param option_on_records: which of them the vendor wants in each record.
-    :param option_on_columns: the one that lists the columns of a table by their position.
-    :param option_for_blanks: the one that lets empty values clear fields.
-    :param option_instead: the one that takes the place of the records.
+    :param per_record_options: which of them the vendor wants in each record.
+    :param columns_option: the one that lists the columns of a table by their position.
+    :param blanks_option: the one that lets empty values clear fields.
+    :param replaces_records: the one that takes the place of the records.
     :param encode: makes bytes of a record.
-    :param is_table: records go out as rows of a CSV file, with a column for each field that any of them has.
-    :param packed: what goes out is gzipped, on disk; otherwise a request fits into memory.
-    :param repeatable: whether the same request sent twice comes to the same as sent once.
-    :param appends: whether further requests can go into the job of the first one.
+    :param is_csv: records go out as rows of a CSV file, with a column for each field that any of them has.
+    :param gzipped: what goes out is gzipped, on disk; otherwise a request fits into memory.
+    :param idempotent: whether the same request sent twice comes to the same as sent once.
+    :param supports_append: whether further requests can go into the job of the first one.
     :param requests_per_minute: a limit for these requests alone; 0 where there is none.
     """
 
     name: str
-    submit: Callable[[Order], SubmitConversation]
-    most_items: int
-    most_bytes: int = MOST_BYTES
-    most_item_bytes: int = 0
+    submit: Callable[[SubmitContext], SubmitFlow]
+    max_items: int
+    max_bytes: int = MOST_BYTES
+    max_item_bytes: int = 0
     check: Check = lambda _record: None
     header_names: tuple[str, ...] = ()
     check_by_options: Callable[[Options], Check] | None = None
     options: tuple[Option, ...] = ()
-    option_on_records: tuple[str, ...] = ()
-    option_on_columns: str | None = None
-    option_for_blanks: str | None = None
-    option_instead: str | None = None
+    per_record_options: tuple[str, ...] = ()
+    columns_option: str | None = None
+    blanks_option: str | None = None
+    replaces_records: str | None = None
     encode: Callable[[Record], bytes] = encode_json
-    is_table: bool = False
-    packed: bool = False
-    repeatable: bool = False
-    appends: bool = False
+    is_csv: bool = False
+    gzipped: bool = False
+    idempotent: bool = False
+    supports_append: bool = False
     requests_per_minute: float = 0.0
 
     def check_for(self, options: Options) -> Check:

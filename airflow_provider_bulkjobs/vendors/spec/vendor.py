@@ -13,20 +13,20 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
 from airflow_provider_bulkjobs.exceptions import (
+    AuthenticationError,
     BadArgumentError,
-    CredentialsError,
     InvalidItem,
     JobNotFoundError,
     PermissionDeniedError,
-    VendorAnswerError,
+    VendorAPIError,
 )
-from airflow_provider_bulkjobs.protocol.flow import Conversation, Request, Response, Token
+from airflow_provider_bulkjobs.protocol.flow import Flow, Request, Response, Token
 from airflow_provider_bulkjobs.protocol.job import BulkJob
 from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field, rate_field
-from airflow_provider_bulkjobs.vendors.spec.item_result import ResultsConversation
+from airflow_provider_bulkjobs.vendors.spec.item_result import ResultsFlow
 from airflow_provider_bulkjobs.vendors.spec.operation import Operation
 from airflow_provider_bulkjobs.vendors.spec.states import States
-from airflow_provider_bulkjobs.vendors.spec.vendor_docs import Notes
+from airflow_provider_bulkjobs.vendors.spec.vendor_docs import VendorDocs
 
 T = TypeVar("T")
 
@@ -46,14 +46,14 @@ class JobKind:
 
     name: str
     noun: str
-    status: Callable[[Account, str], Conversation[BulkJob]]
-    cancel: Callable[[Account, str], Conversation[None]] | None = None
+    status: Callable[[Account, str], Flow[BulkJob]]
+    cancel: Callable[[Account, str], Flow[None]] | None = None
     operations: tuple[Operation, ...] = ()
-    results: Callable[[Account, str], ResultsConversation] | None = None
+    results: Callable[[Account, str], ResultsFlow] | None = None
     states: States | None = None
     page: Callable[[Account], str | None] = lambda _account: None
 
-    def stop(self, account: Account, job_id: str) -> Conversation[bool]:
+    def stop(self, account: Account, job_id: str) -> Flow[bool]:
         """Stop a job; return ``False`` if it is over already, or gone."""
         if self.cancel is None:
             raise BadArgumentError(f"there is no way to stop a {self.noun}")
@@ -61,8 +61,8 @@ class JobKind:
             yield from self.cancel(account, job_id)
         except JobNotFoundError:
             return False
-        except VendorAnswerError as error:
-            if isinstance(error, CredentialsError | PermissionDeniedError):
+        except VendorAPIError as error:
+            if isinstance(error, AuthenticationError | PermissionDeniedError):
                 raise
             job = yield from self.status(account, job_id)
             if not job.state.is_finished:
@@ -85,7 +85,7 @@ class Vendor(ABC):
     kinds: ClassVar[tuple[JobKind, ...]]  # the first is the default
     requests_per_second: ClassVar[float] = 0.0  # the published limit; 0 where there is none
     bad_key_statuses: ClassVar[frozenset[int]] = frozenset({401})
-    notes: ClassVar[Notes] = Notes()
+    notes: ClassVar[VendorDocs] = VendorDocs()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Give every vendor the field for the rate limit."""
@@ -102,10 +102,10 @@ class Vendor(ABC):
         """Return the headers that authenticate a request."""
 
     @abstractmethod
-    def check(self, account: Account) -> Conversation[str]:
+    def check(self, account: Account) -> Flow[str]:
         """Ask the cheapest question that needs the credentials; return a sentence that names the account."""
 
-    def sign_in(self, account: Account) -> Conversation[Token] | None:  # noqa: ARG002
+    def token_flow(self, account: Account) -> Flow[Token] | None:  # noqa: ARG002
         """Return the conversation that fetches an access token, for vendors and accounts that use one."""
         return None
 
@@ -117,10 +117,10 @@ class Vendor(ABC):
         """Return the items that an error response names as invalid, for vendors that name them by their position."""
         return []
 
-    def is_throttled(self, response: Response) -> bool:
+    def is_rate_limited(self, response: Response) -> bool:
         """Tell whether an answer means "too many requests"."""
         return response.status == 429
 
-    def pause_after(self, request: Request) -> float | None:  # noqa: ARG002
+    def default_retry_after(self, request: Request) -> float | None:  # noqa: ARG002
         """Return how many seconds to pause after "too many requests", where the answer does not tell."""
         return None

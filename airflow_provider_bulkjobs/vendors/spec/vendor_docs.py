@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Notes:
+class VendorDocs:
     """Sentences about a vendor.
 
     :param permissions: what the credentials must be allowed to do; the connection test says it where they are not.
     :param limits: what the vendor limits, beside what the operations declare: rates, retention, plans.
-    :param untold: what the vendor does not tell, so that nobody looks for it here.
+    :param not_reported: what the vendor does not tell, so that nobody looks for it here.
     """
 
     permissions: str = ""
     limits: tuple[str, ...] = ()
-    untold: tuple[str, ...] = ()
+    not_reported: tuple[str, ...] = ()

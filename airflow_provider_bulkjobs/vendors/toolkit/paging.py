@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from airflow_provider_bulkjobs.exceptions import UnsafeAnswerError
-from airflow_provider_bulkjobs.protocol.flow import Conversation
+from airflow_provider_bulkjobs.exceptions import UntrustedResponseError
+from airflow_provider_bulkjobs.protocol.flow import Flow
 
 # Requests a page and returns its items and the cursor of the next page, or ``None`` where there is none.
-PageRequest = Callable[[str], Conversation[tuple[list[Any], str | None]]]
+PageRequest = Callable[[str], Flow[tuple[list[Any], str | None]]]
 
 
 class Pages:
@@ -41,7 +41,7 @@ class Pages:
         """Whether the last page was read."""
         return self._next is None
 
-    def read_next(self) -> Conversation[list[Any]]:
+    def read_next(self) -> Flow[list[Any]]:
         """Request the next page; return its items."""
         cursor = self._next or ""
         self._read.add(cursor)
@@ -51,7 +51,7 @@ class Pages:
     def require_complete(self) -> None:
         """Check that the list was read to its end.
 
-        :raises UnsafeAnswerError: it was not.
+        :raises UntrustedResponseError: it was not.
         """
         if not self.is_complete:
-            raise UnsafeAnswerError(f"{self._list_name} did not end after {len(self._read)} pages")
+            raise UntrustedResponseError(f"{self._list_name} did not end after {len(self._read)} pages")

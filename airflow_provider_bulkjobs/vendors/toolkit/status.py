@@ -6,24 +6,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_bulkjobs.exceptions import JobNotFoundError, NotFinishedError, TransientError
-from airflow_provider_bulkjobs.protocol.flow import Conversation, Request
+from airflow_provider_bulkjobs.exceptions import JobNotFinishedError, JobNotFoundError, TransientError
+from airflow_provider_bulkjobs.protocol.flow import Flow, Request
 from airflow_provider_bulkjobs.vendors.spec.states import States
 
 
-def listed(value: Any) -> list[Any]:
+def as_list(value: Any) -> list[Any]:
     """Return a vendor's list; a missing or null one is empty, a single object counts as a list of one."""
     if value is None:
         return []
     return value if isinstance(value, list) else [value]
 
 
-def mapping(value: Any) -> Mapping[str, Any]:
+def as_dict(value: Any) -> Mapping[str, Any]:
     """Return a vendor's object; a missing, null or malformed one is empty."""
     return value if isinstance(value, dict) else {}
 
 
-def ask_more(vendor: str, path: str) -> Conversation[dict[str, Any]]:
+def request_details(vendor: str, path: str) -> Flow[dict[str, Any]]:
     """Ask for more of a job whose state has just been told: its errors, or how its items fared.
 
     :raises TransientError: that is not found. Whether the job itself is gone only its state may say, which is asked
@@ -35,14 +35,14 @@ def ask_more(vendor: str, path: str) -> Conversation[dict[str, Any]]:
         raise TransientError(f"{vendor} has told the state of the job, but not what belongs to it: {error}") from error
 
 
-def finished_word(states: States, answer: Mapping[str, Any]) -> str:
+def require_finished(states: States, answer: Mapping[str, Any]) -> str:
     """Return the word for the state of a job that is over.
 
-    :raises NotFinishedError: it is not, so that its results would be half of them.
+    :raises JobNotFinishedError: it is not, so that its results would be half of them.
     """
     state, word = states.read(answer)
     if not state.is_finished:
-        raise NotFinishedError(
+        raise JobNotFinishedError(
             f"the job is still {word!r}: wait for it with BulkJobSensor before asking for its results"
         )
     return word

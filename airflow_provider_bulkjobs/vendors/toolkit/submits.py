@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow_provider_bulkjobs.exceptions import TransientError
 from airflow_provider_bulkjobs.protocol.flow import Request
-from airflow_provider_bulkjobs.vendors.spec.operation import Order, encode_json
+from airflow_provider_bulkjobs.vendors.spec.operation import SubmitContext, encode_json
 
 JSON_HEADERS = {"Content-Type": "application/json"}
 
@@ -16,7 +16,7 @@ JSON_HEADERS = {"Content-Type": "application/json"}
 def json_request(
     method: str,
     path: str,
-    order: Order,
+    context: SubmitContext,
     *,
     key: str | None = None,
     also: Mapping[str, Any] | None = None,
@@ -27,14 +27,14 @@ def json_request(
     :param key: where the list stands in the body; by itself if not given.
     :param also: what else stands in the body.
     """
-    body = b"[%b]" % order.chunk.data
+    body = b"[%b]" % context.payload.data
     if key is not None:
         rest = b"".join(b"%b:%b," % (encode_json(name), encode_json(value)) for name, value in (also or {}).items())
         body = b"{%b%b:%b}" % (rest, encode_json(key), body)
     return Request(method, path, {**JSON_HEADERS, **(headers or {})}, body=body)
 
 
-def accepted_id(vendor: str, answer: Mapping[str, Any], *names: str) -> str:
+def accepted_job_id(vendor: str, answer: Mapping[str, Any], *names: str) -> str:
     """Return the id of the job that a submit was answered with.
 
     :param names: the keys it may stand under.

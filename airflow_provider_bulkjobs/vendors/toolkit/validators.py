@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from airflow_provider_bulkjobs.vendors.spec.operation import Check, Record
-from airflow_provider_bulkjobs.vendors.toolkit.values import identity_problem, is_blank, shown_fields
+from airflow_provider_bulkjobs.vendors.toolkit.values import identity_problem, is_blank, safe_names
 
 
 def needs(*names: str) -> Check:
@@ -14,7 +14,7 @@ def needs(*names: str) -> Check:
 
     def check(record: Record) -> str | None:
         missing = [name for name in names if is_blank(record.get(name))]
-        return f"lacks {shown_fields(missing, 'and')}" if missing else _identity_problem(record, names)
+        return f"lacks {safe_names(missing, 'and')}" if missing else _identity_problem(record, names)
 
     return check
 
@@ -24,7 +24,7 @@ def needs_any(*names: str) -> Check:
 
     def check(record: Record) -> str | None:
         if all(is_blank(record.get(name)) for name in names):
-            return f"lacks {shown_fields(names, 'or')}"
+            return f"lacks {safe_names(names, 'or')}"
         return _identity_problem(record, names)
 
     return check
@@ -42,7 +42,7 @@ def knows(names: Iterable[str], remedy: str) -> Check:
     def check(record: Record) -> str | None:
         unknown = record.keys() - known
         return (
-            f"has {shown_fields(sorted(map(str, unknown)), 'and')}, which the vendor would drop: {remedy}"
+            f"has {safe_names(sorted(map(str, unknown)), 'and')}, which the vendor would drop: {remedy}"
             if unknown
             else None
         )

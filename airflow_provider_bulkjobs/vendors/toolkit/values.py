@@ -28,11 +28,11 @@ def identity_problem(name: str, value: Any) -> str | None:
         if not value or not (_is_invisible(value[0]) or _is_invisible(value[-1])):
             return None
         where = "only blanks in" if is_blank(value) else "blanks around the value of"
-        return f"has {where} field {shown_name(name)}: remove them"
+        return f"has {where} field {safe_name(name)}: remove them"
     if isinstance(value, int) and not isinstance(value, bool):
         return None
     return missing_number(name, value) or (
-        f"has a {type(value).__name__} in field {shown_name(name)}, which cannot identify a record: "
+        f"has a {type(value).__name__} in field {safe_name(name)}, which cannot identify a record: "
         "give text or a whole number"
     )
 
@@ -45,7 +45,7 @@ def missing_number(name: str, value: Any) -> str | None:
         word = "NaN" if type(value).__name__ in {"NAType", "Decimal"} else None
     if word is None:
         return None
-    return f"has {word} ({type(value).__name__}) in field {shown_name(name)}: use None for a missing value"
+    return f"has {word} ({type(value).__name__}) in field {safe_name(name)}: use None for a missing value"
 
 
 def unencodable(name: str, value: Any, error: Exception) -> str:
@@ -56,11 +56,11 @@ def unencodable(name: str, value: Any, error: Exception) -> str:
     if SURROGATE.search(name):
         return name_problem(name)
     if isinstance(error, UnicodeEncodeError):
-        return f"has a character in field {shown_name(name)} that UTF-8 cannot encode: correct the text"
+        return f"has a character in field {safe_name(name)} that UTF-8 cannot encode: correct the text"
     if isinstance(value, list | tuple | dict) and isinstance(error, ValueError) and _is_json_but_for_numbers(value):
-        return f"has NaN or Infinity inside field {shown_name(name)} ({type(value).__name__}): use None instead"
+        return f"has NaN or Infinity inside field {safe_name(name)} ({type(value).__name__}): use None instead"
     return missing_number(name, value) or (
-        f"has a {type(value).__name__} in field {shown_name(name)} that JSON cannot hold: convert it first"
+        f"has a {type(value).__name__} in field {safe_name(name)} that JSON cannot hold: convert it first"
     )
 
 
@@ -68,22 +68,22 @@ def name_problem(name: Any) -> str:
     """Return what is wrong with the name of a field that is not text, or that UTF-8 cannot encode."""
     if not isinstance(name, str):
         return f"has a field name that is a {type(name).__name__}, not text: rename the field"
-    return f"has a character in the name of field {shown_name(name)} that UTF-8 cannot encode: rename the field"
+    return f"has a character in the name of field {safe_name(name)} that UTF-8 cannot encode: rename the field"
 
 
-def shown_name(name: Any) -> str:
+def safe_name(name: Any) -> str:
     """Return the name of a field for a message, if it looks like one: it may be the data of a person."""
     text = str(name)
     # repr escapes what UTF-8 cannot encode.
     return repr(text) if FIELD_NAME.fullmatch(SURROGATE.sub("", text)) else "(name not shown)"
 
 
-def shown_fields(names: Iterable[Any], word: str) -> str:
+def safe_names(names: Iterable[Any], word: str) -> str:
     """Return the names of fields for a message.
 
     :param word: what stands between them: "and", "or".
     """
-    fields = [f"field {shown_name(name)}" for name in names]
+    fields = [f"field {safe_name(name)}" for name in names]
     more = f" {word} {len(fields) - MOST_SHOWN} more" if len(fields) > MOST_SHOWN else ""
     return f"{f' {word} '.join(fields[:MOST_SHOWN])}{more}"
 
