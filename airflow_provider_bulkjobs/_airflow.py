@@ -61,6 +61,7 @@ __all__ = [
     "Connection",
     "PokeReturnValue",
     "TaskDeferred",
+    "before_skip",
     "conf",
     "ended_from_outside",
     "first_poke_at",
@@ -242,3 +243,8 @@ def xcom_value(ti_key: Any, key: str) -> Any:
     from airflow.providers.common.compat.sdk import XCom
 
     return XCom.get_value(ti_key=ti_key, key=key)
+
+
+def before_skip(error: BaseException) -> BaseException:
+    """Return the error that ``soft_fail`` or ``never_fail`` has turned into a skip, or the error itself."""
+    return error.__cause__ if isinstance(error, AirflowSkipException) and error.__cause__ else error

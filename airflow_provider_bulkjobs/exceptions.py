@@ -1,35 +1,65 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The errors, by what the user must do about them.
+"""All exceptions of this package, grouped by what the user has to do.
 
 ::
 
-    BulkJobError
-    ├── BadArgumentError          mend the DAG: an argument makes no sense (also a ValueError)
-    │   └── NoJobsError           nothing, where no records were submitted: the sensor turns it into a skip
-    ├── BadConnectionError        mend the connection: missing, of another type, incomplete
-    ├── ConnectionLookupError     check Airflow's API server, database and secrets backend, then retry
-    ├── VendorAPIError         the vendor said no; its own words are in the message
-    │   ├── AuthenticationError      renew the key or token
-    │   ├── PermissionDeniedError grant the permission
-    │   └── JobNotFoundError      check the job id, the region, the host and the account
-    ├── JobDisappearedError          the job was seen and is gone: its result can no longer be known
-    ├── JobNotFinishedError          wait for the job before asking for its results
-    ├── UnknownStateError         report the word, so that it gets a meaning
-    ├── UntrustedResponseError         the vendor pointed elsewhere; credentials do not follow
-    ├── TransientError            nothing: it is tried again, and only seen where patience is not wanted
-    ├── UnknownOutcomeError           look at the vendor's pages: nobody knows whether a submit was taken
-    ├── RateLimitDelayError          nothing: the caller would rather do something else than wait that long
-    ├── DeadlineExceededError      nothing: the sensor turns it into AirflowSensorTimeout
-    └── VendorUnavailableError    wait, then resume with the job ids in the message
+    BulkJobError                        not an AirflowException: Airflow retries the task, and soft_fail never skips it
+    ├── correct the DAG
+    │   └── BadArgumentError            an argument is invalid (also a ValueError)
+    │       └── NoJobsError             an empty list of job ids; the sensor skips
+    ├── correct the data or the storage
+    │   ├── RecordsReadError            the source of the records cannot be read
+    │   └── OutputWriteError            a results file or a temporary file cannot be written
+    ├── correct the connection
+    │   ├── BadConnectionError          missing, of another type, incomplete, or not trusted
+    │   └── ConnectionLookupError       Airflow could not read it: check the API server, database and secrets backend
+    ├── VendorAPIError                  the vendor rejected the request; it is not retried
+    │   ├── AuthenticationError         renew the key or token
+    │   ├── PermissionDeniedError       grant the permission
+    │   └── JobNotFoundError            check the job id, the region, the host and the account
+    ├── report it, or check the vendor's web pages
+    │   ├── UnknownStateError           an undocumented state
+    │   ├── UntrustedResponseError      a response that points to another host, does not end, or is too large
+    │   └── UnknownOutcomeError         a request that is not idempotent may have been executed or not
+    ├── wait, then retry
+    │   ├── VendorUnavailableError      down or rate limited; the message has the job ids to resume with
+    │   └── JobNotFinishedError         results were requested before the job had finished
+    └── handled inside the package
+        ├── TransientError              a failed exchange, which is retried
+        ├── RateLimitDelayError         a delay longer than the caller accepts
+        ├── DeadlineExceededError       becomes AirflowSensorTimeout
+        └── JobDisappearedError         becomes JobExpiredError
 
-None of these is an ``AirflowException``: a broken sensor must never be skipped by ``soft_fail`` as if it had
-been a quiet day. What ends a task for good stands in :mod:`airflow_provider_bulkjobs.failures`.
+    AirflowFailException                Airflow does not retry the task
+    ├── JobFailedError                  failed, canceled, or too many failed items; soft_fail skips
+    ├── JobExpiredError                 the job was seen and no longer exists; soft_fail skips
+    └── PartialSubmitError              a submit that must not be retried; never skipped
+
+The three below ``AirflowFailException`` need Airflow, which the vendors' declarations do without. So they are made when
+they are first used.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import AirflowFailException
+
+    class JobFailedError(AirflowFailException):
+        """The job failed, was canceled, or too many of its items failed."""
+
+    class JobExpiredError(AirflowFailException):
+        """The job existed and does not any more (expired or deleted), so its result is unknown."""
+
+    class PartialSubmitError(AirflowFailException):
+        """A submit ended halfway, and a retry could send records twice; the message has what was accepted.
+
+        It is never skipped.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +68,7 @@ class InvalidItem:
 
     :param index: its position in the request, from 0.
     :param field: the vendor's name of the invalid field.
-    :param message: the vendor's own words, not redacted.
+    :param message: the vendor's message about it, not redacted.
     """
 
     index: int
@@ -47,19 +77,47 @@ class InvalidItem:
 
 
 class BulkJobError(Exception):
-    """Anything this package raises of its own."""
+    """The base of all exceptions of this package that Airflow retries.
+
+    :param message: what happened, and where.
+    :param hint: what to do.
+    """
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return " ".join(sentence(part) for part in (self.message, self.hint)) if self.hint else self.message
+
+    def reworded(self, message: str, *, hint: str | None = None) -> Self:
+        """Return the same exception with another message, and another hint if one is given."""
+        changed = copy.copy(self)
+        changed.args = (message,)
+        changed.message = message
+        changed.hint = self.hint if hint is None else hint
+        return changed
 
 
 class BadArgumentError(BulkJobError, ValueError):
-    """An argument of a sensor, trigger or hook makes no sense."""
+    """An argument of an operator, sensor, trigger or hook is invalid."""
 
 
 class NoJobsError(BadArgumentError):
     """``job_id`` is an empty list, or has only empty lists in it."""
 
 
+class RecordsReadError(BulkJobError):
+    """The source of the records cannot be read: it is missing, corrupt, or its storage failed."""
+
+
+class OutputWriteError(BulkJobError):
+    """A results file, or a temporary file, cannot be written."""
+
+
 class BadConnectionError(BulkJobError):
-    """The connection is missing, of another type, or incomplete."""
+    """The connection is missing, of another type, incomplete, or leads to a server that is not trusted."""
 
 
 class ConnectionLookupError(BulkJobError):
@@ -67,13 +125,25 @@ class ConnectionLookupError(BulkJobError):
 
 
 class VendorAPIError(BulkJobError):
-    """The vendor refused; retrying the same request would be refused again.
+    """The vendor rejected the request. The same request would be rejected again.
 
-    :param invalid_items: the items for which the vendor refused it, where it names them.
+    :param status: the HTTP status of the response, if it came with one.
+    :param vendor_message: the vendor's own message, redacted.
+    :param invalid_items: the items for which the vendor rejected it, where it names them.
     """
 
-    def __init__(self, message: str, *, invalid_items: Sequence[InvalidItem] = ()) -> None:
-        super().__init__(message)
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        status: int | None = None,
+        vendor_message: str | None = None,
+        invalid_items: Sequence[InvalidItem] = (),
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.vendor_message = vendor_message
         self.invalid_items = invalid_items
 
 
@@ -82,59 +152,63 @@ class AuthenticationError(VendorAPIError):
 
 
 class PermissionDeniedError(VendorAPIError):
-    """The credentials are good but may not do this."""
+    """The credentials are valid and lack a permission."""
 
 
 class JobNotFoundError(VendorAPIError):
-    """The vendor does not know what was asked for."""
+    """The vendor has no such job."""
 
 
 class JobDisappearedError(BulkJobError):
-    """The vendor knew the job during this wait and does not any more."""
+    """The vendor had the job during this wait and does not have it any more."""
 
 
 class JobNotFinishedError(BulkJobError):
-    """The results of a job were asked for before it was over."""
+    """The results of a job were requested before it had finished."""
 
 
 class UnknownStateError(BulkJobError):
-    """The vendor used a state that it documents nowhere."""
+    """The vendor responded with an undocumented state."""
 
 
 class UntrustedResponseError(BulkJobError):
-    """The answer points to another host, or is larger than any answer has to be."""
+    """The response points to another host, has pages without end, or is too large."""
 
 
 class TransientError(BulkJobError):
-    """One exchange failed in a way that may well pass.
+    """One exchange failed in a way that is worth a retry.
 
-    :param retry_after: how many seconds the vendor asked to be left alone, if it did.
+    :param retry_after: the seconds that the vendor asked to wait, if it did.
     """
 
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, hint: str = "", retry_after: float | None = None) -> None:
+        super().__init__(message, hint=hint)
         self.retry_after = retry_after
 
 
 class VendorUnavailableError(BulkJobError):
-    """The vendor was down, throttled or talking nonsense for longer than patience lasts.
+    """The vendor was down, limited the rate, or sent unusable responses until the retries were used up.
 
-    :param retry_after: how many seconds the vendor asked to be left alone, if it did.
+    :param retry_after: the seconds that the vendor asked to wait, if it did.
+    :param job_ids: the unfinished jobs, to resume with.
     """
 
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
-        super().__init__(message)
+    def __init__(
+        self, message: str, *, hint: str = "", retry_after: float | None = None, job_ids: Sequence[str] = ()
+    ) -> None:
+        super().__init__(message, hint=hint)
         self.retry_after = retry_after
+        self.job_ids = job_ids
 
 
 class UnknownOutcomeError(BulkJobError):
-    """A request that must not be sent twice may have been obeyed or not: its answer got lost, or made no sense."""
+    """A request that is not idempotent may have been executed: its response was lost, or unusable."""
 
 
 class RateLimitDelayError(BulkJobError):
-    """The next request would have to wait for longer than the caller wants to.
+    """The next request would be delayed for longer than the caller accepts.
 
-    :param seconds: how long.
+    :param seconds: the delay.
     """
 
     def __init__(self, message: str, *, seconds: float = 0.0) -> None:
@@ -143,4 +217,26 @@ class RateLimitDelayError(BulkJobError):
 
 
 class DeadlineExceededError(BulkJobError):
-    """The deadline came while the next request had to wait."""
+    """The deadline came before the next request could be sent."""
+
+
+def sentence(text: str) -> str:
+    """Return a text with a period at its end, unless it has an end already."""
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
+
+
+_FAILURES = {
+    "JobFailedError": "The job failed, was canceled, or too many of its items failed.",
+    "JobExpiredError": "The job existed and does not any more (expired or deleted), so its result is unknown.",
+    "PartialSubmitError": "A submit ended halfway, and a retry could send records twice. It is never skipped.",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _FAILURES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from airflow.providers.common.compat.sdk import AirflowFailException
+
+    for each, doc in _FAILURES.items():
+        globals()[each] = type(each, (AirflowFailException,), {"__doc__": doc, "__module__": __name__})
+    return globals()[name]

@@ -10,7 +10,7 @@ from airflow_provider_bulkjobs._airflow import BaseOperatorLink, xcom_value
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_bulkjobs.hooks.bulk_job import BulkJobHook
+    from airflow_provider_bulkjobs.http.client import Client
     from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind
 
 PAGE_KEY = "vendor_page"  # in XCom
@@ -30,12 +30,12 @@ class VendorPageLink(BaseOperatorLink):
         return xcom_value(ti_key, PAGE_KEY) or ""
 
 
-def note_page(context: Context, hook: BulkJobHook, kind: JobKind) -> str | None:
+def note_page(context: Context, client: Client, kind: JobKind) -> str | None:
     """Note down where the vendor shows such jobs, for the link; return it."""
-    page = kind.page(hook.account)
+    page = kind.page(client.account)
     if page and (task_instance := context.get("ti")):
         try:
             task_instance.xcom_push(key=PAGE_KEY, value=page)
         except Exception as error:  # noqa: BLE001  (whatever it is, a missing link must not fail an import)
-            hook.log.warning("The link to the vendor's page could not be pushed to XCom (%s)", type(error).__name__)
+            client.log.warning("The link to the vendor's page could not be pushed to XCom (%s)", type(error).__name__)
     return page

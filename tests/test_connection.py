@@ -153,7 +153,7 @@ def test_empty_fields_mean_their_defaults(conn_type: str) -> None:
 
 @pytest.mark.parametrize("extra", ["{", "[]", "7", '"text"', "null", "not json"])
 def test_an_extra_that_is_not_an_object(extra: str) -> None:
-    with pytest.raises(BadConnectionError, match=r"'mine'.*'extra' is not a JSON object. Mend or empty it"):
+    with pytest.raises(BadConnectionError, match=r"'mine'.*'extra' is not a JSON object. Correct it or leave it empty"):
         read_extra("mine", extra)
 
 

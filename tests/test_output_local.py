@@ -16,7 +16,7 @@ import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 from fsspec.implementations.local import LocalFileSystem
 
-from airflow_provider_bulkjobs.exceptions import BadArgumentError
+from airflow_provider_bulkjobs.exceptions import OutputWriteError
 from airflow_provider_bulkjobs.results import publishing
 from airflow_provider_bulkjobs.results.writers import JsonLinesFile
 
@@ -152,14 +152,14 @@ def test_what_no_file_can_replace_is_refused_before_the_block(tmp_path: Path, ma
     path = tmp_path / "a.jsonl"
     make(path)
     before = path.lstat()
-    with pytest.raises(BadArgumentError, match=rf"path='{path}' cannot be written: .*{reason}"):
+    with pytest.raises(OutputWriteError, match=rf"path='{path}' cannot be written: .*{reason}"):
         JsonLinesFile(path).__enter__()
     assert path.lstat() == before
 
 
 def test_file_in_place_of_a_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("no folder")
-    with pytest.raises(BadArgumentError, match="cannot be written: Not a directory"):
+    with pytest.raises(OutputWriteError, match="cannot be written: Not a directory"):
         write(tmp_path / "a" / "b.jsonl")
 
 
@@ -173,7 +173,7 @@ def test_failed_publish_leaves_nothing_and_keeps_the_old_file(
     path = tmp_path / "a.jsonl"
     path.write_text("old")
     monkeypatch.setattr(os, step, fail)
-    with pytest.raises(BadArgumentError, match=rf"path='{path}' cannot be written: No space left on device"):
+    with pytest.raises(OutputWriteError, match=rf"path='{path}' cannot be written: No space left on device"):
         write(path)
     assert (names(tmp_path), path.read_text()) == (["a.jsonl"], "old")
 
@@ -184,14 +184,14 @@ def test_full_temporary_folder_is_an_error_that_names_it(
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", "/full")
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: open("/dev/full", "wb"))  # noqa: PTH123, SIM115
-    with pytest.raises(BadArgumentError, match=r"a\.jsonl' .* in /full: No space left on device\. Set TMPDIR"):
+    with pytest.raises(OutputWriteError, match=r"a\.jsonl' .* in /full: No space left on device\. Set TMPDIR"):
         write(tmp_path / "a.jsonl", rows)
     assert names(tmp_path) == []
 
 
 def test_missing_temporary_folder_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
-    with pytest.raises(BadArgumentError, match=r"gone: No such file or directory\. Set TMPDIR"):
+    with pytest.raises(OutputWriteError, match=r"gone: No such file or directory\. Set TMPDIR"):
         write(tmp_path / "a.jsonl")
 
 

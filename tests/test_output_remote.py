@@ -8,7 +8,7 @@ import pytest
 from fsspec.implementations import memory as fsspec_memory
 from fsspec.implementations.memory import MemoryFileSystem
 
-from airflow_provider_bulkjobs.exceptions import BadArgumentError
+from airflow_provider_bulkjobs.exceptions import OutputWriteError
 from airflow_provider_bulkjobs.results.writers import JsonLinesFile
 
 try:
@@ -150,7 +150,7 @@ def test_failed_rename_leaves_what_was_there(use: Any, kind: Any, existing: bool
     fs = use(kind)
     if existing:
         fs.pipe(PATH, b"old")
-    with pytest.raises(BadArgumentError, match="cannot be written"):
+    with pytest.raises(OutputWriteError, match="cannot be written"):
         write()
     assert content(fs) == ({PATH: b"old"} if existing else {})
 
@@ -161,7 +161,7 @@ def test_broken_transfer_leaves_nothing(use: Any, monkeypatch: pytest.MonkeyPatc
 
     fs = use(InPlace)
     monkeypatch.setattr(fsspec_memory.MemoryFile, "write", fail)
-    with pytest.raises(BadArgumentError, match="cannot be written: OSError: the connection was reset"):
+    with pytest.raises(OutputWriteError, match="cannot be written: OSError: the connection was reset"):
         write()
     assert content(fs) == {}
 
@@ -169,7 +169,7 @@ def test_broken_transfer_leaves_nothing(use: Any, monkeypatch: pytest.MonkeyPatc
 def test_folder_is_not_replaced(use: Any) -> None:
     fs = use(InPlace)
     fs.pipe(f"{PATH}/b", b"in a folder")
-    with pytest.raises(BadArgumentError, match="cannot be written: Is a directory"):
+    with pytest.raises(OutputWriteError, match="cannot be written: Is a directory"):
         write()
     assert content(fs) == {f"{PATH}/b": b"in a folder"}
 
@@ -189,7 +189,7 @@ def test_refusal_is_an_error_in_words_with_nothing_private(
 ) -> None:
     use(RefusingStore)
     monkeypatch.setattr(RefusingStore, "error", error)
-    with pytest.raises(BadArgumentError) as caught:
+    with pytest.raises(OutputWriteError) as caught:
         write()
     assert f"a.jsonl' cannot be written: {reason}" in str(caught.value)
     assert "secret" not in str(caught.value)

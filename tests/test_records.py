@@ -10,7 +10,7 @@ import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 from fsspec.implementations.memory import MemoryFileSystem
 
-from airflow_provider_bulkjobs.exceptions import BadArgumentError
+from airflow_provider_bulkjobs.exceptions import BadArgumentError, RecordsReadError
 from airflow_provider_bulkjobs.submitting import records
 from airflow_provider_bulkjobs.submitting.records import Row, read_records
 
@@ -298,14 +298,14 @@ def test_a_file_of_another_kind_is_refused_by_its_name(tmp_path: Path, name: str
 
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.csv.gz"])
 def test_a_file_that_is_missing_is_named(tmp_path: Path, name: str) -> None:
-    with pytest.raises(BadArgumentError, match="cannot be read: No such file") as caught:
+    with pytest.raises(RecordsReadError, match="cannot be read: No such file") as caught:
         list(read_records(tmp_path / "there" / name))
     assert str(tmp_path / "there" / name) in str(caught.value)
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     (tmp_path / "a.csv").mkdir()
-    with pytest.raises(BadArgumentError, match="cannot be read: Is a directory"):
+    with pytest.raises(RecordsReadError, match="cannot be read: Is a directory"):
         list(read_records(tmp_path / "a.csv"))
 
 
@@ -327,7 +327,7 @@ def test_a_broken_gzip_is_told(tmp_path: Path, name: str, how: str) -> None:
         "another checksum": gzipped[:-8] + bytes(8),
     }[how]
     (tmp_path / name).write_bytes(broken)
-    with pytest.raises(BadArgumentError, match="cannot be read") as caught:
+    with pytest.raises(RecordsReadError, match="cannot be read") as caught:
         list(read_records(tmp_path / name))
     assert name in str(caught.value)
 

@@ -19,7 +19,7 @@ from airflow_provider_bulkjobs.hooks.connection_lookup import (
 )
 from airflow_provider_bulkjobs.hooks.connection_test import ask, explain
 from airflow_provider_bulkjobs.vendors import VENDORS
-from airflow_provider_bulkjobs.vendors.spec.fields import Account
+from airflow_provider_bulkjobs.vendors.spec.fields import Account, connection_title
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
@@ -126,13 +126,18 @@ class BulkJobHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Ask the cheapest question that needs the credentials; say in a sentence how that went."""
+        from airflow_provider_bulkjobs.http.requests_transport import RequestsTransport
+
         try:
-            return True, ask(self.vendor, self.account, self.transport)
-        except Exception as error:  # noqa: BLE001  (whatever it is, the form must say something)
-            return False, explain(self.vendor, self.conn_id, error)
-        finally:
-            if transport := self.__dict__.pop("transport", None):
+            # Airflow tests a copy of the connection under a name that the user never saw.
+            account = self._account(read_connection(self.conn_id), conn_id=None)
+            transport = RequestsTransport(self.vendor, account)
+            try:
+                return True, ask(self.vendor, account, transport)
+            finally:
                 transport.close()
+        except Exception as error:  # noqa: BLE001  (whatever it is, the form must say something)
+            return False, explain(self.vendor, error)
 
     def job_kind(self, name: str | None) -> JobKind:
         """Return the vendor's job kind of that name, or its default one.
@@ -164,11 +169,11 @@ class BulkJobHook(BaseHook):
     @cached_property
     def account(self) -> Account:
         """The account that the connection describes, checked."""
-        return self._account(read_connection(self.conn_id))
+        return self._account(read_connection(self.conn_id), self.conn_id)
 
     def using(self, connection: Connection) -> Self:
         """Take the account from a connection that has been read already; return the hook."""
-        self.account = self._account(connection)
+        self.account = self._account(connection, self.conn_id)
         return self
 
     def reload_connection(self) -> bool:
@@ -190,7 +195,7 @@ class BulkJobHook(BaseHook):
             connection = await get_connection_async(self.conn_id)
         except Exception as error:  # noqa: BLE001  (each Airflow and each secrets backend has its own)
             raise await run_in_thread(lookup_error, self.conn_id, error) from None
-        return self._account(connection)
+        return self._account(connection, self.conn_id)
 
     @cached_property
     def transport(self) -> RequestsTransport:
@@ -199,21 +204,21 @@ class BulkJobHook(BaseHook):
 
         return RequestsTransport(self.vendor, self.account)
 
-    def _account(self, connection: Connection) -> Account:
+    def _account(self, connection: Connection, conn_id: str | None) -> Account:
         if connection.conn_type != self.conn_type:
             raise BadConnectionError(
-                f"Connection {self.conn_id!r} is of type {connection.conn_type!r}, and {type(self).__name__} needs "
+                f"{connection_title(conn_id)} is of type {connection.conn_type!r}, and {type(self).__name__} needs "
                 f"{self.conn_type!r}: use another connection, or change its type."
             )
         return read_account(
             self.vendor.fields,
-            conn_id=self.conn_id,
+            conn_id=conn_id,
             host=connection.host,
             port=connection.port,
             schema=connection.schema,
             login=connection.login,
             password=connection.password,
-            extra=read_extra(self.conn_id, connection.extra),
+            extra=read_extra(conn_id, connection.extra),
         )
 
 

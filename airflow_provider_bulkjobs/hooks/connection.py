@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from airflow_provider_bulkjobs.exceptions import BadConnectionError
-from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field
+from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field, connection_title
 
 LONGEST_SHOWN = 8  # characters
 
@@ -26,7 +26,7 @@ MASKED = "***"  # what Airflow shows instead of a secret; it comes back when a f
 def read_account(
     fields: Iterable[Field],
     *,
-    conn_id: str,
+    conn_id: str | None,
     host: str | None = None,
     port: int | None = None,
     schema: str | None = None,
@@ -61,13 +61,13 @@ def read_account(
 class _Teller:
     """Tells what is wrong with a connection, and nothing of its secret, in whichever field it stands."""
 
-    conn_id: str
+    conn_id: str | None
     secret: str = field(repr=False)
 
     def bad(self, declared: Field, problem: str, remedy: str) -> BadConnectionError:
         """Return the error for a field."""
         return BadConnectionError(
-            f"Connection {self.conn_id!r}: the field {declared.name!r} ({declared.label}) {problem}. {remedy}"
+            f"{connection_title(self.conn_id)}: the field {declared.name!r} ({declared.label}) {problem}. {remedy}"
         )
 
     def shown(self, text: str) -> str:
@@ -111,8 +111,8 @@ def _base_url(teller: _Teller, declared: Field, host: str, port: int | None, sch
         # In a connection URI the path is Airflow's "schema", which means the scheme of an HTTP connection.
         if schema not in {None, "", "http", "https"}:
             raise BadConnectionError(
-                f"Connection {teller.conn_id!r}: the field 'schema' is {teller.shown(str(schema))}, which is not used. "
-                f"Give the whole address in the field 'host' ({declared.label})."
+                f"{connection_title(teller.conn_id)}: the field 'schema' is {teller.shown(str(schema))}, which is not "
+                f"used. Give the whole address in the field 'host' ({declared.label})."
             )
         scheme, rest = schema or "https", host
     try:
@@ -144,7 +144,7 @@ def _is_plain(path: str) -> bool:
     return quote(unquote(path)) == path and not {".", ".."} & set(path.split("/"))
 
 
-def read_extra(conn_id: str, extra: str | None) -> dict[str, Any]:
+def read_extra(conn_id: str | None, extra: str | None) -> dict[str, Any]:
     """Return a connection's extra as a dict.
 
     :raises BadConnectionError: it is not a JSON object.
@@ -154,5 +154,7 @@ def read_extra(conn_id: str, extra: str | None) -> dict[str, Any]:
     except ValueError:
         values = None
     if not isinstance(values, dict):
-        raise BadConnectionError(f"Connection {conn_id!r}: the field 'extra' is not a JSON object. Mend or empty it.")
+        raise BadConnectionError(
+            f"{connection_title(conn_id)}: the field 'extra' is not a JSON object. Correct it or leave it empty."
+        )
     return values

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from airflow_provider_bulkjobs import exceptions as errors
+from airflow_provider_bulkjobs.exceptions import sentence
 from airflow_provider_bulkjobs.protocol.redact import redact
 
 if TYPE_CHECKING:
@@ -30,32 +31,29 @@ def ask(vendor: Vendor, account: Account, transport: RequestsTransport) -> str:
         request = next(flow)
         while True:
             # Told also of an outage, or a pause: what was established before is for the conversation to say.
-            request = transport.step(flow, request, policy, known_jobs=errors.BulkJobError)
-    except StopIteration as told:
-        return redact(str(told.value), account.secrets)
+            request = transport.step(flow, request, policy, thrown=errors.BulkJobError)
+    except StopIteration as finished:
+        return redact(str(finished.value), account.secrets)
 
 
-def explain(vendor: Vendor, conn_id: str, error: Exception) -> str:
-    """Return what is wrong and what to do about it.
-
-    The form tests a copy of the connection under a name that nobody has chosen, so that name is left out.
-    """
-    told = str(error).replace(f"Connection {conn_id!r}", "This connection")
-    told = told.replace(f"connection {conn_id!r}", "this connection")
-    told = f"{told[:1].upper()}{told[1:]}"
+def explain(vendor: Vendor, error: Exception) -> str:
+    """Return what is wrong and what to do about it."""
     match error:
         case errors.AuthenticationError():
-            return f"{told}{_help(field for field in vendor.fields if field.name == 'password' or field.choices)}"
+            return _message(str(error), (field for field in vendor.fields if field.name == "password" or field.choices))
         case errors.PermissionDeniedError():
-            return f"{told} {vendor.notes.permissions}"
+            return _message(f"{sentence(str(error))} {vendor.notes.permissions}")
         case errors.JobNotFoundError():
-            told = told.partition(". Check the id")[0]
-            return f"{told}: the API is not at this address.{_help(_host(vendor))}"
+            return _message(f"{error.message}: the API is not at this address", _host(vendor))
         case errors.VendorUnavailableError() | errors.TransientError() | errors.VendorAPIError():
-            return f"{told.rstrip('.')}.{_help(_host(vendor))}"
+            return _message(str(error), _host(vendor))
         case errors.BulkJobError():
-            return told
-    return f"{vendor.label} could not be asked ({type(error).__name__}). Check all fields."
+            return _message(str(error))
+    return f"The connection test of {vendor.label} failed with an unexpected {type(error).__name__}. Check all fields."
+
+
+def _message(text: str, fields: Iterable[Field] = ()) -> str:
+    return f"{text[:1].upper()}{sentence(text)[1:]}{_help(fields)}"
 
 
 def _host(vendor: Vendor) -> Iterator[Field]:
@@ -63,8 +61,8 @@ def _host(vendor: Vendor) -> Iterator[Field]:
 
 
 def _help(fields: Iterable[Field]) -> str:
-    told = ""
+    text = ""
     for field in fields:
         example = f" Example: {field.placeholder}" if field.placeholder and field.name != "password" else ""
-        told += f" {field.label}: {field.help}{example}"
-    return told
+        text += f" {field.label}: {field.help}{example}"
+    return text

@@ -37,7 +37,7 @@ async def shared_transport(vendor: Vendor, account: Account) -> AsyncIterator[Ai
     if key not in _transports:
         tls = await asyncio.to_thread(lambda: tls_context(ca_bundle()))
         if key not in _transports:  # nobody else was faster while this one was off the loop
-            turns = _limiters_of(loop).setdefault((type(vendor), account.conn_id), RateLimiter(account.conn_id))
+            turns = _limiters_of(loop).setdefault((type(vendor), account.name), RateLimiter(account.name))
             turns.set_rate(account["requests_per_second"])
             _transports[key] = _Shared(AiohttpTransport(vendor, account, tls, turns))
     shared = _transports[key]

@@ -111,7 +111,7 @@ class RateLimiter:
             return
         self._has_told = True
         log.warning(
-            "Connection %r: the waits on it ask more often than %.3g times a second, its limit. They take turns: each "
-            "waits for another %.0f s or so beside its poke_interval. This is said once.",
+            "%s: polls exceed the limit of %.3g requests per second and are queued. The effective interval is "
+            "poke_interval + %.0f s. (logged once)",
             *(self._conn_id, self._throttle.per_second, queue),
         )

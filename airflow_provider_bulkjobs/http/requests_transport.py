@@ -90,14 +90,14 @@ class RequestsTransport:
         flow: Flow[Any],
         request: Request | Upload,
         policy: RetryPolicy,
-        known_jobs: type[BulkJobError] = VendorAPIError,
+        thrown: type[BulkJobError] = VendorAPIError,
     ) -> Any:
         """Send what a flow has yielded, send it the response, and return what it yields next.
 
-        :param known_jobs: the errors that are thrown into the flow.
+        :param thrown: the errors that are thrown into the flow.
         :raises StopIteration: the flow has ended, with its value.
         """
-        following = self._drive(self._engine.advance(flow, request, policy, known_jobs), policy)
+        following = self._drive(self._engine.advance(flow, request, policy, thrown), policy)
         if isinstance(following, Finished):
             raise StopIteration(following.value)
         return following

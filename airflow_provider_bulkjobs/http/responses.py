@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import urlsplit
 
 from airflow_provider_bulkjobs import __version__
@@ -175,7 +175,12 @@ def raise_for_status(
     if 300 <= response.status < 400:
         what += f": redirected to {_place(response)}"
     _raise_if_unavailable(vendor, account, request, response, what)
-    _raise_refusal(vendor, account, request, response, what)
+    if response.status == 407:
+        names = ", ".join(PROXY_VARIABLES)
+        raise BadConnectionError(f"The proxy answered 407. Set user and password in the proxy's URL ({names}).")
+    kind, hint = _refusal(vendor, account, request, response)
+    items = _invalid_items(vendor, response) if kind is VendorAPIError else ()
+    raise kind(what, hint=hint, status=response.status, vendor_message=words or None, invalid_items=items)
 
 
 def _raise_if_unavailable(vendor: Vendor, account: Account, request: Request, response: Response, what: str) -> None:
@@ -191,28 +196,24 @@ def _raise_if_unavailable(vendor: Vendor, account: Account, request: Request, re
         if not is_redirect:
             raise TransientError(what, retry_after=pause)
     elif is_outage(response):
-        hint = f". If this persists, check the host of connection {account.conn_id!r}" if _is_page(response) else ""
-        raise TransientError(f"{what}{hint}", retry_after=pause)
+        hint = f"If this persists, check the host of {account.name}." if _is_page(response) else ""
+        raise TransientError(what, hint=hint, retry_after=pause)
 
 
-def _raise_refusal(vendor: Vendor, account: Account, request: Request, response: Response, what: str) -> NoReturn:
-    status, connection = response.status, f"connection {account.conn_id!r}"
+def _refusal(
+    vendor: Vendor, account: Account, request: Request, response: Response
+) -> tuple[type[VendorAPIError], str]:
+    """Return the class of the error for a rejected request, and what to do about it."""
+    status = response.status
     if status < 400:
-        raise VendorAPIError(
-            f"{what}. Credentials are never sent to another address. Correct the host of {connection}."
-        )
+        return VendorAPIError, f"Credentials are never sent to another address. Correct the host of {account.name}."
     if status in vendor.bad_key_statuses or (status in {400, 401, 403} and not request.authorized):
-        raise AuthenticationError(f"{what}. Check the credentials in {connection}.")
+        return AuthenticationError, f"Check the credentials in {account.name}."
     if status == 403:
-        raise PermissionDeniedError(f"{what}. Check what the credentials in {connection} may do.")
+        return PermissionDeniedError, f"Check the permissions of the credentials in {account.name}."
     if status == 404:
-        raise JobNotFoundError(f"{what}. Check the id, and the account, region and host of {connection}.")
-    if status == 407:
-        names = ", ".join(PROXY_VARIABLES)
-        raise BadConnectionError(f"The proxy answered 407. Set user and password in the proxy's URL ({names}).")
-    raise VendorAPIError(
-        f"{what}. The request was rejected and is not retried.", invalid_items=_invalid_items(vendor, response)
-    )
+        return JobNotFoundError, f"Check the id, and the account, region and host of {account.name}."
+    return VendorAPIError, "The request was rejected and is not retried."
 
 
 def is_outage(response: Response) -> bool:
@@ -267,7 +268,7 @@ def credential_headers(vendor: Vendor, account: Account, token: str | None) -> d
     headers = dict(vendor.headers(account, token))
     if not all(value.isascii() for value in headers.values()):
         raise BadConnectionError(
-            f"Connection {account.conn_id!r}: the credentials contain characters that no request header can carry. "
+            f"The credentials of {account.name} contain characters that no request header can carry. "
             "Copy them again from the vendor's settings."
         )
     return headers
@@ -281,9 +282,9 @@ def network_error(vendor: Vendor, account: Account, request: Request, error: Net
     if error.certificate is not None:
         return BadConnectionError(
             f"The TLS certificate of {host} was rejected: {redact(error.certificate).rstrip('.')}. Check the host of "
-            f"connection {account.conn_id!r}; for a certificate authority of your own set REQUESTS_CA_BUNDLE."
+            f"{account.name}; for a certificate authority of your own set REQUESTS_CA_BUNDLE."
         )
-    where = f"{vendor.label} (host {host} of connection {account.conn_id!r})"
+    where = f"{vendor.label} (host {host} of {account.name})"
     if error.sent and not request.idempotent:
         return UnknownOutcomeError(f"Connection to {where} was interrupted after the request was sent ({error})")
     return TransientError(f"Connection to {where} failed ({error})")

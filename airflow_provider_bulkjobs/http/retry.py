@@ -51,7 +51,9 @@ class RetryPolicy:
         """
         if failures >= self.failures:
             times = f" {self.failures} times in a row" if self.failures > 1 else ""
-            raise VendorUnavailableError(f"{error}{times}", retry_after=error.retry_after) from error
+            raise VendorUnavailableError(
+                f"{error.message}{times}", hint=error.hint, retry_after=error.retry_after
+            ) from error
         growing = min(self.initial_delay * 2 ** (failures - 1), self.max_delay)
         wait: float = max(growing * random.uniform(0.5, 1.0), error.retry_after or 0.0)  # noqa: S311
         self.on_retry(f"{error}; attempt {failures} of {self.failures} failed, retrying in {wait:.0f} s")

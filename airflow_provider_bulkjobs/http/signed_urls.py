@@ -28,7 +28,7 @@ from airflow_provider_bulkjobs.http.responses import CONNECT_TIMEOUT, TOTAL_TIME
 from airflow_provider_bulkjobs.http.tls_and_proxy import apply_environment
 from airflow_provider_bulkjobs.protocol.flow import Response, Upload
 from airflow_provider_bulkjobs.protocol.redact import redact
-from airflow_provider_bulkjobs.results.writers import temporary_file, temporary_file_error
+from airflow_provider_bulkjobs.temporary_files import temporary_file, temporary_file_error
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 

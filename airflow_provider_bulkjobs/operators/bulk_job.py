@@ -8,9 +8,9 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bulkjobs import exceptions as errors
-from airflow_provider_bulkjobs._airflow import is_unplanned_run
+from airflow_provider_bulkjobs._airflow import before_skip, is_unplanned_run
 from airflow_provider_bulkjobs.arguments import is_literal, read_allowed_failures, read_expected_items
-from airflow_provider_bulkjobs.failures import JobExpiredError, JobFailedError, PartialSubmitError, before_skip
+from airflow_provider_bulkjobs.exceptions import JobExpiredError, JobFailedError, PartialSubmitError
 from airflow_provider_bulkjobs.links import note_page
 from airflow_provider_bulkjobs.operators.cancel import BulkJobCancelOperator
 from airflow_provider_bulkjobs.operators.checkpoint_store import TaskCheckpointStore
@@ -45,7 +45,7 @@ class BulkJobOperator(BulkJobBaseSensor):
     Returns what the sensor returns, with the numbers of records ``submitted`` and ``rejected`` (left out by
     ``skip_invalid``) or, without ``wait_for_completion``, the list of the job ids. Raises what the sensor raises,
     ``BadArgumentError`` for records or options that cannot be submitted (nothing is sent then), and
-    :class:`~airflow_provider_bulkjobs.failures.PartialSubmitError` for a submit that must not be retried.
+    :class:`~airflow_provider_bulkjobs.exceptions.PartialSubmitError` for a submit that must not be retried.
 
     :param conn_id: the connection; its type says which vendor. (templated)
     :param job_kind: which of the vendor's job kinds; its first one if not given.

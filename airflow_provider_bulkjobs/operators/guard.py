@@ -15,10 +15,10 @@ from airflow_provider_bulkjobs._airflow import (
     AirflowSkipException,
     AirflowTaskTimeout,
     TaskDeferred,
+    before_skip,
     ended_from_outside,
 )
-from airflow_provider_bulkjobs.exceptions import BulkJobError, UnknownOutcomeError
-from airflow_provider_bulkjobs.failures import PartialSubmitError, before_skip
+from airflow_provider_bulkjobs.exceptions import BulkJobError, PartialSubmitError, UnknownOutcomeError
 from airflow_provider_bulkjobs.protocol.redact import redact
 from airflow_provider_bulkjobs.submitting.submit_report import named
 

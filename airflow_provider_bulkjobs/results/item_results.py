@@ -24,7 +24,7 @@ from airflow_provider_bulkjobs.results.result_files import ResultFile
 from airflow_provider_bulkjobs.vendors.spec.item_result import ItemResult, ResultsFlow
 
 if TYPE_CHECKING:
-    from airflow_provider_bulkjobs.hooks.bulk_job import BulkJobHook
+    from airflow_provider_bulkjobs.http.client import Client
     from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind
 
 MOST_NEW_ADDRESSES = 2  # for one file
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 def outcomes(
-    hook: BulkJobHook, kind: JobKind, job_id: str, max_bytes: int, policy: RetryPolicy | None = None
+    client: Client, kind: JobKind, job_id: str, max_bytes: int, policy: RetryPolicy | None = None
 ) -> Iterator[ItemResult]:
     """Ask the vendor, and yield each item's outcome.
 
@@ -44,17 +44,17 @@ def outcomes(
     :raises BulkJobError: anything else; what was yielded so far is not all.
     """
     if kind.results is None:
-        raise BadArgumentError(f"{hook.vendor.label} tells nothing about the items of a {kind.noun} ({kind.name!r})")
-    start = partial(kind.results, hook.account, job_id)
-    status = partial(kind.status, hook.account, job_id)
-    parts = _Parts(hook, start, status, max_bytes, policy or RetryPolicy(on_retry=hook.log.warning))
+        raise BadArgumentError(f"{client.vendor.label} tells nothing about the items of a {kind.noun} ({kind.name!r})")
+    start = partial(kind.results, client.account, job_id)
+    status = partial(kind.status, client.account, job_id)
+    parts = _Parts(client, start, status, max_bytes, policy or RetryPolicy(on_retry=client.log.warning))
     counts: Counter[str] = Counter()
     for part in parts:
         for outcome in part:
             counts[outcome.status] += 1
             yield outcome
     if parts.job is not None:
-        _check_counts(hook, parts.job, counts, lists_all=parts.lists_all)
+        _check_counts(client, parts.job, counts, lists_all=parts.lists_all)
 
 
 class _Parts:
@@ -66,13 +66,13 @@ class _Parts:
 
     def __init__(
         self,
-        hook: BulkJobHook,
+        client: Client,
         start: Callable[[], ResultsFlow],
         status: Callable[[], Flow[BulkJob]],
         max_bytes: int,
         policy: RetryPolicy,
     ) -> None:
-        self._hook = hook
+        self._client = client
         self._start = start
         self._status = status
         self._most_bytes = max_bytes
@@ -117,7 +117,7 @@ class _Parts:
                     step = next(flow)
                     continue
                 try:
-                    response = self._hook.transport.ask(step, self._patience)
+                    response = self._client.transport.ask(step, self._patience)
                 except VendorAPIError as error:
                     step = flow.throw(error)
                 else:
@@ -142,21 +142,21 @@ class _Parts:
         return None
 
     def _fetch(self, download: Download) -> ResultFile:
-        file = ResultFile(save(self._open(download)), download, self._hook.log.warning)
+        file = ResultFile(save(self._open(download)), download, self._client.log.warning)
         self.lists_all = self.lists_all or download.status != "failed"
         return file
 
     def _open(self, download: Download) -> AbstractContextManager[BinaryIO]:
         if download.own:
             headers = {**download.headers, "Accept-Encoding": "identity"}  # an unpacked size can be checked only here
-            return self._hook.transport.open_file(download.url, headers, self._most_bytes)
-        return open_file(download.url, self._hook.vendor, self._hook.account, self._most_bytes)
+            return self._client.transport.open_file(download.url, headers, self._most_bytes)
+        return open_file(download.url, self._client.vendor, self._client.account, self._most_bytes)
 
     def _retry(self, ask: Callable[[], T]) -> T:
         return self._patience.retry(ask)
 
 
-def _check_counts(hook: BulkJobHook, job: BulkJob, counts: Counter[str], *, lists_all: bool) -> None:
+def _check_counts(client: Client, job: BulkJob, counts: Counter[str], *, lists_all: bool) -> None:
     """Compare the outcomes with the counts of the job.
 
     :raises VendorAPIError: there is none, although the job counts some: what was read was not the results.
@@ -168,10 +168,10 @@ def _check_counts(hook: BulkJobHook, job: BulkJob, counts: Counter[str], *, list
     if not as_list and (counted or has_failures):
         number = f"{counted} of them" if counted else "some"
         raise VendorAPIError(
-            f"{hook.vendor.label} lists no {what} of job {job.job_id}, although there are {number} (state "
+            f"{client.vendor.label} lists no {what} of job {job.job_id}, although there are {number} (state "
             f"{job.vendor_state!r}). The results are incomplete. Look into the vendor's own pages, or try again later."
         )
     if as_list < (counted or 0):
-        hook.log.warning(
-            "%s counts %d %ss of job %s and lists %d of them", hook.vendor.label, counted, what, job.job_id, as_list
+        client.log.warning(
+            "%s counts %d %ss of job %s and lists %d of them", client.vendor.label, counted, what, job.job_id, as_list
         )

@@ -8,37 +8,14 @@ under its name only when it is complete; a local file is readable by its owner o
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, Any, Self
 
-from airflow_provider_bulkjobs.exceptions import BadArgumentError
-from airflow_provider_bulkjobs.protocol.redact import redact
+from airflow_provider_bulkjobs.exceptions import OutputWriteError
 from airflow_provider_bulkjobs.results.publishing import check_target, publish
 from airflow_provider_bulkjobs.submitting.records import Row, object_path, shown
-
-
-def temporary_file() -> IO[bytes]:
-    """Return a temporary file that has no name, so that a killed process leaves nothing behind.
-
-    :raises BadArgumentError: there is no place for it.
-    """
-    try:
-        return tempfile.TemporaryFile(prefix="bulkjobs-")
-    except OSError as error:
-        raise temporary_file_error(error) from error
-
-
-def temporary_file_error(error: OSError, before: str = "") -> BadArgumentError:
-    """Return the error for a temporary file that cannot be written.
-
-    :param before: the beginning of the message: what could not be done because of it.
-    """
-    where = f"in {tempfile.tempdir}" if tempfile.tempdir else "anywhere"
-    return BadArgumentError(
-        f"{before}no temporary file can be written {where}: {_reason(error)}. Set TMPDIR to a folder with enough room."
-    )
+from airflow_provider_bulkjobs.temporary_files import os_reason, temporary_file, temporary_file_error
 
 
 class JsonLinesFile:
@@ -89,7 +66,7 @@ class JsonLinesFile:
         with self._publish_errors():
             publish(self._file, self._path)
 
-    def _temporary_file_error(self, error: OSError) -> BadArgumentError:
+    def _temporary_file_error(self, error: OSError) -> OutputWriteError:
         return temporary_file_error(error, f"path={shown(self._path)} cannot be written: ")
 
     @contextmanager
@@ -98,13 +75,7 @@ class JsonLinesFile:
             yield
         except Exception as error:  # noqa: BLE001  (each file system has errors of its own)
             # Not "from error": its message may hold a signed URL.
-            raise BadArgumentError(f"path={shown(self._path)} cannot be written: {_reason(error)}") from None
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return ": ".join(filter(None, (type(error).__name__, redact(str(error)))))
+            raise OutputWriteError(f"path={shown(self._path)} cannot be written: {os_reason(error)}") from None
 
 
 def _encode(row: dict[str, Any]) -> bytes:

@@ -28,7 +28,7 @@ from airflow_provider_bulkjobs.arguments import (
     read_expected_items,
     read_job_ids,
 )
-from airflow_provider_bulkjobs.failures import JobExpiredError, JobFailedError
+from airflow_provider_bulkjobs.exceptions import JobExpiredError, JobFailedError
 from airflow_provider_bulkjobs.links import VendorPageLink, note_page
 from airflow_provider_bulkjobs.sensors.deferring import deferral, next_trigger
 from airflow_provider_bulkjobs.sensors.memory import PokeMemory

@@ -15,7 +15,7 @@ class BulkJobSensor(BulkJobBaseSensor):
     """Wait for one or many bulk jobs of a vendor, and pass only if their result is good enough.
 
     Returns (and pushes to XCom) a dict with the worst state, the numbers of items and the worst jobs; see the
-    README. Raises :class:`~airflow_provider_bulkjobs.failures.JobFailedError` if a job failed, was canceled or has
+    README. Raises :class:`~airflow_provider_bulkjobs.exceptions.JobFailedError` if a job failed, was canceled or has
     too many failed items, ``AirflowSensorTimeout`` if the jobs are not finished in ``timeout``, and one of
     :mod:`airflow_provider_bulkjobs.exceptions` if the wait itself went wrong. All arguments of ``BaseSensorOperator``
     mean the same in poke, reschedule and deferrable mode. Skips if ``job_id`` is an empty list: nothing was submitted.

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from airflow_provider_bulkjobs.exceptions import BadArgumentError
+from airflow_provider_bulkjobs.exceptions import BadArgumentError, RecordsReadError
 from airflow_provider_bulkjobs.protocol.redact import redact
 from airflow_provider_bulkjobs.submitting.csv_rows import read_csv
 from airflow_provider_bulkjobs.submitting.row import Row
@@ -147,7 +147,7 @@ def _open(source: Any, *, is_packed: bool) -> Iterator[BinaryIO]:
             yield cast("BinaryIO", gzip.GzipFile(fileobj=file)) if is_packed else file
     except (OSError, EOFError, zlib.error) as error:
         reason = error.strerror or type(error).__name__ if isinstance(error, OSError) else "it is broken"
-        raise BadArgumentError(f"records={shown(source)} cannot be read: {reason}") from error
+        raise RecordsReadError(f"records={shown(source)} cannot be read: {reason}") from error
 
 
 def _read_json_lines(file: BinaryIO, source: str) -> Iterator[Row]:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from airflow_provider_bulkjobs.exceptions import BulkJobError, InvalidItem, VendorAPIError
+from airflow_provider_bulkjobs.exceptions import BulkJobError, InvalidItem, VendorAPIError, sentence
 from airflow_provider_bulkjobs.protocol.redact import redact, redact_values
 from airflow_provider_bulkjobs.submitting.batches import Batch, Batcher
 from airflow_provider_bulkjobs.vendors.spec.operation import Operation
@@ -28,7 +28,7 @@ def describe_refusal(
     :param batch: the batch.
     :param secrets: the secrets of the connection.
     """
-    message = f"{str(error).rstrip('.')}."
+    message = sentence(str(error))
     items = error.invalid_items if isinstance(error, VendorAPIError) else ()
     named = [item for item in dict.fromkeys(items) if item.index < batch.items]
     lines = [_line(item, batcher.line(batch.before + item.index), secrets) for item in named[:MAX_LINES]]

@@ -37,7 +37,7 @@ from airflow_provider_bulkjobs.vendors.spec.operation import (
 if TYPE_CHECKING:
     from logging import Logger
 
-    from airflow_provider_bulkjobs.hooks.bulk_job import BulkJobHook
+    from airflow_provider_bulkjobs.http.client import Client
 
 MOST_PROBLEMS = 10  # told in one message
 
@@ -48,10 +48,10 @@ class Submission:
     :param options: as the vendor wants them.
     """
 
-    def __init__(self, hook: BulkJobHook, kind: str, operation: Operation, options: Options, log: Logger) -> None:
+    def __init__(self, client: Client, kind: str, operation: Operation, options: Options, log: Logger) -> None:
         self.kind = kind
-        self.vendor = hook.vendor.conn_type
-        self._hook = hook
+        self.vendor = client.vendor.conn_type
+        self._client = client
         self._operation = operation
         self._check = RecordCheck(operation, options)
         self._options = options
@@ -59,7 +59,7 @@ class Submission:
         self._checkpoint: Checkpoint | None = None
         self.batcher = Batcher(
             operation,
-            lambda columns: request_overhead(operation, hook.account, options, columns),
+            lambda columns: request_overhead(operation, client.account, options, columns),
             fixed=bool(options.get(operation.columns_option or "")),
         )
         self.invalid = 0
@@ -144,7 +144,7 @@ class Submission:
             yield Batch(1, 0, 0, Payload(io.BytesIO, size=0, items=0))
 
     def _take_up(self, progress: Checkpoint | None) -> Checkpoint:
-        what = [self.batcher.fingerprint, self._hook.conn_id, self.kind, self._operation.name, self._options]
+        what = [self.batcher.fingerprint, self._client.conn_id, self.kind, self._operation.name, self._options]
         fingerprint = hashlib.blake2b(encode_json(what), digest_size=16).hexdigest()
         if progress is None:
             return Checkpoint(fingerprint)
@@ -168,21 +168,20 @@ class Submission:
             self._release(progress, checkpoints)  # what is tried again has certainly not been executed
             self._log.warning("%s", redact_records(failure, batch, operation))
 
-        hook, operation = self._hook, self._operation
+        client, operation = self._client, self._operation
         open_job = progress.job_ids[-1] if operation.supports_append and progress.job_ids else None
-        context = SubmitContext(hook.account, batch.payload, self._options, open_job)
+        context = SubmitContext(client.account, batch.payload, self._options, open_job)
         try:
-            job_id = hook.transport.run(
+            job_id = client.transport.run(
                 lambda: _marked(operation.submit(context), idempotent=operation.idempotent),
                 RetryPolicy(on_retry=on_retry, in_flight=partial(_reserve, progress, checkpoints)),
             )
         except UnknownOutcomeError as error:
-            message = redact_records(str(error), batch, operation).rstrip(".")
-            raise UnknownOutcomeError(f"{message}. {self.account}") from error
+            raise UnknownOutcomeError(redact_records(str(error), batch, operation), hint=self.account) from error
         except BulkJobError as error:
             self._release(progress, checkpoints)
-            message = describe_refusal(error, batch, self.batcher, operation, hook.account.secrets)
-            raise type(error)(f"{message} {self.account}") from error
+            message = describe_refusal(error, batch, self.batcher, operation, client.account.secrets)
+            raise error.reworded(message, hint=self.account) from error
         progress.in_flight = False
         progress.accepted += 1
         if job_id not in progress.job_ids:
@@ -211,7 +210,7 @@ class Submission:
     @property
     def account(self) -> str:
         """What was accepted, what is unknown and what was not sent, in words."""
-        progress, label = self._checkpoint or Checkpoint(""), self._hook.vendor.label
+        progress, label = self._checkpoint or Checkpoint(""), self._client.vendor.label
         if self.takes_records:
             return describe_batches(progress, self.batcher, label)
         return describe_request(progress, label)

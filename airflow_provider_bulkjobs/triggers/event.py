@@ -27,7 +27,7 @@ def timeout_message(how_it_stands: str) -> dict[str, Any]:
 
 def failed(error: errors.BulkJobError) -> dict[str, Any]:
     """Return the event for a wait that an error has ended."""
-    return {"status": "error", "error": type(error).__name__, "message": str(error)}
+    return {"status": "error", "error": type(error).__name__, "message": error.message, "hint": error.hint}
 
 
 def checkpoint(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -61,9 +61,9 @@ def read_event(event: Any) -> dict[str, Any]:
             return dict(result)
         case {"status": "timeout", "message": str(message)}:
             raise WaitTimedOutError(message)
-        case {"status": "error", "error": str(name), "message": str(message)}:
+        case {"status": "error", "error": str(name), "message": str(message), "hint": str(hint)}:
             error = getattr(errors, name, None)
             if isinstance(error, type) and issubclass(error, errors.BulkJobError):
-                raise error(message)
+                raise error(message).reworded(message, hint=hint)
             raise errors.BulkJobError(f"{name}: {message}")
     raise errors.BulkJobError(f"the trigger sent an event that nobody understands: {str(event)[:200]}")

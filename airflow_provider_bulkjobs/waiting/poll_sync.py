@@ -8,11 +8,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from airflow_provider_bulkjobs import exceptions as errors
-from airflow_provider_bulkjobs.failures import JobExpiredError
+from airflow_provider_bulkjobs.exceptions import JobExpiredError
 from airflow_provider_bulkjobs.waiting.tracker import NEW_KEY
 
 if TYPE_CHECKING:
-    from airflow_provider_bulkjobs.hooks.bulk_job import BulkJobHook
+    from airflow_provider_bulkjobs.http.client import Client
     from airflow_provider_bulkjobs.http.retry import RetryPolicy
     from airflow_provider_bulkjobs.waiting.tracker import JobTracker
 
@@ -27,7 +27,7 @@ KEY_PAUSE = 1.0  # seconds before another key is tried in the same process
 
 
 def poll_all(
-    hook: BulkJobHook, wait: JobTracker, policy: RetryPolicy, *, silent_fail: bool, is_last_poll: bool = False
+    client: Client, wait: JobTracker, policy: RetryPolicy, *, silent_fail: bool, is_last_poll: bool = False
 ) -> None:
     """Ask about each unfinished job, and log what is new.
 
@@ -40,7 +40,7 @@ def poll_all(
     try:
         for job_id in wait.unfinished:
             try:
-                while not _ask_with_renewed_key(hook, wait, policy, job_id):
+                while not _ask_with_renewed_key(client, wait, policy, job_id):
                     if silent_fail:
                         break
                     if not is_last_poll:
@@ -51,30 +51,30 @@ def poll_all(
             except (errors.VendorAPIError, errors.UnknownStateError, errors.UntrustedResponseError) as error:
                 if not silent_fail:
                     raise
-                hook.log.error("%s Continuing, because of silent_fail.", error)  # noqa: TRY400
+                client.log.error("%s Continuing, because of silent_fail.", error)  # noqa: TRY400
     finally:
         if status_change := wait.status_change():
-            hook.log.info("%s", status_change)
+            client.log.info("%s", status_change)
 
 
-def _ask_with_renewed_key(hook: BulkJobHook, wait: JobTracker, policy: RetryPolicy, job_id: str) -> bool:
+def _ask_with_renewed_key(client: Client, wait: JobTracker, policy: RetryPolicy, job_id: str) -> bool:
     """Ask; return ``False`` where the vendor refused the key, and the connection has another one by now."""
-    key = hook.account.fingerprint
+    key = client.account.fingerprint
     try:
-        _ask(hook, wait, policy, job_id)
+        _ask(client, wait, policy, job_id)
     except errors.AuthenticationError as error:
-        if not hook.reload_connection():
+        if not client.reload_connection():
             raise
         wait.note_refused_key(key, error)
-        hook.log.warning("%s %s", error, NEW_KEY)
+        client.log.warning("%s %s", error, NEW_KEY)
         return False
     return True
 
 
-def _ask(hook: BulkJobHook, wait: JobTracker, policy: RetryPolicy, job_id: str) -> None:
-    metrics = hook.transport.metrics
+def _ask(client: Client, wait: JobTracker, policy: RetryPolicy, job_id: str) -> None:
+    metrics = client.transport.metrics
     try:
-        job = hook.transport.run(partial(wait.kind.status, hook.account, job_id), policy)
+        job = client.transport.run(partial(wait.kind.status, client.account, job_id), policy)
     except errors.BulkJobError as error:
         wait.record_error(job_id, error)
     else:

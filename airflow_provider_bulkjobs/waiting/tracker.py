@@ -181,11 +181,11 @@ class JobTracker:
         if isinstance(error, JobNotFoundError):
             self.record_missing(job_id, time.time())
         elif isinstance(error, VendorUnavailableError):
-            raise VendorUnavailableError(
-                f"{self.name(job_id)}: {error}. {self.how_to_resume}", retry_after=error.retry_after
-            ) from error
+            resumable = error.reworded(f"{self.name(job_id)}: {error.message}", hint=self.how_to_resume)
+            resumable.job_ids = self.unfinished
+            raise resumable from error
         elif isinstance(error, VendorAPIError | UnknownStateError | UntrustedResponseError):
-            raise type(error)(f"{self.name(job_id)}: {error}") from error
+            raise error.reworded(f"{self.name(job_id)}: {error.message}") from error
         else:
             raise error
 

@@ -10,7 +10,7 @@ from face.modes import MODES, Store, run
 
 from airflow_provider_bulkjobs import exceptions as errors
 from airflow_provider_bulkjobs._airflow import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
-from airflow_provider_bulkjobs.failures import JobExpiredError, JobFailedError
+from airflow_provider_bulkjobs.exceptions import JobExpiredError, JobFailedError
 from airflow_provider_bulkjobs.http import retry as patience_module
 from airflow_provider_bulkjobs.waiting import tracker as wait
 

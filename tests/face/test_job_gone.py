@@ -6,7 +6,7 @@ from face.modes import MODES, Store, run
 
 from airflow_provider_bulkjobs import exceptions as errors
 from airflow_provider_bulkjobs._airflow import AirflowSkipException
-from airflow_provider_bulkjobs.failures import JobExpiredError
+from airflow_provider_bulkjobs.exceptions import JobExpiredError
 from airflow_provider_bulkjobs.waiting import tracker as wait
 
 every_mode = pytest.mark.parametrize("mode", MODES)

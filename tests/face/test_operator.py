@@ -23,7 +23,7 @@ from airflow_provider_bulkjobs._airflow import (
     AirflowTaskTimeout,
     TaskDeferred,
 )
-from airflow_provider_bulkjobs.failures import JobExpiredError, JobFailedError, PartialSubmitError
+from airflow_provider_bulkjobs.exceptions import JobExpiredError, JobFailedError, PartialSubmitError
 from airflow_provider_bulkjobs.http import requests_transport as requests_driver
 from airflow_provider_bulkjobs.http import retry as patience_module
 from airflow_provider_bulkjobs.links import PAGE_KEY
@@ -930,7 +930,7 @@ def test_what_makes_no_sense_is_told_before_any_request(mode, vendor, arguments,
     operator = make(mode, conn_id=account(vendor), skip_invalid=False)
     for name, value in {**good, **arguments}.items():  # as templates leave them, so that nothing is checked before
         setattr(operator, name, value)
-    with pytest.raises(errors.BadArgumentError, match=words):
+    with pytest.raises((errors.BadArgumentError, errors.RecordsReadError), match=words):
         operator.execute({"task_state_store": Store()})
     assert sim.requests(vendor) == []
 
@@ -950,7 +950,7 @@ def test_what_makes_no_sense_is_told_before_any_request(mode, vendor, arguments,
 )
 def test_a_file_that_cannot_be_read_is_told_before_any_request(name, data, words, sim, account, tmp_path):
     (tmp_path / name).write_bytes(data)
-    with pytest.raises(errors.BadArgumentError, match=words):
+    with pytest.raises((errors.BadArgumentError, errors.RecordsReadError), match=words):
         run(conn_id=account("sendgrid"), operation="upsert", records=str(tmp_path / name))
     assert sim.requests("sendgrid") == []
 

@@ -17,7 +17,7 @@ from airflow_provider_bulkjobs._airflow import (
     PokeReturnValue,
     TaskDeferred,
 )
-from airflow_provider_bulkjobs.failures import JobFailedError
+from airflow_provider_bulkjobs.exceptions import JobFailedError
 from airflow_provider_bulkjobs.http import retry as patience_module
 from airflow_provider_bulkjobs.sensors import base as waiting
 from airflow_provider_bulkjobs.sensors.bulk_job import BulkJobSensor

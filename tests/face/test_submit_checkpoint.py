@@ -9,8 +9,7 @@ from face.modes import fire
 from face.submits import PERSON, Store, TaskInstance, make, submits
 
 from airflow_provider_bulkjobs._airflow import AirflowSkipException, AirflowTaskTimeout, TaskDeferred
-from airflow_provider_bulkjobs.exceptions import AuthenticationError, BulkJobError
-from airflow_provider_bulkjobs.failures import JobFailedError, PartialSubmitError
+from airflow_provider_bulkjobs.exceptions import AuthenticationError, BulkJobError, JobFailedError, PartialSubmitError
 from airflow_provider_bulkjobs.operators import checkpoint_store as checkpoints
 from airflow_provider_bulkjobs.operators.checkpoint_store import STATE
 from airflow_provider_bulkjobs.submitting.checkpoint import CheckpointError

@@ -14,8 +14,7 @@ from airflow_provider_bulkjobs._airflow import (
     AirflowTaskTimeout,
     TaskDeferred,
 )
-from airflow_provider_bulkjobs.exceptions import BadConnectionError
-from airflow_provider_bulkjobs.failures import JobFailedError, PartialSubmitError
+from airflow_provider_bulkjobs.exceptions import BadConnectionError, JobFailedError, PartialSubmitError
 
 FLAGS = pytest.mark.parametrize("flags", [{}, {"soft_fail": True}, {"never_fail": True}], ids=str)
 TRIGGER_FAILED = {"error": "Trigger failure", "traceback": ["ModuleNotFoundError"]}

@@ -12,7 +12,7 @@ import pytest
 from raw_server import Exchange, RawServer, http_answer, raw_server
 
 from airflow_provider_bulkjobs.exceptions import (
-    BadArgumentError,
+    OutputWriteError,
     UntrustedResponseError,
     VendorAPIError,
     VendorUnavailableError,
@@ -216,7 +216,7 @@ def test_full_temporary_folder_is_an_error_that_names_it(read: Any, monkeypatch:
     monkeypatch.setattr(output.tempfile, "tempdir", "/full")
     monkeypatch.setattr(output.tempfile, "TemporaryFile", lambda **_: open("/dev/full", "wb"))  # noqa: PTH123, SIM115
     with storage(http_answer(CSV)) as raw:
-        with pytest.raises(BadArgumentError, match=r"in /full: No space left on device\. Set TMPDIR"):
+        with pytest.raises(OutputWriteError, match=r"in /full: No space left on device\. Set TMPDIR"):
             read(raw)
         assert len(downloads(raw)) == 1
 

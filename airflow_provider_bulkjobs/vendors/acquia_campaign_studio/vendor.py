@@ -15,7 +15,7 @@ from airflow_provider_bulkjobs.exceptions import BadConnectionError, TransientEr
 from airflow_provider_bulkjobs.protocol.flow import Flow, Request, Token
 from airflow_provider_bulkjobs.protocol.job import count
 from airflow_provider_bulkjobs.vendors.acquia_campaign_studio import jobs
-from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field
+from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field, connection_title
 from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
 from airflow_provider_bulkjobs.vendors.spec.vendor_docs import VendorDocs
 from airflow_provider_bulkjobs.vendors.toolkit.connection_test import format_identity, require_vendor_response
@@ -114,7 +114,7 @@ class AcquiaCampaignStudio(Vendor):
             return {"Authorization": f"Bearer {token}"}
         if ":" in account["login"]:
             raise BadConnectionError(
-                f"Connection {account.conn_id!r}: the field 'login' (User name or client id) contains a colon, "
+                f"{connection_title(account.conn_id)}: the field 'login' (User name or client id) contains a colon, "
                 "which basic authentication cannot carry. Use auth_type oauth2."
             )
         pair = f"{account['login']}:{account['password']}".encode()

@@ -43,8 +43,13 @@ class Field:
 class Account:
     """The values of a connection, checked: what a vendor's functions work with."""
 
-    conn_id: str
+    conn_id: str | None
     values: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """What to call the connection in messages. The connection test has no name that the user knows."""
+        return connection_name(self.conn_id)
 
     def __getitem__(self, name: str) -> Any:
         return self.values[name]
@@ -86,3 +91,13 @@ def rate_field(requests_per_second: float) -> Field:
         default=int(requests_per_second) if requests_per_second == int(requests_per_second) else requests_per_second,
         placeholder=f"{requests_per_second:g}",
     )
+
+
+def connection_name(conn_id: str | None) -> str:
+    """Return what to call a connection in messages."""
+    return "this connection" if conn_id is None else f"connection {conn_id!r}"
+
+
+def connection_title(conn_id: str | None) -> str:
+    """Return what to call a connection at the beginning of a message."""
+    return "This connection" if conn_id is None else f"Connection {conn_id!r}"

@@ -22,8 +22,7 @@ def require_vendor_response(vendor: Vendor, account: Account, proof: object) -> 
     if not proof:
         host = urlsplit(vendor.base_url(account)).hostname
         raise VendorAPIError(
-            f"The host {host} answered, but not as {vendor.label} does. "
-            f"Check the host of connection {account.conn_id!r}."
+            f"The host {host} answered, but not as {vendor.label} does. Check the host of {account.name}."
         )
 
 
