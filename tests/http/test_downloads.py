@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from raw_server import Exchange, RawServer, http_answer, raw_server
 
+from airflow_provider_bulkjobs import temporary_files
 from airflow_provider_bulkjobs.exceptions import (
     OutputWriteError,
     UntrustedResponseError,
@@ -20,7 +21,6 @@ from airflow_provider_bulkjobs.exceptions import (
 from airflow_provider_bulkjobs.hooks.bulk_job import IntercomHook, SendGridHook
 from airflow_provider_bulkjobs.http import signed_urls as files
 from airflow_provider_bulkjobs.http.retry import RetryPolicy
-from airflow_provider_bulkjobs.results import writers as output
 from airflow_provider_bulkjobs.results.item_results import outcomes
 
 CSV = b"email,error\na@example.com,bad\nb@example.com,worse\n"
@@ -213,8 +213,8 @@ def test_bomb_is_refused_at_max_bytes(read: Any, layers: int) -> None:
 
 
 def test_full_temporary_folder_is_an_error_that_names_it(read: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(output.tempfile, "tempdir", "/full")
-    monkeypatch.setattr(output.tempfile, "TemporaryFile", lambda **_: open("/dev/full", "wb"))  # noqa: PTH123, SIM115
+    monkeypatch.setattr(temporary_files.tempfile, "tempdir", "/full")
+    monkeypatch.setattr(temporary_files.tempfile, "TemporaryFile", lambda **_: open("/dev/full", "wb"))  # noqa: PTH123, SIM115
     with storage(http_answer(CSV)) as raw:
         with pytest.raises(OutputWriteError, match=r"in /full: No space left on device\. Set TMPDIR"):
             read(raw)
