@@ -278,9 +278,9 @@ def test_rows_before_what_is_not_utf_8_are_read_and_the_line_is_told(tmp_path: P
     (tmp_path / "a.csv").write_bytes(b"email\n" + b"ada@example.com\n" * 9999 + b"\xe9\n")
     rows = read_records(tmp_path / "a.csv")
     read_well: list[int] = []
-    with pytest.raises(BadArgumentError, match=r"not UTF-8 after line \d+$") as caught:
+    with pytest.raises(BadArgumentError, match=r"not UTF-8 after line \d+\. Write") as caught:
         read_well.extend(row.line for row in rows)
-    told = int(str(caught.value).rpartition(" ")[2])
+    told = int(str(caught.value).partition("after line ")[2].partition(".")[0])
     assert read_well[-1:] in ([], [told])
     assert 9000 < told <= 10_000
 

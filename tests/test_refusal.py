@@ -3,6 +3,7 @@
 
 import json
 import logging
+import traceback
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -227,3 +228,21 @@ def test_number_of_a_record_is_cut(script: Script) -> None:
     row = Row(1, {"email": "ada@example.com", "phone": 4915112345678})
     body = {"success": 0, "message": "4915112345678 is taken"}
     assert "<value> is taken" in refused(script, "activecampaign", [row], {"status": 400, "body": body})
+
+
+@each_vendor
+def test_traceback_has_no_value_of_a_record(script: Script, conn_type: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    hook = HOOK_OF[conn_type]("mine")
+    hook.account = make_account(hook.vendor, script.url())
+    kind, words = hook.vendor.kinds[0], "no such person: Zoë Quackenbush"
+    body = {"errors": [{"detail": words, "message": words}], "message": words}
+    script.play([{"status": 400, "body": body}])
+    with Submission(hook, kind.name, kind.operations[0], {}, logging.getLogger("tests")) as submission:
+        submission.prepare(people(1, first_name="Zoë Quackenbush"), None)
+        with pytest.raises(VendorAPIError) as caught:
+            submission.send(NoLedger())
+    hook.transport.close()
+    told = "".join(traceback.format_exception(caught.value)) + caplog.text
+    assert "no such person: <value>" in told
+    assert "Quackenbush" not in told

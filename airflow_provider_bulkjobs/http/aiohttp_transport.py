@@ -36,6 +36,7 @@ from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 
 T = TypeVar("T")
 KNOWN_URLS = 2000  # a URL that is parsed anew for each poll costs more than one that is kept
+LARGE_ENCODED_BODY = 4096  # bytes; decoded, they may be a thousand times as many, which would hold the loop
 MAX_HEADER = 65536  # bytes: what http.client reads on a worker
 # The connection was not established, so nothing was sent.
 NOT_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
@@ -140,7 +141,8 @@ class AiohttpTransport:
         headers = answer.headers
         check_length(headers)
         if "Content-Encoding" in headers:
-            body = decode_body(headers, body, MAX_BODY)
+            decode = partial(decode_body, headers, body, MAX_BODY)
+            body = await asyncio.to_thread(decode) if len(body) > LARGE_ENCODED_BODY else decode()
         response = Response(answer.status, headers, body)
         if len(body) > LARGE_BODY:
             await asyncio.to_thread(response.parse_in_thread)

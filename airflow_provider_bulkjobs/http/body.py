@@ -10,6 +10,7 @@ from airflow_provider_bulkjobs.http.responses import NetworkError, ResponseTooLa
 
 ACCEPTED_ENCODINGS = "gzip, deflate"  # what is decoded below
 MAX_BODY = 16 * 1024 * 1024  # bytes, decoded
+MAX_MEMBERS = 100  # of a gzip body: each one costs a copy of all that follows
 
 
 def decode_body(headers: Mapping[str, str], body: bytes, limit: int) -> bytes:
@@ -45,7 +46,10 @@ def check_length(headers: Mapping[str, str]) -> None:
 
 def _gunzip(body: bytes, limit: int) -> bytes:
     decoded = b""
+    members = 0
     while body:  # several members may follow each other
+        if (members := members + 1) > MAX_MEMBERS:
+            raise NetworkError("gzip body of too many members", sent=True)
         decompressor = zlib.decompressobj(zlib.MAX_WBITS | 16)
         decoded += _decompress(decompressor.decompress, body, limit - len(decoded))
         if not decompressor.eof:

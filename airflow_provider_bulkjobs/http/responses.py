@@ -24,7 +24,7 @@ from airflow_provider_bulkjobs.exceptions import (
     VendorAPIError,
 )
 from airflow_provider_bulkjobs.http.tls_and_proxy import NO_CERTIFICATES, PROXY_VARIABLES
-from airflow_provider_bulkjobs.protocol.flow import Request, Response
+from airflow_provider_bulkjobs.protocol.flow import LARGE_BODY, Request, Response
 from airflow_provider_bulkjobs.protocol.redact import redact
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
@@ -170,6 +170,9 @@ def raise_for_status(
     """
     if 200 <= response.status < 300:
         return
+    if request.body is None and len(response.body) > LARGE_BODY:
+        # A poll: an event loop may be waiting, and only a submit has long lists of errors that are worth reading.
+        response = Response(response.status, response.headers, response.body[:LARGE_BODY])
     words = _words(vendor, account, response, token if request.authorized else None)
     what = f"{vendor.label} answered {response.status}{f' ({words})' if words else ''}"
     if 300 <= response.status < 400:

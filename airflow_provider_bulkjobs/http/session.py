@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import http
+import http.client
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +24,7 @@ from airflow_provider_bulkjobs.http.responses import BASE_HEADERS, CONNECT_TIMEO
 from airflow_provider_bulkjobs.http.tls_and_proxy import apply_environment, tls_context
 from airflow_provider_bulkjobs.protocol.flow import origin
 
+MAX_INTERIM = 100  # responses before the final one; without a limit, the total timeout would not hold
 ABSOLUTE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:)?//")
 
 
@@ -49,9 +52,22 @@ def watch_sending() -> Iterator[Sending]:
         _sending.reset(token)
 
 
+class _FinalResponse(http.client.HTTPResponse):
+    """A response after any interim ones, such as 103 (Early Hints), of which http.client skips only 100."""
+
+    def _read_status(self) -> tuple[str, int, str]:
+        for _ in range(MAX_INTERIM):
+            version, status, reason = super()._read_status()  # type: ignore[misc]
+            if not 100 <= status < 200 or status == http.HTTPStatus.SWITCHING_PROTOCOLS:
+                return version, status, reason
+            http.client.parse_headers(self.fp)
+        raise http.client.HTTPException("too many interim responses")
+
+
 class _WatchedConnection:
     """A mixin for urllib3's connections: what is sent before ``connect`` returns (TCP, proxy, TLS) is no request."""
 
+    response_class = _FinalResponse
     sock: Any
     _is_connecting = False
 
@@ -122,12 +138,20 @@ class AccountSession(requests.Session):
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         """Return where a redirect leads, if the credentials may go there."""
-        target = super().get_redirect_target(resp)
         try:
+            target = super().get_redirect_target(resp)
             is_ours = target is not None and origin(urljoin(resp.url, target)) == origin(self.base_url)
         except ValueError:  # no address at all
             return None
         return target if is_ours else None
+
+    def resolve_redirects(self, *args: Any, yield_requests: bool = False, **kwargs: Any) -> Iterator[Any]:
+        """Follow redirects; only where they are followed.
+
+        Otherwise requests would prepare the next request all the same, and for that read the whole body, however large.
+        """
+        if not yield_requests:
+            yield from super().resolve_redirects(*args, **kwargs)
 
     def request(  # type: ignore[override]
         self, method: str, url: str, *, authorized: bool = True, headers: Any = None, **kwargs: Any

@@ -14,10 +14,15 @@ from airflow_provider_bulkjobs.exceptions import JobExpiredError, JobFailedError
 from airflow_provider_bulkjobs.links import note_page
 from airflow_provider_bulkjobs.operators.cancel import BulkJobCancelOperator
 from airflow_provider_bulkjobs.operators.checkpoint_store import TaskCheckpointStore
-from airflow_provider_bulkjobs.operators.guard import describe_broken_submit, describe_broken_wait, ending_for_good
+from airflow_provider_bulkjobs.operators.guard import (
+    describe_broken_submit,
+    describe_broken_wait,
+    ending_for_good,
+    guarded_hook,
+)
 from airflow_provider_bulkjobs.operators.preparing import is_idempotent, prepare_records, read_operation
 from airflow_provider_bulkjobs.operators.results import BulkJobResultsOperator
-from airflow_provider_bulkjobs.sensors.base import DEFERRABLE, BulkJobBaseSensor
+from airflow_provider_bulkjobs.sensors.base import DEFERRABLE, TRIGGER_FAILED, BulkJobBaseSensor
 from airflow_provider_bulkjobs.submitting.submit_report import named
 from airflow_provider_bulkjobs.waiting.messages import task_docs
 from airflow_provider_bulkjobs.waiting.summary import nothing, with_missing
@@ -27,8 +32,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_bulkjobs.submitting.checkpoint import Checkpoint
     from airflow_provider_bulkjobs.submitting.submission import Submission
-
-TRIGGER_FAILED = "__fail__"  # what Airflow names as the method to resume with
 
 __all__ = ["BulkJobCancelOperator", "BulkJobOperator", "BulkJobResultsOperator"]
 
@@ -164,6 +167,11 @@ class BulkJobOperator(BulkJobBaseSensor):
                 checkpoints.finish(self._submitted, self._rejected)
             raise
         checkpoints.finish(self._submitted, self._rejected)
+        hook: Callable[..., Any] | None = self.__dict__.get("_post_execute_hook")
+        if hook:  # Airflow calls it next, and retries the task where it fails
+            self._post_execute_hook = guarded_hook(
+                hook, lambda: self._submitted_once(context, checkpoints, resumed=self._submission is None)
+            )
         return result
 
     def _list_jobs(self, context: Context) -> list[str]:
@@ -210,7 +218,7 @@ class BulkJobOperator(BulkJobBaseSensor):
                 describe=lambda error: describe_broken_submit(error, submission),
                 on_kill=self.on_kill,
             ):
-                self.job_id = submission.send(checkpoints, earlier).job_ids if submission.requests else []
+                self.job_id = submission.send(checkpoints, earlier).job_ids if submission.requests or earlier else []
         return submission
 
     def _submitted_once(

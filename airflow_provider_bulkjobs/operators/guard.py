@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager, contextmanager
+from inspect import isgeneratorfunction
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bulkjobs._airflow import (
     AirflowFailException,
@@ -76,6 +77,20 @@ def ending_for_good(
             except Exception:
                 log.exception("The jobs could not be stopped")
         raise PartialSubmitError(describe(cause)) from cause
+
+
+def guarded_hook(hook: Callable[..., Any], guard: Callable[[], AbstractContextManager[None]]) -> Callable[..., Any]:
+    """Return a ``post_execute`` hook that runs inside a guard; it may be a generator function, as Airflow allows."""
+
+    def call(*args: Any) -> Any:
+        with guard():
+            return hook(*args)
+
+    def generate(*args: Any) -> Any:
+        with guard():
+            yield from hook(*args)
+
+    return generate if isgeneratorfunction(hook) else call
 
 
 def describe_broken_submit(error: BaseException, submission: Submission) -> str:

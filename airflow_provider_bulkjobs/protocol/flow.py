@@ -48,11 +48,15 @@ LARGE_BODY = 256 * 1024  # bytes of JSON: parsing more than that would hold an e
 MAX_CONTAINERS = 200_000  # objects and lists in a large body
 
 
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: value for name, value in pairs}  # noqa: C416  (dict() could not be interrupted)
+
+
 class InterruptibleDecoder(JSONDecoder):
     """A decoder that other threads can run beside: in Python, not in C."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(object_pairs_hook=_object, **kwargs)
         self.scan_once = py_make_scanner(self)
 
 

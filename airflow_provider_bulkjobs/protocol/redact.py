@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import base64
+import html
+import json
 import re
 from collections.abc import Iterable
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote_plus
 
 MOST = 500
 ADDRESS, PHONE, VALUE = "<e-mail address>", "<phone number>", "<value>"
-MIN_VALUE_LENGTH = 4  # a shorter value would be found inside ordinary words
+MIN_VALUE_LENGTH = 4  # a shorter value may be an ordinary word, unless it is written as a name
 
 EMAIL = re.compile(
     r"""(?:\\?"[^"\n]{1,64}"|(?:[^\s"'<>(),;:=\[\]]|(?<=\w)'(?=\w))+)"""  # the local part may be quoted
@@ -45,8 +48,8 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
         text = text[: 2 * MOST].rpartition(" ")[0]
     for secret in secrets:
         if len(secret) > 3:  # a shorter one would blank out half of every sentence
-            for form in (secret, quote(secret, safe=""), quote_plus(secret)):  # a vendor may repeat what it was sent
-                text = text.replace(form, "***")
+            for form in {*_forms(secret), *_base64(secret)}:  # a vendor may repeat what it was sent
+                text = re.sub(re.escape(form), "***", text, flags=re.IGNORECASE)
     text = URL_QUERY.sub(r"\1", text)
     text = USER_INFO.sub(r"\1", text)
     text = QUERY.sub("", text)
@@ -54,16 +57,52 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     text = EMAIL.sub(ADDRESS, text)
     text = _hide_phones(text, about_phones=bool(ABOUT_PHONES.search(text)))
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return text if len(text) <= MOST else f"{text[:MOST]}…"
+    return text if len(text) <= MOST else f"{cut(text, MOST)}…"
+
+
+def cut(text: str, most: int) -> str:
+    """Return the beginning of a text, without half a word: half a name would not be recognized as one."""
+    if len(text) <= most:
+        return text
+    head, _, rest = text[: most + 1].rpartition(" ")
+    return head if head or not rest else text[:most]
+
+
+def _forms(value: str) -> set[str]:
+    """Return a value as it stands in a URL, in HTML or in JSON."""
+    quoted = quote(value, safe="")
+    escaped = html.escape(value)
+    return {
+        *(value, quoted, quote(value), quote_plus(value), quote(quoted, safe="")),
+        *(escaped, escaped.replace("&#x27;", "&#39;"), html.escape(value, quote=False)),
+        *(json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], repr(value)[1:-1]),
+    }
+
+
+def _base64(secret: str) -> set[str]:
+    data = secret.encode(errors="replace")
+    return {encode(data).decode().rstrip("=") for encode in (base64.b64encode, base64.urlsafe_b64encode)}
 
 
 def redact_values(text: str, values: Iterable[str]) -> str:
-    """Return a text without these values, where they stand as whole words in any case."""
-    shown = text.casefold()
-    found = {value for value in values if len(value) >= MIN_VALUE_LENGTH and value.casefold() in shown}
-    for value in sorted(found, key=len, reverse=True):
-        text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", VALUE, text, flags=re.IGNORECASE)
+    """Return a text without these values, where they stand as whole words; long ones in any case."""
+    readings = (text, html.unescape(text), unquote_plus(text), _unescape(text))
+    shown, exact = "\n".join(readings).casefold(), "\n".join(readings)
+    for value in sorted(set(values), key=len, reverse=True):
+        is_long = len(value) >= MIN_VALUE_LENGTH
+        if value.casefold() in shown if is_long else _is_short_name(value) and value in exact:
+            words = "|".join(map(re.escape, sorted(_forms(value), key=len, reverse=True)))
+            text = re.sub(rf"(?<!\w)(?:{words})(?!\w)", VALUE, text, flags=re.IGNORECASE if is_long else 0)
     return text
+
+
+def _is_short_name(value: str) -> bool:
+    """Tell "Bob", "Li" and "\u674e\u4f1f" from ordinary words, codes and numbers."""
+    return len(value) > 1 and value[0].isalpha() and (value.istitle() or not value.isascii())
+
+
+def _unescape(text: str) -> str:
+    return re.sub(r"\\u([0-9a-fA-F]{4})", lambda code: chr(int(code[1], 16)), text)
 
 
 def _hide_phones(text: str, *, about_phones: bool) -> str:

@@ -18,6 +18,7 @@ from airflow_provider_bulkjobs._airflow import (
     AirflowTaskTimeout,
     BaseSensorOperator,
     PokeReturnValue,
+    before_skip,
     conf,
     first_poke_at,
 )
@@ -50,6 +51,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_bulkjobs.hooks.bulk_job import BulkJobHook
 
+TRIGGER_FAILED = "__fail__"  # what Airflow names as the method to resume with
+TRIGGER_TIMEOUT = "Trigger timeout"  # the reason that it gives
 FIRST_POLLS = 10.0  # seconds the first polls of many jobs may take on the worker
 SHORTEST_INTERVAL = 1.0  # seconds between polls in the triggerer, where a poke_interval of 0 would be a tight loop
 DEFERRABLE: bool = conf.getboolean("operators", "default_deferrable", fallback=False)
@@ -99,6 +102,19 @@ class BulkJobBaseSensor(BaseSensorOperator):
         self._started_at = time.time()
         with self._as_a_sensor_fails():
             return self._poke_or_defer(context) if self.deferrable else super().execute(context)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Resume after a deferral. ``soft_fail`` skips a trigger that timed out, and not one that failed."""
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except AirflowSkipException as error:
+            reason = (next_kwargs or {}).get("error", "unknown reason")
+            if next_method != TRIGGER_FAILED or reason == TRIGGER_TIMEOUT or not self.soft_fail:
+                raise
+            raise errors.BulkJobError(
+                f"The trigger failed ({reason}), so nothing is known of the jobs. Check the log for its traceback and "
+                "whether this package is installed in the triggerer. Then retry the task."
+            ) from before_skip(error)
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:  # noqa: ARG002
         """Judge what the trigger has found out and return the result, or continue after a checkpoint."""

@@ -61,7 +61,9 @@ def read_csv(file: BinaryIO, source: str) -> Iterator[Row]:
         hint = ". Write the file with commas, if it has another delimiter" if rows.line_num == 1 else ""
         raise BadArgumentError(f"records={source}: line {rows.line_num} is not CSV: {error}{hint}") from error
     except UnicodeDecodeError as error:
-        raise BadArgumentError(f"records={source}: not UTF-8 after line {rows.line_num}") from error
+        raise BadArgumentError(
+            f"records={source}: not UTF-8 after line {rows.line_num}. Write the file in UTF-8."
+        ) from error
     finally:
         text.detach()  # the caller closes the file
 
@@ -70,11 +72,15 @@ def header_problem(columns: tuple[str, ...]) -> str | None:
     """Return why the first line is not a header, or ``None``; says nothing that stands in it."""
     if not columns:  # an empty file
         return None
+    if columns[0].startswith("<"):
+        return "the file is a web page or an XML document and not CSV. Write the file with commas"
     if columns[0].lower().startswith("sep=") and len(columns) <= 2:
         return "the first line is a 'sep=' line for Excel. Remove it, and write commas between the columns"
     for delimiter, word in DELIMITERS.items():
         if all(delimiter in column for column in columns) and (delimiter != "," or len(columns) == 1):
             return f"the first line has {word} between the columns. Write the file with commas"
+    if any(not (char.isprintable() or char.isspace()) for column in columns for char in column):
+        return "the first line has an invisible character in the name of a column. Write the file in UTF-8, without it"
     if any(map(_is_data, columns)):
         return (
             "the first line is data and not a header, because it has an address, a number or a date in place of the "
@@ -92,4 +98,8 @@ def _is_data(name: str) -> bool:
 
 def _is_header(cells: list[str], columns: tuple[str, ...]) -> bool:
     """Return whether a row is the header again, as in files that were joined, with or without a byte order mark."""
-    return cells[-1].strip() == columns[-1] and tuple(cell.strip("\ufeff \t\r\n") for cell in cells) == columns
+    if cells[-1].strip().casefold() != columns[-1].casefold():
+        return False
+    return all(
+        cell.strip("\ufeff \t\r\n").casefold() == name.casefold() for cell, name in zip(cells, columns, strict=True)
+    )

@@ -11,14 +11,16 @@ import gzip
 import json
 import os
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from airflow_provider_bulkjobs.exceptions import BadArgumentError, RecordsReadError
+from airflow_provider_bulkjobs.exceptions import BadArgumentError, BulkJobError, RecordsReadError
 from airflow_provider_bulkjobs.protocol.redact import redact
 from airflow_provider_bulkjobs.submitting.csv_rows import read_csv
 from airflow_provider_bulkjobs.submitting.row import Row
+from airflow_provider_bulkjobs.vendors.toolkit.values import safe_name
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
@@ -80,7 +82,7 @@ def object_path(path: Any, name: str) -> ObjectStoragePath:
         raise BadArgumentError(
             f"{name}={shown(path)} cannot be opened: {redact(str(error))}. Another storage than local files "
             "needs its provider, such as apache-airflow-providers-amazon[s3fs] for s3."
-        ) from error
+        ) from None  # the error may have a signed URL in its message
     return found
 
 
@@ -145,9 +147,17 @@ def _open(source: Any, *, is_packed: bool) -> Iterator[BinaryIO]:
         # From the filesystem itself: Airflow's own wrapper notes down each read, which is each line.
         with path.fs.open(path.path, "rb") as file:
             yield cast("BinaryIO", gzip.GzipFile(fileobj=file)) if is_packed else file
-    except (OSError, EOFError, zlib.error) as error:
-        reason = error.strerror or type(error).__name__ if isinstance(error, OSError) else "it is broken"
-        raise RecordsReadError(f"records={shown(source)} cannot be read: {reason}") from error
+    except BulkJobError:
+        raise
+    except Exception as error:  # noqa: BLE001  (each file system has errors of its own)
+        # Not "from error": its message may hold a signed URL.
+        raise RecordsReadError(f"records={shown(source)} cannot be read: {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, EOFError | zlib.error):
+        return "it is broken"
+    return (isinstance(error, OSError) and error.strerror) or type(error).__name__
 
 
 def _read_json_lines(file: BinaryIO, source: str) -> Iterator[Row]:
@@ -168,14 +178,28 @@ def _read_json_lines(file: BinaryIO, source: str) -> Iterator[Row]:
 
 def _json_row(number: int, line: bytes) -> Row:
     try:
-        record = json.loads(line.decode())
+        record = json.loads(line.decode(), object_pairs_hook=_object)
     except UnicodeDecodeError:
         return Row(number, {}, "is not UTF-8", hint="Write the file in UTF-8.")
+    except _TwiceError as error:
+        return Row(number, {}, f"has field {safe_name(error)} twice: remove one of them")
     except (ValueError, RecursionError):
         return Row(number, {}, "is not JSON; give one object per line")
     if isinstance(record, dict):
         return Row(number, record)
     return Row(number, {}, "is JSON, but not an object; give one object per line")
+
+
+class _TwiceError(Exception):
+    """An object has a key twice; only the last of its values would be read."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = Counter(name for name, _ in pairs)
+        raise _TwiceError(names.most_common(1)[0][0])
+    return found
 
 
 def _is_document(line: bytes) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from airflow_provider_bulkjobs.exceptions import BulkJobError, InvalidItem, VendorAPIError, sentence
-from airflow_provider_bulkjobs.protocol.redact import redact, redact_values
+from airflow_provider_bulkjobs.protocol.redact import cut, redact, redact_values
 from airflow_provider_bulkjobs.submitting.batches import Batch, Batcher
 from airflow_provider_bulkjobs.vendors.spec.operation import Operation
 from airflow_provider_bulkjobs.vendors.toolkit.values import safe_name
@@ -45,7 +45,7 @@ def redact_records(text: str, batch: Batch, operation: Operation) -> str:
 
 def _line(item: InvalidItem, line: int, secrets: Iterable[str]) -> str:
     field = f", field {safe_name(item.field)}" if item.field else ""
-    words = redact(item.message or "", secrets)[:MAX_WORDS].rstrip(".")
+    words = cut(redact(item.message or "", secrets), MAX_WORDS).rstrip(".")
     return f"line {line}{field}{f': {words}' if words else ''}"
 
 

@@ -146,13 +146,14 @@ class Submission:
     def _take_up(self, progress: Checkpoint | None) -> Checkpoint:
         what = [self.batcher.fingerprint, self._client.conn_id, self.kind, self._operation.name, self._options]
         fingerprint = hashlib.blake2b(encode_json(what), digest_size=16).hexdigest()
-        if progress is None:
-            return Checkpoint(fingerprint)
+        if progress is None or not (progress.accepted or progress.in_flight):
+            return Checkpoint(fingerprint)  # nothing was sent, so these may be other records
         if progress.fingerprint != fingerprint:
-            raise BulkJobError(
-                f"An earlier try had {progress.accepted} batches accepted ({named(progress.job_ids)}), but of other "
-                "records or options than there are now. This try cannot continue it, and nothing was sent. To submit "
-                "all there is now, delete the task state of this task instance, then clear the task."
+            unknown = " and one of unknown outcome" if progress.in_flight else ""
+            raise (UnknownOutcomeError if progress.in_flight else BulkJobError)(
+                f"An earlier try had {progress.accepted} batches accepted ({named(progress.job_ids)}){unknown}, but of "
+                "other records or options than there are now. This try cannot continue it, and nothing was sent. To "
+                "submit all there is now, delete the task state of this task instance, then clear the task."
             )
         if progress.in_flight:
             self._checkpoint = progress
@@ -177,11 +178,12 @@ class Submission:
                 RetryPolicy(on_retry=on_retry, in_flight=partial(_reserve, progress, checkpoints)),
             )
         except UnknownOutcomeError as error:
-            raise UnknownOutcomeError(redact_records(str(error), batch, operation), hint=self.account) from error
+            # Not "from error", which has the values of the records in its message.
+            raise UnknownOutcomeError(redact_records(str(error), batch, operation), hint=self.account) from None
         except BulkJobError as error:
             self._release(progress, checkpoints)
             message = describe_refusal(error, batch, self.batcher, operation, client.account.secrets)
-            raise error.reworded(message, hint=self.account) from error
+            raise error.reworded(message, hint=self.account) from None
         progress.in_flight = False
         progress.accepted += 1
         if job_id not in progress.job_ids:

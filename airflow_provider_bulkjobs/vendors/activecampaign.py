@@ -131,7 +131,8 @@ def _check_contact(record: Record) -> str | None:
     # One contact without a proper address, and the vendor refuses all that came with it.
     if problem := _needs_email(record):
         return problem
-    name, _, domain = str(record["email"]).rpartition("@")
+    email = record["email"]
+    name, _, domain = email.rpartition("@") if isinstance(email, str) else ("", "", "")
     return None if name and domain else "has no e-mail address in field 'email'"
 
 

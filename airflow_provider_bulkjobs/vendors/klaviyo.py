@@ -36,7 +36,13 @@ from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
 from airflow_provider_bulkjobs.vendors.spec.vendor_docs import VendorDocs
 from airflow_provider_bulkjobs.vendors.toolkit.connection_test import require_vendor_response
 from airflow_provider_bulkjobs.vendors.toolkit.paging import Pages
-from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict, as_list, request_details, require_finished
+from airflow_provider_bulkjobs.vendors.toolkit.status import (
+    as_dict,
+    as_list,
+    check_counts,
+    request_details,
+    require_finished,
+)
 from airflow_provider_bulkjobs.vendors.toolkit.submits import accepted_job_id
 from airflow_provider_bulkjobs.vendors.toolkit.validators import knows, needs_any
 
@@ -71,6 +77,8 @@ def read_import(answer: Mapping[str, Any], job_id: str) -> BulkJob:
     """Read an import as far as its counts tell; what was created and what updated is not told."""
     attributes = _attributes(answer)
     state, word = STATES.read(attributes)
+    # An odd "failed_count" is a missing one: the errors are asked for instead.
+    check_counts("Klaviyo", state, attributes.get("total_count"), attributes.get("completed_count"))
     return BulkJob(
         job_id,
         state,
@@ -245,7 +253,8 @@ class Klaviyo(Vendor):
     def check(self, account: Account) -> Flow[str]:
         """Ask which account the key belongs to."""
         answer = yield Request("GET", "/api/accounts")
-        accounts = [str(id_) for one in as_list(answer.json.get("data")) if (id_ := as_dict(one).get("id"))]
+        found = [as_dict(one) for one in as_list(answer.json.get("data"))]
+        accounts = [str(one["id"]) for one in found if one.get("type") == "account" and one.get("id")]
         require_vendor_response(self, account, accounts)
         return f"Connected to Klaviyo as account {', '.join(accounts)}."
 

@@ -128,7 +128,7 @@ class AcquiaCampaignStudio(Vendor):
         """Ask who the credentials belong to."""
         answer = (yield Request("GET", "/api/users/self")).json
         name, number = answer.get("username"), answer.get("id")
-        require_vendor_response(self, account, name or number)
+        require_vendor_response(self, account, isinstance(name, str) and name and number)
         return f"Connected to Campaign Studio as user {format_identity(name, number)} of {self.base_url(account)}."
 
     def error_text(self, body: Mapping[str, Any]) -> str | None:

@@ -61,12 +61,19 @@ EXPORT_STATES = States(
 
 def read_bulk_job(answer: Mapping[str, Any], job_id: str) -> BulkJob:
     """Read a bulk job: its tasks count the items, nothing counts the failures."""
-    tasks = [as_dict(task) for task in as_list(answer.get("tasks"))]
+    found = as_list(answer.get("tasks"))
+    tasks = [as_dict(task) for task in found]
     items = [count(task.get("item_count")) for task in tasks]
     started = [time for task in tasks if (time := utc_time(task.get("started_at")))]
     state, word = BULK_STATES.read(answer)
-    if state is JobState.SUCCEEDED and any(_has_errors(task) for task in tasks):
-        state = JobState.PARTIALLY_FAILED
+    if state is JobState.SUCCEEDED:
+        if not all(isinstance(task, dict) for task in found):
+            raise TransientError("Intercom answered with tasks that are not objects")
+        states = {BULK_STATES.read(task)[0] for task in tasks if task.get("state") is not None}
+        if not all(one.is_finished for one in states):
+            state = JobState.RUNNING
+        elif JobState.PARTIALLY_FAILED in states:
+            state = JobState.PARTIALLY_FAILED
     return BulkJob(
         job_id,
         state,

@@ -16,7 +16,7 @@ from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState, count, utc
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.item_result import ResultsFlow
 from airflow_provider_bulkjobs.vendors.spec.states import States
-from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict, require_finished
+from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict, check_counts, require_finished
 
 DOCS_URL = "https://www.twilio.com/docs/sendgrid/api-reference/contacts"
 
@@ -46,10 +46,12 @@ EXPORT_STATES = States(
 def read_import(answer: Mapping[str, Any], job_id: str) -> BulkJob:
     """Read an import: counts are there or not, depending on the type of job."""
     state, word = IMPORT_STATES.read(answer)
+    if state is JobState.SUCCEEDED and not isinstance(answer.get("results"), dict | None):
+        raise TransientError("SendGrid answered with 'results' that are not an object")
     results = as_dict(answer.get("results"))
-    total, created, updated, deleted, failed = (
-        count(results.get(f"{name}_count")) for name in ("requested", "created", "updated", "deleted", "errored")
-    )
+    counts = [results.get(f"{name}_count") for name in ("requested", "created", "updated", "deleted", "errored")]
+    check_counts("SendGrid", state, *counts)
+    total, created, updated, deleted, failed = map(count, counts)
     if state in {JobState.PARTIALLY_FAILED, JobState.FAILED} and failed == 0:
         failed = None  # "errored" or "failed" with nothing counted: how many items failed is not known
     succeeded: int | None = None

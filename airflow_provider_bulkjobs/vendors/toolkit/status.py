@@ -8,6 +8,7 @@ from typing import Any
 
 from airflow_provider_bulkjobs.exceptions import JobNotFinishedError, JobNotFoundError, TransientError
 from airflow_provider_bulkjobs.protocol.flow import Flow, Request
+from airflow_provider_bulkjobs.protocol.job import JobState, count
 from airflow_provider_bulkjobs.vendors.spec.states import States
 
 
@@ -46,3 +47,12 @@ def require_finished(states: States, answer: Mapping[str, Any]) -> str:
             f"the job is still {word!r}: wait for it with BulkJobSensor before asking for its results"
         )
     return word
+
+
+def check_counts(vendor: str, state: JobState, *counts: Any) -> None:
+    """Check that what a successful job counts is numbers; a missing or null count is none.
+
+    :raises TransientError: one is something else, and must not pass for "nothing failed".
+    """
+    if state is JobState.SUCCEEDED and any(value is not None and count(value) is None for value in counts):
+        raise TransientError(f"{vendor} answered with a count that is not a number of items")

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
-from airflow_provider_bulkjobs.exceptions import TransientError
+from airflow_provider_bulkjobs.arguments import read_job_id
+from airflow_provider_bulkjobs.exceptions import BadArgumentError, TransientError
 from airflow_provider_bulkjobs.protocol.flow import Request
 from airflow_provider_bulkjobs.vendors.spec.operation import SubmitContext, encode_json
 
@@ -38,10 +40,9 @@ def accepted_job_id(vendor: str, answer: Mapping[str, Any], *names: str) -> str:
     """Return the id of the job that a submit was answered with.
 
     :param names: the keys it may stand under.
-    :raises TransientError: it is not there.
+    :raises TransientError: it is not there, or is no id that could be waited for.
     """
     for name in names:
-        job_id = answer.get(name)
-        if isinstance(job_id, str | int) and not isinstance(job_id, bool) and str(job_id).strip():
-            return str(job_id)
+        with suppress(BadArgumentError):
+            return read_job_id(answer.get(name))
     raise TransientError(f"{vendor} answered a submit without the id of a job")

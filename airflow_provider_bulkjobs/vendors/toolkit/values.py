@@ -26,7 +26,7 @@ def identity_problem(name: str, value: Any) -> str | None:
     """Return why a value cannot identify a record, or ``None``."""
     if isinstance(value, str):
         if not value or not (_is_invisible(value[0]) or _is_invisible(value[-1])):
-            return None
+            return _hidden_character(name, value)
         where = "only blanks in" if is_blank(value) else "blanks around the value of"
         return f"has {where} field {safe_name(name)}: remove them"
     if isinstance(value, int) and not isinstance(value, bool):
@@ -37,11 +37,18 @@ def identity_problem(name: str, value: Any) -> str | None:
     )
 
 
+def _hidden_character(name: str, value: str) -> str | None:
+    # Others look the same and identify somebody else. What UTF-8 cannot encode is found when it is encoded.
+    if value.isprintable() or SURROGATE.search(value):
+        return None
+    return f"has an invisible character in field {safe_name(name)}: remove it"
+
+
 def missing_number(name: str, value: Any) -> str | None:
     """Return what is wrong with NaN, Infinity, or what stands for them in pandas; ``None`` for other values."""
     try:
         word = "NaN" if value != value else "Infinity" if value in {math.inf, -math.inf} else None  # noqa: PLR0124
-    except (TypeError, ValueError, ArithmeticError):  # pandas.NA, an array, a signaling NaN
+    except Exception:  # noqa: BLE001  (pandas.NA, an array, a signaling NaN: each type has its own)
         word = "NaN" if type(value).__name__ in {"NAType", "Decimal"} else None
     if word is None:
         return None

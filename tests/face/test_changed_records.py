@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From Airflow 3.3 on: what the next try does where the records are others than those of an earlier one."""
+
+import pytest
+from face.submits import PERSON, Store, TaskInstance, make, submits
+
+from airflow_provider_bulkjobs.exceptions import BulkJobError, PartialSubmitError, VendorAPIError
+
+OTHERS = pytest.mark.parametrize("others", [[], [{"email": "other@example.com"}]], ids=["none", "others"])
+
+
+class WorkerLost(BaseException):
+    """The worker is lost at this moment."""
+
+
+def lost_when(**values):
+    """Return a store; the worker is lost right after it has written these values."""
+
+    class LostStore(Store):
+        is_lost = False
+
+        def set(self, key, value, *, retention):
+            super().set(key, value, retention=retention)
+            if not self.is_lost and isinstance(value, dict) and values.items() <= value.items():
+                self.is_lost = True
+                raise WorkerLost
+
+    return LostStore()
+
+
+def run(store, conn_id="activecampaign_default", **arguments):
+    operator = make(conn_id, wait_for_completion=False, allow_empty=True, **arguments)
+    return operator.execute({"ti": TaskInstance(max_tries=1), "task_state_store": store})
+
+
+@OTHERS
+def test_accepted_batches_of_other_records_are_not_forgotten(others, sim, account):
+    store = lost_when(accepted=1, in_flight=False)
+    with pytest.raises(WorkerLost):
+        run(store, account("activecampaign"))
+    with pytest.raises(BulkJobError, match="1 batches accepted") as caught:
+        run(store, records=others)
+    assert sim.state()["activecampaign"]["jobs"][0]["job_id"] in str(caught.value)
+    assert submits(sim) == 1
+
+
+@OTHERS
+def test_unknown_outcome_of_other_records_ends_the_task(others, sim, account):
+    store = lost_when(in_flight=True)
+    with pytest.raises(WorkerLost):
+        run(store, account("activecampaign"))
+    with pytest.raises(PartialSubmitError, match=r"0 batches accepted .* and one of unknown outcome"):
+        run(store, records=others)
+    assert submits(sim) == 0
+
+
+def test_corrected_records_are_submitted_after_a_refusal(sim, account):
+    store, conn_id = Store(), account("activecampaign")
+    sim.fault("activecampaign", "unauthorized", count=1)
+    with pytest.raises(VendorAPIError):
+        run(store, conn_id)
+    assert len(run(store, records=[PERSON, {"email": "other@example.com"}])) == 1
+
+
+def test_no_records_after_a_refusal_are_no_error(sim, account):
+    store, conn_id = Store(), account("activecampaign")
+    sim.fault("activecampaign", "unauthorized", count=1)
+    with pytest.raises(VendorAPIError):
+        run(store, conn_id)
+    assert run(store, records=[]) == []

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is no usable job id is not taken for one, and what only looks like the vendor fails the connection test."""
+
+from typing import Any
+
+import pytest
+from requests.structures import CaseInsensitiveDict
+from vendors.scripted import make_account
+
+from airflow_provider_bulkjobs.exceptions import TransientError, VendorAPIError
+from airflow_provider_bulkjobs.protocol.flow import Response
+from airflow_provider_bulkjobs.vendors import VENDORS
+from airflow_provider_bulkjobs.vendors.toolkit.submits import accepted_job_id
+
+VENDOR = {vendor.conn_type: vendor for vendor in VENDORS}
+
+
+@pytest.mark.parametrize("value", ["null", "None", ".", "..", "a\nb", "a" * 600, " ", "", None, True, 1.0, [], {}])
+def test_unusable_job_id_is_not_accepted(value: Any) -> None:
+    with pytest.raises(TransientError, match="without the id of a job"):
+        accepted_job_id("Klaviyo", {"id": value}, "id")
+
+
+@pytest.mark.parametrize(("value", "job_id"), [(17, "17"), ("j-1", "j-1"), ("a/b?c=%20", "a/b?c=%20")])
+def test_job_ids_are_taken_as_they_are(value: Any, job_id: str) -> None:
+    assert accepted_job_id("Klaviyo", {"job_id": None, "id": value}, "job_id", "id") == job_id
+
+
+@pytest.mark.parametrize(
+    ("conn_type", "body"),
+    [
+        ("acquia_campaign_studio", b'{"id": 7}'),
+        ("acquia_campaign_studio", b'{"id": 7, "username": null, "name": "x"}'),
+        ("acquia_campaign_studio", b'{"username": {"a": 1}, "id": 7}'),
+        ("klaviyo", b'{"data": {"id": "7"}}'),
+        ("klaviyo", b'{"data": [{"id": "7", "type": "profile"}]}'),
+    ],
+)
+def test_id_alone_does_not_prove_which_vendor_answered(conn_type: str, body: bytes) -> None:
+    vendor = VENDOR[conn_type]
+    check = vendor.check(make_account(vendor, "https://shop.example.com"))
+    next(check)
+    with pytest.raises(VendorAPIError, match=r"not as .* does"):
+        check.send(Response(200, CaseInsensitiveDict(), body))
