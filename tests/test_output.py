@@ -13,7 +13,7 @@ import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 from fsspec.implementations.memory import MemoryFileSystem
 
-from airflow_provider_bulkjobs.exceptions import BadArgumentError
+from airflow_provider_bulkjobs.exceptions import BadArgumentError, OutputWriteError
 from airflow_provider_bulkjobs.results.writers import JsonLinesFile, rejected
 from airflow_provider_bulkjobs.submitting.records import Row
 
@@ -116,7 +116,7 @@ def test_an_old_file_is_replaced_all_of_it(tmp_path: Path) -> None:
 def test_nothing_is_left_behind_when_the_file_cannot_be_put_there(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").mkdir()
     with (
-        pytest.raises(BadArgumentError, match="cannot be written: Is a directory"),
+        pytest.raises(OutputWriteError, match="cannot be written: Is a directory"),
         JsonLinesFile(tmp_path / "a.jsonl") as file,
     ):
         file.write({"a": 1})

@@ -117,7 +117,7 @@ def test_full_request_is_within_the_limit(key, number):
     records = [make(low)] if number == 1 else [make(low // 3 - 100)] * number
     with submission_of(key, operation, options) as submission:
         submission.prepare((Row(line, record) for line, record in enumerate(records, 1)), None)
-        account, open_job = submission._hook.account, OPEN_JOB if operation.supports_append else None
+        account, open_job = submission._client.account, OPEN_JOB if operation.supports_append else None
         sizes = [
             size_of(key, operation, SubmitContext(account, batch.payload, submission._options, open_job))
             for batch in submission._portions(0)

@@ -14,8 +14,8 @@ from airflow_provider_bulkjobs.exceptions import VendorAPIError
 from airflow_provider_bulkjobs.http import aiohttp_transport as aiohttp_driver
 from airflow_provider_bulkjobs.http import responses as answers
 from airflow_provider_bulkjobs.http.pool import shared_transport
+from airflow_provider_bulkjobs.protocol import flow as base
 from airflow_provider_bulkjobs.protocol.flow import LARGE_BODY, Flow, Request, Response
-from airflow_provider_bulkjobs.vendors.spec import vendor as base
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 
 MakeAccount = Callable[..., Account]
