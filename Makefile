@@ -115,4 +115,4 @@ constraints: $(TOOLS)/.installed
 	$(NOX) --session constraints
 
 clean:
-	rm -rf $(VENV) $(VENV_2) $(VENV_BENCH) $(TOOLS) .nox .bench .demo .e2e .ui .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf $(VENV) $(VENV_2) $(VENV_BENCH) $(TOOLS) .nox .bench .demo .e2e .ui .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
