@@ -78,7 +78,10 @@ CASES = {
 class NoCheckpointStore:
     """A checkpoint store that stores nothing."""
 
-    def save(self, progress: Checkpoint) -> None:
+    def save(self, checkpoint: Checkpoint) -> None:
+        pass
+
+    def publish(self, checkpoint: Checkpoint) -> None:
         pass
 
 
