@@ -116,7 +116,7 @@ def _run(processes: Processes, *, keep: bool) -> int:
         airflow.trigger(dag_id, RUN)
     for task in airflow.watch(RUN, MAX_SECONDS):
         if task.state not in {"none", "scheduled", "queued"}:
-            _say(f"{_short(task.dag_id):24}{task.task_id:24}{_coloured(task.state)}")
+            _say(f"{_short(task.dag_id):24}{task.task_id:26}{_coloured(task.state)}")
     rows = [_row(airflow, simulator, dag_id) for dag_id in EXPECTED]
     _print_table(rows)
     differences = _compare(airflow.tasks(RUN), rows)
