@@ -99,7 +99,7 @@ def test_task_docs_and_rendered_fields(outcome, airflow, dag_id):
 
 def test_worker_logs_jobs_and_deferral(outcome):
     log = outcome.log("bulkjobs_sendgrid_contacts", where="worker")
-    for message in ("Waiting for sendgrid contact import ", "Deferred to the triggerer", "s after the wait began"):
+    for message in ("Waiting for sendgrid contact import ", "Deferred to the triggerer", "s after the wait started"):
         assert message in log
 
 
