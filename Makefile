@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Needs python3 (3.11 or newer) and make; everything else goes into $(VENV).
+# Needs python3 (3.11 or newer) and make; everything else is installed into $(VENV).
 
 PYTHON ?= python3
 VENV = .venv
@@ -7,7 +7,7 @@ TOOLS = .nox-tools
 CONSTRAINTS ?= constraints.txt
 JOBS ?= 2
 
-# The last Airflow 2, whose forms are drawn in another way.
+# The last Airflow 2, which renders the connection forms differently.
 VENV_2 = $(VENV)-airflow-2
 CONSTRAINTS_2 = constraints/airflow-2.11.txt
 
@@ -24,16 +24,16 @@ BENCH = $(VENV_BENCH)/bin/python -W ignore benchmarks
 help:
 	@echo "make test    unit, contract and simulator tests"
 	@echo "make check   ruff and mypy"
-	@echo "make e2e     the sensor in a real Airflow, against the simulator"
-	@echo "make demo    all example pipelines in a real Airflow; KEEP=1 leaves its pages up"
-	@echo "make matrix  the built wheel on every Airflow and Python; make corners does the outermost of them"
+	@echo "make e2e     the example DAGs in a real Airflow, against the simulator"
+	@echo "make demo    all example pipelines in a real Airflow; KEEP=1 keeps its web UI running"
+	@echo "make matrix  the built wheel on every Airflow and Python; make corners runs a subset"
 	@echo "make ui-test the connection forms in a browser, on Airflow 3.3 and 2.11"
-	@echo "make docs    write the vendors' pages anew; make pictures takes those of the forms"
-	@echo "make bench   what waiting costs, beside its peers: half an hour on a machine that does nothing else"
-	@echo "make format  let ruff put the code in order"
-	@echo "make clean   remove what all of these have made"
-	@echo "PYTHON=python3.12 chooses the interpreter, VENV=folder the environment, CONSTRAINTS= the newest packages,"
-	@echo "JOBS=4 how many cells are tested at a time"
+	@echo "make docs    regenerate the vendors' pages; make pictures also takes screenshots of the forms"
+	@echo "make bench   benchmarks against other providers; half an hour on an idle machine"
+	@echo "make format  format and fix the code with ruff"
+	@echo "make clean   remove everything that these targets created"
+	@echo "Variables: PYTHON=python3.12 (interpreter), VENV=folder (environment), CONSTRAINTS= (newest packages),"
+	@echo "JOBS=4 (matrix cells tested in parallel)"
 
 $(STAMP): pyproject.toml $(CONSTRAINTS)
 	@echo "Installing Airflow and the provider into $(VENV), which takes a minute or two ..."
@@ -77,7 +77,7 @@ pictures: $(STAMP)
 	PICTURES=docs/images $(RUN) pytest tests/ui -k shows
 	$(MAKE) --no-print-directory docs
 
-# Its own environment: the peers bring much along.
+# A separate environment: the other providers have many dependencies.
 $(VENV_BENCH)/.installed: pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV_BENCH)
 	$(VENV_BENCH)/bin/pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) -e '.[bench]'
@@ -97,7 +97,7 @@ bench: $(VENV_BENCH)/.installed
 demo: $(STAMP)
 	@$(VENV)/bin/python scripts/demo.py $(if $(KEEP),--keep)
 
-# Pyenv keeps its Pythons out of the path, unless they are asked for.
+# Pyenv has its Pythons in the path only if PYENV_VERSION names them.
 NOX = PYENV_VERSION="$$(pyenv versions --bare 2>/dev/null | paste -sd :)" PATH="$(abspath $(TOOLS))/bin:$$PATH" nox
 
 $(TOOLS)/.installed: $(CONSTRAINTS)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every Airflow and Python that the package promises to run on, each from the built wheel in an environment of its own.
+"""Test the built wheel on every supported Airflow and Python, each in a separate environment.
 
-``make matrix`` runs all of it, ``make corners`` what every change must pass. ``nox --list`` names the single cells.
+``make matrix`` runs all sessions, ``make corners`` those that every change must pass. ``nox --list`` lists the cells.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import nox
 
-nox.needs_version = ">=2026.8.10"  # the first that runs sessions in parallel
+nox.needs_version = ">=2026.8.10"  # the first release with parallel sessions
 nox.options.default_venv_backend = "uv"
-nox.options.reuse_venv = "no"  # a clean environment is the point
+nox.options.reuse_venv = "no"  # each test needs a clean environment
 nox.options.error_on_missing_interpreters = True
 nox.options.allow_parallel = True
 
@@ -26,13 +26,13 @@ COMPAT_UNTIL = "2026-11-20"
 
 
 class Release(NamedTuple):
-    """One line of Airflow's releases.
+    """One minor release of Airflow.
 
-    :param version: the release that is tested.
-    :param until: the day whose packages belong to it: shortly after it came out.
-    :param pythons: the Pythons that are common to it and to this package.
-    :param end_to_end: whether a real scheduler and triggerer are part of the test.
-    :param also: what else is installed.
+    :param version: the tested patch release.
+    :param until: packages up to this day belong to it: shortly after its release.
+    :param pythons: the Python versions that both it and this package support.
+    :param end_to_end: whether tests/e2e runs, with a real scheduler and triggerer.
+    :param also: additional packages.
     """
 
     version: str
@@ -45,9 +45,7 @@ class Release(NamedTuple):
 RELEASES = {
     "2.11": Release("2.11.2", "2026-03-20", ("3.11", "3.12"), end_to_end=True),
     "3.0": Release("3.0.6", "2025-09-05", ("3.11", "3.12"), end_to_end=True, also=("wtforms",)),  # for the forms
-    "3.1": Release(
-        "3.1.8", "2026-03-20", ("3.11", "3.12", "3.13"), also=("wtforms",)
-    ),  # for what its CLI tells of them
+    "3.1": Release("3.1.8", "2026-03-20", ("3.11", "3.12", "3.13"), also=("wtforms",)),  # for the CLI's output
     "3.2": Release("3.2.2", "2026-06-05", ("3.11", "3.12", "3.13")),
     "3.3": Release("3.3.2", "2026-10-01", ("3.11", "3.12", "3.13"), end_to_end=True),
 }
@@ -69,20 +67,20 @@ def build(session: nox.Session) -> Path:
 
 
 def install(session: nox.Session, constraints: str, *also: str) -> None:
-    """Install the wheel as Airflow's users do, with the packages of a release."""
+    """Install the wheel like a user, with the packages of an Airflow release."""
     session.install("-c", f"constraints/{constraints}.txt", f"{build(session)}[test]", *also)
     session.run("uv", "pip", "check", external=True)
 
 
 def run_tests(session: nox.Session, *paths: str) -> None:
-    """Run tests, with nothing of the checkout to import but the tests themselves."""
+    """Run tests; only the tests themselves can be imported from the checkout."""
     env = {"PYTHONSAFEPATH": "1", "E2E_HOME": str(Path(session.create_tmp()).absolute() / "e2e")}
     session.run("pytest", "--quiet", *paths, env=env)
 
 
 @nox.session(tags=["corners"])
 def package(session: nox.Session) -> None:
-    """Look into the wheel and the sdist."""
+    """Check the content of the wheel and the sdist."""
     build(session)
     direct = Path(session.create_tmp()) / "direct"
     session.run("uv", "build", "--quiet", "--wheel", "--out-dir", str(direct), external=True)
@@ -96,13 +94,13 @@ def package(session: nox.Session) -> None:
 @nox.session(python="3.11", tags=["corners"])
 @nox.parametrize("airflow", ["2.11", "3.0"])
 def beside(session: nox.Session, airflow: str) -> None:
-    """Let pip install the wheel beside an Airflow as it was in its days: nothing of it may change but common-compat."""
+    """Install the wheel with pip into an Airflow with packages of its day: only common-compat may change."""
     release = RELEASES[airflow]
     session.install("--exclude-newer", release.until, f"apache-airflow=={release.version}", "pip")
     before = _airflow_parts(session)
     session.run("python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", str(build(session)))
     if changed := before - _airflow_parts(session):
-        session.error(f"installing the wheel changed {', '.join(sorted(changed))}")
+        session.error(f"Installing the wheel changed {', '.join(sorted(changed))}")
 
 
 def _airflow_parts(session: nox.Session) -> set[str]:
@@ -123,14 +121,14 @@ def cell(session: nox.Session, airflow: str) -> None:
 
 @nox.session(python=LOWEST.pythons[0])
 def lowest(session: nox.Session) -> None:
-    """Test the lowest releases that our dependencies may have, beside the first Airflow that we promise to run on."""
+    """Test the lowest supported releases of our dependencies, with the first supported Airflow."""
     install(session, "lowest")
     run_tests(session, "tests", "--ignore=tests/e2e", "--ignore=tests/ui")
 
 
 @nox.session(default=False)
 def constraints(session: nox.Session) -> None:
-    """Make the files in ``constraints``: what belongs to each Airflow by its day, and the lowest of our own."""
+    """Write ``constraints``: the packages of each Airflow on its day, and the lowest releases of our dependencies."""
     for name, release in RELEASES.items():
         _compile(session, f"airflow-{name}", release)
     _compile(session, "lowest", LOWEST, "--resolution", "lowest-direct")
@@ -144,7 +142,7 @@ def _compile(session: nox.Session, name: str, release: Release, *how: str) -> No
     session.run(
         *("uv", "pip", "compile", "--quiet", "--no-header", "--no-annotate", "pyproject.toml", str(pin)),
         *("--extra", "test", "--python-version", release.pythons[0], "--output-file", str(target)),
-        # common-compat comes as new as it gets, also to users: the one of the day is older than we need.
+        # The newest common-compat, as users get it: the one of that day is older than the minimum.
         *("--exclude-newer", release.until, "--exclude-newer-package", f"{COMPAT}={COMPAT_UNTIL}", *how),
         external=True,
         silent=True,

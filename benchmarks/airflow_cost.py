@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a wait costs on a real Airflow, from its first task process to its last: the sensors of benchmarks/dags.
+"""The cost of a wait on a real Airflow, from its first task process to its last, for the sensors of benchmarks/dags.
 
     python benchmarks/airflow_cost.py [--waits 8] [--seconds 40]
 
 They run one after another on the same Airflow, against the same simulator, which is not counted. Linux only: the CPU
-time is that in /proc of all processes of Airflow's parts, with that of the processes they have started and reaped. It
-is read while no task runs, so that no process is on its way from the one sum to the other. What Airflow takes when it
-has nothing to do is measured for just as long, before and after, and subtracted.
+time is read from /proc for all processes of Airflow's components, including their reaped children. It is read while no
+task runs, so that no process moves from one sum to the other. The idle consumption of Airflow is measured for the same
+duration, before and after, and subtracted.
 """
 
 from __future__ import annotations
@@ -41,20 +41,20 @@ SCENARIOS = {
     "deferrable": "`BulkJobSensor`, deferrable",
     "one_sensor": "one `BulkJobSensor` for all, deferrable",
 }
-# In haste for the tests; here, Airflow keeps its own.
-HASTE = ("CORE__PARALLELISM", "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME", "WORKERS__MIN_HEARTBEAT_INTERVAL")
-HASTE += ("TRIGGERER__JOB_HEARTBEAT_SEC", "TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD")
+# Shortened for the tests; the benchmark uses Airflow's defaults.
+TEST_SETTINGS = ("CORE__PARALLELISM", "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME", "WORKERS__MIN_HEARTBEAT_INTERVAL")
+TEST_SETTINGS += ("TRIGGERER__JOB_HEARTBEAT_SEC", "TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD")
 TAIL = 16.0  # seconds after the end of the jobs: a poke_interval, the start of a task, and its end
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Cost(NamedTuple):
-    """What a scenario has cost in all.
+    """The total cost of a scenario.
 
     :param cpu: CPU-seconds of Airflow, idle or not.
-    :param starts: how often a worker started a process for a task.
-    :param held: seconds that tasks were running, and held a worker's slot.
-    :param polls: how often the vendor was asked about a job.
+    :param starts: the number of task processes that workers started.
+    :param held: seconds in which tasks were running and held a worker slot.
+    :param polls: the number of polls.
     """
 
     cpu: float
@@ -64,10 +64,10 @@ class Cost(NamedTuple):
 
 
 class Bench:
-    """An Airflow with all scenarios, and the simulator they wait for.
+    """An Airflow with all scenarios, and the simulator that they poll.
 
-    :param waits: how many jobs are waited for at once.
-    :param seconds: how long a job takes.
+    :param waits: the number of concurrent waits.
+    :param seconds: the duration of a job.
     """
 
     def __init__(self, processes: Processes, waits: int, seconds: float) -> None:
@@ -84,27 +84,27 @@ class Bench:
         http = {"conn_type": "http", "host": self._vendor, "extra": key}
         connections = {"sendgrid_default": sendgrid, "sendgrid_http": http}
         self._airflow = LocalAirflow(HOME, [ROOT / "benchmarks" / "dags"], connections, processes)
-        for name in HASTE:
+        for name in TEST_SETTINGS:
             del self._airflow.env[f"AIRFLOW__{name}"]
         self._airflow.env["COST_WAITS"] = str(waits)
 
     def start(self) -> None:
-        """Start Airflow, and run each sensor once, for what is done only the first time."""
+        """Start Airflow, and run each sensor once as a warm-up."""
         self._airflow.start()
         for dag_id in ("http_sensor", "one_sensor"):
             jobs = [self._simulator.job("sendgrid", ["pending", "completed"]) for _ in range(self.waits)]
             self._airflow.trigger(dag_id, "warm-up", {"job_ids": jobs})
-        self._airflow.wait_until(lambda: self._airflow.is_over("warm-up"), 120, "the first runs")
+        self._airflow.wait_until(lambda: self._airflow.is_over("warm-up"), 120, "the warm-up runs")
         time.sleep(TAIL)
 
     def idle(self) -> float:
-        """Return the CPU-seconds Airflow takes in the time of a scenario when there is nothing to do."""
+        """Return the CPU-seconds of an idle Airflow for the duration of a scenario."""
         before = self._cpu_seconds()
         time.sleep(self.window)
         return self._cpu_seconds() - before
 
     def run(self, dag_id: str) -> Cost:
-        """Run a scenario; nobody looks on, as Airflow's answers would be counted too."""
+        """Run a scenario. The API is not polled meanwhile, because its CPU time would be counted too."""
         before = self._cpu_seconds()
         began = time.monotonic()
         jobs = [self._submit() for _ in range(self.waits)]
@@ -114,16 +114,16 @@ class Bench:
         self._processes.check()
         states = {task.state for task in self._airflow.tasks("measured") if task.dag_id == dag_id}
         if states != {"success"}:
-            raise RuntimeError(f"the tasks of {dag_id} are {states} after {self.window:.0f} s")
+            raise RuntimeError(f"tasks of {dag_id} have the states {states} after {self.window:.0f} s")
         starts, held = self._tasks_on_workers(dag_id)
         polls = self._simulator.polls()
         return Cost(cpu, starts, held, sum(polls[job_id] for job_id in jobs))
 
     def _submit(self) -> str:
-        body = {"contacts": [{"email": "somebody@example.com"}]}
-        answer = self._http.put(f"{self._vendor}/v3/marketing/contacts", json=body, timeout=10)
-        answer.raise_for_status()
-        job_id: str = answer.json()["job_id"]
+        body = {"contacts": [{"email": "person@example.com"}]}
+        response = self._http.put(f"{self._vendor}/v3/marketing/contacts", json=body, timeout=10)
+        response.raise_for_status()
+        job_id: str = response.json()["job_id"]
         return job_id
 
     def _cpu_seconds(self) -> float:
@@ -133,18 +133,20 @@ class Bench:
             with suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
                 fields = path.read_text().rpartition(")")[2].split()
                 if int(fields[3]) in sessions:
-                    ticks += sum(map(int, fields[11:15]))  # its own, user and system, and that of reaped children
+                    ticks += sum(
+                        map(int, fields[11:15])
+                    )  # user and system time, of the process and its reaped children
         return ticks / TICKS
 
     def _tasks_on_workers(self, dag_id: str) -> tuple[int, float]:
-        """Return how often a task got to a worker, and for how many seconds in all, from Airflow's audit log."""
+        """Return the number of task starts and the total seconds on workers, from Airflow's audit log."""
         query = "SELECT map_index, event, dttm FROM log WHERE dag_id = ? AND run_id = 'measured' AND task_id = 'wait'"
         with closing(sqlite3.connect(f"file:{HOME / 'airflow.db'}?mode=ro", uri=True)) as connection:
             events = connection.execute(f"{query} ORDER BY id", [dag_id]).fetchall()
         starts, held = 0, 0.0
         since: dict[int, datetime] = {}
-        for map_index, event, told in events:
-            at = datetime.fromisoformat(told)
+        for map_index, event, timestamp in events:
+            at = datetime.fromisoformat(timestamp)
             if event == "running":
                 starts += 1
                 since[map_index] = at
@@ -154,7 +156,7 @@ class Bench:
 
 
 def table(costs: dict[str, Cost], idle: float, waits: int) -> list[str]:
-    columns = ["", "CPU-seconds", "beside `HttpSensor`", "task starts", "slot-seconds", "requests"]
+    columns = ["", "CPU-seconds", "relative to `HttpSensor`", "task starts", "slot-seconds", "requests"]
     base = costs["http_sensor"].cpu - idle
     lines = ["| " + " | ".join(columns).lstrip() + " |", "|---" * len(columns) + "|"]
     for dag_id, cost in costs.items():
@@ -166,8 +168,8 @@ def table(costs: dict[str, Cost], idle: float, waits: int) -> list[str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--waits", type=int, default=8, help="how many jobs are waited for at once")
-    parser.add_argument("--seconds", type=float, default=40.0, help="how long a job takes")
+    parser.add_argument("--waits", type=int, default=8, help="number of concurrent waits")
+    parser.add_argument("--seconds", type=float, default=40.0, help="duration of a job")
     options = parser.parse_args()
     shutil.rmtree(HOME, ignore_errors=True)
     try:
@@ -178,7 +180,7 @@ def main() -> int:
             costs = {dag_id: bench.run(dag_id) for dag_id in SCENARIOS}
             idle.append(bench.idle())
     except KeyboardInterrupt:
-        print("Stopped; nothing is left running.")
+        print("Stopped; all processes have ended.")
         return 130
     print(
         f"`python benchmarks/airflow_cost.py --waits {options.waits} --seconds {options.seconds:g}`: "

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether triggers that come and go leave anything behind in the triggerer: memory, sockets, sessions, tasks.
+"""Whether ended triggers leak anything in the triggerer: memory, sockets, sessions, tasks.
 
 python benchmarks/churn.py [--triggers 10000] [--at-once 250]
 """
@@ -37,7 +37,7 @@ def trigger(number: int) -> BulkJobTrigger:
     )
 
 
-def left_behind() -> dict[str, float]:
+def measure_leaks() -> dict[str, float]:
     gc.collect()
     return {
         "MiB": int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20,
@@ -45,13 +45,13 @@ def left_behind() -> dict[str, float]:
         "aiohttp sessions": sum(isinstance(one, aiohttp.ClientSession) for one in gc.get_objects()),
         "triggers": sum(isinstance(one, BulkJobTrigger) for one in gc.get_objects()),
         "asyncio tasks": len(asyncio.all_tasks()) - 1,
-        "drivers": len(pool._transports),
+        "transports": len(pool._transports),
     }
 
 
-async def come_and_go(triggers: int, at_once: int) -> None:
+async def run_triggers(triggers: int, at_once: int) -> None:
     for _ in range(triggers // at_once):
-        # Half of them see their deadline, the others are canceled on the way, as when a triggerer hands them over.
+        # Half of them reach their deadline, the others are canceled early, as when they move to another triggerer.
         tasks = [asyncio.ensure_future(anext(trigger(number).run())) for number in range(at_once)]
         for task in tasks[::2]:
             asyncio.get_running_loop().call_later(0.3, task.cancel)
@@ -60,10 +60,10 @@ async def come_and_go(triggers: int, at_once: int) -> None:
 
 async def measure(triggers: int, at_once: int) -> list[dict[str, float]]:
     measured = []
-    for number in (triggers // 10, *[triggers * 3 // 10] * 3):  # the first tenth warms up
-        await come_and_go(number, at_once)
+    for number in (triggers // 10, *[triggers * 3 // 10] * 3):  # the first tenth is the warm-up
+        await run_triggers(number, at_once)
         await asyncio.sleep(0.5)  # sockets are closed by then
-        measured.append(left_behind())
+        measured.append(measure_leaks())
     return measured
 
 
@@ -74,7 +74,7 @@ def main() -> None:
     options = parser.parse_args()
     unclosed: list[str] = []
     warnings.simplefilter("error")
-    sys.unraisablehook = lambda event: unclosed.append(str(event.exc_value))  # where such a warning arrives
+    sys.unraisablehook = lambda event: unclosed.append(str(event.exc_value))  # receives these warnings
     server = Server.start()
     os.environ["SSL_CERT_FILE"] = server.bundle
     connection = {"conn_type": "sendgrid", "host": server.url, "password": "SG.bench"}
@@ -82,7 +82,7 @@ def main() -> None:
     results = asyncio.run(measure(options.triggers, options.at_once))
     server.process.terminate()
     if unclosed:
-        raise SystemExit(f"left open: {unclosed}")
+        raise SystemExit(f"Not closed: {unclosed}")
     print("| after triggers | " + " | ".join(results[0]) + " |")
     print("|---" * (len(results[0]) + 1) + "|")
     for share, result in zip((0.1, 0.4, 0.7, 1.0), results, strict=True):

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What importing a sensor costs a DAG file that has imported ``airflow.sdk`` already, beside its peers.
+"""The cost of importing a sensor in a DAG file that has imported ``airflow.sdk`` already, for several providers.
 
     python benchmarks/imports.py
 
-Each import runs in fresh processes; the least of five counts, as the rest is the machine's.
+Each import runs in five fresh processes; the minimum counts, because the rest is noise.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ print(*sorted({"requests", "aiohttp", "pendulum"} & sys.modules.keys()))
 
 
 def measure(module: str) -> tuple[float, str]:
-    """Return the milliseconds of CPU time, and which of the heavy modules are loaded afterwards."""
-    told = subprocess.run(
+    """Return the milliseconds of CPU time, and the heavy modules that are loaded afterwards."""
+    lines = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", PROGRAM, module],
         capture_output=True,
         check=True,
         text=True,
         env=os.environ | {"AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR"},
     ).stdout.splitlines()
-    return float(told[-2]), told[-1]
+    return float(lines[-2]), lines[-1]
 
 
 def main() -> None:

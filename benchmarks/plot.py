@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Draw what ``polls.py --json`` has measured: the median of the runs, and each run as a dot.
+"""Plot the results of ``polls.py --json``: the median of the runs, and each run as a dot.
 
 python benchmarks/plot.py polls.json polls.png
 """
@@ -17,7 +17,7 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 
 NAMES = {
-    "raw_streams": "raw streams (the floor)",
+    "raw_streams": "raw streams (lower bound)",
     "bare_aiohttp": "bare aiohttp",
     "ours": "BulkJobTrigger",
     "dbt_cloud": "DbtCloudRunJobTrigger",

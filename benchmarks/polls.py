@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a waiting trigger costs, beside its peers, in one run on one machine.
+"""The cost of a waiting trigger, compared with other providers in one run on one machine.
 
     python benchmarks/polls.py [--waits 500] [--seconds 8] [--runs 1] [--json FILE] [contender …]
 
-Each contender polls the same TLS server from a fresh process, at two paces: as much as it can do, and 1,000 polls a
-second. The numbers of one run compare with each other, not with those of another machine.
+Each contender polls the same TLS server from a fresh process at two rates: its maximum, and 1,000 polls a second. Only
+numbers of the same run are comparable.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ def ours(url: str, interval: float) -> Callable[[int], Coroutine[Any, Any, Any]]
 
 
 def pace(interval: float) -> float:
-    """Return how long to sleep, with ours' jitter: waits in lockstep cost less, and hit the vendor all at once."""
+    """Return the seconds to sleep, with the same jitter as BulkJobTrigger. Without it, polls cost less but coincide."""
     return interval * random.uniform(0.9, 1.0)
 
 
 def bare_aiohttp(url: str, interval: float) -> Callable[[int], Coroutine[Any, Any, Any]]:
-    """One shared session and nothing else: no errors, no states, no retries."""
+    """One shared session; no error handling, job states or retries."""
     import aiohttp
 
     session: aiohttp.ClientSession | None = None
@@ -66,8 +66,8 @@ def bare_aiohttp(url: str, interval: float) -> Callable[[int], Coroutine[Any, An
         if session is None:
             session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=20))
         while True:
-            async with session.get(f"{url}/v3/marketing/contacts/imports/job-{number}") as answer:
-                if (await answer.json())["status"] != "pending":
+            async with session.get(f"{url}/v3/marketing/contacts/imports/job-{number}") as response:
+                if (await response.json())["status"] != "pending":
                     return
             await asyncio.sleep(pace(interval))
 
@@ -75,18 +75,18 @@ def bare_aiohttp(url: str, interval: float) -> Callable[[int], Coroutine[Any, An
 
 
 def raw_streams(url: str, interval: float) -> Callable[[int], Coroutine[Any, Any, Any]]:
-    """Sockets with TLS, and an answer whose shape is known: the floor under any client."""
+    """TLS sockets with a hard-coded response format: the lower bound for any client."""
     import ssl
 
     host, port = url.removeprefix("https://").split(":")
     tls = ssl.create_default_context()
     idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
-    places = asyncio.Semaphore(20)
+    slots = asyncio.Semaphore(20)
 
     async def wait(number: int) -> None:
         request = f"GET /v3/marketing/contacts/imports/job-{number} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
         while True:
-            async with places:
+            async with slots:
                 reader, writer = idle.pop() if idle else await asyncio.open_connection(host, int(port), ssl=tls)
                 writer.write(request)
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -150,14 +150,14 @@ COLUMNS = {
     "lag_p50_ms": "lag p50, ms",
     "lag_p99_ms": "lag p99, ms",
     "lag_max_ms": "lag max, ms",
-    "lag_starting_ms": "lag while they start, ms",
+    "lag_starting_ms": "lag while starting, ms",
     "kib_per_wait": "KiB per wait",
     "connections": "connections",
 }
 
 
 async def measure(contender: str, server_url: str, waits: int, interval: float, seconds: float) -> dict[str, float]:
-    importlib.import_module("airflow.triggers.base")  # every contender carries what a triggerer carries
+    importlib.import_module("airflow.triggers.base")  # a triggerer has these loaded for every contender
     importlib.import_module("airflow.sdk.bases.hook")
     start = CONTENDERS[contender](server_url, interval)
     lags: list[float] = []
@@ -171,16 +171,16 @@ async def measure(contender: str, server_url: str, waits: int, interval: float, 
     watcher = asyncio.ensure_future(watch())
     warm = [asyncio.ensure_future(start(-1))]
     await asyncio.sleep(2)  # imports, the session, the first connections
-    # Airflow's own million objects make every full collection a pause of 150 ms, whoever is measured.
+    # Airflow's own million objects make every full collection a pause of 150 ms, for each contender.
     gc.collect()
     gc.freeze()
-    await asyncio.sleep(0.1)  # the pause of this very collection is nobody's lag
+    await asyncio.sleep(0.1)  # do not measure the pause of this collection
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     lags.clear()
     tasks = []
     for number in range(waits):
         tasks.append(asyncio.ensure_future(start(number)))
-        await asyncio.sleep(0)  # as the triggerer does between two triggers
+        await asyncio.sleep(0)  # like the triggerer between two triggers
     await asyncio.sleep(2)
     starting = max(lags)
     print(json.dumps({"event": "steady"}), flush=True)
@@ -193,7 +193,7 @@ async def measure(contender: str, server_url: str, waits: int, interval: float, 
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory
     ended = [task for task in tasks if task.done()]
     if ended:
-        raise SystemExit(f"{contender}: a wait ended: {ended[0].result()}")
+        raise SystemExit(f"{contender}: unexpected end of a wait: {ended[0].result()}")
     ordered = statistics.quantiles(lags, n=100)
     print(
         json.dumps(
@@ -211,7 +211,7 @@ async def measure(contender: str, server_url: str, waits: int, interval: float, 
     )
     for task in [*tasks, *warm]:
         task.cancel()
-    os._exit(0)  # the peers leave sessions open
+    os._exit(0)  # the other triggers leave sessions open
 
 
 def run(contender: str, server: Server, interval: float, options: argparse.Namespace) -> dict[str, float]:
@@ -251,7 +251,7 @@ def can_run(contender: str) -> bool:
     try:
         importlib.import_module(module or "aiohttp")
     except ImportError:
-        print(f"{contender}: left out, {module} is not installed")
+        print(f"{contender}: skipped, {module} is not installed")
         return False
     return True
 
@@ -277,8 +277,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=8.0)
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--paces", nargs="*", default=list(PACES), choices=list(PACES))
-    parser.add_argument("--json", type=Path, help="also write the results of all runs to a file")
-    parser.add_argument("--verbose", action="store_true", help="show what the contenders log")
+    parser.add_argument("--json", type=Path, help="also write the results of all runs to this file")
+    parser.add_argument("--verbose", action="store_true", help="show the logs of the contenders")
     parser.add_argument("--client", help=argparse.SUPPRESS)
     parser.add_argument("--interval", type=float, help=argparse.SUPPRESS)
     options = parser.parse_args()

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How soon the end of a job is noticed, and what that costs in requests, for several settings of the sensor.
+"""How late the end of a job is noticed, and how many requests that takes, for several settings of the sensor.
 
     python benchmarks/schedule.py
 
-Nothing is waited for: the times come from the sensor's own schedule, and each figure is the mean of 2,000 jobs whose
-length varies by a tenth.
+The times are computed from the sensor's own schedule, without waiting. Each figure is the mean of 2,000 jobs whose
+length varies by 10 %.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ SETTINGS = {
 SAMPLES = 2000
 
 
-def watch(schedule: PollInterval, length: float) -> tuple[float, int]:
-    """Return how late the end of a job is noticed when deferred, and how many requests that took."""
-    now, polls = 0.0, 1  # the worker's, right after the submit
+def simulate(schedule: PollInterval, length: float) -> tuple[float, int]:
+    """Return how late the end of a job is noticed in deferrable mode, and the number of requests."""
+    now, polls = 0.0, 1  # the worker's first poll, right after the submit
     while now < length:
         wait = schedule.wait_after(polls)
         now += max(wait, FLOOR) if polls == 1 else wait
@@ -44,8 +44,8 @@ def main() -> None:
     for name, schedule in SETTINGS.items():
         cells = []
         for length in JOBS.values():
-            watched = [watch(schedule, length * random.uniform(0.9, 1.1)) for _ in range(SAMPLES)]
-            late, polls = (statistics.mean(figures) for figures in zip(*watched, strict=True))
+            samples = [simulate(schedule, length * random.uniform(0.9, 1.1)) for _ in range(SAMPLES)]
+            late, polls = (statistics.mean(figures) for figures in zip(*samples, strict=True))
             cells.append(f"{late:,.0f} s late, {polls:,.0f} requests")
         print(f"| {name} | " + " | ".join(cells) + " |")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A TLS server that answers every request with "not finished yet", fast enough not to be what is measured."""
+"""A TLS server that responds to every request with an unfinished job, fast enough not to be the bottleneck."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# One body that each contender reads as an unfinished job: SendGrid's word, and dbt Cloud's number.
+# One body that each contender reads as an unfinished job: SendGrid's state, and dbt Cloud's number.
 BODY = json.dumps({"status": "pending", "data": {"status": 3}, "results": {"requested_count": 3}}).encode()
-ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
+RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
 
 
-class _Answers(asyncio.Protocol):
+class _Responder(asyncio.Protocol):
     def __init__(self, polls: Any, connections: Any) -> None:
         self._polls, self._buffer = polls, b""
         connections.value += 1
@@ -30,7 +30,7 @@ class _Answers(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         *requests, self._buffer = (self._buffer + data).split(b"\r\n\r\n")
         self._polls.value += len(requests)
-        self._transport.write(ANSWER * len(requests))
+        self._transport.write(RESPONSE * len(requests))
 
 
 def _serve(folder: str, port: Any, polls: Any, connections: Any, ready: Any) -> None:
@@ -38,7 +38,7 @@ def _serve(folder: str, port: Any, polls: Any, connections: Any, ready: Any) -> 
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(f"{folder}/cert.pem", f"{folder}/key.pem")
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: _Answers(polls, connections), "127.0.0.1", 0, ssl=tls, backlog=2000)
+        server = await loop.create_server(lambda: _Responder(polls, connections), "127.0.0.1", 0, ssl=tls, backlog=2000)
         port.value = server.sockets[0].getsockname()[1]
         ready.set()
         await server.serve_forever()
@@ -68,7 +68,7 @@ def _make_certificate(folder: str) -> None:
     )
     own = certificate.public_bytes(serialization.Encoding.PEM)
     Path(folder, "cert.pem").write_bytes(own)
-    # What clients trust is a bundle of the usual size: building a TLS context from it is part of what they pay.
+    # Clients trust a bundle of the usual size: building a TLS context from it is part of the measured cost.
     Path(folder, "bundle.pem").write_bytes(Path(certifi.where()).read_bytes() + b"\n" + own)
     secret = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -78,7 +78,7 @@ def _make_certificate(folder: str) -> None:
 
 @dataclass
 class Server:
-    """The running server: its address, the certificates to trust, and what it has counted."""
+    """The running server: its URL, the certificates to trust, and its counters."""
 
     url: str
     bundle: str
@@ -88,7 +88,7 @@ class Server:
 
     @classmethod
     def start(cls) -> Server:
-        """Start it in a process of its own."""
+        """Start it in a separate process."""
         folder = tempfile.mkdtemp(prefix="bulkjobs-bench-")
         _make_certificate(folder)
         context = multiprocessing.get_context("spawn")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A server that takes whatever is submitted, and counts it; fast enough not to be what is measured."""
+"""A server that accepts and counts all submitted records, fast enough not to be the bottleneck."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.request import urlopen
 
-FIELDS = ("email", "first_name", "last_name", "city")  # of SendGrid, which calls each by an id
+FIELDS = ("email", "first_name", "last_name", "city")  # of SendGrid, which identifies each by an id
 HEAD = b"HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
 GZIP = b"\x1f\x8b"
 
@@ -29,10 +29,10 @@ class _Sink(asyncio.Protocol):
         self._buffer += data
         if self._body is None:
             self._read_head()
-        # One request at a time: no contender sends the next one before it has the answer.
+        # One request at a time: no contender sends the next one before it has the response.
         if self._body is not None and len(self._buffer) >= self._body + self._length:
-            self._answer()
-            _Sink.rows += _count(memoryview(self._buffer)[self._body :])  # while the contender goes on
+            self._respond()
+            _Sink.rows += _count(memoryview(self._buffer)[self._body :])  # while the contender continues
             self._start()
 
     def _start(self) -> None:
@@ -47,20 +47,20 @@ class _Sink(asyncio.Protocol):
         sizes = [value for name, _, value in (line.partition(b":") for line in headers) if name == b"Content-Length"]
         self._body, self._length = end + 4, int(sizes[0]) if sizes else 0
 
-    def _answer(self) -> None:
-        # One body that each vendor's submit reads as "accepted". Intercom appends to the job that is open already.
+    def _respond(self) -> None:
+        # One body that each vendor's submit flow reads as accepted. Intercom appends to the open job.
         _Sink.requests += 1
         job_id = "job" if self._path == b"/contacts/bulk" else f"job-{_Sink.requests}"
-        answer: dict[str, Any] = {"id": job_id, "job_id": job_id, "batchId": job_id, "Success": 1, "rows": _Sink.rows}
+        response: dict[str, Any] = {"id": job_id, "job_id": job_id, "batchId": job_id, "Success": 1, "rows": _Sink.rows}
         if self._path.startswith(b"/v3/marketing/"):
             fields = [{"id": f"_rf_{name}", "name": name} for name in FIELDS]
-            answer |= {"upload_uri": f"{self._url}/upload", "upload_headers": [], "reserved_fields": fields}
-        body = json.dumps(answer).encode()
+            response |= {"upload_uri": f"{self._url}/upload", "upload_headers": [], "reserved_fields": fields}
+        body = json.dumps(response).encode()
         self._transport.write(HEAD % (len(body), body))
 
 
 def _count(body: memoryview) -> int:
-    """Count the records of a request: of a table, gzipped or not, or of a list in JSON, each with an address."""
+    """Count the records of a request: rows of a CSV file, gzipped or not, or objects with an email in JSON."""
     data = bytes(body)
     if data.startswith(GZIP):
         data = zlib.decompress(data, wbits=31)
@@ -79,14 +79,14 @@ def _serve(port: Any, ready: Any) -> None:
 
 @dataclass
 class Sink:
-    """The running server: its address, and what it has counted."""
+    """The running server: its URL, and its counters."""
 
     url: str
     process: Any
 
     @classmethod
     def start(cls) -> Sink:
-        """Start it in a process of its own."""
+        """Start it in a separate process."""
         context = multiprocessing.get_context("spawn")
         port, ready = context.Value("i"), context.Event()
         process = context.Process(target=_serve, args=(port, ready), daemon=True)
@@ -96,7 +96,7 @@ class Sink:
 
     @property
     def rows(self) -> int:
-        """How many rows have come; it is answered after all that came before has been counted."""
-        with urlopen(f"{self.url}/rows") as answer:
-            rows: int = json.load(answer)["rows"]
+        """The number of received rows. The server responds after it has counted all earlier requests."""
+        with urlopen(f"{self.url}/rows") as response:
+            rows: int = json.load(response)["rows"]
         return rows

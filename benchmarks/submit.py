@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a submit costs, beside the loop that one would write by hand, in one run on one machine.
+"""The cost of a submit, compared with a hand-written loop in one run on one machine.
 
     python benchmarks/submit.py [--rows 1000000] [--repeats 3] [vendor …]
 
-Each measurement is a fresh process that sends a CSV file to a server on this machine, which counts what comes. The
-package reads, checks and cuts all rows before the first request, at no request rate; the loop reads, cuts and sends.
-The numbers of one run compare with each other, not with those of another machine.
+Each measurement is a fresh process that sends a CSV file to a server on this machine, which counts the received rows.
+The package reads, validates and batches all rows before the first request, and sends without a rate limit; the loop
+reads, batches and sends. Only numbers of the same run are comparable.
 """
 
 from __future__ import annotations
@@ -38,20 +38,20 @@ if TYPE_CHECKING:
     from airflow_provider_bulkjobs.submitting.checkpoint import Checkpoint
 
 FEW = 10_000
-LEAST = 0.5  # MiB; less is noise, and no ratio is made of it
-WARM = 10  # rows that are sent before anything is measured
+MIN_MIB = 0.5  # less is noise, for which no ratio is printed
+WARM = 10  # rows of the warm-up
 PLAIN = ("email", "first_name", "last_name", "city")
 
 
 @dataclass(frozen=True)
 class Case:
-    """One vendor's submit, and what the hand-written loop knows of it.
+    """One vendor's submit, with the parameters of the hand-written loop.
 
-    :param conn_type: of the connection.
-    :param columns: of the file.
-    :param max_items: how many records go into a request.
-    :param key: where the records stand in the body; by themselves if not given.
-    :param path: where the records, or the order to import a file, are sent.
+    :param conn_type: the connection type.
+    :param columns: the columns of the file.
+    :param max_items: the number of records in a batch.
+    :param key: the key of the records in the body; without it, the body is the list.
+    :param path: the path for the records, or for the request to import a file.
     """
 
     conn_type: str
@@ -64,7 +64,7 @@ class Case:
 
 
 CASES = {
-    # Intercom knows no first_name, and the package no field that Intercom would drop.
+    # Intercom has no field first_name, and the package rejects fields that Intercom would drop.
     "intercom": Case(
         *("intercom", "create", "/contacts/bulk", 100, "contacts"), columns=("email", "name", "external_id", "phone")
     ),
@@ -75,10 +75,13 @@ CASES = {
 }
 
 
-class Forgetful:
-    """A ledger that keeps nothing."""
+class NoCheckpointStore:
+    """A checkpoint store that stores nothing."""
 
-    def save(self, progress: Checkpoint) -> None:
+    def save(self, checkpoint: Checkpoint) -> None:
+        pass
+
+    def publish(self, checkpoint: Checkpoint) -> None:
         pass
 
 
@@ -97,13 +100,13 @@ def ours(case: Case, url: str) -> Callable[[str], None]:
     def submit(path: str) -> None:
         with Submission(hook, kind.name, operation, {}, logging.getLogger("bench")) as submission:
             submission.prepare(read_records(path), None)
-            submission.send(Forgetful())
+            submission.send(NoCheckpointStore())
 
     return submit
 
 
 def by_hand(case: Case, url: str) -> Callable[[str], None]:
-    """Read, cut and send: no checks, no retries, no notes."""
+    """Read, batch and send: no validation, no retries, no checkpoints."""
     import requests
 
     session = requests.Session()
@@ -113,13 +116,13 @@ def by_hand(case: Case, url: str) -> Callable[[str], None]:
             rows = csv.DictReader(file)
             while batch := list(islice(rows, case.max_items)):
                 body = {case.key: batch} if case.key else batch
-                _ask(session, case.method, f"{url}{case.path}", json=body)
+                _send(session, case.method, f"{url}{case.path}", json=body)
 
     def upload(path: str) -> None:
-        order = {"file_type": "csv", "field_mappings": [f"_rf_{name}" for name in FIELDS]}
-        address = _ask(session, case.method, f"{url}{case.path}", json=order)["upload_uri"]
+        body = {"file_type": "csv", "field_mappings": [f"_rf_{name}" for name in FIELDS]}
+        address = _send(session, case.method, f"{url}{case.path}", json=body)["upload_uri"]
         with Path(path).open("rb") as file:
-            _ask(requests.Session(), "PUT", address, data=file)
+            _send(requests.Session(), "PUT", address, data=file)
 
     return upload if case.operation == "import_csv" else submit
 
@@ -127,17 +130,17 @@ def by_hand(case: Case, url: str) -> Callable[[str], None]:
 CONTENDERS = {"ours": ours, "by_hand": by_hand}
 
 
-def _ask(session: Session, method: str, url: str, **body: Any) -> dict[str, Any]:
-    answer = session.request(method, url, **body)
-    answer.raise_for_status()
-    told: dict[str, Any] = answer.json()
-    return told
+def _send(session: Session, method: str, url: str, **body: Any) -> dict[str, Any]:
+    response = session.request(method, url, **body)
+    response.raise_for_status()
+    data: dict[str, Any] = response.json()
+    return data
 
 
 def measure(contender: str, case: Case, url: str, warm: str, path: str) -> dict[str, float]:
     submit = CONTENDERS[contender](case, url)
     submit(warm)  # imports, the session, the first connection
-    forget_peak()
+    reset_peak()
     memory, cpu, began = peak(), time.process_time(), time.perf_counter()
     submit(path)
     return {
@@ -147,8 +150,8 @@ def measure(contender: str, case: Case, url: str, warm: str, path: str) -> dict[
     }
 
 
-def forget_peak() -> None:
-    """Give back what the imports have left over, or else it hides what comes after; on Linux alone."""
+def reset_peak() -> None:
+    """Free the memory that the imports have left, which would hide the growth afterwards; Linux only."""
     gc.collect()
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
@@ -186,7 +189,7 @@ def run(contender: str, name: str, sink: Sink, folder: Path, rows: int) -> dict[
     client = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     received = sink.rows - before - WARM
     if received != rows:
-        raise SystemExit(f"{name}, {contender}: {received} of {rows} rows have come")
+        raise SystemExit(f"{name}, {contender}: {received} of {rows} rows received")
     result: dict[str, float] = json.loads(client.stdout.splitlines()[-1])
     return {
         "rows_per_s": rows / result["seconds"],
@@ -196,9 +199,9 @@ def run(contender: str, name: str, sink: Sink, folder: Path, rows: int) -> dict[
 
 
 def compare(name: str, sink: Sink, folder: Path, rows: int, repeats: int) -> list[float]:
-    """Print a line about a file; return the peaks in memory."""
+    """Print the results for a file; return the memory peaks."""
     results: dict[str, list[dict[str, float]]] = {contender: [] for contender in CONTENDERS}
-    for _ in range(repeats):  # in turns, so that both have their share of a busy minute
+    for _ in range(repeats):  # alternating, so that load on the machine affects both
         for contender, so_far in results.items():
             so_far.append(run(contender, name, sink, folder, rows))
     own, peer = ({unit: statistics.median(one[unit] for one in all_) for unit in all_[0]} for all_ in results.values())
@@ -214,8 +217,10 @@ def compare(name: str, sink: Sink, folder: Path, rows: int, repeats: int) -> lis
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("vendors", nargs="*", default=list(CASES), metavar="vendor", help=", ".join(CASES))
-    parser.add_argument("--rows", type=int, default=1_000_000, help=f"of the large file; the small one has {FEW:,}")
-    parser.add_argument("--repeats", type=int, default=3, help="of which the median is shown")
+    parser.add_argument(
+        "--rows", type=int, default=1_000_000, help=f"rows of the large file; the small one has {FEW:,}"
+    )
+    parser.add_argument("--repeats", type=int, default=3, help="number of runs; the median is shown")
     parser.add_argument("--client", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.client:
@@ -223,10 +228,10 @@ def main() -> None:
         print(json.dumps(measure(contender, CASES[options.vendors[0]], url, warm, path)))
         return
     if unknown := set(options.vendors) - set(CASES):
-        parser.error(f"unknown: {', '.join(sorted(unknown))}")
-    os.environ["NO_PROXY"] = "*"  # everything stays on this machine
+        parser.error(f"Unknown vendors: {', '.join(sorted(unknown))}")
+    os.environ["NO_PROXY"] = "*"  # all requests stay on this machine
     sink = Sink.start()
-    titles = ("ours, rows/s", "by hand", "ratio", "ratio by CPU", "ours, MiB", "by hand")
+    titles = ("package, rows/s", "by hand", "ratio", "ratio by CPU", "package, MiB", "by hand")
     print(f"{'':>17}{'rows':>10}" + "".join(f"{title:>14}" for title in titles), flush=True)
     peaks = {}
     with tempfile.TemporaryDirectory(prefix="bulkjobs-bench-") as folder:
@@ -235,7 +240,7 @@ def main() -> None:
     sink.process.terminate()
     for name, (few, many) in peaks.items():
         times = [
-            f"{large / small:.1f} times" if small >= LEAST else "n/a" for small, large in zip(few, many, strict=True)
+            f"{large / small:.1f} times" if small >= MIN_MIB else "n/a" for small, large in zip(few, many, strict=True)
         ]
         print(f"{name}: memory with {options.rows:,} rows over that with {FEW:,}: {times[0]}, by hand {times[1]}")
 

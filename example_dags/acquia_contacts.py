@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Acquia Campaign Studio: a gate that stops the campaign.
+"""
+Example DAG for Acquia Campaign Studio: a gate that stops the campaign.
 
-Acquia says "completed" whatever happened; the failed contacts are in the paged details, and the gate counts them.
-Here no failed contact is allowed and some fail: ``send_campaign`` does not run, ``tell_the_team`` does.
+Acquia reports "completed" even if contacts failed; the failed contacts are in the paginated details, which the operator
+counts. No failed contact is allowed and some fail, so ``send_campaign`` does not run and ``notify_team`` does.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ FILES = Path(tempfile.gettempdir(), "bulkjobs")  # or s3://…, gs://…, abfs:/
 def bulkjobs_acquia_contacts():
     @task
     def extract() -> str:
-        """Stand in for an export of the warehouse, as JSON Lines; the fields are Campaign Studio's.
+        """Simulate a warehouse export to JSON Lines, with Campaign Studio's field names.
 
-        A path is handed on: Airflow would log and store what is returned, and these are people.
+        Returns a path: Airflow logs and stores return values, and contacts are personal data.
         """
         FILES.mkdir(exist_ok=True)
         path = FILES / "acquia-contacts.jsonl"
@@ -39,11 +40,11 @@ def bulkjobs_acquia_contacts():
 
     @task
     def send_campaign(result: dict) -> str:
-        return f"campaign goes to {result['succeeded']} contacts"
+        return f"Campaign sent to {result['succeeded']} contacts"
 
     @task(trigger_rule="one_failed")
-    def tell_the_team() -> str:
-        return "the campaign was stopped; the log of the import says why"
+    def notify_team() -> str:
+        return "Campaign stopped; see the log of import_contacts"
 
     import_contacts = BulkJobOperator(
         task_id="import_contacts",
@@ -55,14 +56,14 @@ def bulkjobs_acquia_contacts():
         timeout=600,
         deferrable=True,
     )
-    each_contact = BulkJobResultsOperator(
-        task_id="each_contact",
+    contact_results = BulkJobResultsOperator(
+        task_id="contact_results",
         conn_id="acquia_campaign_studio_default",
         job_id=import_contacts.output["job_ids"],
         path=f"{FILES}/acquia-{{{{ run_id }}}}.jsonl",
         trigger_rule="all_done",
     )
-    import_contacts >> [each_contact, tell_the_team()]
+    import_contacts >> [contact_results, notify_team()]
     send_campaign(import_contacts.output)
 
 

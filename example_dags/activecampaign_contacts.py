@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ActiveCampaign: 250 contacts per request make many batches, and one task submits and waits for all of them.
+"""
+Example DAG for ActiveCampaign: one task submits many batches of 250 contacts and waits for all of them.
 
-ActiveCampaign refuses a whole request for one contact without an address. ``skip_invalid`` leaves such contacts out,
-and writes them to a file.
+ActiveCampaign rejects a whole request if one contact has no address. ``skip_invalid`` excludes such contacts and writes
+them to a file.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ FILES = Path(tempfile.gettempdir(), "bulkjobs")  # or s3://…, gs://…, abfs:/
 def bulkjobs_activecampaign_contacts():
     @task
     def extract() -> str:
-        """Stand in for an export of the warehouse, as JSON Lines; the fields are ActiveCampaign's.
+        """Simulate a warehouse export to JSON Lines, with ActiveCampaign's field names.
 
-        A path is handed on: Airflow would log and store what is returned, and these are people.
+        Returns a path: Airflow logs and stores return values, and contacts are personal data.
         """
         FILES.mkdir(exist_ok=True)
         path = FILES / "activecampaign-contacts.jsonl"
@@ -39,7 +40,7 @@ def bulkjobs_activecampaign_contacts():
 
     @task
     def send_campaign(result: dict) -> str:
-        return f"{result['job_count']} batches done, {result['failed']} contacts failed"
+        return f"{result['job_count']} batches finished, {result['failed']} contacts failed"
 
     import_contacts = BulkJobOperator(
         task_id="import_contacts",

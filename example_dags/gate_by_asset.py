@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A gate between two DAGs: the import publishes an asset with its result, which starts the DAG of the campaign."""
+"""Example DAGs for a gate by asset: the import publishes an asset with its result, which starts the campaign."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def bulkjobs_campaign_on_asset():
         # Airflow 2 calls assets datasets.
         events = context.get("triggering_asset_events") or context["triggering_dataset_events"]
         result = next(iter(events.values()))[-1].extra
-        return f"campaign goes to {result['succeeded']} of {result['total']} contacts"
+        return f"Campaign sent to {result['succeeded']} of {result['total']} contacts"
 
     send_campaign()
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A gate with more than two ways: the import lets everything pass, and a branch decides by the numbers."""
+"""Example DAG for a gate with three outcomes: every finished import passes, and a branch decides by the numbers."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ CONTACTS = Path(__file__).parent / "contacts.csv"
 def bulkjobs_gate_by_branch():
     @task.branch
     def choose(result: dict) -> str:
-        # A number the vendor does not give is None: never take it for 0.
+        # A number that the vendor does not report is None, which must not be treated as 0.
         if result["failed"] is None:
-            return "ask_somebody"
-        bad = result["failed"] + result["rejected"]
-        return "send_campaign" if bad < 0.01 * result["submitted"] else "send_to_the_sure_ones"
+            return "request_review"
+        failed = result["failed"] + result["rejected"]
+        return "send_campaign" if failed < 0.01 * result["submitted"] else "send_to_previous_segment"
 
     @task
     def send_campaign() -> str:
-        return "campaign goes to everybody"
+        return "Campaign sent to all contacts"
 
     @task
-    def send_to_the_sure_ones() -> str:
-        return "campaign goes to the contacts of yesterday"
+    def send_to_previous_segment() -> str:
+        return "Campaign sent to the segment of the previous import"
 
     @task
-    def ask_somebody() -> str:
-        return "nobody knows how many contacts failed"
+    def request_review() -> str:
+        return "Number of failed contacts unknown; review required"
 
     import_contacts = BulkJobOperator(
         task_id="import_contacts",
         conn_id="sendgrid_default",
         operation="upsert",
         records=str(CONTACTS),
-        allowed_failures=None,  # a job that failed as a whole still fails the task
+        allowed_failures=None,  # a job that failed entirely still fails the task
         poke_interval=1,
         timeout=600,
         deferrable=True,
     )
-    choose(import_contacts.output) >> [send_campaign(), send_to_the_sure_ones(), ask_somebody()]
+    choose(import_contacts.output) >> [send_campaign(), send_to_previous_segment(), request_review()]
 
 
 bulkjobs_gate_by_branch()

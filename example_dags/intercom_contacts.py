@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Intercom: one job that takes 100 contacts per request, submitted by one task and waited for by another.
+"""
+Example DAG for Intercom: one task submits a job in batches of 100 contacts, another waits for it.
 
-Intercom never counts failed items, so the gate can only let any number of them pass, or none.
+Intercom does not report the number of failed items, so the gate can allow either any number of them or none.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ FILES = Path(tempfile.gettempdir(), "bulkjobs")  # or s3://…, gs://…, abfs:/
 def bulkjobs_intercom_contacts():
     @task
     def extract() -> str:
-        """Stand in for an export of the warehouse, as JSON Lines; the fields are Intercom's.
+        """Simulate a warehouse export to JSON Lines, with Intercom's field names.
 
-        A path is handed on: Airflow would log and store what is returned, and these are people.
+        Returns a path: Airflow logs and stores return values, and contacts are personal data.
         """
         FILES.mkdir(exist_ok=True)
         path = FILES / "intercom-contacts.jsonl"
@@ -40,7 +41,7 @@ def bulkjobs_intercom_contacts():
 
     @task
     def tag_segment(result: dict) -> str:
-        return f"{result['total']} contacts sent, some may be missing: {result['state']}"
+        return f"{result['total']} contacts submitted, state {result['state']}"
 
     submit = BulkJobOperator(
         task_id="submit",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SendGrid: contacts from a file, a gate at 5 % failed contacts, and the failed ones in a file of their own."""
+"""Example DAG for SendGrid: import contacts from a file, allow 5 % failed contacts, write the failed ones to a file."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def bulkjobs_sendgrid_contacts():
         conn_id="sendgrid_default",
         job_id=import_contacts.output["job_ids"],
         path=f"{RESULTS}/sendgrid-{{{{ run_id }}}}.jsonl",
-        trigger_rule="all_done",  # also when the gate stays closed
+        trigger_rule="all_done",  # also if the gate fails
     )
 
     @task
     def send_campaign(result: dict) -> str:
-        return f"campaign goes to {result['succeeded']} of {result['total']} contacts"
+        return f"Campaign sent to {result['succeeded']} of {result['total']} contacts"
 
     import_contacts >> failed_contacts
     send_campaign(import_contacts.output)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The whole pipeline: warehouse extract -> quality check -> CSV import -> campaign.
+"""
+Example DAG for a complete pipeline: warehouse extract -> quality check -> CSV import -> campaign.
 
-The extract is a CSV of 1,000 contacts with some bad rows; a quality check throws out what is plainly wrong, so the
-gate may be strict about the rest. SendGrid takes a CSV file as it is, in one upload.
+The extract is a CSV file of 1,000 contacts with some invalid rows. A quality check removes these, so the gate allows no
+failures. SendGrid accepts the CSV file in one upload.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ CONTACTS = Path(__file__).parent / "contacts.csv"
 def bulkjobs_warehouse_to_campaign():
     @task
     def extract() -> str:
-        """Stand in for ``COPY (SELECT …) TO …`` in the warehouse."""
+        """Simulate ``COPY (SELECT …) TO …`` in the warehouse."""
         path = Path(tempfile.mkdtemp(prefix="extract-"), "contacts.csv")
         path.write_bytes(CONTACTS.read_bytes())
         return str(path)
 
     @task
     def check(path: str) -> str:
-        """Leave out the rows that no vendor can take; the columns are SendGrid's fields."""
+        """Remove rows without a valid address; the columns are SendGrid's fields."""
         clean = Path(path).with_name("clean.csv")
         with Path(path).open(newline="") as source, clean.open("w", newline="") as target:
             writer = csv.DictWriter(target, ["email", "first_name", "last_name"], extrasaction="ignore")
@@ -40,7 +41,7 @@ def bulkjobs_warehouse_to_campaign():
 
     @task
     def send_campaign(result: dict) -> str:
-        return f"campaign goes to {result['succeeded']} of {result['total']} contacts"
+        return f"Campaign sent to {result['succeeded']} of {result['total']} contacts"
 
     import_contacts = BulkJobOperator(
         task_id="import_contacts",

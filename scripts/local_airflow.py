@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real Airflow on this machine, for a while: for the demo and the tests."""
+"""A real, temporary Airflow on this machine, for the demo and the tests."""
 
 from __future__ import annotations
 
@@ -27,30 +27,30 @@ SETTINGS = {
     "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
     "CORE__EXECUTOR": "LocalExecutor",
     "CORE__PARALLELISM": "4",
-    "CORE__FERNET_KEY": "",  # so that the tests can read what is in the database
-    "CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",  # it only listens to this machine
+    "CORE__FERNET_KEY": "",  # so that the tests can read the database
+    "CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",  # it only listens on localhost
     "CORE__TEST_CONNECTION": "Enabled",
     "API__MAXIMUM_PAGE_LIMIT": "1000",
     "USAGE_DATA_COLLECTION__ENABLED": "False",
-    # A trigger moves to another triggerer when its own has not been heard of for three seconds.
+    # A trigger moves to another triggerer after three seconds without a heartbeat.
     "TRIGGERER__JOB_HEARTBEAT_SEC": "1",
     "TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "3",
     "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
-    # How long the end of a task's process may go unnoticed. A task that is back by then fails in the scheduler.
+    # How soon the end of a task's process is noticed. A task that resumes earlier fails in the scheduler.
     "WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
 }
 
 
 class Flavour(NamedTuple):
-    """Where one Airflow differs from another.
+    """The differences between Airflow versions.
 
-    :param components: the processes it consists of.
-    :param api: where the REST API starts.
-    :param health: where the health of its parts is told.
-    :param settings: what only it needs.
-    :param config: more of what only it needs, in Python.
-    :param slowness: how many times longer than usual it takes: old ones start tasks slowly, or one at a time.
-    :param trigger_by_api: whether that works; in 3.0 it does not, with the pydantic that gets installed with it.
+    :param components: its processes, with their arguments.
+    :param api: the base path of the REST API.
+    :param health: the path of the health check.
+    :param settings: settings that only this version needs.
+    :param config: the content of webserver_config.py.
+    :param slowness: a factor for timeouts: old versions start tasks slowly, or one at a time.
+    :param trigger_by_api: whether the API can trigger runs; in 3.0 it cannot, because of the pydantic it installs.
     """
 
     components: dict[str, list[str]]
@@ -63,12 +63,15 @@ class Flavour(NamedTuple):
 
 
 def flavour(port: int) -> Flavour:
-    """Return what is particular to the Airflow that is installed here, whose pages are to be at a port."""
+    """Return the flavour of the installed Airflow.
+
+    :param port: of its web UI.
+    """
     url, secret, address = f"http://127.0.0.1:{port}", secrets.token_hex(32), ["--port", str(port)]
     release = tuple(map(int, version("apache-airflow").split(".")[:2]))
     if release < (3, 0):
         settings = {
-            "CORE__EXECUTOR": "SequentialExecutor",  # all that it lets SQLite have
+            "CORE__EXECUTOR": "SequentialExecutor",  # the only one that supports SQLite
             "API__AUTH_BACKENDS": "airflow.api.auth.backend.default",
             "WEBSERVER__WEB_SERVER_HOST": "127.0.0.1",
             "WEBSERVER__SECRET_KEY": secret,
@@ -92,7 +95,7 @@ def flavour(port: int) -> Flavour:
 
 @dataclass(frozen=True)
 class Task:
-    """A task of a run, as it stands."""
+    """The current state of a task of a run."""
 
     dag_id: str
     run_id: str
@@ -103,17 +106,17 @@ class Task:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more will happen to it."""
+        """Whether its state is final."""
         return self.state in FINAL
 
 
 class LocalAirflow:
-    """An Airflow with a home of its own.
+    """An Airflow with a separate home.
 
-    :param home: its folder, which starts empty.
-    :param dags: folders with DAGs, which are copied.
+    :param home: its folder, initially empty.
+    :param dags: folders of DAGs, which are copied.
     :param connections: connections by id.
-    :param only: the components to start, by any Airflow's name for them; all, if none is named.
+    :param only: the components to start, by their name in any Airflow version; all, if empty.
     """
 
     def __init__(
@@ -138,9 +141,9 @@ class LocalAirflow:
             "LOGGING__TRIGGER_LOG_SERVER_PORT": str(trigger_logs),
             "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
         }
-        # Nothing of the Airflow that somebody may use in this shell.
+        # Without the settings of any Airflow that is configured in this shell.
         self.env = {name: value for name, value in environ.items() if not name.startswith("AIRFLOW")}
-        self.env["PATH"] = f"{AIRFLOW.parent}{pathsep}{environ['PATH']}"  # where Airflow looks for itself
+        self.env["PATH"] = f"{AIRFLOW.parent}{pathsep}{environ['PATH']}"  # Airflow looks for its own command there
         self.env |= {"AIRFLOW_HOME": str(home), "NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
         self.env |= {f"AIRFLOW__{name}": value for name, value in settings.items()}
         self.env |= {f"AIRFLOW_CONN_{name.upper()}": json.dumps(value) for name, value in connections.items()}
@@ -148,7 +151,7 @@ class LocalAirflow:
         self._http.trust_env = False  # no proxy
 
     def start(self) -> None:
-        """Start all parts, and come back when they are well and all DAGs are there."""
+        """Start all components, and return when they are healthy and all DAGs are parsed."""
         for folder in self._dags:
             shutil.copytree(
                 folder, self.home / "dags", dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")
@@ -157,15 +160,15 @@ class LocalAirflow:
         self.processes.run("migrate", [AIRFLOW, "db", "migrate"], self.env)
         for name in self._components:
             self.start_component(name)
-        self.wait_until(self._is_healthy, 120, "Airflow to be healthy")
+        self.wait_until(self._is_healthy, 120, "Airflow to become healthy")
         if self.flavour.api == "/api/v2":
             token = self._http.get(f"{self.url}/auth/token", timeout=30).json()["access_token"]
             self._http.headers["Authorization"] = f"Bearer {token}"
         files = {path.stem for path in (self.home / "dags").glob("*.py")}
-        self.wait_until(lambda: self._dag_files() >= files, 90, "Airflow to read the DAGs")
+        self.wait_until(lambda: self._dag_files() >= files, 90, "Airflow to parse the DAGs")
 
     def start_component(self, name: str) -> None:
-        """Start a part of Airflow, for the first time or again."""
+        """Start or restart a component of Airflow."""
         self.processes.start(name, [AIRFLOW, name, *self.flavour.components[name]], self.env)
 
     def trigger(self, dag_id: str, run_id: str, conf: dict[str, Any] | None = None) -> None:
@@ -177,30 +180,30 @@ class LocalAirflow:
         body: dict[str, Any] = {"dag_run_id": run_id, "conf": conf or {}}
         if self.flavour.api == "/api/v2":
             body["logical_date"] = None
-        self.ask("POST", f"/dags/{dag_id}/dagRuns", json=body)
+        self.request("POST", f"/dags/{dag_id}/dagRuns", json=body)
 
     def tasks(self, run_id: str | None = None) -> list[Task]:
-        """Return all tasks of the runs of that name, of any DAG; of all runs, if none is named."""
-        answer = self.ask("GET", "/dags/~/dagRuns/~/taskInstances?limit=1000")
+        """Return all tasks of the runs with this id, of any DAG; of all runs, if ``None``."""
+        body = self.request("GET", "/dags/~/dagRuns/~/taskInstances?limit=1000")
         return [
             Task(ti["dag_id"], ti["dag_run_id"], ti["task_id"], ti["map_index"], ti["state"] or "none", ti["duration"])
-            for ti in answer["task_instances"]
+            for ti in body["task_instances"]
             if run_id in {None, ti["dag_run_id"]}
         ]
 
     def is_over(self, run_id: str) -> bool:
-        """Tell whether all runs of that name have come to an end."""
-        runs = self.ask("GET", "/dags/~/dagRuns?limit=1000")["dag_runs"]
+        """Return whether all runs with this id have finished."""
+        runs = self.request("GET", "/dags/~/dagRuns?limit=1000")["dag_runs"]
         return all(run["state"] in FINAL for run in runs if run["dag_run_id"] == run_id)
 
     def watch(self, run_id: str, seconds: float) -> Iterator[Task]:
-        """Yield the tasks of the runs of that name whenever they change, until all runs are over."""
+        """Yield the tasks of the runs with this id on each change of their state, until all runs have finished."""
         seen: dict[tuple[str, str, int], str] = {}
         until = time.monotonic() + seconds * self.flavour.slowness
         over = False
         while not over:
             if time.monotonic() > until:
-                raise TimeoutError(f"the runs {run_id!r} took longer than {seconds:.0f} s")
+                raise TimeoutError(f"runs {run_id!r} not finished after {seconds:.0f} s")
             self.processes.check()
             over = self.is_over(run_id)  # before the tasks, so that no change is missed
             for task in self.tasks(run_id):
@@ -209,36 +212,36 @@ class LocalAirflow:
                     seen[key] = task.state
                     yield task
             time.sleep(0.4)
-        written = -1  # the end of a task's log may come after its state
+        written = -1  # the end of a task's log may be written after its state
         while written != (written := sum(path.stat().st_size for path in (self.home / "logs").rglob("*.log"))):
             time.sleep(1)
 
     def xcom(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1, key: str = "return_value") -> Any:
-        """Return what a task returned, or pushed."""
+        """Return an XCom value of a task."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
-        return self.ask("GET", f"{path}?map_index={map_index}&stringify=false")["value"]
+        return self.request("GET", f"{path}?map_index={map_index}&stringify=false")["value"]
 
     def task_log(self, dag_id: str, run_id: str, task_id: str, where: str = "") -> str:
-        """Return what a task has logged in all its copies: on the "worker", in the "trigger", or anywhere."""
+        """Return the logs of a task with all map indexes: of the "worker", of the "trigger", or both."""
         folder = self.home / "logs" / f"dag_id={dag_id}" / f"run_id={run_id}" / f"task_id={task_id}"
         logs = {path: "trigger" if ".trigger." in path.name else "worker" for path in sorted(folder.rglob("*.log"))}
         return "\n".join(path.read_text() for path, place in logs.items() if where in {"", place})
 
     def wait_until(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
-        """Wait until something is the case, as long as all processes live."""
+        """Wait for a condition, as long as all processes are running."""
         until = time.monotonic() + seconds
         while not condition():
             self.processes.check()
             if time.monotonic() > until:
-                raise TimeoutError(f"waited {seconds:.0f} s for {what}")
+                raise TimeoutError(f"timed out after {seconds:.0f} s waiting for {what}")
             time.sleep(0.3)
 
-    def ask(self, method: str, path: str, **how: Any) -> Any:
-        """Ask the REST API."""
-        answer = self._http.request(method, f"{self.url}{self.flavour.api}{path}", timeout=30, **how)
-        if not answer.ok:
-            raise RuntimeError(f"Airflow answered {answer.status_code} to {method} {path}: {answer.text[:500]}")
-        return answer.json()
+    def request(self, method: str, path: str, **kwargs: Any) -> Any:
+        """Send a request to the REST API."""
+        response = self._http.request(method, f"{self.url}{self.flavour.api}{path}", timeout=30, **kwargs)
+        if not response.ok:
+            raise RuntimeError(f"Airflow returned {response.status_code} for {method} {path}: {response.text[:500]}")
+        return response.json()
 
     def _is_healthy(self) -> bool:
         try:
@@ -249,9 +252,9 @@ class LocalAirflow:
         return all(health[name]["status"] == "healthy" for name in parts)
 
     def _dag_files(self) -> set[str]:
-        if errors := self.ask("GET", "/importErrors")["import_errors"]:
+        if errors := self.request("GET", "/importErrors")["import_errors"]:
             raise RuntimeError("\n".join(error["stack_trace"] for error in errors))
-        return {Path(dag["fileloc"]).stem for dag in self.ask("GET", "/dags?limit=1000")["dags"]}
+        return {Path(dag["fileloc"]).stem for dag in self.request("GET", "/dags?limit=1000")["dags"]}
 
 
 def _free_ports(number: int) -> list[int]:

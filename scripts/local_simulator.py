@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A simulator of the vendors in a process of its own, and the connections that lead to it."""
+"""A simulator of the vendors in a separate process, and the connections to it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from airflow_provider_bulkjobs import simulator
 class LocalSimulator:
     """A simulator of the vendors.
 
-    :param job_seconds: how long jobs take.
+    :param job_seconds: the duration of a job.
     """
 
     def __init__(self, processes: Processes, job_seconds: float) -> None:
@@ -29,7 +29,7 @@ class LocalSimulator:
         while not (found := re.search(r"http://\S+(?=\s)", log.read_text())):
             processes.check()
             if time.monotonic() > until:
-                raise TimeoutError("the simulator does not start")
+                raise TimeoutError("the simulator did not start within 30 s")
             time.sleep(0.1)
         self.url = found[0]
         self._http = requests.Session()
@@ -53,27 +53,27 @@ class LocalSimulator:
             }
             for conn_type, (path, login, password) in vendors.items()
         }
-        # With time between two requests of a submit, for whoever wants to see what happens there.
+        # Rate limited, so that a test can interrupt a submit between two requests.
         for conn_type in ("activecampaign", "intercom"):
             slow = connections[f"{conn_type}_default"] | {"extra": {"requests_per_second": 0.25}}
             connections[f"{conn_type}_slow"] = slow
         return connections
 
     def job(self, vendor: str, states: list[Any], items: int = 10, failed: int = 0) -> str:
-        """Make a job that says one of these words per poll, and the last one for ever; return its id."""
+        """Create a job that returns one of these states per poll, then always the last one; return its id."""
         job = {"vendor": vendor, "states": states, "items": items, "failed": failed}
-        answer = self._http.post(f"{self.url}/control/jobs", json=job, timeout=10)
-        answer.raise_for_status()
-        job_id: str = answer.json()["job_id"]
+        response = self._http.post(f"{self.url}/control/jobs", json=job, timeout=10)
+        response.raise_for_status()
+        job_id: str = response.json()["job_id"]
         return job_id
 
     def state(self) -> dict[str, Any]:
-        """Return the simulator's books."""
+        """Return the simulator's state."""
         state: dict[str, Any] = self._http.get(f"{self.url}/control/state", timeout=10).json()
         return state
 
     def polls(self) -> dict[str, int]:
-        """Return how often each job was asked about."""
+        """Return how often each job was polled."""
         state = self.state()
-        vendors = [book for book in state.values() if isinstance(book, dict) and "jobs" in book]
-        return {job["job_id"]: job["polls"] for book in vendors for job in book["jobs"]}
+        vendors = [vendor for vendor in state.values() if isinstance(vendor, dict) and "jobs" in vendor]
+        return {job["job_id"]: job["polls"] for vendor in vendors for job in vendor["jobs"]}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Processes that are all gone at the end, whatever happens."""
+"""Child processes that never outlive this process."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
-ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-PATIENCE = 4.0  # seconds to end by themselves; a triggerer alone would take ten, and nothing here is worth that
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+GRACE_PERIOD = 4.0  # seconds between SIGTERM and SIGKILL; a triggerer alone would take ten
 
 
 class ProcessDiedError(Exception):
-    """A process ended that was to go on."""
+    """A process ended unexpectedly."""
 
 
 class Processes:
     """Processes, each with a log file, that end with the block; also on Ctrl-C, SIGTERM and SIGHUP.
 
-    Each has a session of its own. Airflow puts its tasks into process groups of their own, and they outlive a
-    killed parent, but nothing of it leaves the session; so that is what tells which processes are ours.
+    Each is started in a new session. Airflow puts its tasks into separate process groups, and they outlive a killed
+    parent, but they stay in the session. So the session identifies the processes to end.
     """
 
     def __init__(self, logs: Path) -> None:
@@ -35,15 +35,15 @@ class Processes:
         self._handlers: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
-        """Let whatever would end this process end the block first."""
+        """Install handlers, so that a signal ends the block before this process."""
         self.logs.mkdir(parents=True, exist_ok=True)
-        self._handlers = {number: signal.signal(number, _interrupt) for number in ENDINGS}
+        self._handlers = {number: signal.signal(number, _interrupt) for number in SIGNALS}
         return self
 
     def __exit__(self, *_: object) -> None:
         """End all processes."""
         for number in self._handlers:
-            signal.signal(number, signal.SIG_IGN)  # impatience must not leave half of them running
+            signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave some of them running
         try:
             self._stop()
         finally:
@@ -51,11 +51,11 @@ class Processes:
                 signal.signal(number, handler)
 
     def log_of(self, name: str) -> Path:
-        """Return where the output of a process goes."""
+        """Return the path of the log of a process."""
         return self.logs / f"{name}.log"
 
     def start(self, name: str, command: Sequence[str | Path], env: Mapping[str, str] | None = None) -> None:
-        """Start a process; its output is added to its log."""
+        """Start a process; its output is appended to its log."""
         with self.log_of(name).open("ab") as log:
             process = subprocess.Popen(
                 command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
@@ -64,11 +64,11 @@ class Processes:
         self._sessions.add(process.pid)
 
     def session(self, name: str) -> int:
-        """Return the session of a process, which all it starts belong to."""
+        """Return the session id of a process, which its children share."""
         return self._running[name].pid
 
     def run(self, name: str, command: Sequence[str | Path], env: Mapping[str, str] | None = None) -> None:
-        """Run a process to its end.
+        """Run a process and wait for its end.
 
         :raises ProcessDiedError: it failed.
         """
@@ -77,16 +77,16 @@ class Processes:
             raise ProcessDiedError(f"{name} failed")
 
     def check(self) -> None:
-        """Make sure that all are still there.
+        """Check that all processes are running.
 
-        :raises ProcessDiedError: one is not.
+        :raises ProcessDiedError: one has ended.
         """
         for name, process in self._running.items():
             if process.poll() is not None:
-                raise ProcessDiedError(f"{name} ended by itself, with exit code {process.returncode}")
+                raise ProcessDiedError(f"{name} ended unexpectedly with exit code {process.returncode}")
 
     def kill(self, name: str) -> None:
-        """Kill a process and all it has started, as a machine that loses power would."""
+        """Kill a process and its children with SIGKILL, like a power failure."""
         process = self._running.pop(name)
         for pid in _members({process.pid}):
             _send(pid, signal.SIGKILL)
@@ -95,40 +95,40 @@ class Processes:
     def _stop(self) -> None:
         for process in self._running.values():
             _send(process.pid, signal.SIGTERM)
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + GRACE_PERIOD
         while self._alive() and time.monotonic() < until:
             time.sleep(0.1)
-        while pids := self._alive():  # also what a process forks while this goes on
+        while pids := self._alive():  # including processes that are forked meanwhile
             for pid in pids:
                 _send(pid, signal.SIGKILL)
             time.sleep(0.05)
         for process in self._running.values():
-            process.wait()  # what has ended last was not looked at since
+            process.wait()  # reap the processes that ended after the last poll
 
     def _alive(self) -> list[int]:
         for process in self._running.values():
-            process.poll()  # or it stays there as a zombie
+            process.poll()  # reap it, or it stays a zombie
         return _members(self._sessions)
 
 
 @contextmanager
 def tail_on_failure(processes: Processes, lines: int = 15) -> Iterator[None]:
-    """Print the ends of all logs if the block fails."""
+    """Print the last lines of all logs if the block fails."""
     try:
         yield
     except Exception:
         for log in sorted(processes.logs.glob("*.log")):
             last = log.read_text(errors="replace").splitlines()[-lines:]
-            print(f"--- the end of {log}", *last, sep="\n")
+            print(f"--- last lines of {log}", *last, sep="\n")
         raise
 
 
 def _members(sessions: set[int]) -> list[int]:
-    """Return the processes of some sessions. What has ended and only waits to be noticed does not count."""
+    """Return the ids of the processes of some sessions, without zombies."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(FileNotFoundError, ProcessLookupError):  # it has ended since
-            # After the name, in brackets, which may have any characters: state, parent, group, session.
+            # After the name, which is in parentheses and may have any characters: state, parent, group, session.
             state, _, _, session = (process / "stat").read_text(errors="replace").rpartition(")")[2].split()[:4]
             if state != "Z" and int(session) in sessions:
                 found.append(int(process.name))

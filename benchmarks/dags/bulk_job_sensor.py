@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The same wait with the sensor of this package, in each of its modes."""
+"""The same wait with the sensor of this package, in each mode."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The wait one would write today: the HTTP provider's sensor, with a check of the vendor's word."""
+"""The common alternative: the HTTP provider's sensor, with a check of the vendor's state."""
 
 from __future__ import annotations
 

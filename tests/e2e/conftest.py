@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One real Airflow and one simulator for all of these tests, in .e2e/ of the checkout, or where E2E_HOME says."""
+"""One real Airflow and one simulator for all of these tests, in .e2e/ of the checkout, or in E2E_HOME."""
 
 import shutil
 from collections.abc import Iterator
 
 import pytest
-from e2e.runs import EXAMPLES, HERE, HOME, ROOT, RUN, SCRIPTS, ItemResult, StatsD, TriggerRows
+from e2e.runs import EXAMPLES, HERE, HOME, ROOT, RUN, SCRIPTS, RunResults, StatsD, TriggerRows
 from local_airflow import LocalAirflow, flavour
 from local_simulator import LocalSimulator
 from processes import Processes, tail_on_failure
@@ -20,7 +20,7 @@ def processes() -> Iterator[Processes]:
 
 @pytest.fixture(scope="session")
 def simulator(processes: Processes) -> LocalSimulator:
-    # Long enough for every gate to find its job unfinished, also on a machine that is busy with something else.
+    # Long enough that every gate polls its job before it finishes, even on a busy machine.
     return LocalSimulator(processes, job_seconds=max(30, 8 * flavour(port=0).slowness))
 
 
@@ -45,11 +45,11 @@ def mapped_jobs(simulator: LocalSimulator) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def outcome(airflow: LocalAirflow, simulator: LocalSimulator, statsd: StatsD, mapped_jobs: list[str]) -> ItemResult:
-    """Run all DAGs at once, but for the one that has to lose its triggerer."""
+def outcome(airflow: LocalAirflow, simulator: LocalSimulator, statsd: StatsD, mapped_jobs: list[str]) -> RunResults:
+    """Run all DAGs at once, except those that lose their triggerer or worker."""
     jobs = {task_id: simulator.job("sendgrid", **script) for task_id, script in SCRIPTS.items()}
     runs = dict.fromkeys(EXAMPLES) | {"e2e_modes": jobs, "e2e_mapped": {"job_ids": mapped_jobs}}
-    outcome = ItemResult(airflow)
+    outcome = RunResults(airflow)
     with tail_on_failure(airflow.processes), TriggerRows(HOME / "airflow.db") as rows:
         for dag_id, conf in runs.items():
             airflow.trigger(dag_id, RUN, conf)

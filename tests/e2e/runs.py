@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What runs in the tests' Airflow, and what was seen of it."""
+"""The runs in the tests' Airflow, and their results."""
 
 import os
 import re
@@ -19,28 +19,28 @@ HOME = Path(os.environ.get("E2E_HOME", ROOT / ".e2e"))
 RUN = "e2e"
 EXAMPLES = tuple(f"bulkjobs_{path.stem}" for path in sorted((ROOT / "example_dags").glob("*.py")))
 
-# The tasks that judge.
+# The task of each DAG that judges the result.
 GATES = dict.fromkeys(EXAMPLES, "import_contacts") | {"bulkjobs_intercom_contacts": "gate"}
 
-# What the scripted jobs of the tasks of e2e_modes answer, in SendGrid's words.
+# The states that the jobs of e2e_modes return, in SendGrid's terms.
 SCRIPTS: dict[str, dict[str, Any]] = {
     "poke": {"states": ["pending", "pending", "completed"]},
     "reschedule": {"states": ["pending", "completed"]},
     "soft_fail_job_failed": {"states": ["pending", "failed"]},
-    "soft_fail_sensor_broken": {"states": ["pending", "a word nobody knows"]},
-    "never_fail_sensor_broken": {"states": ["pending", "a word nobody knows"]},
+    "soft_fail_sensor_error": {"states": ["pending", "an undocumented state"]},
+    "never_fail_sensor_error": {"states": ["pending", "an undocumented state"]},
     "finished_already": {"states": ["completed"]},
 }
 
 
 class TriggerRows:
-    """All that is ever in the table of the triggers while the block lasts, as text."""
+    """All rows of the trigger table that existed during the block, as text."""
 
     def __init__(self, database: Path) -> None:
         self.seen: set[str] = set()
         self._database = database
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -50,16 +50,16 @@ class TriggerRows:
         self._stop.set()
         self._thread.join()
 
-    def _look(self) -> None:
+    def _watch(self) -> None:
         while not self._stop.wait(0.5):
             with suppress(sqlite3.OperationalError):  # locked for a moment
                 self.seen |= set(rows_of(self._database, "trigger"))
 
 
 class Metric(NamedTuple):
-    """What a process has told StatsD.
+    """One metric that StatsD received.
 
-    :param sender: the port it was sent from, which each process has one of.
+    :param sender: the sender's port, different for each process.
     :param kind: "c", a counter; "g", a gauge; "ms", a timing.
     """
 
@@ -71,7 +71,7 @@ class Metric(NamedTuple):
 
 
 class StatsD(UDPServer):
-    """All of our metrics that Airflow sends while the block lasts."""
+    """All bulkjobs metrics that Airflow sends during the block."""
 
     METRIC = re.compile(r"airflow\.bulkjobs\.(\w+),vendor=(\w+):([\d.]+)\|(\w+)")
 
@@ -95,11 +95,11 @@ class StatsD(UDPServer):
 
     @property
     def settings(self) -> dict[str, str]:
-        """What tells Airflow to send them here."""
+        """The settings that make Airflow send metrics here."""
         host, port = self.server_address
         settings = {"ON": "True", "HOST": host, "PORT": str(port), "INFLUXDB_ENABLED": "True"}
-        told = {f"AIRFLOW__METRICS__STATSD_{name}": value for name, value in settings.items()}
-        return told | {"AIRFLOW__METRICS__METRICS_ALLOW_LIST": "bulkjobs"}
+        variables = {f"AIRFLOW__METRICS__STATSD_{name}": value for name, value in settings.items()}
+        return variables | {"AIRFLOW__METRICS__METRICS_ALLOW_LIST": "bulkjobs"}
 
 
 def rows_of(database: Path, table: str) -> list[str]:
@@ -108,11 +108,11 @@ def rows_of(database: Path, table: str) -> list[str]:
 
 
 @dataclass
-class ItemResult:
-    """What was seen of the runs of all DAGs.
+class RunResults:
+    """The results of the runs of all DAGs.
 
-    :param triggers: the rows of the table of the triggers.
-    :param metrics: our metrics, in the order in which they were told.
+    :param triggers: the rows of the trigger table.
+    :param metrics: the bulkjobs metrics, in the order of arrival.
     """
 
     airflow: LocalAirflow
@@ -120,7 +120,7 @@ class ItemResult:
     metrics: list[Metric] = field(default_factory=list)
 
     def states(self, dag_id: str) -> dict[str, set[str]]:
-        """Return how each task of a DAG ended, in all its copies."""
+        """Return the final states of each task of a DAG, of all map indexes."""
         states: dict[str, set[str]] = {}
         for task in self.airflow.tasks(RUN):
             if task.dag_id == dag_id:

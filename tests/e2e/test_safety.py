@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""No secret, no person and no signed address gets out of the sensor, the trigger or the submits."""
+"""No secret, personal data or signed URL leaks from the sensor, the trigger or the submits."""
 
 import base64
 import re
@@ -39,17 +39,17 @@ def components(outcome):
 
 
 @pytest.mark.parametrize(("place", "at_least"), [(task_logs, 25), (xcoms, 15), (triggers, 5), (components, 3)])
-def test_nothing_gets_out(outcome, place, at_least):
+def test_no_leaks(outcome, place, at_least):
     texts = place(outcome)
     assert len(texts) >= at_least
     for name, text in texts.items():
         assert [secret for secret in SECRETS if secret in text] == [], name
         assert PERSON.findall(text) == [], name
-        if place is not components:  # the web server logs what it is asked for
-            own = outcome.airflow.url  # Airflow's pages may have a query
+        if place is not components:  # the web server logs the requested URLs
+            own = outcome.airflow.url  # Airflow's own URLs may have a query
             assert [url for url in SIGNED.findall(text) if not url.startswith(own)] == [], name
 
 
-def test_the_triggers_were_seen_as_they_are(outcome):
+def test_trigger_rows_are_readable(outcome):
     kwargs = [row for row in outcome.triggers if "BulkJobTrigger" in row]
     assert any("sendgrid_default" in row and "first_poll_at" in row for row in kwargs), "the rows are encrypted"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A triggerer that dies takes no wait with it."""
+"""A wait survives the loss of its triggerer."""
 
 from processes import tail_on_failure
 
@@ -7,7 +7,7 @@ POLLS = 20
 RUN = "triggerer-lost"
 
 
-def test_a_wait_survives_its_triggerer(airflow, simulator, processes):
+def test_wait_survives_triggerer(airflow, simulator, processes):
     job_id = simulator.job("sendgrid", ["pending"] * POLLS + ["completed"], items=10)
 
     def polls():
@@ -15,15 +15,15 @@ def test_a_wait_survives_its_triggerer(airflow, simulator, processes):
 
     with tail_on_failure(processes):
         airflow.trigger("e2e_long", RUN, {"job_id": job_id})
-        airflow.wait_until(lambda: polls() >= 4, 60, "the trigger to ask")
+        airflow.wait_until(lambda: polls() >= 4, 60, "the first polls of the trigger")
 
         processes.kill("triggerer")
         before = polls()
         airflow.start_component("triggerer")
 
         seen = [task.state for task in airflow.watch(RUN, seconds=90)]
-    assert before < POLLS  # it died in the middle of the wait
-    assert polls() == POLLS + 1  # and another one went on, no poll more than was needed
+    assert before < POLLS  # the triggerer was killed during the wait
+    assert polls() == POLLS + 1  # the next one continued without an additional poll
     assert seen[0] == "deferred"
     assert seen[-1] == "success"
     assert airflow.xcom("e2e_long", RUN, "gate")["total"] == 10

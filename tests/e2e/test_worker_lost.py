@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A worker that dies between two requests of a submit costs no contact, and sends none twice."""
+"""A worker that is killed between two requests of a submit loses no contact, and sends none twice."""
 
 import json
 import os
@@ -14,43 +14,43 @@ RUN = "worker-lost"
 ITEMS = {"activecampaign": 1000, "intercom": 400}  # four requests each
 
 pytestmark = pytest.mark.skipif(
-    tuple(map(int, __version__.split(".")[:2])) < (3, 3), reason="nothing outlives a worker before Airflow 3.3"
+    tuple(map(int, __version__.split(".")[:2])) < (3, 3), reason="no state survives a killed worker before Airflow 3.3"
 )
 
 
 @pytest.fixture(scope="module")
 def before_and_after(airflow, simulator, outcome):
-    def books():
+    def contacts():
         return {vendor: simulator.state()[vendor]["contacts"] for vendor in ITEMS}
 
-    before, conf = books(), {"pids": str(HOME)}
+    before, conf = contacts(), {"pids": str(HOME)}
     for vendor, items in ITEMS.items():
         path = HOME / f"{vendor}.jsonl"
         path.write_text("".join(json.dumps({"email": f"{vendor}-{n}@example.com"}) + "\n" for n in range(items)))
         conf[vendor] = str(path)
 
     def accepted(vendor):
-        return books()[vendor]["total"] - before[vendor]["total"]
+        return contacts()[vendor]["total"] - before[vendor]["total"]
 
     with tail_on_failure(airflow.processes):
         airflow.trigger("e2e_submit", RUN, conf)
         for vendor, items in ITEMS.items():
             airflow.wait_until(lambda v=vendor, n=items: accepted(v) >= n // 2, 120, f"half of a submit to {vendor}")
             os.kill(int((HOME / vendor).read_text()), signal.SIGKILL)
-            assert accepted(vendor) < items  # it died in the middle
+            assert accepted(vendor) < items  # the submit was not complete
         for _ in airflow.watch(RUN, seconds=180):
             pass
-    after = books()
+    after = contacts()
     return {v: {name: after[v][name] - before[v][name] for name in after[v]} for v in ITEMS}
 
 
 @pytest.mark.parametrize("vendor", ITEMS)
-def test_no_contact_is_sent_twice_and_none_is_lost(before_and_after, vendor):
+def test_every_contact_is_sent_once(before_and_after, vendor):
     assert before_and_after[vendor] == {"total": ITEMS[vendor], "distinct": ITEMS[vendor]}
 
 
 @pytest.mark.parametrize(("vendor", "jobs"), [("activecampaign", 4), ("intercom", 1)])
-def test_the_second_try_goes_on_and_waits_for_all_jobs(before_and_after, airflow, vendor, jobs):
+def test_retry_resumes_and_waits_for_all_jobs(before_and_after, airflow, vendor, jobs):
     assert before_and_after
     assert "Going on where an earlier try has ended" in airflow.task_log("e2e_submit", RUN, vendor)
     assert len(airflow.xcom("e2e_submit", RUN, vendor, key="job_ids")) == jobs

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an installed provider shows of itself. ``make matrix`` runs this beside each Airflow, from the wheel."""
+"""The metadata of the installed provider. ``make matrix`` runs this with each Airflow, from the wheel."""
 
 import json
 import os
@@ -18,10 +18,10 @@ AIRFLOW = Path(sys.executable).with_name("airflow")
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def airflow_cli(tmp_path_factory: pytest.TempPathFactory) -> Any:
     home = tmp_path_factory.mktemp("airflow")
 
-    def told(*command: str) -> list[dict[str, str]]:
+    def run(*command: str) -> list[dict[str, str]]:
         done = subprocess.run(
             [AIRFLOW, *command, "--output", "json"],
             env={**os.environ, "AIRFLOW_HOME": str(home), "PYTHONWARNINGS": "ignore"},
@@ -32,22 +32,22 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Any:
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout[done.stdout.index("[{") :])
 
-    return told
+    return run
 
 
-@pytest.mark.skipif("PYTHONSAFEPATH" not in os.environ, reason="only where the package is installed from its wheel")
+@pytest.mark.skipif("PYTHONSAFEPATH" not in os.environ, reason="requires the package to be installed from its wheel")
 def test_the_package_is_the_installed_one() -> None:
     assert "site-packages" in Path(airflow_provider_bulkjobs.__file__).parts
 
 
-def test_airflow_lists_the_provider(told: Any) -> None:
-    [ours] = [each for each in told("providers", "list") if each["package_name"] == "airflow-provider-bulkjobs"]
+def test_airflow_lists_the_provider(airflow_cli: Any) -> None:
+    [ours] = [each for each in airflow_cli("providers", "list") if each["package_name"] == "airflow-provider-bulkjobs"]
     assert ours["version"] == airflow_provider_bulkjobs.__version__
     assert ours["description"].startswith("Submit bulk contact imports")
 
 
-def test_airflow_lists_the_hooks(told: Any) -> None:
-    hooks = {each["connection_type"]: each for each in told("providers", "hooks")}
+def test_airflow_lists_the_hooks(airflow_cli: Any) -> None:
+    hooks = {each["connection_type"]: each for each in airflow_cli("providers", "hooks")}
     for vendor in VENDORS:
         hook = hooks[vendor.conn_type]
         assert hook["class"].endswith(f".hooks.bulk_job.{type(vendor).__name__}Hook")
@@ -56,6 +56,6 @@ def test_airflow_lists_the_hooks(told: Any) -> None:
         assert hook["package_name"] == "airflow-provider-bulkjobs"
 
 
-def test_airflow_lists_the_behaviours(told: Any) -> None:
-    behaviours = {each["field_behaviours"] for each in told("providers", "behaviours")}
+def test_airflow_lists_the_behaviours(airflow_cli: Any) -> None:
+    behaviours = {each["field_behaviours"] for each in airflow_cli("providers", "behaviours")}
     assert {each["connection-type"] for each in get_provider_info()["connection-types"]} <= behaviours

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A sensor mapped over 200 jobs, run to its end by Airflow itself."""
+"""A sensor mapped over 200 jobs, run by Airflow itself."""
 
 import json
 import os
@@ -17,9 +17,9 @@ DAGS = Path(__file__).parent / "dags"
 
 def test_a_sensor_mapped_over_200_jobs(tmp_path: Path) -> None:
     with Simulator() as sim:
-        # Two are not done yet when they are first asked for, and so are deferred; no trigger asks again at once.
-        words = [["pending", "completed"] if number in DEFERRED else ["completed"] for number in range(WIDTH)]
-        jobs = [sim.job("sendgrid", states=states, items=2) for states in words]
+        # Two jobs are unfinished at their first poll, so these tasks are deferred and their trigger polls once more.
+        states = [["pending", "completed"] if number in DEFERRED else ["completed"] for number in range(WIDTH)]
+        jobs = [sim.job("sendgrid", states=job_states, items=2) for job_states in states]
         connection = {"conn_type": "sendgrid", "host": sim.url_of("sendgrid"), "password": SENDGRID_KEY}
         env = {
             **os.environ,
@@ -33,7 +33,7 @@ def test_a_sensor_mapped_over_200_jobs(tmp_path: Path) -> None:
             done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-5000:]
         polls = sim.requests("sendgrid")
-    told = json.loads(done.stdout.splitlines()[-1])
-    assert told["state"] == "success"
-    assert told["tasks"] == ["success"] * (WIDTH + 2)
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert result["state"] == "success"
+    assert result["tasks"] == ["success"] * (WIDTH + 2)
     assert len(polls) == WIDTH + len(DEFERRED)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is in the wheel and the sdist, both built by ``nox -s package``."""
+"""The content of the wheel and the sdist, both built by ``nox -s package``."""
 
 import os
 import re
@@ -14,7 +14,7 @@ import pytest
 PROJECT = Path(__file__).parent.parent.parent
 PACKAGE = "airflow_provider_bulkjobs"
 if "DIST" not in os.environ:
-    pytest.skip("nox -s package builds what this is about", allow_module_level=True)
+    pytest.skip("requires the wheel and the sdist that nox -s package builds", allow_module_level=True)
 [WHEEL] = Path(os.environ["DIST"]).glob("*.whl")
 [SDIST] = Path(os.environ["DIST"]).glob("*.tar.gz")
 [DIRECT] = Path(os.environ["DIRECT"]).glob("*.whl")
@@ -51,7 +51,7 @@ def test_the_wheel_fits_every_platform() -> None:
 
 
 def test_the_sdist_makes_the_same_wheel() -> None:
-    # What uv puts into DIST is built from the sdist, and DIRECT from the checkout.
+    # The wheel in DIST is built from the sdist, and the one in DIRECT from the checkout.
     assert WHEEL.name == DIRECT.name
     assert contents(WHEEL) == contents(DIRECT)
 
@@ -80,7 +80,7 @@ def test_airflow_finds_the_provider_in_the_wheel() -> None:
     ]
 
 
-def test_the_metadata_are_what_an_index_shows(metadata: Message) -> None:
+def test_the_metadata(metadata: Message) -> None:
     assert metadata["Name"] == "airflow-provider-bulkjobs"
     assert metadata["License-Expression"] == "Apache-2.0"
     assert metadata["License-File"] == "LICENSE"
@@ -97,7 +97,7 @@ def test_the_metadata_are_what_an_index_shows(metadata: Message) -> None:
     assert all(url.startswith("https://") for url in urls.values())
 
 
-def test_its_description_leads_somewhere_from_the_package_index(metadata: Message) -> None:
+def test_links_in_the_description_are_absolute(metadata: Message) -> None:
     links = re.findall(r"\]\(([^)]*)\)", metadata.get_payload())
     assert len(links) > 10
     assert all(link.startswith("https://") for link in links)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One web server of a real Airflow, one simulator and one browser for all of these tests, in .ui/ of the checkout."""
+"""One web server of a real Airflow, one simulator and one browser for all UI tests, in .ui/ of the checkout."""
 
 import shutil
 from collections.abc import Iterator
@@ -39,10 +39,10 @@ def airflow(processes: Processes) -> LocalAirflow:
 
 @pytest.fixture(scope="session")
 def browser(processes: Processes):
-    binary, transport = shutil.which("chromium"), shutil.which("chromedriver")
-    if not binary or not transport:
-        pytest.skip("there is no chromium with its chromedriver: Debian's packages chromium and chromium-driver")
-    browser = chromium(binary, transport, HOME / "browser")
+    binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not binary or not driver:
+        pytest.skip("chromium or chromedriver not found: install the Debian packages chromium and chromium-driver")
+    browser = chromium(binary, driver, HOME / "browser")
     yield browser
     browser.quit()
 

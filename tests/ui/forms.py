@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The connection form as a person uses it, in the two shapes it has: Airflow 2's page, and Airflow 3's dialog."""
+"""The connection form as users see it, in its two versions: Airflow 2's page, and Airflow 3's dialog."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -17,11 +17,11 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
 T = TypeVar("T")
-PATIENCE = 20  # seconds for whatever a page has to do
+TIMEOUT = 20  # seconds for any change of a page
 STANDARD = ("host", "login", "password")
 QUIET = (
     "--headless=new",
-    "--no-sandbox",  # a container's root has no other way
+    "--no-sandbox",  # required for root in a container
     "--disable-gpu",
     "--no-first-run",
     "--disable-background-networking",
@@ -32,18 +32,18 @@ QUIET = (
 )
 
 
-def chromium(binary: str, transport: str, profile: Path) -> webdriver.Chrome:
-    """Start a browser that knows nothing and asks nobody, with its profile in a folder of its own."""
+def chromium(binary: str, driver: str, profile: Path) -> webdriver.Chrome:
+    """Start a browser with an empty profile and without background requests."""
     options = webdriver.ChromeOptions()
     options.binary_location = binary
     for argument in (*QUIET, f"--user-data-dir={profile}"):
         options.add_argument(argument)
-    return webdriver.Chrome(options=options, service=webdriver.ChromeService(transport))
+    return webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
 
 
 @dataclass(frozen=True)
-class Shown:
-    """What a form shows of one field."""
+class FieldView:
+    """One field as the form shows it."""
 
     label: str
     value: str
@@ -61,68 +61,68 @@ class Form(ABC):
 
     @abstractmethod
     def new(self, conn_id: str, conn_type: str, hook_name: str) -> None:
-        """Start a connection."""
+        """Open the form for a new connection."""
 
     @abstractmethod
     def reopen(self, conn_id: str, conn_type: str) -> None:
-        """Open a saved one."""
+        """Open the form of a saved connection."""
 
     @abstractmethod
     def names(self) -> set[str]:
-        """Return the names of the fields that are there, in Airflow's own words for its own fields."""
+        """Return the names of the visible fields."""
 
     @abstractmethod
     def control(self, name: str) -> WebElement:
-        """Return where the value of a field is typed."""
+        """Return the input element of a field."""
 
     @abstractmethod
     def choices(self, name: str) -> list[str]:
-        """Return what a list offers."""
+        """Return the choices of a list."""
 
     @abstractmethod
     def choose(self, name: str, choice: str) -> None:
-        """Choose from a list."""
+        """Select a choice of a list."""
 
     @abstractmethod
     def label_of(self, control: WebElement) -> WebElement:
-        """Return the label beside a field."""
+        """Return the label of a field."""
 
     @abstractmethod
     def help_of(self, control: WebElement) -> str:
-        """Return the text under a field."""
+        """Return the help text of a field."""
 
     @abstractmethod
     def save(self) -> None:
-        """Save, and wait until it is."""
+        """Save, and wait until the form closes."""
 
     @abstractmethod
     def test(self, conn_id: str, password: str) -> str:
-        """Press Test, and return what is said."""
+        """Click the Test button, and return the message."""
 
     def value(self, name: str) -> str:
-        """Return what a field holds."""
-        return self.steadily(partial(self._value, name))
+        """Return the value of a field."""
+        return self.retry_if_stale(partial(self._value, name))
 
     @abstractmethod
     def _value(self, name: str) -> str: ...
 
     def fill(self, values: dict[str, str]) -> None:
-        """Type values."""
+        """Type values into fields."""
         for name, value in values.items():
-            self.steadily(partial(self._write, name, value))
+            self.retry_if_stale(partial(self._write, name, value))
 
     def _write(self, name: str, value: str) -> None:
         control = self.control(name)
         control.send_keys(Keys.CONTROL, "a")
         control.send_keys(value)
 
-    def shown(self, name: str) -> Shown:
-        """Return what is shown of a field."""
-        return self.steadily(partial(self._shown, name))
+    def shown(self, name: str) -> FieldView:
+        """Return a field as the form shows it."""
+        return self.retry_if_stale(partial(self._shown, name))
 
-    def _shown(self, name: str) -> Shown:
+    def _shown(self, name: str) -> FieldView:
         control = self.control(name)
-        return Shown(
+        return FieldView(
             label=(self.label_of(control).get_attribute("textContent") or "").strip(),
             value=self._value(name),
             placeholder=control.get_attribute("placeholder") or "",
@@ -132,13 +132,13 @@ class Form(ABC):
 
     @abstractmethod
     def pictures(self) -> dict[str, bytes]:
-        """Take pictures of the whole form, by a name for each part."""
+        """Take screenshots of the form, one for each part, by the part's suffix."""
 
     def all(self, selector: str) -> list[WebElement]:
         return self.browser.find_elements(By.CSS_SELECTOR, selector)
 
     def one(self, selector: str) -> WebElement:
-        """Return an element as soon as it is there."""
+        """Return an element as soon as it exists."""
         return self.wait(lambda: next(iter(self.all(selector)), None), selector)
 
     def button(self, text: str) -> WebElement:
@@ -148,20 +148,20 @@ class Form(ABC):
         return self.wait(found, f"the button {text!r}")
 
     def click(self, find: Callable[[], WebElement]) -> None:
-        """Click on what may be drawn anew between being found and being clicked on."""
-        self.steadily(lambda: find().click())
+        """Click on an element that may be re-rendered between the lookup and the click."""
+        self.retry_if_stale(lambda: find().click())
 
-    def steadily(self, action: Callable[[], T]) -> T:
-        """Do something with elements, from the beginning where the page is drawn anew meanwhile."""
-        done: tuple[T] = self.wait(lambda: (action(),), "the page to hold still")
+    def retry_if_stale(self, action: Callable[[], T]) -> T:
+        """Run an action on elements; retry it from the start if the page is re-rendered meanwhile."""
+        done: tuple[T] = self.wait(lambda: (action(),), "a stable page")
         return done[0]
 
     def wait(self, condition: Callable[[], Any], what: str) -> Any:
         def tried(_browser: object) -> Any:
-            with suppress(StaleElementReferenceException, WebDriverException):  # drawn anew, or not yet there
+            with suppress(StaleElementReferenceException, WebDriverException):  # re-rendered, or not rendered yet
                 return condition()
 
-        return WebDriverWait(self.browser, PATIENCE, poll_frequency=0.1).until(tried, what)
+        return WebDriverWait(self.browser, TIMEOUT, poll_frequency=0.1).until(tried, what)
 
 
 class FormOfAirflow2(Form):
@@ -189,7 +189,7 @@ class FormOfAirflow2(Form):
             "conn_id",
             "conn_type",
             "description",
-            "extra",  # without it, the Test button fails
+            "extra",  # the Test button requires it
         }
 
     def control(self, name: str) -> WebElement:
@@ -203,7 +203,7 @@ class FormOfAirflow2(Form):
         self._choose(f"extra__{self._type}__{name}", choice)
 
     def _choose(self, element_id: str, choice: str) -> None:
-        # Select2 hides the list it stands for, and is told of changes by an event.
+        # Select2 hides the underlying list, and updates itself on its change event.
         script = "$(document.getElementById(arguments[0])).val(arguments[1]).trigger('change')"
         self.wait(lambda: self.browser.execute_script("return document.readyState") == "complete", "the page's scripts")
         self.one(f"#{element_id}")
@@ -222,24 +222,26 @@ class FormOfAirflow2(Form):
     def save(self) -> None:
         page = self.browser.current_url
         self.click(lambda: self.button("Save"))
-        self.wait(lambda: self.browser.current_url != page, "the form to be left, which it is not if anything is wrong")
+        self.wait(
+            lambda: self.browser.current_url != page, "the form to close, which it does not if a value is invalid"
+        )
 
     def test(self, conn_id: str, password: str) -> str:
-        self.fill({"password": password})  # it tests what is typed, and never shows what is saved
+        self.fill({"password": password})  # it tests the typed values, and never shows the saved secret
         self.click(lambda: self.one("#test-connection"))
-        return self.wait(lambda: next(self._told(), None), "what the test tells")
+        return self.wait(lambda: next(self._messages(), None), "the message of the test")
 
-    def _told(self) -> Iterator[str]:
+    def _messages(self) -> Iterator[str]:
         texts = (alert.text for alert in self.all(".alert") if alert.is_displayed())
-        told = (text.removeprefix("\N{MULTIPLICATION SIGN}").strip() for text in texts)
-        return (text for text in told if text and "Fields that are currently populated" not in text)
+        messages = (text.removeprefix("\N{MULTIPLICATION SIGN}").strip() for text in texts)
+        return (text for text in messages if text and "Fields that are currently populated" not in text)
 
     def _value(self, name: str) -> str:
         return self.control(name).get_attribute("value") or ""
 
 
 class FormOfAirflow3(Form):
-    """A dialog over the list of connections."""
+    """A dialog on top of the list of connections."""
 
     def new(self, conn_id: str, conn_type: str, hook_name: str) -> None:
         self.browser.get(f"{self.url}/connections")
@@ -254,7 +256,7 @@ class FormOfAirflow3(Form):
         self.wait(lambda: self.one("input[name=connection_id]").get_attribute("value") == conn_id, conn_id)
 
     def unfold(self, group: str) -> None:
-        """Open one of the two groups of fields, which closes the other."""
+        """Expand one of the two groups of fields, which collapses the other."""
         if self.button(group).get_attribute("aria-expanded") != "true":
             self.click(lambda: self.button(group))
             self.wait(lambda: self.button(group).get_attribute("aria-expanded") == "true", group)
@@ -298,14 +300,14 @@ class FormOfAirflow3(Form):
         return pictures
 
     def settled(self) -> None:
-        """Wait until nothing moves any more."""
+        """Wait until the dialog has stopped moving."""
         seen: list[dict[str, int]] = []
 
         def rests() -> bool:
             seen.append(self.one("[role=dialog]").rect)
             return len(seen) > 3 and seen[-1] == seen[-2] == seen[-3]
 
-        self.wait(rests, "the dialog to come to rest")
+        self.wait(rests, "the dialog to stop moving")
 
     def help_of(self, control: WebElement) -> str:
         texts = self._row_of(control).find_elements(By.CSS_SELECTOR, "[data-part=helper-text]")

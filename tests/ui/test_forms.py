@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A person fills in the form of each connection type, saves it, opens it again and tests it."""
+"""Fill in the form of each connection type, save it, open it again and test it."""
 
 import os
 from collections.abc import Callable
@@ -24,7 +24,7 @@ def vendor(request):
 
 @pytest.fixture
 def values(vendor, simulator):
-    """What leads to the simulator."""
+    """The values that connect to the simulator."""
     if (conn_id := f"{vendor.conn_type}_default") not in simulator.connections:
         pytest.skip(f"{vendor.label} is not simulated")
     connection = simulator.connections[conn_id]
@@ -38,22 +38,22 @@ def refusals() -> list[str]:
 
 @pytest.fixture
 def press_test(form: Form, airflow: LocalAirflow, refusals: list[str]) -> Callable[[str, str, str], str]:
-    """Test a saved connection; Airflow 3.3.2 takes the port 0 that its own page sends for a change of the address."""
+    """Test a saved connection; Airflow 3.3.2 treats the port 0 that its own page sends as a change of the address."""
 
     def press_test(conn_id: str, conn_type: str, password: str) -> str:
-        told = "" if refusals else form.test(conn_id, password)
-        if told and "Bad Request" not in told:
-            return told
-        refusals.append(told)
+        message = "" if refusals else form.test(conn_id, password)
+        if message and "Bad Request" not in message:
+            return message
+        refusals.append(message)
         body = {"connection_id": conn_id, "conn_type": conn_type, "port": 443}
-        airflow.ask("PATCH", f"/connections/{conn_id}?update_mask=port", json=body)
+        airflow.request("PATCH", f"/connections/{conn_id}?update_mask=port", json=body)
         return form.test(conn_id, password)
 
     return press_test
 
 
 def test_the_form_shows_the_fields_of_the_vendor(form: Form, vendor):
-    form.new("looked_at", vendor.conn_type, vendor.label)
+    form.new("viewed", vendor.conn_type, vendor.label)
     hints = form_behaviour(vendor.fields)["placeholders"]
     assert form.names() == {field.name for field in vendor.fields}
     for field in vendor.fields:
@@ -85,31 +85,29 @@ def test_a_connection_is_saved_reopened_and_tested(form: Form, vendor, values, p
         name: value for name, value in values.items() if name != "password"
     }
     assert form.value("password") in {"", "***"}
-    told = press_test(conn_id, vendor.conn_type, secret)
-    assert "Connected to " in told
+    message = press_test(conn_id, vendor.conn_type, secret)
+    assert "Connected to " in message
     assert secret not in form.browser.page_source
 
 
-def test_a_choice_is_kept_and_a_wrong_secret_told_with_where_to_find_the_right_one(
-    form: Form, vendor, values, press_test
-):
+def test_choice_is_saved_and_wrong_secret_is_explained(form: Form, vendor, values, press_test):
     conn_id = f"wrong_{vendor.conn_type}"
     form.new(conn_id, vendor.conn_type, vendor.label)
-    form.fill({**values, "password": "of-yesterday"})
+    form.fill({**values, "password": "expired-secret"})
     chosen = {field.name: field.choices[-1] for field in vendor.fields if field.choices}
     for name, choice in chosen.items():
         form.choose(name, choice)
     form.save()
     form.reopen(conn_id, vendor.conn_type)
     assert {name: form.value(name) for name in chosen} == chosen
-    told = press_test(conn_id, vendor.conn_type, "of-yesterday")
+    message = press_test(conn_id, vendor.conn_type, "expired-secret")
     field = next(field for field in vendor.fields if field.name == "password")
-    assert "Check the credentials in this connection." in told
-    assert f"{field.label}: {field.help}" in told
-    assert "of-yesterday" not in form.browser.page_source
+    assert "Check the credentials in this connection." in message
+    assert f"{field.label}: {field.help}" in message
+    assert "expired-secret" not in form.browser.page_source
 
 
-def test_other_types_can_be_saved_as_ever(form: Form):
+def test_other_connection_types_still_work(form: Form):
     form.new("a_file", "fs", "File (path)")
     form.save()
     form.reopen("a_file", "fs")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A wait that is long enough to lose a triggerer in."""
+"""A wait that is long enough to kill its triggerer."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A gate per job, as many as the run brings."""
+"""A gate for each job id in the conf of the run."""
 
 from __future__ import annotations
 

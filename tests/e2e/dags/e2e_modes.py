@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gates on scripted jobs, whose ids come with the run."""
+"""Gates on scripted jobs, whose ids are in the conf of the run."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def gate(task_id: str, **arguments) -> BulkJobSensor:
 
 with DAG("e2e_modes", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC), catchup=False):
     gate("poke", deferrable=False)
-    # Not sooner: the scheduler of 3.1 fails a task that is back before the executor has noticed that it left.
+    # Not shorter: the scheduler of 3.1 fails a task that resumes before the executor has processed its end.
     gate("reschedule", deferrable=False, mode="reschedule", poke_interval=8)
     gate("soft_fail_job_failed", deferrable=True, soft_fail=True)
-    gate("soft_fail_sensor_broken", deferrable=True, soft_fail=True)
-    gate("never_fail_sensor_broken", deferrable=True, never_fail=True)
+    gate("soft_fail_sensor_error", deferrable=True, soft_fail=True)
+    gate("never_fail_sensor_error", deferrable=True, never_fail=True)
     gate("finished_already", deferrable=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A submit that is slow enough to lose its worker in the middle."""
+"""A submit that is slow enough to kill its worker between two requests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import DAG
 from airflow_provider_bulkjobs.operators.bulk_job import BulkJobOperator
 
 
-def tell_pid(context) -> None:
+def write_pid(context) -> None:
     Path(context["dag_run"].conf["pids"], context["ti"].task_id).write_text(str(os.getpid()))
 
 
@@ -28,5 +28,5 @@ with DAG("e2e_submit", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC
             deferrable=True,
             retries=1,
             retry_delay=timedelta(seconds=1),
-            on_execute_callback=tell_pid,
+            on_execute_callback=write_pid,
         )

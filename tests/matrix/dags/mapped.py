@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A gate per job, for as many jobs as there are in the environment."""
+"""A gate for each job id in the environment variable JOB_IDS."""
 
 from __future__ import annotations
 
