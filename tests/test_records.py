@@ -207,7 +207,7 @@ def test_a_line_that_is_no_object_is_told_and_the_rest_is_read(tmp_path: Path, l
 
 
 def test_a_line_without_end_is_not_read_into_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(records, "LONGEST_LINE", 100)
+    monkeypatch.setattr(records, "MAX_LINE_BYTES", 100)
     assert "line 2 is longer than 100 bytes" in refusal(tmp_path, "a.jsonl", b'{"a": 1}\n{"a": "' + b"x" * 100)
 
 

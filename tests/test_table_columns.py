@@ -116,7 +116,7 @@ def test_line_of_a_record_is_known_by_its_position(make: MakeSpool) -> None:
 
 
 def test_columns_are_limited(make: MakeSpool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spool_module, "MOST_COLUMNS", 3)
+    monkeypatch.setattr(spool_module, "MAX_COLUMNS", 3)
     batcher = make()
     problems = fill(batcher, {"a": 1, "b": 2}, {"c": 3}, {"d": 4}, {"c": 5})
     assert problems == [None, None, "has 1 fields that no record before it has: a table may have 3 columns", None]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JSON Lines with data of people, written to any place that Airflow's ObjectStoragePath can reach.
+"""JSON Lines files with personal data, written to any storage that Airflow's ObjectStoragePath supports.
 
-Rows are collected in an anonymous temporary file, which ends with the process, however that ends. The file appears
-under its name only when it is complete; a local file is readable by its owner only, unless it was there before.
+Rows are written to an anonymous temporary file, which the system deletes when the process ends. The file is published
+under its name only when it is complete. A new local file is readable by its owner only.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import IO, Any, Self
 from airflow_provider_bulkjobs.exceptions import BadArgumentError
 from airflow_provider_bulkjobs.protocol.redact import redact
 from airflow_provider_bulkjobs.results.publishing import check_target, publish
-from airflow_provider_bulkjobs.submitting.records import Row, object_path, shown
+from airflow_provider_bulkjobs.submitting.records import Row, object_path, safe_repr
 
 
 def temporary_file() -> IO[bytes]:
-    """Return a temporary file that has no name, so that a killed process leaves nothing behind.
+    """Return an anonymous temporary file, so that a killed process leaves no file behind.
 
-    :raises BadArgumentError: there is no place for it.
+    :raises BadArgumentError: the file cannot be created.
     """
     try:
         return tempfile.TemporaryFile(prefix="bulkjobs-")
@@ -30,22 +30,22 @@ def temporary_file() -> IO[bytes]:
         raise temporary_file_error(error) from error
 
 
-def temporary_file_error(error: OSError, before: str = "") -> BadArgumentError:
+def temporary_file_error(error: OSError, prefix: str = "") -> BadArgumentError:
     """Return the error for a temporary file that cannot be written.
 
-    :param before: the beginning of the message: what could not be done because of it.
+    :param prefix: the start of the message: the action that failed because of it.
     """
-    where = f"in {tempfile.tempdir}" if tempfile.tempdir else "anywhere"
+    where = f"in {tempfile.tempdir}" if tempfile.tempdir else "in any folder"
     return BadArgumentError(
-        f"{before}no temporary file can be written {where}: {_reason(error)}. Set TMPDIR to a folder with enough room."
+        f"{prefix}no temporary file can be written {where}: {_reason(error)}. Set TMPDIR to a folder with enough space."
     )
 
 
 class JsonLinesFile:
-    """A file that is there when the block ends well, and not at all otherwise.
+    """A context manager for a file that is published only if the block succeeds.
 
-    :param path: path or URI of the file; folders are made as needed.
-    :raises BadArgumentError: it is no path, or no filesystem is installed for it.
+    :param path: path or URI of the file; missing folders are created.
+    :raises BadArgumentError: the value is not a path, or no filesystem is installed for it.
     """
 
     def __init__(self, path: Any) -> None:
@@ -56,7 +56,7 @@ class JsonLinesFile:
 
     def __enter__(self) -> Self:
         with self._publish_errors():
-            check_target(self._path)  # before anything is fetched in vain
+            check_target(self._path)  # before any request
         self._file = temporary_file()
         return self
 
@@ -65,7 +65,7 @@ class JsonLinesFile:
             if kind is None:
                 self._publish()
         finally:
-            with suppress(OSError):  # it is full, which was reported
+            with suppress(OSError):  # the disk is full; this error was already raised
                 self._file.close()
 
     def __str__(self) -> str:
@@ -83,22 +83,22 @@ class JsonLinesFile:
 
     def _publish(self) -> None:
         try:
-            self._file.seek(0)  # flushes, too
+            self._file.seek(0)  # also flushes
         except OSError as error:
             raise self._temporary_file_error(error) from error
         with self._publish_errors():
             publish(self._file, self._path)
 
     def _temporary_file_error(self, error: OSError) -> BadArgumentError:
-        return temporary_file_error(error, f"path={shown(self._path)} cannot be written: ")
+        return temporary_file_error(error, f"path={safe_repr(self._path)} cannot be written: ")
 
     @contextmanager
     def _publish_errors(self) -> Iterator[None]:
         try:
             yield
-        except Exception as error:  # noqa: BLE001  (each file system has errors of its own)
-            # Not "from error": its message may hold a signed URL.
-            raise BadArgumentError(f"path={shown(self._path)} cannot be written: {_reason(error)}") from None
+        except Exception as error:  # noqa: BLE001  (the exceptions depend on the file system)
+            # Not "from error": its message may contain a signed URL.
+            raise BadArgumentError(f"path={safe_repr(self._path)} cannot be written: {_reason(error)}") from None
 
 
 def _reason(error: Exception) -> str:
@@ -110,7 +110,7 @@ def _reason(error: Exception) -> str:
 def _encode(row: dict[str, Any]) -> bytes:
     try:
         return json.dumps(row, ensure_ascii=False, allow_nan=False).encode()
-    except (TypeError, ValueError, RecursionError):  # what was left out may have been so for what it holds
+    except (TypeError, ValueError, RecursionError):  # a rejected record may contain values that JSON cannot hold
         try:
             return json.dumps(json.loads(json.dumps(row, default=str), parse_constant=str)).encode()
         except (TypeError, ValueError, RecursionError):
@@ -118,5 +118,5 @@ def _encode(row: dict[str, Any]) -> bytes:
 
 
 def rejected(row: Row) -> dict[str, Any]:
-    """Return what is written of a record that was left out, in the form of an item's outcome."""
+    """Return the row for a rejected record, in the format of an item result."""
     return {"job_id": None, "status": "rejected", "error": row.problem, "item": dict(row.record), "line": row.line}

@@ -23,7 +23,7 @@ CONN_TYPES = {"acquia": "acquia_campaign_studio"}
 @pytest.fixture(autouse=True)
 def quick_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a trigger poll faster than a user may have it."""
-    monkeypatch.setattr(waiting, "SHORTEST_INTERVAL", 0.01)
+    monkeypatch.setattr(waiting, "MIN_INTERVAL", 0.01)
 
 
 @pytest.fixture(scope="session")

@@ -117,7 +117,7 @@ async def test_a_single_job_needs_no_checkpoint(states, quick, sim, account):
 async def test_without_room_for_what_is_known_there_is_no_checkpoint(quick, sim, account, monkeypatch):
     from airflow_provider_bulkjobs.waiting import tracker as wait
 
-    monkeypatch.setattr(wait, "MOST_TOLD", 100)
+    monkeypatch.setattr(wait, "MAX_KNOWN_JOBS_BYTES", 100)
     job_ids = [sim.job("sendgrid", "contacts", states=[state], items=1) for state in ("completed", "pending")]
     event = await fire(make_trigger(account("sendgrid"), job_ids=job_ids, deadline=time.time() + 0.8))
     assert event["status"] == "timeout"

@@ -234,7 +234,7 @@ def test_the_tasks_own_timeout_between_two_pokes_is_left_to_airflow(flag, monkey
 
 
 def test_no_interval_is_a_tight_loop_in_the_triggerer(sim, account, monkeypatch):
-    monkeypatch.setattr(waiting, "SHORTEST_INTERVAL", 1.0)
+    monkeypatch.setattr(waiting, "MIN_INTERVAL", 1.0)
     job_id = sim.job("sendgrid", "contacts", states=["pending"], items=1)
     quick = {"poke_interval": 0, "exponential_backoff": True, "max_wait": timedelta(milliseconds=1)}
     with pytest.raises(TaskDeferred) as deferred:

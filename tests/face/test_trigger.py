@@ -128,7 +128,7 @@ async def test_a_bad_key_ends_the_wait_at_once(sim, account):
 
 async def test_a_bug_becomes_an_error_of_our_own(sim, account, monkeypatch):
     account("sendgrid")
-    monkeypatch.setattr(BulkJobTrigger, "_ask", lambda *_: 1 / 0)
+    monkeypatch.setattr(BulkJobTrigger, "_poll_job", lambda *_: 1 / 0)
     event = await fire(make_trigger(job_ids=["1"]))
     with pytest.raises(errors.BulkJobError, match="ZeroDivisionError"):
         read_event(event)
@@ -205,7 +205,7 @@ async def test_a_bad_job_does_not_cost_the_others_their_last_look(sim, account):
     event = await fire(make_trigger(job_ids=[bad, good], deadline=now + 0.1, first_poll_at=now + 5))
     assert "1 of 2 jobs done" in event["message"]
     others = asyncio.all_tasks() - {asyncio.current_task()}
-    assert not [task for task in others if "_ask" in repr(task)]
+    assert not [task for task in others if "_poll_job" in repr(task)]
 
 
 async def test_the_queue_of_a_slow_account_costs_nobody_the_last_look(sim, account, monkeypatch):

@@ -32,7 +32,7 @@ jobs = pytest.mark.parametrize("job_ids", [["a"], ["a", "b"], ["a", "b", "c"]], 
 async def test_what_is_certain_at_once_is_sent_after_the_floor(
     arguments, error, silent_fail, account, connection, monkeypatch
 ):
-    monkeypatch.setattr(bulk_job, "FLOOR", 0.3)
+    monkeypatch.setattr(bulk_job, "MIN_DEFERRAL", 0.3)
     account("sendgrid", "good")
     account("sendgrid", "empty", password="")
     connection("other", conn_type="http", host="http://127.0.0.1:1")
@@ -51,7 +51,7 @@ async def test_what_is_certain_at_once_is_sent_after_the_floor(
 
 
 async def test_certificates_that_are_not_there_are_certain_at_once(account, monkeypatch):
-    monkeypatch.setattr(bulk_job, "FLOOR", 0.0)
+    monkeypatch.setattr(bulk_job, "MIN_DEFERRAL", 0.0)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere.pem")
     event = await fire(make_trigger(account("sendgrid"), job_ids=["a"], first_poll_at=time.time() + 3600))
     assert event["error"] == "BadConnectionError"
