@@ -184,9 +184,9 @@ class BulkJobOperator(BulkJobBaseSensor):
         self._hook, self._idempotent = hook, operation.idempotent
         if is_unplanned_run(context) and not (operation.idempotent or checkpoints.is_durable):
             raise PartialSubmitError(
-                "Airflow restarted this task without a retry or a clear: an earlier run was lost and may have "
-                f"submitted records. Nothing was sent in this run. Check {hook.vendor.label} for jobs of the earlier run. To "
-                "submit all records, clear the task."
+                "Airflow restarted this task, not by retry or clear: an earlier run was lost and may have submitted "
+                f"records. Nothing was sent in this run. Check {hook.vendor.label} for jobs of the earlier run. "
+                "To submit all records, clear the task."
             )
         self._submission = submission = Submission(
             hook, kind.name, operation, read_options(operation, self.options), self.log

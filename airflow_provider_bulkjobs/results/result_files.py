@@ -118,7 +118,7 @@ class ResultFile:
                 continue
             item = _parse(line)
             if not isinstance(item, dict):
-                raise VendorAPIError("the vendor's file is not JSON Lines with one object per line")
+                raise VendorAPIError("the vendor's file does not consist of JSON objects, one per line")
             error = item.get(self._download.error_field) if self._download.error_field else None
             yield ItemResult(self._download.status, None if error is None else str(error), item)
 

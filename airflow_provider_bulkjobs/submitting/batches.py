@@ -176,7 +176,7 @@ class Batcher:
                 )
             found = found | dict.fromkeys(new)
             if len(found) > MAX_COLUMNS:
-                return f"adds {len(new)} fields, and a table may have at most {MAX_COLUMNS} columns"
+                return f"has too many new fields ({len(new)}): a table may have at most {MAX_COLUMNS} columns"
         row = encode_row(record, found)
         if isinstance(row, str):
             return row

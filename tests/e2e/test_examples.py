@@ -54,7 +54,7 @@ def test_an_open_gate_returns_what_the_vendor_counted(outcome, dag_id, vendor, e
 def test_a_closed_gate_says_why(outcome):
     log = outcome.log("bulkjobs_acquia_contacts")
     assert "total 1000, succeeded 970, failed 30" in log
-    assert "The gate stays closed: 30 items failed, 0 are allowed" in log
+    assert "Import rejected: 30 items failed, 0 allowed" in log
 
 
 @pytest.mark.parametrize("dag_id", EXAMPLES)
@@ -99,7 +99,7 @@ def test_the_gates_have_docs_and_readable_templates(outcome, airflow, dag_id):
 
 def test_a_gate_says_what_it_waits_for_and_where_it_goes_on(outcome):
     log = outcome.log("bulkjobs_sendgrid_contacts", where="worker")
-    for words in ("Waiting for sendgrid contact import ", "Going on in the triggerer", "s after the wait began"):
+    for words in ("Waiting for sendgrid contact import ", "Deferred to the triggerer", "s after the wait started"):
         assert words in log
 
 

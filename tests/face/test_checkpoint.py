@@ -138,7 +138,7 @@ def test_a_deferred_wait_with_checkpoints_ends_like_any_other(quick, sim, accoun
     assert checkpoints == [1]
 
 
-def test_a_checkpoint_is_logged_without_a_new_introduction(caplog, capsys):
+def test_checkpoint_log_has_no_second_start_message(caplog, capsys):
     caplog.set_level("INFO")
     event = {"status": "checkpoint", "trigger": make_trigger(job_ids=["a", "b"]).serialize()[1]}
     resumed(event)
@@ -159,7 +159,7 @@ def test_the_numbers_of_an_operators_records_survive_a_checkpoint():
 
 @pytest.mark.parametrize("trigger", [None, {}, [], {"job_ids": "a"}, {"job_ids": [], "known_jobs": []}])
 @pytest.mark.parametrize("flag", [None, "soft_fail"])
-def test_a_checkpoint_that_makes_no_sense_is_an_error(trigger, flag):
+def test_invalid_checkpoint_is_an_error(trigger, flag):
     sensor = make("deferrable", conn_id="a", job_id="b", **({flag: True} if flag else {}))
     with pytest.raises(errors.BulkJobError):
         sensor.execute_complete({}, {"status": "checkpoint", "trigger": trigger})
