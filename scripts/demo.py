@@ -24,7 +24,7 @@ LONGEST = 240.0  # seconds for all pipelines
 JOB_SECONDS = 12.0
 VERDICT = re.compile(
     r"(?P<vendor>\w+) contacts: (?P<state>\w+); (?P<numbers>[^;]*); jobs: .{1,300}?\. "
-    r"The gate (?P<verdict>opens|stays closed): (?P<reason>.+?)\.(?=[\s\"'\\]|$)"
+    r"Import (?P<verdict>accepted|rejected): (?P<reason>.+?)\.(?=[\s\"'\\]|$)"
 )
 COLOURS = {"success": 32, "failed": 31, "upstream_failed": 33, "deferred": 36, "running": 34}
 
@@ -138,7 +138,7 @@ def _row(airflow: LocalAirflow, simulator: LocalSimulator, dag_id: str) -> dict[
         "pipeline": _short(dag_id),
         "vendor": told["vendor"],
         "job ids": job_ids[0] if len(job_ids) == 1 else f"{len(job_ids)} jobs",
-        "gate": "opened" if told["verdict"] == "opens" else "stopped",
+        "gate": "opened" if told["verdict"] == "accepted" else "stopped",
         "items": int(numbers["total"]) if "total" in numbers else None,
         "failed": int(numbers["failed"]) if "failed" in numbers else None,
         "waited": f"{gate.seconds or 0:.0f} s",

@@ -98,7 +98,7 @@ class BulkJobTrigger(BaseTrigger):
         self._last_report = ""
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return what another trigger needs to continue, with what is known by now: plain JSON, and no secret."""
+        """Return the arguments of a trigger that continues this wait, with the known job states: plain JSON, no secrets."""
         return (
             f"{type(self).__module__}.{type(self).__qualname__}",
             {
@@ -119,7 +119,7 @@ class BulkJobTrigger(BaseTrigger):
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait, and yield the one event."""
+        """Wait, and yield a single event."""
         not_before = min(self.first_poll_at, self.deadline, time.time() + MIN_DEFERRAL)
         try:
             hook = await asyncio.to_thread(self._load_hook)

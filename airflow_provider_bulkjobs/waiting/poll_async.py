@@ -31,7 +31,7 @@ async def poll(tracker: JobTracker, schedule: PollInterval, poll_job: PollJob) -
 
 
 async def run_together(coroutines: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Run coroutines to their end. When one fails, cancel the others and raise its error.
+    """Run coroutines until all are done. When one fails, cancel the others and raise its error.
 
     ``asyncio.TaskGroup`` would raise a group of errors, and on Python 3.11 it can leave the calling task cancelled.
     """
