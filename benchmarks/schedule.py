@@ -12,7 +12,7 @@ from __future__ import annotations
 import random
 import statistics
 
-from airflow_provider_bulkjobs.sensors.base import FLOOR
+from airflow_provider_bulkjobs.sensors.base import MIN_DEFERRAL
 from airflow_provider_bulkjobs.waiting.poll_interval import PollInterval
 
 JOBS = {"10 s": 10.0, "2 min": 120.0, "30 min": 1800.0, "4 h": 14400.0}
@@ -33,7 +33,7 @@ def simulate(schedule: PollInterval, length: float) -> tuple[float, int]:
     now, polls = 0.0, 1  # the worker's first poll, right after the submit
     while now < length:
         wait = schedule.wait_after(polls)
-        now += max(wait, FLOOR) if polls == 1 else wait
+        now += max(wait, MIN_DEFERRAL) if polls == 1 else wait
         polls += 1
     return now - length, polls
 

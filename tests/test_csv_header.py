@@ -38,10 +38,10 @@ def refusal(folder: Path, text: str) -> str:
 def test_another_delimiter_is_refused(tmp_path: Path, delimiter: str, word: str) -> None:
     for header in ("email,firstname", "email,firstname,city"):
         message = refusal(tmp_path, f"{header}\nzeb@example.com,Zebediah\n".replace(",", delimiter))
-        assert f"has {word} between the columns. Write the file with commas" in message
+        assert f"separated by {word}. Write the file with commas" in message
     message = refusal(tmp_path, '"email","firstname"\n'.replace(",", delimiter))
     assert "line 1 is not CSV" in message
-    assert "Write the file with commas, if it has another delimiter" in message
+    assert "If the file has another delimiter, write it with commas" in message
 
 
 def test_another_delimiter_is_refused_also_with_commas_in_the_names(tmp_path: Path) -> None:
@@ -54,7 +54,9 @@ def test_a_line_in_one_pair_of_quotes_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("line", ["sep=;", "sep=,", "SEP=\t", '"sep=;"', "sep=|", "\ufeffsep=;", "sep="])
 def test_the_line_for_excel_is_refused(tmp_path: Path, line: str) -> None:
-    assert "Remove it, and write commas" in refusal(tmp_path, f"{line}\nemail;name\nzeb@example.com;Zebediah\n")
+    assert "Remove it, and separate the columns by commas" in refusal(
+        tmp_path, f"{line}\nemail;name\nzeb@example.com;Zebediah\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -67,7 +69,7 @@ def test_the_line_for_excel_is_refused(tmp_path: Path, line: str) -> None:
 def test_data_in_the_first_line_is_refused(tmp_path: Path, cell: str) -> None:
     for line in (f"Zebediah,{cell}", cell, f"{cell},,Quackenbush"):
         message = refusal(tmp_path, f"{line}\n{line}\n")
-        assert "the first line is data and not a header" in message
+        assert "the first line is data, not a header" in message
         assert f"the {line.count(',') + 1} columns" in message
 
 
@@ -85,7 +87,7 @@ def test_a_header_is_taken(tmp_path: Path, header: str) -> None:
 def test_the_header_again_is_a_problem_of_its_line(tmp_path: Path, again: str) -> None:
     (tmp_path / "a.csv").write_text(f"email,name\na,b\n{again}\nc,d\n", encoding="utf-8")
     problems = {row.line: row.problem for row in read_records(tmp_path / "a.csv") if row.problem}
-    assert problems == {3: "is the header again: remove this line"}
+    assert problems == {3: "repeats the header: remove this line"}
 
 
 WITH_NAMES = [name for name, operation in OPERATIONS.items() if operation.header_names]
@@ -95,9 +97,7 @@ WITH_NAMES = [name for name, operation in OPERATIONS.items() if operation.header
 def test_a_file_with_no_column_that_is_known_is_refused_without_its_names(tmp_path: Path, operation: str) -> None:
     (tmp_path / "a.csv").write_text("Zebediah,Quackenbush,Paris\nAnna,Zimmermann,Rome\n")
     check = RecordCheck(OPERATIONS[operation], {})
-    with pytest.raises(
-        BadArgumentError, match="none of the 3 columns that the first line of the file names is '"
-    ) as caught:
+    with pytest.raises(BadArgumentError, match="None of its 3 columns is '") as caught:
         [check(row) for row in read_records(tmp_path / "a.csv")]
     assert not [word for word in (*PEOPLE, "Paris") if word in str(caught.value)]
 
@@ -107,8 +107,8 @@ def test_the_remedy_names_no_column_of_a_file_that_may_have_no_header(tmp_path: 
     (tmp_path / "a.csv").write_text("Zebediah,Quackenbush,Paris\nAnna,Zimmermann\n")
     check = RecordCheck(OPERATIONS[operation], {})
     problems = [check(row) for row in read_records(tmp_path / "a.csv")]
-    assert problems == ["has 2 columns, and the first line names 3"]
-    assert check.remedy == "Check the first line of the file, which must name its 3 columns."
+    assert problems == ["has 2 columns, and the header has 3"]
+    assert check.remedy == "Check the first line of the file. It must name its 3 columns."
 
 
 def test_the_remedy_names_the_columns_of_a_header(tmp_path: Path) -> None:

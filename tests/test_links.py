@@ -115,16 +115,16 @@ def test_a_sensor_notes_the_page_down_and_logs_what_happens(
     with caplog.at_level(logging.INFO):
         sensor.execute({"ti": task_instance})
     assert task_instance.pushed == {"vendor_page": "https://mc.sendgrid.com/contacts"}
-    told = capsys.readouterr().out + caplog.text  # Airflow 3 writes, Airflow 2 logs
+    output = capsys.readouterr().out + caplog.text  # Airflow 3 writes, Airflow 2 logs
     name = f"sendgrid contact import {sensor.job_id}"
     lines = [
-        f"Waiting for {name} of connection 'mine', asking every 0.01 s until ",
+        f"Waiting for {name} of connection 'mine', polling every 0.01 s until ",
         "Twilio SendGrid shows such jobs at https://mc.sendgrid.com/contacts",
-        f"{name}: pending, 0 s after the wait began",
-        f"{name}: completed, 0 s after the wait began",
-        "The gate opens: nothing failed.",
+        f"{name}: pending, 0 s after the wait started",
+        f"{name}: completed, 0 s after the wait started",
+        "Import accepted: nothing failed.",
     ]
-    places = [told.find(line) for line in lines]
+    places = [output.find(line) for line in lines]
     assert places == sorted(places)
     assert -1 not in places
 
@@ -152,7 +152,7 @@ def test_without_a_page_nothing_is_noted_down(sim: Simulator, monkeypatch: pytes
 
 @pytest.mark.parametrize(
     ("allowed", "words"),
-    [(0, "at most 0 items failed"), (0.05, "at most 0.05 of all items failed"), (None, "however many")],
+    [(0, "at most 0 items failed"), (0.05, "at most 0.05 of all items failed"), (None, "any number of failed items")],
 )
 def test_a_task_has_docs(allowed: Any, words: str) -> None:
     sensor = BulkJobSensor(task_id="gate", conn_id="mine", job_id="a", job_kind="export", allowed_failures=allowed)

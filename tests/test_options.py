@@ -42,28 +42,28 @@ def test_operation_may_be_left_out_only_where_there_is_one(vendor: Vendor, kind:
     if len(kind.operations) == 1:
         assert choose_operation(vendor, kind, None) is kind.operations[0]
         return
-    with pytest.raises(BadArgumentError, match="operation is missing") as caught:
+    with pytest.raises(BadArgumentError, match="Missing operation") as caught:
         choose_operation(vendor, kind, None)
     assert all(operation.name in str(caught.value) for operation in kind.operations)
 
 
 @pytest.mark.parametrize("name", ["nonsense", "", "Create", "create "])
 @pytest.mark.parametrize(("vendor", "kind"), KINDS.values(), ids=map("-".join, KINDS))
-def test_unknown_operation_is_told_those_there_are(vendor: Vendor, kind: JobKind, name: str) -> None:
+def test_unknown_operation_lists_the_valid_ones(vendor: Vendor, kind: JobKind, name: str) -> None:
     with pytest.raises(BadArgumentError) as caught:
         choose_operation(vendor, kind, name)
-    told = str(caught.value)
-    assert repr(name) in told
-    assert vendor.label in told
-    assert repr(kind.name) in told
-    assert all(operation.name in told for operation in kind.operations)
+    message = str(caught.value)
+    assert repr(name) in message
+    assert vendor.label in message
+    assert repr(kind.name) in message
+    assert all(operation.name in message for operation in kind.operations)
 
 
 @pytest.mark.parametrize("name", [None, "create"])
 def test_kind_without_operations_says_so(name: str | None) -> None:
     vendor, kind = KINDS["intercom", "contacts"]
     only_reports = JobKind("reports", "report", kind.status)
-    with pytest.raises(BadArgumentError, match="it only reports such jobs and takes none"):
+    with pytest.raises(BadArgumentError, match="This job kind has no submit operations"):
         choose_operation(vendor, only_reports, name)
 
 
@@ -136,16 +136,16 @@ def test_option_of_another_type_is_named(given: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("value", ["green", "Red", "", "r"])
-def test_choice_that_is_none_is_told_those_there_are(value: str) -> None:
-    with pytest.raises(BadArgumentError, match=r"option 'color' .*: choose one of red, blue"):
+def test_invalid_choice_lists_the_valid_ones(value: str) -> None:
+    with pytest.raises(BadArgumentError, match=r"option 'color' .*Use one of red, blue"):
         read_options(OPERATION, {"color": value})
 
 
 @pytest.mark.parametrize("name", ["flags", "Flag", "", 7, None])
-def test_unknown_option_is_told_those_there_are(name: Any) -> None:
+def test_unknown_option_lists_the_valid_ones(name: Any) -> None:
     with pytest.raises(BadArgumentError) as caught:
         read_options(OPERATION, {name: 1})
-    assert f"option {name!r} is unknown to the operation 'put'" in str(caught.value)
+    assert f"Unknown option {name!r} for operation 'put'" in str(caught.value)
     assert "flag, number, text, color, list, object" in str(caught.value)
 
 
@@ -157,7 +157,7 @@ def test_required_option_that_is_missing_is_explained(given: Any) -> None:
 
 @pytest.mark.parametrize("given", [[], "{}", 7, [("flag", True)]], ids=str)
 def test_options_that_are_no_dict_are_refused(given: Any) -> None:
-    with pytest.raises(BadArgumentError, match=f"options is a {type(given).__name__}: give a dict"):
+    with pytest.raises(BadArgumentError, match=f"options is a {type(given).__name__}. Pass a dict"):
         read_options(OPERATION, given)
 
 

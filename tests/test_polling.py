@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When the triggerer asks about which job."""
+"""When the trigger polls which job."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ from airflow_provider_bulkjobs.waiting.poll_async import poll, run_together
 
 
 class Steps:
-    """A schedule whose steps can be told apart."""
+    """A schedule whose steps are distinct."""
 
     def wait_after(self, polls):
         return 1000.0 * polls

@@ -65,7 +65,7 @@ def test_a_generator_is_read_as_records_are_wanted() -> None:
 
 
 @pytest.mark.parametrize("item", [None, "ada@example.com", 7, ["ada@example.com"], b"{}"], ids=str)
-def test_an_item_that_is_no_dict_is_told_by_its_number_and_type(item: Any) -> None:
+def test_item_that_is_no_dict_is_reported_by_number_and_type(item: Any) -> None:
     rows = list(read_records([ADA, item, BOB]))
     assert problems(rows) == {2: f"is a {type(item).__name__}, not a dict"}
     assert [row.line for row in rows] == [1, 2, 3]
@@ -76,7 +76,7 @@ def test_an_item_that_is_no_dict_is_told_by_its_number_and_type(item: Any) -> No
 )
 def test_what_is_neither_a_list_nor_a_path_is_refused_at_once(source: Any) -> None:
     with pytest.raises(
-        BadArgumentError, match="give a list of dicts, a task's output, or the path of a file"
+        BadArgumentError, match="Pass a list of dicts, a task's output, or the path of a file"
     ) as caught:
         read_records(source)
     assert "ada@example.com" not in str(caught.value)
@@ -86,7 +86,7 @@ def test_what_is_neither_a_list_nor_a_path_is_refused_at_once(source: Any) -> No
     "text",
     ["[{'email': 'ada@example.com'}]", '[{"email": "ada@example.com"}]', "{'a': 1}", " [1]", "", "  ", "a\nb.csv"],
 )
-def test_a_list_that_a_template_made_text_of_is_told_the_remedy(text: str) -> None:
+def test_list_rendered_to_text_names_the_remedy(text: str) -> None:
     with pytest.raises(BadArgumentError, match="render_template_as_native_obj") as caught:
         list(read_records(text))
     assert "records=extract.output" in str(caught.value)
@@ -168,7 +168,7 @@ def test_a_file_is_not_read_before_its_records_are_wanted(tmp_path: Path) -> Non
     rows.close()
 
 
-def test_a_file_is_closed_also_when_nobody_wants_the_rest(tmp_path: Path) -> None:
+def test_file_is_closed_when_iteration_stops_early(tmp_path: Path) -> None:
     for name, data in (("a.jsonl", JSON_LINES), ("a.csv", CSV), ("a.csv.gz", gzip.compress(CSV))):
         (tmp_path / name).write_bytes(data)
         rows = read_records(tmp_path / name)
@@ -199,15 +199,15 @@ def test_blank_lines_of_json_lines_count_and_are_left_out(tmp_path: Path) -> Non
         (b"7", "is JSON, but not an object"),
     ],
 )
-def test_a_line_that_is_no_object_is_told_and_the_rest_is_read(tmp_path: Path, line: bytes, problem: str) -> None:
+def test_line_that_is_no_object_is_reported_and_the_rest_is_read(tmp_path: Path, line: bytes, problem: str) -> None:
     first, second = JSON_LINES.splitlines()
     rows = read(tmp_path, "a.jsonl", b"\n".join((first, line, second)))
-    assert problems(rows) == {2: f"{problem}; give one object per line"}
+    assert problems(rows) == {2: f"{problem}: write one object per line"}
     assert [(row.line, row.record) for row in rows if not row.problem] == [(1, ADA), (3, BOB)]
 
 
 def test_a_line_without_end_is_not_read_into_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(records, "LONGEST_LINE", 100)
+    monkeypatch.setattr(records, "MAX_LINE_BYTES", 100)
     assert "line 2 is longer than 100 bytes" in refusal(tmp_path, "a.jsonl", b'{"a": 1}\n{"a": "' + b"x" * 100)
 
 
@@ -238,18 +238,18 @@ def test_an_empty_cell_is_a_value_that_is_not_given(tmp_path: Path) -> None:
     assert {row.columns for row in rows} == {("email", "name", "age")}
 
 
-def test_a_ragged_row_is_told_and_the_rest_is_read(tmp_path: Path) -> None:
+def test_ragged_row_is_reported_and_the_rest_is_read(tmp_path: Path) -> None:
     rows = read(tmp_path, "a.csv", b'email,name\nada@example.com\na,"b\nb",c\na,b\n')
     assert problems(rows) == {
-        2: "has 1 columns, and the first line names 2",
-        3: "has 3 columns, and the first line names 2",
+        2: "has 1 columns, and the header has 2",
+        3: "has 3 columns, and the header has 2",
     }
     assert [(row.line, row.record) for row in rows if not row.problem] == [(5, {"email": "a", "name": "b"})]
 
 
 @pytest.mark.parametrize("names", [b"email,email", b"email, email ", b"email,", b",", b"email,,name", b'""'])
 def test_columns_without_a_name_of_their_own_are_refused(tmp_path: Path, names: bytes) -> None:
-    assert "the first line must name each column, and no two alike" in refusal(tmp_path, "a.csv", names + b"\na,b\n")
+    assert "the header must have unique, non-empty column names" in refusal(tmp_path, "a.csv", names + b"\na,b\n")
 
 
 @pytest.mark.parametrize(
@@ -262,9 +262,9 @@ def test_columns_without_a_name_of_their_own_are_refused(tmp_path: Path, names: 
     ids=["no closing quote", "text after a quote", "a cell without end"],
 )
 def test_what_is_no_csv_is_refused_with_its_line(tmp_path: Path, data: bytes, line: int) -> None:
-    told = refusal(tmp_path, "a.csv", data)
-    assert f"line {line} is not CSV" in told
-    assert "ada@example.com" not in told
+    message = refusal(tmp_path, "a.csv", data)
+    assert f"line {line} is not CSV" in message
+    assert "ada@example.com" not in message
 
 
 @pytest.mark.parametrize(
@@ -274,15 +274,15 @@ def test_a_table_that_is_not_utf_8_is_refused(tmp_path: Path, data: bytes) -> No
     assert "not UTF-8" in refusal(tmp_path, "a.csv", data)
 
 
-def test_rows_before_what_is_not_utf_8_are_read_and_the_line_is_told(tmp_path: Path) -> None:
+def test_rows_before_invalid_utf_8_are_read_and_the_line_is_reported(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(b"email\n" + b"ada@example.com\n" * 9999 + b"\xe9\n")
     rows = read_records(tmp_path / "a.csv")
     read_well: list[int] = []
     with pytest.raises(BadArgumentError, match=r"not UTF-8 after line \d+\. Write") as caught:
         read_well.extend(row.line for row in rows)
-    told = int(str(caught.value).partition("after line ")[2].partition(".")[0])
-    assert read_well[-1:] in ([], [told])
-    assert 9000 < told <= 10_000
+    line = int(str(caught.value).partition("after line ")[2].partition(".")[0])
+    assert read_well[-1:] in ([], [line])
+    assert 9000 < line <= 10_000
 
 
 # --- files that cannot be read
@@ -292,8 +292,8 @@ def test_rows_before_what_is_not_utf_8_are_read_and_the_line_is_told(tmp_path: P
     "name", ["a.txt", "a", "a.xlsx", "a.parquet", "csv", "a.csv.zip", "a.gz", "a.csv.gz.gz", "a.tsv"]
 )
 def test_a_file_of_another_kind_is_refused_by_its_name(tmp_path: Path, name: str) -> None:
-    told = refusal(tmp_path, name, CSV)
-    assert "neither JSON Lines (.jsonl) nor CSV (.csv)" in told
+    message = refusal(tmp_path, name, CSV)
+    assert "is not JSON Lines (.jsonl) or CSV (.csv)" in message
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.csv.gz"])
@@ -310,14 +310,14 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["nonsense://bucket/a.csv", "s3://bucket/a.csv"])
-def test_a_place_without_a_filesystem_is_told(path: str) -> None:
+def test_missing_filesystem_is_reported(path: str) -> None:
     with pytest.raises(BadArgumentError, match="cannot be opened"):
         list(read_records(path))
 
 
 @pytest.mark.parametrize("name", ["a.jsonl.gz", "a.csv.gz"])
 @pytest.mark.parametrize("how", ["cut off", "not gzipped", "damaged", "another checksum"])
-def test_a_broken_gzip_is_told(tmp_path: Path, name: str, how: str) -> None:
+def test_corrupt_gzip_is_reported(tmp_path: Path, name: str, how: str) -> None:
     data = (CSV if "csv" in name else JSON_LINES) * 99
     gzipped = gzip.compress(data)
     broken = {
@@ -332,7 +332,7 @@ def test_a_broken_gzip_is_told(tmp_path: Path, name: str, how: str) -> None:
     assert name in str(caught.value)
 
 
-def test_a_signed_address_is_not_told() -> None:
+def test_signature_of_a_url_is_not_in_the_message() -> None:
     with pytest.raises(BadArgumentError) as raised:
         list(read_records("https://files.example.com/people.txt?sig=s3cret"))
     assert "https://files.example.com/people.txt" in str(raised.value)

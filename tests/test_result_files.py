@@ -159,9 +159,9 @@ def test_row_without_end_is_refused_before_it_is_in_memory(data: bytes, download
     [(b'"' + b"x\n" * 9 + b'",e\n', EXPORT), (json.dumps({"x": "y" * 12}).encode() + b"\n", JSON_EXPORT)],
 )
 def test_a_row_may_be_as_long_as_the_limit(monkeypatch: pytest.MonkeyPatch, row: bytes, download: Download) -> None:
-    monkeypatch.setattr(result_files, "LONGEST_ROW", len(row))
+    monkeypatch.setattr(result_files, "MAX_ROW_LENGTH", len(row))
     data = (b"a,b\n" if download is EXPORT else b"") + row * 3
     assert len(items(data, download)) == 3
-    monkeypatch.setattr(result_files, "LONGEST_ROW", len(row) - 1)
+    monkeypatch.setattr(result_files, "MAX_ROW_LENGTH", len(row) - 1)
     with pytest.raises(VendorAPIError, match="longer than"):
         read(data, download)

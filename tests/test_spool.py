@@ -57,9 +57,9 @@ def make() -> Iterator[MakeSpool]:
 
 
 def fill(batcher: Batcher, *records: Any, columns: tuple[str, ...] = ()) -> list[str | None]:
-    told = [batcher.add(line, record, columns) for line, record in enumerate(records, 1)]
+    problems = [batcher.add(line, record, columns) for line, record in enumerate(records, 1)]
     batcher.cut()
-    return told
+    return problems
 
 
 def shape(batcher: Batcher, skip: int = 0) -> list[tuple[int, int, int, int]]:
@@ -84,7 +84,7 @@ def test_cut_by_items(make: MakeSpool, records: int, expected: list[int]) -> Non
     assert bodies(batcher) == [b",".join([b'{"a":"x"}'] * items) for items in expected]
 
 
-def test_lines_of_each_request_are_told(make: MakeSpool) -> None:
+def test_batches_have_their_lines(make: MakeSpool) -> None:
     batcher = make()
     for line in (2, 3, 7, 8, 20):
         batcher.add(line, RECORD)
@@ -148,10 +148,10 @@ def test_bytes_are_counted_and_not_characters(make: MakeSpool) -> None:
     assert batcher.requests == 2
 
 
-def test_a_record_that_is_too_large_is_told_with_its_size(make: MakeSpool) -> None:
+def test_too_large_record_is_reported_with_its_size(make: MakeSpool) -> None:
     batcher = make(max_bytes=SIZE)
-    told = fill(batcher, RECORD, {"a": "xy"}, RECORD)
-    assert told == [None, f"is {SIZE + 1} bytes as it would be sent, and {SIZE} fit into a request", None]
+    problems = fill(batcher, RECORD, {"a": "xy"}, RECORD)
+    assert problems == [None, f"is {SIZE + 1} bytes when encoded, and a request may have at most {SIZE}", None]
     assert (batcher.items, batcher.requests) == (2, 2)
     assert shape(batcher) == [(1, 1, 1, 1), (2, 1, 3, 3)]
 
@@ -163,20 +163,20 @@ def test_a_table_has_its_header_in_each_request_and_it_counts(make: MakeSpool) -
     assert [gzip.decompress(body) for body in bodies(batcher)] == [header + row * 2, header + row * 2, header + row]
 
 
-def test_a_row_that_is_too_large_only_with_its_header_is_told(make: MakeSpool) -> None:
+def test_row_that_is_too_large_with_its_header_is_reported(make: MakeSpool) -> None:
     header, row = b"email\r\n", b"ada@example.com\r\n"
     assert fill(make(TABLE, max_bytes=len(header) + len(row)), {"email": "ada@example.com"}) == [None]
-    [told] = fill(make(TABLE, max_bytes=len(header) + len(row) - 1), {"email": "ada@example.com"})
-    assert told
-    assert "ada@" not in told
+    [problem] = fill(make(TABLE, max_bytes=len(header) + len(row) - 1), {"email": "ada@example.com"})
+    assert problem
+    assert "ada@" not in problem
 
 
-def test_a_row_that_begins_another_request_is_told_where_its_header_leaves_no_room(make: MakeSpool) -> None:
+def test_first_row_of_a_batch_that_is_too_large_with_the_header_is_reported(make: MakeSpool) -> None:
     header, row = b"email\r\n", b"ada@example.com\r\n"
     batcher = make(TABLE, max_bytes=len(header) + len(row) - 1)
-    before, told = fill(batcher, {"email": "a"}, {"email": "ada@example.com"})
+    before, problem = fill(batcher, {"email": "a"}, {"email": "ada@example.com"})
     assert before is None
-    assert told
+    assert problem
     assert len(gzip.decompress(bodies(batcher)[-1])) < len(header) + len(row)
 
 
@@ -292,8 +292,8 @@ def test_requests_at_the_vendors_own_limits(key: tuple[str, str, str], max_bytes
 
 def test_a_record_may_be_as_large_as_the_vendor_says(make: MakeSpool) -> None:
     batcher = make(max_item_bytes=SIZE)
-    told = fill(batcher, RECORD, {"a": "xy"}, RECORD)
-    assert told == [None, f"is {SIZE + 1} bytes as it would be sent, and a record may have {SIZE}", None]
+    problems = fill(batcher, RECORD, {"a": "xy"}, RECORD)
+    assert problems == [None, f"is {SIZE + 1} bytes when encoded, and a record may have at most {SIZE}", None]
 
 
 def test_a_table_that_is_not_packed_goes_out_as_it_is(make: MakeSpool) -> None:
@@ -335,26 +335,26 @@ NO_JSON: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("kind", NO_JSON)
-def test_a_value_that_json_cannot_hold_is_told_by_its_field_and_type(make: MakeSpool, kind: str) -> None:
+def test_value_that_json_cannot_hold_is_reported_by_field_and_type(make: MakeSpool, kind: str) -> None:
     value = NO_JSON[kind]
     batcher = make()
-    before, told, after = fill(batcher, RECORD, {"id": 1, "odd": value, "last": "x"}, RECORD)
+    before, problem, after = fill(batcher, RECORD, {"id": 1, "odd": value, "last": "x"}, RECORD)
     assert (before, after) == (None, None)
-    assert told == f"has a {type(value).__name__} in field 'odd' that JSON cannot hold: convert it first"
+    assert problem == f"has a {type(value).__name__} in field 'odd' that JSON cannot hold: convert it first"
     assert bodies(batcher) == [b'{"a":"x"},{"a":"x"}']
 
 
-def test_a_field_whose_name_json_cannot_hold_is_told(make: MakeSpool) -> None:
+def test_field_name_that_json_cannot_hold_is_reported(make: MakeSpool) -> None:
     assert fill(make(), {"id": 1, ("a", "b"): "ada@example.com"}) == [
         "has a field name that is a tuple, not text: rename the field"
     ]
 
 
 def test_the_field_is_the_right_one_where_only_one_is_sent(make: MakeSpool) -> None:
-    [told] = fill(make(DELETE), {"email": "ada@example.com", "id": "\ud800"})
-    assert told
-    assert "'id'" in told
-    assert "'email'" not in told
+    [problem] = fill(make(DELETE), {"email": "ada@example.com", "id": "\ud800"})
+    assert problem
+    assert "'id'" in problem
+    assert "'email'" not in problem
 
 
 @pytest.mark.parametrize(
@@ -396,16 +396,16 @@ def test_the_columns_are_not_those_of_a_record_that_was_left_out(make: MakeSpool
 
 
 @pytest.mark.parametrize("value", [["ada@example.com"], {"a": "ada@example.com"}, b"ada@example.com", {1}, 1j], ids=str)
-def test_a_value_that_no_cell_can_hold_is_told_by_its_field_and_type(make: MakeSpool, value: Any) -> None:
+def test_value_that_csv_cannot_hold_is_reported_by_field_and_type(make: MakeSpool, value: Any) -> None:
     batcher = make(TABLE)
-    told = fill(batcher, {"email": "a"}, {"email": value}, {"email": "c"})
-    assert told == [None, f"has a {type(value).__name__} in field 'email', which no cell of a table can hold", None]
+    problems = fill(batcher, {"email": "a"}, {"email": value}, {"email": "c"})
+    assert problems == [None, f"has a {type(value).__name__} in field 'email', which a CSV cell cannot hold", None]
 
 
-def test_half_a_character_in_a_cell_is_told_by_its_field(make: MakeSpool) -> None:
-    told = fill(make(TABLE), {"email": "a", "name": "b"}, {"email": "a", "name": "\ud800"})[1]
-    assert told
-    assert "'name'" in told
+def test_surrogate_in_a_cell_is_reported_by_field(make: MakeSpool) -> None:
+    problem = fill(make(TABLE), {"email": "a", "name": "b"}, {"email": "a", "name": "\ud800"})[1]
+    assert problem
+    assert "'name'" in problem
 
 
 CELLS = ["", " ", ",", '"', '""', "a\nb", "a\r\nb", "\r", "é€😀", "=1+1", "\t", "\ufeff", "'"]
@@ -454,7 +454,7 @@ def fingerprint(make: MakeSpool, *records: Any, operation: Operation = JSON) -> 
 
 
 @pytest.mark.parametrize("operation", [JSON, TABLE], ids=["JSON", "table"])
-def test_the_fingerprint_tells_the_records_and_their_order(make: MakeSpool, operation: Operation) -> None:
+def test_fingerprint_depends_on_records_and_order(make: MakeSpool, operation: Operation) -> None:
     one, other = {"a": "1"}, {"a": "2"}
     known = fingerprint(make, one, other, operation=operation)
     assert fingerprint(make, one, other, operation=operation) == known
@@ -462,7 +462,7 @@ def test_the_fingerprint_tells_the_records_and_their_order(make: MakeSpool, oper
     assert known not in {fingerprint(make, *records, operation=operation) for records in different}
 
 
-def test_the_fingerprint_of_a_table_tells_its_columns(make: MakeSpool) -> None:
+def test_fingerprint_of_a_table_depends_on_its_columns(make: MakeSpool) -> None:
     prints = {fingerprint(make, {name: "1"}, operation=TABLE) for name in ("email", "name")}
     assert len(prints) == 2
 

@@ -93,7 +93,7 @@ def test_requests_stay_within_the_limit_with_the_columns_that_come_later(make: M
 def test_column_that_would_make_an_earlier_record_too_large_is_a_problem(make: MakeSpool) -> None:
     batcher = make(max_bytes=len("a\r\n") + len("xxxxx\r\n"))
     problems = fill(batcher, {"a": "xxxxx"}, {"b": "1"}, {"a": "y"})
-    assert problems == [None, "has field 'b', and with more columns an earlier record is too large for a request", None]
+    assert problems == [None, "adds field 'b'; with more columns an earlier record is too large for a request", None]
     assert files(batcher) == [b"a\r\nxxxxx\r\n", b"a\r\ny\r\n"]
 
 
@@ -116,10 +116,10 @@ def test_line_of_a_record_is_known_by_its_position(make: MakeSpool) -> None:
 
 
 def test_columns_are_limited(make: MakeSpool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spool_module, "MOST_COLUMNS", 3)
+    monkeypatch.setattr(spool_module, "MAX_COLUMNS", 3)
     batcher = make()
     problems = fill(batcher, {"a": 1, "b": 2}, {"c": 3}, {"d": 4}, {"c": 5})
-    assert problems == [None, None, "has 1 fields that no record before it has: a table may have 3 columns", None]
+    assert problems == [None, None, "has too many new fields (1): a table may have at most 3 columns", None]
     assert batcher.items == 3
 
 
@@ -134,14 +134,14 @@ def test_columns_are_those_of_the_first_record_where_an_option_counts_them(make:
     first, second, third = fill(batcher, {"email": "a", "city": "x"}, {"email": "b", "phone": "1"}, {"email": "c"})
     assert (first, third) == (None, None)
     assert second
-    assert "has field 'phone', and the first record does not" in second
+    assert "has field 'phone', which the first record does not have" in second
     assert "'field_mappings'" in second
     assert files(batcher) == [b"email,city\r\na,x\r\nc,\r\n"]
 
 
 @pytest.mark.parametrize("name", ["", " ", "\u200b"], ids=ascii)
 def test_field_without_a_name_is_a_problem(make: MakeSpool, name: str) -> None:
-    assert fill(make(), {"email": "a", name: "x"}) == ["has a field without a name: name it, or leave it out"]
+    assert fill(make(), {"email": "a", name: "x"}) == ["has a field without a name: add the name, or remove the field"]
 
 
 def test_bool_is_written_as_in_json_and_none_is_an_empty_cell(make: MakeSpool) -> None:

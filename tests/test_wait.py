@@ -24,7 +24,7 @@ def test_finished_jobs_are_not_asked_about_again():
     assert wait.unfinished == ["b"]
 
 
-def test_what_was_heard_goes_on_in_another_process():
+def test_known_jobs_are_restored_in_another_process():
     wait = make_wait("a", "b", "c")
     wait.note(BulkJob("a", JobState.PARTIALLY_FAILED, "errored", total=10, failed=2), 1001)
     wait.note(BulkJob("b", JobState.PENDING, "pending"), 1001)
@@ -87,7 +87,7 @@ def test_three_different_keys_refused_in_a_row_are_an_error():
     wait, refused = make_wait("a"), errors.AuthenticationError("no")
     for key in ("k1", "k1", "k2"):
         wait.note_refused_key(key, refused)
-    wait.note(BulkJob("a", JobState.RUNNING, "active"), 1001)  # an answer: the key is good
+    wait.note(BulkJob("a", JobState.RUNNING, "active"), 1001)  # a response: the key is valid
     for key in ("k3", "k4"):
         wait.note_refused_key(key, refused)
     for key in ("k5", "k6"):
@@ -95,12 +95,12 @@ def test_three_different_keys_refused_in_a_row_are_an_error():
             wait.note_refused_key(key, refused)
 
 
-def test_news_only_when_something_changed():
+def test_status_line_only_when_something_changed():
     wait = make_wait("a", "b")
     assert wait.status_change() is None
     wait.note(BulkJob("a", JobState.PENDING, "pending"), 1001)
-    told = "sendgrid contact import of 2 jobs: running, 0 of 2 jobs done (1 pending, 1 not known yet)"
-    assert re.fullmatch(rf"{re.escape(told)}, \d+ s after the wait began", wait.status_change())
+    expected = "sendgrid contact import of 2 jobs: running, 0 of 2 jobs done (1 pending, 1 no state yet)"
+    assert re.fullmatch(rf"{re.escape(expected)}, \d+ s after the wait started", wait.status_change())
     wait.note(BulkJob("a", JobState.PENDING, "pending"), 1002)
     assert wait.status_change() is None
     wait.note(BulkJob("a", JobState.SUCCEEDED, "completed"), 1003)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The operators: submit records as bulk jobs; fetching what became of each, and stopping jobs, are next door."""
+"""The operator that submits records as bulk jobs. It also exports the operators for results and for cancelling."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from airflow_provider_bulkjobs.links import note_page
 from airflow_provider_bulkjobs.operators.cancel import BulkJobCancelOperator
 from airflow_provider_bulkjobs.operators.checkpoint_store import TaskCheckpointStore
 from airflow_provider_bulkjobs.operators.guard import (
-    describe_broken_submit,
-    describe_broken_wait,
-    ending_for_good,
+    describe_submit_error,
+    describe_wait_error,
+    fail_without_retry,
     guarded_hook,
 )
 from airflow_provider_bulkjobs.operators.preparing import is_idempotent, prepare_records, read_operation
@@ -25,7 +25,7 @@ from airflow_provider_bulkjobs.operators.results import BulkJobResultsOperator
 from airflow_provider_bulkjobs.sensors.base import DEFERRABLE, TRIGGER_FAILED, BulkJobBaseSensor
 from airflow_provider_bulkjobs.submitting.submit_report import named
 from airflow_provider_bulkjobs.waiting.messages import task_docs
-from airflow_provider_bulkjobs.waiting.summary import nothing, with_missing
+from airflow_provider_bulkjobs.waiting.summary import empty_result, with_missing
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -40,26 +40,26 @@ class BulkJobOperator(BulkJobBaseSensor):
     """Submit records as bulk jobs, and wait for their result like
     :class:`~airflow_provider_bulkjobs.sensors.bulk_job.BulkJobSensor`.
 
-    All records are read and checked before the first request. They are cut by the vendor's limits and sent within
-    its rate limits; the id of each job is pushed to XCom (``job_ids``) before the next request. On Airflow 3.3 and
-    later a retry goes on with the first request that was not accepted. What the vendor would do twice is never sent
-    twice: where nobody knows whether a request was obeyed, the task fails, and says so.
+    All records are read and checked before the first request. They are split into batches by the vendor's limits and
+    sent within its rate limits; the id of each job is pushed to XCom (``job_ids``) before the next request. On Airflow
+    3.3 and later a retry resumes with the first batch that was not accepted. A request that is not idempotent is never
+    sent twice: if its outcome is unknown, the task fails with a message that says so.
 
-    Returns what the sensor returns, with the numbers of records ``submitted`` and ``rejected`` (left out by
-    ``skip_invalid``) or, without ``wait_for_completion``, the list of the job ids. Raises what the sensor raises,
+    Returns the sensor's result, with the numbers of records ``submitted`` and ``rejected`` (left out by
+    ``skip_invalid``) or, without ``wait_for_completion``, the list of the job ids. Raises the sensor's exceptions,
     ``BadArgumentError`` for records or options that cannot be submitted (nothing is sent then), and
     :class:`~airflow_provider_bulkjobs.exceptions.PartialSubmitError` for a submit that must not be retried.
 
-    :param conn_id: the connection; its type says which vendor. (templated)
-    :param job_kind: which of the vendor's job kinds; its first one if not given.
-    :param operation: what to do with the records (see docs/submitting.md); may be left out where there is only one.
+    :param conn_id: the connection; its type selects the vendor. (templated)
+    :param job_kind: one of the vendor's job kinds; default: the first one.
+    :param operation: what to do with the records (see docs/submitting.md); optional if the job kind has only one.
     :param records: a list of dicts, a task's output, or the path or URI of a JSON Lines or CSV file, also gzipped. The
-        fields are the vendor's own. In CSV, an empty cell is a field that is not given. (templated)
-    :param options: options of the vendor's request, by their names. (templated)
-    :param wait_for_completion: wait for the jobs; without, hand ``output`` to a ``BulkJobSensor``.
-    :param skip_invalid: leave out records that the vendor's documentation rules out, instead of sending none.
-    :param results_path: the file that the records left out are written to, as JSON Lines. (templated)
-    :param allow_empty: having no records is no error.
+        field names are the vendor's. In CSV, an empty cell is an omitted field. (templated)
+    :param options: options of the vendor's request, by name. (templated)
+    :param wait_for_completion: wait for the jobs; if false, pass ``output`` to a ``BulkJobSensor``.
+    :param skip_invalid: leave out invalid records instead of failing; valid means as the vendor documents it.
+    :param results_path: the JSON Lines file for the records left out. (templated)
+    :param allow_empty: succeed if there are no records.
     """
 
     template_fields: Sequence[str] = ("records", "options", "results_path", *BulkJobBaseSensor.template_fields)
@@ -83,8 +83,8 @@ class BulkJobOperator(BulkJobBaseSensor):
         deferrable: bool = DEFERRABLE,
         **kwargs: Any,
     ) -> None:
-        does = "Submits the records and waits for the" if wait_for_completion else "Submits the records as"
-        kwargs.setdefault("doc_md", task_docs(does, conn_id, job_kind, allowed_failures))
+        action = "Submits the records and waits for the" if wait_for_completion else "Submits the records as"
+        kwargs.setdefault("doc_md", task_docs(action, conn_id, job_kind, allowed_failures))
         super().__init__(
             conn_id=conn_id,
             job_kind=job_kind,
@@ -96,7 +96,7 @@ class BulkJobOperator(BulkJobBaseSensor):
         )
         self._check_mode()  # it may also come from default_args
         if skip_invalid and is_literal(results_path) and not results_path:
-            raise errors.BadArgumentError("skip_invalid=True needs results_path: the file for the records left out")
+            raise errors.BadArgumentError("skip_invalid=True requires results_path, the file for the records left out")
         self.operation = operation
         self.records = records
         self.options = options
@@ -112,52 +112,52 @@ class BulkJobOperator(BulkJobBaseSensor):
     def _check_mode(self) -> None:
         if self.mode != "poke":
             raise errors.BadArgumentError(
-                f"mode={self.mode!r} would submit again at each poke: use deferrable=True, or "
+                f"mode={self.mode!r} would submit the records again at each poke. Use deferrable=True, or "
                 "wait_for_completion=False with a BulkJobSensor"
             )
 
     def execute(self, context: Context) -> Any:
-        """Submit, and wait if asked to."""
+        """Submit the records; wait for the jobs if ``wait_for_completion`` is set."""
         self._check_mode()
         self._submission = None
         checkpoints = TaskCheckpointStore(context)
-        earlier = checkpoints.load()  # at once, so that XCom has the jobs there are, whatever goes wrong from here on
-        with self._submitted_once(context, checkpoints):
+        earlier = checkpoints.load()  # first, so that XCom has the earlier job ids even if this try fails
+        with self._prevent_resubmit(context, checkpoints):
             if earlier and earlier.finished:
                 self.job_id = earlier.job_ids
                 self._submitted, self._rejected = earlier.finished.submitted, earlier.finished.rejected
                 self.log.info(
-                    "An earlier try has submitted all records and had its result, which Airflow has not stored. "
-                    "Nothing is submitted again. This try continues with the jobs of that one (%s).",
+                    "An earlier try submitted all records and finished, but Airflow did not store its result. No "
+                    "records are submitted. Continuing with the jobs of the earlier try (%s).",
                     named(earlier.job_ids),
                 )
             else:
                 submission = self._submit(context, checkpoints, earlier)
                 if not self.job_id:
-                    none = nothing(submission.vendor, self.conn_id, submission.kind)
+                    none = empty_result(submission.vendor, self.conn_id, submission.kind)
                     return self._counted(none) if self.wait_for_completion else []
             return self._deliver(context, checkpoints, super().execute if self.wait_for_completion else self._list_jobs)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Resume after a deferral; also where the trigger failed, and no method of the task is called."""
+        """Resume after a deferral, also if the trigger failed: Airflow calls no other method then."""
         known = (next_kwargs or {}).get("idempotent")
         self._idempotent = is_idempotent(self.conn_id, self.job_kind, self.operation) if known is None else known
         failed = next_method == TRIGGER_FAILED
-        with self._submitted_once(context, TaskCheckpointStore(context), resumed=True, trigger_failed=failed):
+        with self._prevent_resubmit(context, TaskCheckpointStore(context), resumed=True, trigger_failed=failed):
             return super().resume_execution(next_method, next_kwargs, context)
 
     def execute_complete(
         self, context: Context, event: Any = None, submitted: int = 0, rejected: int = 0, idempotent: bool = False
     ) -> dict[str, Any]:
-        """Judge what the trigger has found out; return the result."""
+        """Evaluate the trigger's event; return the result."""
         self._submitted, self._rejected, self._idempotent = submitted, rejected, idempotent
         checkpoints = TaskCheckpointStore(context)
         judge = super().execute_complete
-        with self._submitted_once(context, checkpoints, resumed=True):
+        with self._prevent_resubmit(context, checkpoints, resumed=True):
             return dict(self._deliver(context, checkpoints, lambda context: judge(context, event)))
 
     def _deliver(self, context: Context, checkpoints: TaskCheckpointStore, get_result: Callable[[Context], Any]) -> Any:
-        """Return the result; note that the submit is finished, also where the jobs are judged to have failed."""
+        """Return the result; record that the submit has finished, also if the jobs have failed."""
         try:
             result = get_result(context)
             if self.do_xcom_push and not self._idempotent:
@@ -170,7 +170,7 @@ class BulkJobOperator(BulkJobBaseSensor):
         hook: Callable[..., Any] | None = self.__dict__.get("_post_execute_hook")
         if hook:  # Airflow calls it next, and retries the task where it fails
             self._post_execute_hook = guarded_hook(
-                hook, lambda: self._submitted_once(context, checkpoints, resumed=self._submission is None)
+                hook, lambda: self._prevent_resubmit(context, checkpoints, resumed=self._submission is None)
             )
         return result
 
@@ -180,21 +180,21 @@ class BulkJobOperator(BulkJobBaseSensor):
         return list(self.job_id)
 
     def _submit(self, context: Context, checkpoints: TaskCheckpointStore, earlier: Checkpoint | None) -> Submission:
-        """Prepare everything that can be wrong without asking the vendor, in the order in which users would mend it."""
+        """Check everything that needs no request, in the order in which users would correct it; then submit."""
         from airflow_provider_bulkjobs.submitting.options import read_options
         from airflow_provider_bulkjobs.submitting.submission import Submission
 
         read_allowed_failures(self.allowed_failures)
         read_expected_items(self.expected_items)
         hook, kind, operation = read_operation(
-            self.conn_id, self.job_kind, self.operation, stoppable=self.cancel_on_kill
+            self.conn_id, self.job_kind, self.operation, cancelable=self.cancel_on_kill
         )
         self._hook, self._idempotent = hook, operation.idempotent
         if is_unplanned_run(context) and not (operation.idempotent or checkpoints.is_durable):
             raise PartialSubmitError(
-                "Airflow started this task again, and neither as a retry nor after a clear: an earlier run was lost, "
-                f"and may have submitted records. Nothing was sent in this run. Check {hook.vendor.label} for what the "
-                "earlier run submitted. To submit all records, clear the task."
+                "Airflow restarted this task, not by retry or clear: an earlier run was lost and may have submitted "
+                f"records. Nothing was sent in this run. Check {hook.vendor.label} for jobs of the earlier run. "
+                "To submit all records, clear the task."
             )
         self._submission = submission = Submission(
             hook, kind.name, operation, read_options(operation, self.options), self.log
@@ -210,46 +210,48 @@ class BulkJobOperator(BulkJobBaseSensor):
                     log=self.log,
                 )
             elif self.records is not None:
-                raise errors.BadArgumentError(f"records are given, and the operation {operation.name!r} takes none")
+                raise errors.BadArgumentError(
+                    f"records: the operation {operation.name!r} takes none. Remove the argument."
+                )
             self._submitted, self._rejected = submission.batcher.items, submission.invalid
-            with ending_for_good(
+            with fail_without_retry(
                 context,
                 retry_is_safe=lambda: not submission.has_sent or operation.idempotent or checkpoints.is_durable,
-                describe=lambda error: describe_broken_submit(error, submission),
+                describe=lambda error: describe_submit_error(error, submission),
                 on_kill=self.on_kill,
             ):
                 self.job_id = submission.send(checkpoints, earlier).job_ids if submission.requests or earlier else []
         return submission
 
-    def _submitted_once(
+    def _prevent_resubmit(
         self, context: Context, checkpoints: TaskCheckpointStore, *, resumed: bool = False, trigger_failed: bool = False
     ) -> AbstractContextManager[None]:
         def retry_is_safe() -> bool:
             sent = resumed or (self._submission is not None and self._submission.has_sent)
             return not sent or self._idempotent or checkpoints.is_durable
 
-        return ending_for_good(
+        return fail_without_retry(
             context,
             trigger_failed=trigger_failed,
             retry_is_safe=retry_is_safe,
-            describe=lambda error: describe_broken_wait(error, self.job_id or checkpoints.published_ids()),
+            describe=lambda error: describe_wait_error(error, self.job_id or checkpoints.published_ids()),
             on_kill=self.on_kill,
         )
 
-    def _remember(self) -> dict[str, Any]:
+    def _resume_kwargs(self) -> dict[str, Any]:
         return {"submitted": self._submitted, "rejected": self._rejected, "idempotent": self._idempotent}
 
-    def _pass(self, result: dict[str, Any]) -> dict[str, Any]:
+    def _evaluate(self, result: dict[str, Any]) -> dict[str, Any]:
         if self._submitted:
             if self.expected_items is None:
                 self.expected_items = self._submitted
             if result["total"] is not None and result["total"] < self._submitted:
                 self.log.warning(
-                    "%d records were submitted, and the vendor tells of %d: the others count as failed",
-                    *(self._submitted, result["total"]),
+                    "The vendor reports %d of %d submitted records; the missing records count as failed",
+                    *(result["total"], self._submitted),
                 )
                 result = with_missing(result, self._submitted)
-        return self._counted(super()._pass(result))
+        return self._counted(super()._evaluate(result))
 
     def _counted(self, result: dict[str, Any]) -> dict[str, Any]:
         return {**result, "submitted": self._submitted, "rejected": self._rejected}

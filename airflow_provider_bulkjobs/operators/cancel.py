@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stop jobs."""
+"""Cancel jobs."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class BulkJobCancelOperator(BaseOperator):
-    """Stop jobs, where the vendor can: Acquia's contact jobs, Intercom's exports, HubSpot's imports.
+    """Cancel jobs, if the vendor supports it: Acquia's contact jobs, Intercom's exports, HubSpot's imports.
 
-    What is written stays written. A job that is over or gone is no error, and is left as it is. Returns how many jobs
-    were canceled, finished or gone; all three are 0 for an empty list of ids.
+    Items already written are not rolled back. Jobs that have finished or no longer exist are ignored. Returns how many
+    jobs were ``canceled``, ``finished`` or ``gone``; all three are 0 for an empty list of ids.
 
-    :param conn_id: the connection; its type says which vendor. (templated)
+    :param conn_id: the connection; its type selects the vendor. (templated)
     :param job_id: the vendor's id of the job, a list of ids, or the lists of a mapped task. (templated)
-    :param job_kind: which of the vendor's job kinds; its first one if not given.
+    :param job_kind: one of the vendor's job kinds; default: the first one.
     """
 
     template_fields: Sequence[str] = ("conn_id", "job_id")
@@ -39,14 +39,14 @@ class BulkJobCancelOperator(BaseOperator):
         self.job_kind = job_kind
 
     def execute(self, context: Context) -> dict[str, int]:  # noqa: ARG002
-        """Stop the jobs that are not over."""
+        """Cancel the jobs that have not finished."""
         from airflow_provider_bulkjobs.hooks.bulk_job import hook_for
 
         counts = Counter({"canceled": 0, "finished": 0, "gone": 0})
         try:
             job_ids = read_job_ids(self.job_id)
         except errors.NoJobsError:
-            self.log.info("Nothing was submitted, so there is no job to cancel.")
+            self.log.info("job_id is empty: no job to cancel.")
             return dict(counts)
         hook = hook_for(read_conn_id(self.conn_id))
         hook.cancelable_job_kind(self.job_kind)
@@ -58,7 +58,7 @@ class BulkJobCancelOperator(BaseOperator):
     def _cancel(self, hook: BulkJobHook, job_id: str) -> str:
         try:
             if hook.get_job(job_id, self.job_kind).state.is_finished:
-                return "finished"  # Acquia would forget its details
+                return "finished"  # canceling would delete the job's details at Acquia
         except errors.JobNotFoundError:
             return "gone"
         return "canceled" if hook.cancel_job(job_id, self.job_kind) else "finished"

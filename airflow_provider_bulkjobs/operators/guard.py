@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""End a task for good where a retry would submit again what must not be submitted twice."""
+"""Fail a task without a retry if a retry would submit records a second time."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_bulkjobs.submitting.submission import Submission
 
-# Airflow retries none of these.
+# Airflow does not retry after these.
 NOT_RETRIED = (
     AirflowFailException,
     AirflowRescheduleException,
@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def ending_for_good(
+def fail_without_retry(
     context: Context,
     *,
     trigger_failed: bool = False,
@@ -49,14 +49,14 @@ def ending_for_good(
     describe: Callable[[BaseException], str],
     on_kill: Callable[[], None],
 ) -> Iterator[None]:
-    """Raise :class:`PartialSubmitError` instead of an error that Airflow would retry, unless that is safe.
+    """Raise :class:`PartialSubmitError` instead of an error that Airflow would retry, unless a retry is safe.
 
-    Neither ``soft_fail`` nor ``never_fail`` skips that error, also where the skip has been raised already.
+    ``soft_fail`` and ``never_fail`` do not apply to that error, even if the skip has already been raised.
 
-    :param trigger_failed: the trigger failed or timed out. From Airflow 3.0 on such a timeout looks like the sensor's
-        own, although nothing is known of the jobs.
-    :param describe: makes the message, from the error.
-    :param on_kill: what Airflow would call at a timeout of the task, and does not at this error.
+    :param trigger_failed: the trigger failed or timed out. From Airflow 3.0 on, such a timeout has the same type as the
+        sensor's, although the state of the jobs is unknown.
+    :param describe: returns the message for the error.
+    :param on_kill: Airflow calls it at a timeout of the task, but not at this error.
     """
     try:
         yield
@@ -66,8 +66,8 @@ def ending_for_good(
             raise cause  # noqa: B904  (it has its own cause)
         if isinstance(cause, UnknownOutcomeError):
             raise PartialSubmitError(str(cause)) from cause
-        blind = trigger_failed and isinstance(cause, AirflowSensorTimeout)
-        if retry_is_safe() or (isinstance(cause, NOT_RETRIED) and not blind):
+        state_unknown = trigger_failed and isinstance(cause, AirflowSensorTimeout)
+        if retry_is_safe() or (isinstance(cause, NOT_RETRIED) and not state_unknown):
             raise
         if not isinstance(cause, Exception) and ended_from_outside(context):
             raise
@@ -75,7 +75,7 @@ def ending_for_good(
             try:
                 on_kill()
             except Exception:
-                log.exception("The jobs could not be stopped")
+                log.exception("The jobs could not be canceled")
         raise PartialSubmitError(describe(cause)) from cause
 
 
@@ -93,21 +93,21 @@ def guarded_hook(hook: Callable[..., Any], guard: Callable[[], AbstractContextMa
     return generate if isgeneratorfunction(hook) else call
 
 
-def describe_broken_submit(error: BaseException, submission: Submission) -> str:
-    """Return the message for a submit that an error has ended."""
-    told = str(error) if isinstance(error, BulkJobError) else f"{_words(error)}. {submission.account}"
-    return f"{told} It is not retried: a retry would send records twice."
+def describe_submit_error(error: BaseException, submission: Submission) -> str:
+    """Return the message of an error that ended a submit."""
+    message = str(error) if isinstance(error, BulkJobError) else f"{_error_text(error)}. {submission.account}"
+    return f"{message} Not retried: a retry would submit the records a second time."
 
 
-def describe_broken_wait(error: BaseException, job_ids: list[str]) -> str:
-    """Return the message for a wait that an error has ended."""
+def describe_wait_error(error: BaseException, job_ids: list[str]) -> str:
+    """Return the message of an error that ended a wait."""
     return (
-        f"{_words(error)}. Everything was submitted ({named(job_ids)}). It is not retried: a retry would submit all "
-        "again. Wait for the jobs (XCom job_ids) with a BulkJobSensor."
+        f"{_error_text(error)}. All records were submitted ({named(job_ids)}). Not retried: a retry would submit the "
+        "records a second time. Use a BulkJobSensor with the job_ids from XCom."
     )
 
 
-def _words(error: BaseException) -> str:
+def _error_text(error: BaseException) -> str:
     if isinstance(error, BulkJobError):
         return str(error).rstrip(".")
     return f"{type(error).__name__}: {redact(str(error))}".rstrip(": .")

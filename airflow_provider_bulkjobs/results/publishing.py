@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Put a complete file in its place, at once, on any file system: local, object store, or written in place by fsspec."""
+"""Publish a complete file atomically on any file system: local, object store, or any other that fsspec supports."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from typing import IO, TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-# Object stores, which show a file only when all of it has arrived. Everything else is written in place by fsspec.
+# Object stores, where a file is visible only after it is complete. fsspec writes to all others in place.
 ATOMIC_PROTOCOLS = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oss", "oci"}
-PREFIX, SUFFIX = ".bulkjobs-", ".tmp"  # of the hidden file beside a target
-STALE = 24 * 3600.0  # seconds after which such a file was left by a killed process
+PREFIX, SUFFIX = ".bulkjobs-", ".tmp"  # of the hidden file next to the target
+STALE = 24 * 3600.0  # age in seconds of a file that a killed process has left
 
 
 def check_target(path: ObjectStoragePath) -> None:
-    """Look at what is in the place of a local file.
+    """Check that a local path can be replaced by a file.
 
-    :raises OSError: there is something that no file can replace.
+    :raises OSError: it is a directory, device, pipe or socket.
     """
     if _is_local(path):
         _local_target(path)
 
 
 def publish(source: IO[bytes], path: ObjectStoragePath) -> None:
-    """Copy an open file, from its beginning, to a path: complete, or not at all.
+    """Copy an open file from its start to a path: the complete file, or nothing.
 
-    :raises Exception: whatever the file system raises.
+    :raises Exception: any exception of the file system.
     """
     if _is_local(path):
         _publish_locally(source, _local_target(path))
@@ -45,13 +45,13 @@ def publish(source: IO[bytes], path: ObjectStoragePath) -> None:
 
 
 def _is_local(path: ObjectStoragePath) -> bool:
-    return "file" in _protocols(path.fs)  # of the file system itself: any protocol may be attached to it
+    return "file" in _protocols(path.fs)  # the protocol of the file system; the one of the path may differ
 
 
 def _local_target(path: ObjectStoragePath) -> Path:
-    """Return the file that a path leads to: what a link points to is written, and the link stays.
+    """Return the file that a path resolves to: the target of a symbolic link is replaced, not the link.
 
-    :raises OSError: there is something that no file can replace.
+    :raises OSError: it is a directory, device, pipe or socket.
     """
     target = Path(os.path.realpath(path.path))
     try:
@@ -63,52 +63,52 @@ def _local_target(path: ObjectStoragePath) -> Path:
     if stat.S_ISLNK(mode):
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
     if not stat.S_ISREG(mode):
-        raise OSError(errno.EINVAL, "it is a device, a pipe or a socket, and not a file")
+        raise OSError(errno.EINVAL, "not a file, but a device, a pipe or a socket")
     return target
 
 
 def _publish_locally(source: IO[bytes], target: Path) -> None:
-    """Put a file where it belongs, at once, with all its content.
+    """Publish a local file by an atomic rename.
 
-    It is written beside its place, since it can be renamed only within a file system. Where the system can, it gets a
-    name there only for the moment of the renaming.
+    The file is written to the target's directory, since a rename works only within a file system. If the system
+    supports anonymous files, it gets a hidden name only just before the rename.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     _remove_stale_files(target.parent)
-    beside = target.with_name(_hidden_name())
+    hidden = target.with_name(_hidden_name())
     try:
-        file_descriptor, is_anonymous = _open_private(beside)
+        file_descriptor, is_anonymous = _open_private(hidden)
         with open(file_descriptor, "wb") as file:  # noqa: PTH123
             shutil.copyfileobj(source, file)
             file.flush()
             _keep_permissions(file_descriptor, target)
             os.fsync(file_descriptor)
             if is_anonymous:
-                _give_name(file_descriptor, beside)
-        os.replace(beside, target)  # noqa: PTH105
+                _link(file_descriptor, hidden)
+        os.replace(hidden, target)  # noqa: PTH105
     finally:
-        beside.unlink(missing_ok=True)
+        hidden.unlink(missing_ok=True)
 
 
 def _open_private(path: Path) -> tuple[int, bool]:
-    """Open a new file that only its owner can read; return its descriptor, and whether it is still without a name."""
+    """Create a file that only its owner can read; return its descriptor, and whether it is anonymous."""
     if hasattr(os, "O_TMPFILE") and Path("/proc/self/fd").is_dir():
-        with suppress(OSError):  # not every file system has them
+        with suppress(OSError):  # not every file system supports anonymous files
             return os.open(path.parent, os.O_TMPFILE | os.O_WRONLY, 0o600), True
     return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), False
 
 
-def _give_name(file_descriptor: int, path: Path) -> None:
+def _link(file_descriptor: int, path: Path) -> None:
     folder = os.open(path.parent, os.O_RDONLY)
     try:
-        # Only with a folder's descriptor does Python follow the link that /proc has in place of the file.
+        # Python follows the symbolic link in /proc only if a directory descriptor is passed.
         os.link(f"/proc/self/fd/{file_descriptor}", path.name, dst_dir_fd=folder)
     finally:
         os.close(folder)
 
 
 def _keep_permissions(file_descriptor: int, target: Path) -> None:
-    """Give a file the permissions of the one that it is to replace, if there is one, or less."""
+    """Copy the owner and mode of the replaced file, if there is one. The permissions never become wider."""
     try:
         old = target.stat()
     except FileNotFoundError:
@@ -120,12 +120,12 @@ def _keep_permissions(file_descriptor: int, target: Path) -> None:
         try:
             os.fchown(file_descriptor, -1, old.st_gid)
         except OSError:
-            mode &= ~stat.S_IRWXG  # it was another group's
+            mode &= ~stat.S_IRWXG  # the group could not be kept
     os.fchmod(file_descriptor, mode)
 
 
 def _remove_stale_files(folder: Path) -> None:
-    """Remove what killed processes have left, which may hold data of people."""
+    """Remove hidden files that killed processes have left; they may contain personal data."""
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith(PREFIX) and entry.name.endswith(SUFFIX):
@@ -135,7 +135,7 @@ def _remove_stale_files(folder: Path) -> None:
 
 
 def _publish_by_renaming(source: IO[bytes], fs: Any, path: str) -> None:
-    """Put a file on a file system that is written in place: under a hidden name first."""
+    """Write a file under a hidden name, then rename it."""
     if fs.isdir(path):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     folder, slash, _ = path.rpartition("/")
@@ -159,7 +159,7 @@ def _replace(fs: Any, new: str, path: str) -> None:
             raise
     if not _exists(fs, new):
         return
-    # Many file systems do not replace a file; WebHDFS does not even raise an error then.
+    # Many file systems cannot rename onto an existing file. WebHDFS does not even raise an error.
     old = f"{new.removesuffix(SUFFIX)}-old{SUFFIX}"
     fs.mv(path, old)
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A vendor's file with one item per row, read in bounded pieces whatever is in it."""
+"""A vendor's results file with one item per row, read with bounded memory for any content."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from airflow_provider_bulkjobs.http.signed_urls import FileUnavailableError
 from airflow_provider_bulkjobs.protocol.flow import Download
 from airflow_provider_bulkjobs.vendors.spec.item_result import ItemResult
 
-LONGEST_ROW = 4 * 1024 * 1024  # characters of CSV, bytes of JSON: as objects they take some twenty times as much memory
-MOST_COLUMNS = 10_000
-EXTRA_CELLS = "extra_cells"  # the key of cells that have no column
+MAX_ROW_LENGTH = 4 * 1024 * 1024  # characters of CSV, bytes of JSON; as objects they take about 20 times the memory
+MAX_COLUMNS = 10_000
+EXTRA_CELLS = "extra_cells"  # the key for cells without a column
 FIRST_BYTES = 4096
 BOM = b"\xef\xbb\xbf"
 ZIP = b"PK\x03\x04"
-# A file of failed items has a column for the error or for what identifies the item. Web pages and messages do not.
+# A file of failed items has a column for the error or for an identifier. Web pages and error messages do not.
 EXPECTED_COLUMNS = {
     *("error", "errors", "error_message", "reason"),
     *("email", "email_address", "phone", "phone_number", "phone_number_id"),
@@ -31,12 +31,12 @@ MESSAGE_KEYS = {"code", "detail", "details", "error", "errors", "message", "requ
 
 
 class ResultFile:
-    """The outcomes in a file; it is closed when they have been read.
+    """The item results in a file. The file is closed after iteration.
 
-    :param file: the whole file, at its beginning.
-    :param warn: logs what is odd about it.
-    :raises FileUnavailableError: it is something else, such as a sign-in page.
-    :raises VendorAPIError: it is in another format.
+    :param file: the whole file, at its start.
+    :param warn: logs a warning.
+    :raises FileUnavailableError: it is not a results file, but for example a sign-in page.
+    :raises VendorAPIError: the format is not supported.
     """
 
     def __init__(self, file: IO[bytes], download: Download, warn: Callable[..., None]) -> None:
@@ -62,15 +62,15 @@ class ResultFile:
         if b"\0" in data:
             raise VendorAPIError("the vendor's file is not UTF-8 text")
         text = data.removeprefix(BOM).lstrip()
-        what = None
+        content = None
         if text.startswith(b"<"):
-            what = "a web page or an XML document"
+            content = "a web page or an XML document"
         elif self._download.format == "csv" and text.startswith((b"{", b"[")):
-            what = "JSON instead of CSV"
+            content = "JSON instead of CSV"
         elif self._download.format == "jsonl" and _is_message(text):
-            what = "a message instead of items"
-        if what:
-            raise FileUnavailableError(f"the vendor's file is {what}. It may have expired, or need a sign-in.")
+            content = "a message instead of items"
+        if content:
+            raise FileUnavailableError(f"the vendor's file is {content}. It may have expired or require a login.")
 
     def _read_csv(self, file: IO[bytes]) -> Iterator[ItemResult]:
         self._file = text = io.TextIOWrapper(cast("BinaryIO", file), encoding="utf-8-sig", errors="replace", newline="")
@@ -79,18 +79,18 @@ class ResultFile:
         names = _column_names(next(filter(None, rows), []))
         if names and self._download.error_field is not None:
             self._check_columns(names, self._download.error_field)
-        return self._outcomes(names, rows)
+        return self._item_results(names, rows)
 
     def _check_columns(self, names: list[str], error_field: str) -> None:
-        if not {error_field.casefold(), *EXPECTED_COLUMNS} & {_folded(name) for name in names}:
+        if not {error_field.casefold(), *EXPECTED_COLUMNS} & {_normalize(name) for name in names}:
             raise FileUnavailableError(
-                f"the vendor's file has no column {error_field!r}, nor one that identifies an item: its first line has "
-                f"{len(names)} other columns. It may be an error message instead of the file."
+                f"the vendor's file has no column {error_field!r} and no column that identifies an item: its header "
+                f"has {len(names)} other columns. The vendor may have sent an error message instead of the file."
             )
 
-    def _outcomes(self, names: list[str], rows: Iterator[list[str]]) -> Iterator[ItemResult]:
-        error_field = _folded(self._download.error_field or "")
-        error_name = next((name for name in names if error_field and _folded(name) == error_field), None)
+    def _item_results(self, names: list[str], rows: Iterator[list[str]]) -> Iterator[ItemResult]:
+        error_field = _normalize(self._download.error_field or "")
+        error_name = next((name for name in names if error_field and _normalize(name) == error_field), None)
         uneven = 0
         for cells in rows:
             if not cells:
@@ -104,70 +104,70 @@ class ResultFile:
             yield ItemResult(self._download.status, item.get(error_name) if error_name else None, item)
         if uneven:
             self._warn(
-                "%d rows of the vendor's file have more or fewer cells than its first line. Missing cells are null, "
-                "others are in %r.",
+                "%d rows of the vendor's file have more or fewer cells than its header. Missing cells are null, extra "
+                "cells are in %r.",
                 uneven,
                 EXTRA_CELLS,
             )
 
     def _read_json_lines(self, file: IO[bytes]) -> Iterator[ItemResult]:
-        while line := file.readline(LONGEST_ROW + 1):
-            if len(line) > LONGEST_ROW:
+        while line := file.readline(MAX_ROW_LENGTH + 1):
+            if len(line) > MAX_ROW_LENGTH:
                 raise _too_long()
             if not line.strip():
                 continue
             item = _parse(line)
             if not isinstance(item, dict):
-                raise VendorAPIError("the vendor's file is not made of JSON objects, one per line")
+                raise VendorAPIError("the vendor's file does not consist of JSON objects, one per line")
             error = item.get(self._download.error_field) if self._download.error_field else None
             yield ItemResult(self._download.status, None if error is None else str(error), item)
 
 
 class _Lines:
-    """The lines of a text, as many as a row may have."""
+    """The lines of a text, limited to the maximum length of one row."""
 
     def __init__(self, text: io.TextIOWrapper) -> None:
         self._text = text
-        self._left = LONGEST_ROW
-        self.have_ended = False
+        self._remaining = MAX_ROW_LENGTH
+        self.at_end = False
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
-        line = self._text.readline(self._left + 1)
+        line = self._text.readline(self._remaining + 1)
         if not line:
-            self.have_ended = True
+            self.at_end = True
             raise StopIteration
-        self._left -= len(line)
-        if self._left < 0:
+        self._remaining -= len(line)
+        if self._remaining < 0:
             raise _too_long()
         return line
 
-    def begin_row(self) -> None:
-        """Let the next row be as long as any."""
-        self._left = LONGEST_ROW
+    def start_row(self) -> None:
+        """Reset the limit for the next row."""
+        self._remaining = MAX_ROW_LENGTH
 
 
 def _checked(rows: Any, lines: _Lines) -> Iterator[list[str]]:
     """Yield the rows of a CSV reader.
 
-    :raises VendorAPIError: there is one that no vendor writes.
+    :raises VendorAPIError: a row is invalid, incomplete or too long.
     """
     try:
         for cells in rows:
-            if lines.have_ended:  # the reader looked for another line of this row
-                raise VendorAPIError("the vendor's file ends within a quoted cell: it is incomplete")
-            if len(cells) > MOST_COLUMNS:
-                raise VendorAPIError(f"a row of the vendor's file has more than {MOST_COLUMNS} cells")
+            if lines.at_end:  # the CSV reader requested another line of this row
+                raise VendorAPIError("the vendor's file ends within a quoted cell, so it is incomplete")
+            if len(cells) > MAX_COLUMNS:
+                raise VendorAPIError(f"a row of the vendor's file has more than {MAX_COLUMNS} cells")
             yield cells
-            lines.begin_row()
+            lines.start_row()
     except csv.Error as error:
         raise VendorAPIError(f"the vendor's file is not CSV after line {rows.line_num}: {error}") from error
 
 
 def _column_names(cells: list[str]) -> list[str]:
-    """Return a name for each column, different from the others, so that no cell takes the place of another."""
+    """Return a unique name for each column, so that no cell overwrites another."""
     names: list[str] = []
     seen: Counter[str] = Counter()
     for number, cell in enumerate(cells, 1):
@@ -177,12 +177,12 @@ def _column_names(cells: list[str]) -> list[str]:
     return names
 
 
-def _folded(name: str) -> str:
+def _normalize(name: str) -> str:
     return name.strip().casefold().replace(" ", "_")
 
 
 def _is_message(text: bytes) -> bool:
-    """Tell whether a text begins with a JSON object that has only the keys of an error message."""
+    """Return whether the first line is a JSON object that has only keys of an error message."""
     item = _parse(text.partition(b"\n")[0])
     return isinstance(item, dict) and bool(item) and item.keys() <= MESSAGE_KEYS
 
@@ -195,4 +195,4 @@ def _parse(line: bytes) -> Any:
 
 
 def _too_long() -> VendorAPIError:
-    return VendorAPIError(f"a row of the vendor's file is longer than {LONGEST_ROW} characters; it was not read")
+    return VendorAPIError(f"a row of the vendor's file is longer than {MAX_ROW_LENGTH} characters and was not read")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JSON Lines with data of people, written to any place that Airflow's ObjectStoragePath can reach.
+"""JSON Lines files with personal data, written to any storage that Airflow's ObjectStoragePath supports.
 
-Rows are collected in an anonymous temporary file, which ends with the process, however that ends. The file appears
-under its name only when it is complete; a local file is readable by its owner only, unless it was there before.
+Rows are written to an anonymous temporary file, which the system deletes when the process ends. The file is published
+under its name only when it is complete. A new local file is readable by its owner only.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import IO, Any, Self
 
 from airflow_provider_bulkjobs.exceptions import OutputWriteError
 from airflow_provider_bulkjobs.results.publishing import check_target, publish
-from airflow_provider_bulkjobs.submitting.records import Row, object_path, shown
+from airflow_provider_bulkjobs.submitting.records import Row, object_path, safe_repr
 from airflow_provider_bulkjobs.temporary_files import os_reason, temporary_file, temporary_file_error
 
 
 class JsonLinesFile:
-    """A file that is there when the block ends well, and not at all otherwise.
+    """A context manager for a file that is published only if the block succeeds.
 
-    :param path: path or URI of the file; folders are made as needed.
-    :raises BadArgumentError: it is no path, or no filesystem is installed for it.
+    :param path: path or URI of the file; missing folders are created.
+    :raises BadArgumentError: the value is not a path, or no filesystem is installed for it.
     """
 
     def __init__(self, path: Any) -> None:
@@ -33,7 +33,7 @@ class JsonLinesFile:
 
     def __enter__(self) -> Self:
         with self._publish_errors():
-            check_target(self._path)  # before anything is fetched in vain
+            check_target(self._path)  # before any request
         self._file = temporary_file()
         return self
 
@@ -42,7 +42,7 @@ class JsonLinesFile:
             if kind is None:
                 self._publish()
         finally:
-            with suppress(OSError):  # it is full, which was reported
+            with suppress(OSError):  # the disk is full; this error was already raised
                 self._file.close()
 
     def __str__(self) -> str:
@@ -60,28 +60,28 @@ class JsonLinesFile:
 
     def _publish(self) -> None:
         try:
-            self._file.seek(0)  # flushes, too
+            self._file.seek(0)  # also flushes
         except OSError as error:
             raise self._temporary_file_error(error) from error
         with self._publish_errors():
             publish(self._file, self._path)
 
     def _temporary_file_error(self, error: OSError) -> OutputWriteError:
-        return temporary_file_error(error, f"path={shown(self._path)} cannot be written: ")
+        return temporary_file_error(error, f"path={safe_repr(self._path)} cannot be written: ")
 
     @contextmanager
     def _publish_errors(self) -> Iterator[None]:
         try:
             yield
-        except Exception as error:  # noqa: BLE001  (each file system has errors of its own)
-            # Not "from error": its message may hold a signed URL.
-            raise OutputWriteError(f"path={shown(self._path)} cannot be written: {os_reason(error)}") from None
+        except Exception as error:  # noqa: BLE001  (the exceptions depend on the file system)
+            # Not "from error": its message may contain a signed URL.
+            raise OutputWriteError(f"path={safe_repr(self._path)} cannot be written: {os_reason(error)}") from None
 
 
 def _encode(row: dict[str, Any]) -> bytes:
     try:
         return json.dumps(row, ensure_ascii=False, allow_nan=False).encode()
-    except (TypeError, ValueError, RecursionError):  # what was left out may have been so for what it holds
+    except (TypeError, ValueError, RecursionError):  # a rejected record may contain values that JSON cannot hold
         try:
             return json.dumps(json.loads(json.dumps(row, default=str), parse_constant=str)).encode()
         except (TypeError, ValueError, RecursionError):
@@ -89,5 +89,5 @@ def _encode(row: dict[str, Any]) -> bytes:
 
 
 def rejected(row: Row) -> dict[str, Any]:
-    """Return what is written of a record that was left out, in the form of an item's outcome."""
+    """Return the row for a rejected record, in the format of an item result."""
     return {"job_id": None, "status": "rejected", "error": row.problem, "item": dict(row.record), "line": row.line}

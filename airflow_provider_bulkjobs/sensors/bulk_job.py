@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sensor: wait for bulk jobs of any vendor, and let the DAG go on only if their result is good enough."""
+"""The sensor: waits for bulk jobs of any vendor, and succeeds only if their result passes the gate."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from airflow_provider_bulkjobs.waiting.messages import task_docs
 
 
 class BulkJobSensor(BulkJobBaseSensor):
-    """Wait for one or many bulk jobs of a vendor, and pass only if their result is good enough.
+    """Wait for one or many bulk jobs of a vendor, and succeed only if their result passes the gate.
 
     Returns (and pushes to XCom) a dict with the worst state, the numbers of items and the worst jobs; see the
     README. Raises :class:`~airflow_provider_bulkjobs.exceptions.JobFailedError` if a job failed, was canceled or has
     too many failed items, ``AirflowSensorTimeout`` if the jobs are not finished in ``timeout``, and one of
-    :mod:`airflow_provider_bulkjobs.exceptions` if the wait itself went wrong. All arguments of ``BaseSensorOperator``
-    mean the same in poke, reschedule and deferrable mode. Skips if ``job_id`` is an empty list: nothing was submitted.
+    :mod:`airflow_provider_bulkjobs.exceptions` if the wait itself failed. All arguments of ``BaseSensorOperator``
+    work the same in poke, reschedule and deferrable mode. Skips if ``job_id`` is an empty list: nothing was submitted.
 
     https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/sensors.html
 
-    :param conn_id: the connection; its type says which vendor. (templated)
-    :param job_id: the vendor's id of the job, or a list of ids that are waited for together; the lists of a
-        mapped task are flattened. (templated)
-    :param job_kind: which of the vendor's job kinds; its first one if not given.
-    :param allowed_failures: how many failed items still pass, over all jobs: a whole number of items, a share of
-        all items as a float below 1, or ``None`` for any number. (templated)
-    :param expected_items: how many items were submitted, for vendors that never say. (templated)
-    :param cancel_on_kill: ask the vendor to stop the jobs when a user kills the task.
-    :param deferrable: wait in the triggerer; ``[operators] default_deferrable`` if not given.
+    :param conn_id: the connection; its type selects the vendor. (templated)
+    :param job_id: the vendor's id of the job, or a list of ids to wait for together; the lists of a mapped task
+        are flattened. (templated)
+    :param job_kind: one of the vendor's job kinds; default: the first one.
+    :param allowed_failures: maximum of failed items over all jobs: a number of items as an int, a share of all items as
+        a float below 1, or ``None`` for any number. (templated)
+    :param expected_items: the number of items submitted, for vendors that do not report it. (templated)
+    :param cancel_on_kill: cancel the unfinished jobs when a user kills the task.
+    :param deferrable: wait in the triggerer; default: ``[operators] default_deferrable``.
     """
 
     template_fields: Sequence[str] = ("job_id", *BulkJobBaseSensor.template_fields)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Leave a wait to the triggerer, at its start and after each checkpoint."""
+"""Defer a wait to the triggerer, at its start and after each checkpoint."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bulkjobs._airflow import TaskDeferred
 from airflow_provider_bulkjobs.exceptions import BulkJobError
-from airflow_provider_bulkjobs.waiting.poll_interval import FLOOR
+from airflow_provider_bulkjobs.waiting.poll_interval import MIN_DEFERRAL
 
 if TYPE_CHECKING:
     from airflow_provider_bulkjobs.triggers.bulk_job import BulkJobTrigger
 
-LONGEST_TIMEOUT = 10 * 365 * 86400.0  # seconds, which dates can still be reckoned with
-BACKSTOP = 300.0  # seconds Airflow's own timeout leaves to the trigger's
+MAX_TIMEOUT = 10 * 365 * 86400.0  # seconds; a larger value overflows a date
+TIMEOUT_MARGIN = 300.0  # seconds by which Airflow's timeout is later than the trigger's
 
 
-def deferral(trigger: BulkJobTrigger, remembered: dict[str, Any]) -> TaskDeferred:
-    """Return what defers a task.
+def deferral(trigger: BulkJobTrigger, kwargs: dict[str, Any]) -> TaskDeferred:
+    """Return the exception that defers a task.
 
-    :param remembered: what ``execute_complete`` is to get beside the event.
+    :param kwargs: the arguments of ``execute_complete`` other than the event.
     """
-    left = max(trigger.deadline - time.time(), 0.0)
+    remaining = max(trigger.deadline - time.time(), 0.0)
     return TaskDeferred(
         trigger=trigger,
         method_name="execute_complete",
-        kwargs=remembered,
-        timeout=timedelta(seconds=min(left, LONGEST_TIMEOUT) + BACKSTOP),
+        kwargs=kwargs,
+        timeout=timedelta(seconds=min(remaining, MAX_TIMEOUT) + TIMEOUT_MARGIN),
     )
 
 
@@ -43,6 +43,6 @@ def next_trigger(event: Any) -> BulkJobTrigger | None:
     try:
         trigger = BulkJobTrigger(**arguments)
     except TypeError as error:
-        raise BulkJobError(f"the trigger sent a checkpoint that cannot be read: {error}. Retry the task.") from error
-    trigger.first_poll_at = time.time() + max(trigger.schedule.wait_after(1), FLOOR)
+        raise BulkJobError(f"Invalid checkpoint in the trigger event: {error}. Retry the task.") from error
+    trigger.first_poll_at = time.time() + max(trigger.schedule.wait_after(1), MIN_DEFERRAL)
     return trigger

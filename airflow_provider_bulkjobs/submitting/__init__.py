@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Submitting records: reading, checking, cutting into batches, sending, checkpoints."""
+"""Submitting records: reading, checking, splitting into batches, sending, checkpoints."""

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Records on their way to requests: encoded and cut once, on disk, so that any number of them will do.
+"""Records encoded once into temporary files and split into batches, so that memory use does not grow with their number.
 
-What has been checked is then what is sent, also if somebody writes to the source in the meantime. One file has the
-encoded records, one after the other; a second one has the line, the size and the number of cells of each. A table has
-a column for each field that any record has, so its requests can be cut only when all records are known: a row that was
-written before the last column was known then gets empty cells at its end.
+The requests send exactly what was checked, even if the source changes in the meantime. One file has the encoded
+records; a second one has the line, the size and the number of cells of each. A table has a column for each field of any
+record, so it is split into batches only when all records are known. Rows written before the last column was known are
+padded with empty cells.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ CUT = struct.Struct("<7Q")  # see Cut
 SEPARATOR = b","
 PIECE = 1024 * 1024
 ITEMS_AT_ONCE = 4096
-MOST_COLUMNS = 1000  # of a table; more are no fields, but data in the place of names
+MAX_COLUMNS = 1000  # of a table; more columns mean that data was read as field names
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """The records of one request.
 
-    :param number: of the request, from 1.
+    :param number: number of the request, from 1.
     :param first: line of the first record.
     :param last: line of the last record.
-    :param before: how many records the earlier requests have.
+    :param before: number of records in the earlier requests.
     """
 
     number: int
@@ -55,17 +55,17 @@ class Batch:
 
     @property
     def items(self) -> int:
-        """How many records there are."""
+        """The number of records."""
         return self.payload.items
 
 
 class Cut(NamedTuple):
-    """Where the records of one request are.
+    """The position of the records of one request.
 
-    :param start: of the records, in the file.
-    :param length: of the records, in the file.
-    :param position: of the first one, among all.
-    :param size: of what is sent.
+    :param start: offset of the records in the file.
+    :param length: bytes of the records in the file.
+    :param position: index of the first record.
+    :param size: bytes that are sent.
     """
 
     items: int
@@ -78,21 +78,23 @@ class Cut(NamedTuple):
 
 
 class Batcher:
-    """Temporary files of encoded records, cut by the limits of an operation.
+    """Temporary files of encoded records, split into batches by the limits of an operation.
 
-    :param room: how many bytes of a request are taken already by what is not records, given the columns of a table.
-    :param fixed: the fields of the first record are all columns of the table.
+    :param overhead: returns the bytes of a request without its records, given the columns of a table.
+    :param fixed: the table has only the fields of the first record as columns.
     """
 
-    def __init__(self, operation: Operation, room: Callable[[tuple[str, ...]], int], *, fixed: bool = False) -> None:
+    def __init__(
+        self, operation: Operation, overhead: Callable[[tuple[str, ...]], int], *, fixed: bool = False
+    ) -> None:
         self._operation = operation
         self._fixed = fixed
         self._data, self._items, self._cuts = _temporary(), _temporary(), _temporary()
-        self._room = room
-        self._most_bytes: int | None = None  # of the records of a request; known with the first one
+        self._overhead = overhead
+        self._max_bytes: int | None = None  # of the records of a request; set with the first record
         self._separator = b"" if operation.is_csv else SEPARATOR
         self._hash = hashlib.blake2b(digest_size=16)
-        self._columns: dict[str, None] = {}  # of a table, in the order in which they were found
+        self._columns: dict[str, None] = {}  # of a table, in order of appearance
         self._header = b""
         self._longest = 0  # bytes of a row, without the separators of its cells
         self._is_ragged = False
@@ -100,19 +102,19 @@ class Batcher:
         self.requests = 0
 
     def close(self) -> None:
-        """Give the space on the disk back."""
+        """Delete the temporary files."""
         for file in (self._data, self._items, self._cuts):
             file.close()
 
     @property
     def fingerprint(self) -> str:
-        """What tells these records from others."""
+        """A hash that identifies these records."""
         whole = self._hash.copy()
         whole.update(self._header)
         return whole.hexdigest()
 
     def add(self, line: int, record: Record, columns: tuple[str, ...] = ()) -> str | None:
-        """Take a record; return what is wrong with it instead, if something is.
+        """Add a record; return the problem if it cannot be added.
 
         :param columns: all columns of the table, if they are known.
         """
@@ -121,17 +123,17 @@ class Batcher:
         try:
             data = self._operation.encode(record)
         except (TypeError, ValueError, RecursionError) as error:
-            return _why_not(self._operation, record, error)
-        max_bytes = self._most_bytes = self._limit(()) if self._most_bytes is None else self._most_bytes
+            return _encoding_problem(self._operation, record, error)
+        max_bytes = self._max_bytes = self._limit(()) if self._max_bytes is None else self._max_bytes
         if problem := self._too_large(len(data), len(data), max_bytes):
             return problem
         self._write(line, data, 0)
         return None
 
     def cut(self) -> None:
-        """Cut all records that were taken into requests."""
-        max_items, max_bytes, width = self._operation.max_items, self._most_bytes or 0, len(self._columns)
-        overhead = len(self._header) - len(self._separator)  # there is none after the last record
+        """Split all records into batches."""
+        max_items, max_bytes, width = self._operation.max_items, self._max_bytes or 0, len(self._columns)
+        overhead = len(self._header) - len(self._separator)  # no separator after the last record
         self._cuts.seek(0)
         self.requests = items = start = end = first = last = 0
         size = overhead
@@ -147,59 +149,59 @@ class Batcher:
             self._add_cut(Cut(items, first, last, start, end - start, self.items - items, size))
 
     def batches(self, skip: int = 0) -> Iterator[Batch]:
-        """Return the requests' records.
+        """Yield the batches.
 
-        :param skip: how many requests to leave out at the beginning.
+        :param skip: number of batches to skip at the start.
         """
         for number in range(skip, self.requests):
             self._cuts.seek(number * CUT.size)
             cut = Cut(*CUT.unpack(self._cuts.read(CUT.size)))
-            yield Batch(number + 1, cut.first, cut.last, self._chunk(cut), cut.position)
+            yield Batch(number + 1, cut.first, cut.last, self._payload(cut), cut.position)
 
     def line(self, item: int) -> int:
-        """Return the line of a record, by its position among all that were added."""
+        """Return the line of a record by its index."""
         return next(line for line, _, _ in self._read_items(item, 1))
 
     def _add_row(self, line: int, record: Record, columns: tuple[str, ...]) -> str | None:
         found = self._columns or dict.fromkeys(columns)
         if new := [name for name in record if name not in found]:
-            if wrong := next((name for name in new if SURROGATE.search(name)), None):
-                return name_problem(wrong)
+            if bad_name := next((name for name in new if SURROGATE.search(name)), None):
+                return name_problem(bad_name)
             if any(map(is_blank, new)):
-                return "has a field without a name: name it, or leave it out"
+                return "has a field without a name: add the name, or remove the field"
             if self._fixed and self._columns:
                 return (
-                    f"has {safe_names(new, 'and')}, and the first record does not: the columns are those of the "
-                    f"first record where option {self._operation.columns_option!r} is given"
+                    f"has {safe_names(new, 'and')}, which the first record does not have: with option "
+                    f"{self._operation.columns_option!r} the columns are the fields of the first record"
                 )
             found = found | dict.fromkeys(new)
-            if len(found) > MOST_COLUMNS:
-                return f"has {len(new)} fields that no record before it has: a table may have {MOST_COLUMNS} columns"
+            if len(found) > MAX_COLUMNS:
+                return f"has too many new fields ({len(new)}): a table may have at most {MAX_COLUMNS} columns"
         row = encode_row(record, found)
         if isinstance(row, str):
             return row
-        header, max_bytes = self._header, self._most_bytes
+        header, max_bytes = self._header, self._max_bytes
         if found is not self._columns or max_bytes is None:
             header, max_bytes = csv_line(found), self._limit(found)
         if problem := self._too_large(len(row), len(header) + len(row), max_bytes):
             return problem
         longest = max(self._longest, len(row) - len(found))
         if len(header) + longest + len(found) > max_bytes:
-            return f"has {safe_names(new, 'and')}, and with more columns an earlier record is too large for a request"
+            return f"adds {safe_names(new, 'and')}; with more columns an earlier record is too large for a request"
         self._is_ragged = self._is_ragged or (self.items > 0 and bool(new))
-        self._columns, self._header, self._most_bytes, self._longest = found, header, max_bytes, longest
+        self._columns, self._header, self._max_bytes, self._longest = found, header, max_bytes, longest
         self._write(line, row, len(found))
         return None
 
     def _limit(self, columns: Iterable[str]) -> int:
-        return self._operation.max_bytes - self._room(tuple(columns))
+        return self._operation.max_bytes - self._overhead(tuple(columns))
 
     def _too_large(self, size: int, sent: int, max_bytes: int) -> str | None:
-        most = self._operation.max_item_bytes
-        if most and size > most:
-            return f"is {size} bytes as it would be sent, and a record may have {most}"
+        max_size = self._operation.max_item_bytes
+        if max_size and size > max_size:
+            return f"is {size} bytes when encoded, and a record may have at most {max_size}"
         if sent > max_bytes:
-            return f"is {sent} bytes as it would be sent, and {max_bytes} fit into a request"
+            return f"is {sent} bytes when encoded, and a request may have at most {max_bytes}"
         return None
 
     def _write(self, line: int, data: bytes, cells: int) -> None:
@@ -210,7 +212,7 @@ class Batcher:
         self.items += 1
 
     def _read_items(self, first: int, count: int) -> Iterator[tuple[int, int, int]]:
-        """Return line, size and cells of some records."""
+        """Yield line, size and number of cells of some records."""
         end = first + count
         for begin in range(first, end, ITEMS_AT_ONCE):
             self._items.seek(begin * ITEM.size)
@@ -220,9 +222,9 @@ class Batcher:
         self._cuts.write(CUT.pack(*cut))
         self.requests += 1
 
-    def _chunk(self, cut: Cut) -> Payload:
-        opener = self._open_packed if self._operation.gzipped else self._open_plain
-        return Payload(lambda: opener(cut), cut.size, cut.items, tuple(self._columns))
+    def _payload(self, cut: Cut) -> Payload:
+        open_batch = self._open_gzipped if self._operation.gzipped else self._open_plain
+        return Payload(lambda: open_batch(cut), cut.size, cut.items, tuple(self._columns))
 
     def _open_plain(self, cut: Cut) -> BinaryIO:
         file = io.BytesIO()
@@ -230,8 +232,8 @@ class Batcher:
         file.seek(0)
         return file
 
-    def _open_packed(self, cut: Cut) -> BinaryIO:
-        """Gzip a request into a file of its own: the address it goes to wants to know the length first."""
+    def _open_gzipped(self, cut: Cut) -> BinaryIO:
+        """Gzip a request into a temporary file: the upload URL requires the length in advance."""
         gzipped = _temporary()  # the caller closes it
         with gzip.GzipFile(fileobj=gzipped, mode="wb", compresslevel=6, mtime=0) as target:
             self._copy(cut, target)
@@ -247,23 +249,23 @@ class Batcher:
                 row = self._data.read(length)
                 target.write(row.removesuffix(ROW_END) + b"," * (width - cells) + ROW_END)
             return
-        left = cut.length - len(self._separator)
-        while left > 0 and (data := self._data.read(min(left, PIECE))):
+        remaining = cut.length - len(self._separator)
+        while remaining > 0 and (data := self._data.read(min(remaining, PIECE))):
             target.write(data)
-            left -= len(data)
+            remaining -= len(data)
 
 
 def _temporary() -> IO[bytes]:
     return tempfile.TemporaryFile(prefix="bulkjobs-")
 
 
-def _why_not(operation: Operation, record: Record, error: Exception) -> str:
+def _encoding_problem(operation: Operation, record: Record, error: Exception) -> str:
     for name, value in record.items():
         if not isinstance(name, str):
             return name_problem(name)
         try:
             operation.encode({name: value})
-        except KeyError:  # it takes another field, and only that
+        except KeyError:  # the encoding requires another field
             continue
         except (TypeError, ValueError, RecursionError) as cause:
             return unencodable(name, value, cause)

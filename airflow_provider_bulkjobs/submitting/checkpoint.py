@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far a submit has come, and where that is noted down."""
+"""The progress of a submit, and the protocol of the store that keeps it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class CheckpointError(BulkJobError):
 
 @dataclass(frozen=True)
 class Finished:
-    """The task has its result. Only a clear of the task makes the next run a new submit.
+    """The task has its result. Only after a clear of the task is the next run a new submit.
 
-    :param max_tries: of the task instance at that moment. A clear raises it, a retry does not.
-    :param submitted: how many records were submitted.
-    :param rejected: how many were left out.
+    :param max_tries: of the task instance at that time. A clear increases it, a retry does not.
+    :param submitted: number of records submitted.
+    :param rejected: number of records left out.
     """
 
     max_tries: int | None
@@ -29,11 +29,11 @@ class Finished:
 
 @dataclass
 class Checkpoint:
-    """How far a submit has come: what a second try has to know.
+    """The progress of a submit, from which a retry resumes.
 
-    :param fingerprint: of the records and options that are submitted.
-    :param accepted: how many requests the vendor has accepted.
-    :param in_flight: whether the next one may be on its way, and must not be sent again.
+    :param fingerprint: hash of the records and options submitted.
+    :param accepted: number of requests that the vendor has accepted.
+    :param in_flight: whether the next request may have been sent, and must not be sent again.
     :param finished: set once the task has its result.
     """
 
@@ -44,24 +44,24 @@ class Checkpoint:
     finished: Finished | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as plain JSON."""
+        """Return the checkpoint as plain JSON."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
-        """Return what :meth:`to_json` has made JSON of."""
+        """Return the checkpoint from the output of :meth:`to_json`."""
         finished = values.get("finished")
         return cls(**{**values, "finished": Finished(**finished) if finished else None})
 
 
 class CheckpointStore(Protocol):
-    """Where the progress is noted down."""
+    """A store for the checkpoint of a submit."""
 
-    def save(self, progress: Checkpoint) -> None:
-        """Note down the progress.
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Save the checkpoint.
 
-        :raises CheckpointError: it could not be written.
+        :raises CheckpointError: the checkpoint could not be written.
         """
 
-    def publish(self, progress: Checkpoint) -> None:
-        """Make the job ids known to other tasks, if they are not yet."""
+    def publish(self, checkpoint: Checkpoint) -> None:
+        """Publish the job ids for other tasks, if they have changed."""

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows of a CSV file, and what its first line must be: the names of the columns, with commas between them.
+"""Rows of a CSV file. The first line must be a header with the column names, separated by commas.
 
-A file without a header, or with another delimiter, would otherwise be read as one field with a strange name, and its
-first person would be named in the error.
+Without this check, data in the first line would be read as field names, and personal data would appear in the error.
 """
 
 from __future__ import annotations
@@ -33,10 +32,10 @@ UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 def read_csv(file: BinaryIO, source: str) -> Iterator[Row]:
-    """Read the rows of a file. An empty cell is a value that is not given.
+    """Read the rows of a file. An empty cell is an omitted field.
 
     :param source: the file, for messages.
-    :raises BadArgumentError: it is not CSV, not UTF-8, or its first line is not a header.
+    :raises BadArgumentError: the file is not CSV, not UTF-8, or its first line is not a header.
     """
     text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
     rows = csv.reader(text, strict=True)
@@ -44,21 +43,21 @@ def read_csv(file: BinaryIO, source: str) -> Iterator[Row]:
         columns = tuple(cell.strip() for cell in next(rows, []))
         if (problem := header_problem(columns)) is not None:
             raise BadArgumentError(f"records={source}: {problem}")
-        begins = rows.line_num + 1  # a quoted cell may go over several lines
+        begins = rows.line_num + 1  # a quoted cell may span several lines
         for cells in rows:
             line, begins = begins, rows.line_num + 1
             if not cells:
                 continue
             if len(cells) != len(columns):
-                problem = f"has {len(cells)} columns, and the first line names {len(columns)}"
+                problem = f"has {len(cells)} columns, and the header has {len(columns)}"
                 yield Row(line, {}, problem, columns)
             elif _is_header(cells, columns):
-                yield Row(line, {}, "is the header again: remove this line", columns)
+                yield Row(line, {}, "repeats the header: remove this line", columns)
             else:
                 record = {name: cell for name, cell in zip(columns, cells, strict=True) if cell}
                 yield Row(line, record, columns=columns)
     except csv.Error as error:
-        hint = ". Write the file with commas, if it has another delimiter" if rows.line_num == 1 else ""
+        hint = ". If the file has another delimiter, write it with commas" if rows.line_num == 1 else ""
         raise BadArgumentError(f"records={source}: line {rows.line_num} is not CSV: {error}{hint}") from error
     except UnicodeDecodeError as error:
         raise BadArgumentError(
@@ -69,25 +68,25 @@ def read_csv(file: BinaryIO, source: str) -> Iterator[Row]:
 
 
 def header_problem(columns: tuple[str, ...]) -> str | None:
-    """Return why the first line is not a header, or ``None``; says nothing that stands in it."""
+    """Return why the first line is not a header, or ``None``. The message contains no cell values."""
     if not columns:  # an empty file
         return None
     if columns[0].startswith("<"):
         return "the file is a web page or an XML document and not CSV. Write the file with commas"
     if columns[0].lower().startswith("sep=") and len(columns) <= 2:
-        return "the first line is a 'sep=' line for Excel. Remove it, and write commas between the columns"
+        return "the first line is a 'sep=' line for Excel. Remove it, and separate the columns by commas"
     for delimiter, word in DELIMITERS.items():
         if all(delimiter in column for column in columns) and (delimiter != "," or len(columns) == 1):
-            return f"the first line has {word} between the columns. Write the file with commas"
+            return f"the columns of the first line are separated by {word}. Write the file with commas"
     if any(not (char.isprintable() or char.isspace()) for column in columns for char in column):
-        return "the first line has an invisible character in the name of a column. Write the file in UTF-8, without it"
+        return "the first line has an invisible character in the name of a column. Write the file in UTF-8 without it"
     if any(map(_is_data, columns)):
         return (
-            "the first line is data and not a header, because it has an address, a number or a date in place of the "
-            f"name of a column. Write the names of the {len(columns)} columns into the first line"
+            "the first line is data, not a header: it has an address, a number or a date instead of a column name. "
+            f"Add a first line with the names of the {len(columns)} columns"
         )
     if not all(columns) or len(set(columns)) < len(columns):
-        return "the first line must name each column, and no two alike"
+        return "the header must have unique, non-empty column names"
     return None
 
 
@@ -97,7 +96,7 @@ def _is_data(name: str) -> bool:
 
 
 def _is_header(cells: list[str], columns: tuple[str, ...]) -> bool:
-    """Return whether a row is the header again, as in files that were joined, with or without a byte order mark."""
+    """Return whether a row repeats the header, as in concatenated files, with or without a byte order mark."""
     if cells[-1].strip().casefold() != columns[-1].casefold():
         return False
     return all(

@@ -13,35 +13,35 @@ from airflow_provider_bulkjobs.vendors.toolkit.values import unencodable
 
 
 def choose_operation(vendor: Vendor, kind: JobKind, name: str | None) -> Operation:
-    """Return a kind's operation by name, or the only one there is.
+    """Return the operation of a job kind by name, or its only one if no name is given.
 
-    :raises BadArgumentError: there is none of that name, or more than one and no name.
+    :raises BadArgumentError: the name is unknown, or no name is given and there are several operations.
     """
     operations = {operation.name: operation for operation in kind.operations}
     if name is None and len(operations) == 1:
         return kind.operations[0]
     if name in operations:
         return operations[name]
-    what = f"operation={name!r} is unknown to" if name is not None else "operation is missing for"
-    there_are = f"use one of {', '.join(operations)}" if operations else "it only reports such jobs and takes none"
-    raise BadArgumentError(f"{what} {vendor.label} with job_kind {kind.name!r}: {there_are}")
+    problem = f"Unknown operation={name!r} for" if name is not None else "Missing operation for"
+    remedy = f"Use one of {', '.join(operations)}." if operations else "This job kind has no submit operations."
+    raise BadArgumentError(f"{problem} {vendor.label} with job_kind {kind.name!r}. {remedy}")
 
 
 def read_options(operation: Operation, options: Any) -> dict[str, Any]:
-    """Return the options as the vendor wants them.
+    """Return the options in the vendor's format.
 
-    :raises BadArgumentError: one is unknown, missing, or of the wrong type.
+    :raises BadArgumentError: an option is unknown, missing, or of the wrong type.
     """
     if options is None:
         options = {}
     if not isinstance(options, Mapping):
-        raise BadArgumentError(f"options is a {type(options).__name__}: give a dict")
+        raise BadArgumentError(f"options is a {type(options).__name__}. Pass a dict.")
     known = {option.name: option for option in operation.options}
     for name in options:
         if name not in known:
             raise BadArgumentError(
-                f"option {name!r} is unknown to the operation {operation.name!r}: it takes "
-                f"{', '.join(known) if known else 'none'}"
+                f"Unknown option {name!r} for operation {operation.name!r}. Valid options: "
+                f"{', '.join(known) if known else 'none'}."
             )
     missing = [option.name for option in operation.options if option.required and options.get(option.name) is None]
     if missing:
@@ -50,7 +50,7 @@ def read_options(operation: Operation, options: Any) -> dict[str, Any]:
 
 
 def from_text(option: Option, value: Any) -> Any:
-    """Return the number or bool that a text means, where the option is one: templates and CSV files have only text."""
+    """Convert text to the int or bool that the option requires: templates and CSV files contain only text."""
     if isinstance(value, str) and str not in option.types:
         text = value.strip()
         if int in option.types and text.isascii() and text.isdigit():
@@ -62,12 +62,12 @@ def from_text(option: Option, value: Any) -> Any:
 
 def _value(option: Option, value: Any) -> Any:
     value = from_text(option, value)
-    is_right = isinstance(value, option.types) and (bool in option.types or not isinstance(value, bool))
-    if not is_right:
-        wanted = " or ".join(kind.__name__ for kind in option.types)
-        raise BadArgumentError(f"option {option.name!r} is a {type(value).__name__}, not a {wanted}: {option.help}")
+    is_valid = isinstance(value, option.types) and (bool in option.types or not isinstance(value, bool))
+    if not is_valid:
+        expected = " or ".join(kind.__name__ for kind in option.types)
+        raise BadArgumentError(f"option {option.name!r} is a {type(value).__name__}, not a {expected}: {option.help}")
     if option.choices and value not in option.choices:
-        raise BadArgumentError(f"option {option.name!r} is {value!r:.60}: choose one of {', '.join(option.choices)}")
+        raise BadArgumentError(f"option {option.name!r} is {value!r:.60}. Use one of {', '.join(option.choices)}.")
     try:
         encode_json(value)
     except (TypeError, ValueError, RecursionError) as error:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many bytes of a request are not records."""
+"""The size of a request without its records."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def request_overhead(operation: Operation, account: Account, options: Options, columns: tuple[str, ...]) -> int:
-    """Return the size of the request for an empty batch: options, mappings of columns, the envelope.
+    """Return the size of the request for an empty batch: options, column mappings and the envelope.
 
-    The longest job id there may be stands for that of an open job. A submit that asks a question first, or uploads a
-    file, has no such request: its records go out alone.
+    A job id of maximum length stands for the id of an open job. A submit that starts with a GET request or uploads a
+    file has no overhead: it sends the records alone.
     """
     batch = Payload(io.BytesIO, size=0, items=0, columns=columns)
     flow = operation.submit(
@@ -27,7 +27,7 @@ def request_overhead(operation: Operation, account: Account, options: Options, c
     )
     try:
         request = next(flow, None)
-    except BadArgumentError:  # the options do not fit the columns; the submit itself says so
+    except BadArgumentError:  # the options do not match the columns; the submit raises this error again
         return 0
     if not isinstance(request, Request) or request.method == "GET":
         return 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The check of records before they are encoded: what is wrong with one of them, or with the whole source."""
+"""The validation of records before they are encoded: problems of one record, or of the whole source."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from airflow_provider_bulkjobs.vendors.toolkit.values import is_blank, name_prob
 
 
 class RecordCheck:
-    """The check of the records of one submit.
+    """The validation of the records of one submit.
 
-    :param options: as the vendor wants them.
+    :param options: in the vendor's format.
     """
 
     def __init__(self, operation: Operation, options: Options) -> None:
@@ -27,9 +27,9 @@ class RecordCheck:
         self._first: Row | None = None
 
     def __call__(self, row: Row) -> Record | str:
-        """Return the record as it is to be sent, or what is wrong with it.
+        """Return the record to send, or its problem.
 
-        :raises BadArgumentError: the same is wrong with the whole source.
+        :raises BadArgumentError: the whole source has the problem.
         """
         if self._first is None:
             self._first = row
@@ -48,42 +48,41 @@ class RecordCheck:
 
     @property
     def remedy(self) -> str:
-        """What to do where none of the records can be submitted: then it is not the records that are wrong."""
+        """What to do if no record is valid: then the source is likely wrong, not single records."""
         first = self._first or Row(0, {})
         if first.hint:
             return first.hint
         if first.columns and not self._is_known(first.columns):
-            return f"Check the first line of the file, which must name its {len(first.columns)} columns."
+            return f"Check the first line of the file. It must name its {len(first.columns)} columns."
         names = ", ".join(map(safe_name, first.columns or first.record))
         return (
             f"Check the names of the fields; the first record has {redact(names)}."
             if names
-            else "Correct what wrote them."
+            else "Check the upstream task."
         )
 
     def _check_header(self, columns: tuple[str, ...]) -> None:
-        # Without a header, people would stand in the place of names, and in each message about a field.
+        # Without a header, the field names would be personal data, and appear in each message about a field.
         names = self._operation.header_names
         if columns and names and not self._is_known(columns):
             raise BadArgumentError(
-                f"records: none of the {len(columns)} columns that the first line of the file names is "
-                f"{' or '.join(map(repr, names))}, so it is not known to be a header. Write the vendor's names of the "
-                "fields into the first line."
+                f"records: the first line of the file is not a header. None of its {len(columns)} columns is "
+                f"{' or '.join(map(repr, names))}. Add a first line with the vendor's field names."
             )
 
     def _is_known(self, columns: tuple[str, ...]) -> bool:
-        """Return whether the first line of a table is a header beyond doubt."""
+        """Return whether the first line of a table is certainly a header."""
         names = {name.lower() for name in self._operation.header_names}
         return any(column.lower() in names for column in columns)
 
     def _with_options(self, row: Row) -> Record:
-        """Return a record with the options that the vendor wants in each, and with the blanks that they ask for."""
+        """Return a record with the options that belong in each record, and with blanks if an option requires them."""
         record: dict[str, Any] = {**self._on_records, **row.record}
         for option in self._options:
             if option.name in row.record:
                 record[option.name] = from_text(option, record[option.name])
         if record.get(self._operation.blanks_option or "") is True:
-            # An empty cell, "" and None all ask for the same: the field is to be cleared.
+            # An empty cell, "" and None all mean that the field is cleared.
             record = {**dict.fromkeys(row.columns, ""), **record}
             return {name: "" if value is None else value for name, value in record.items()}
         return record

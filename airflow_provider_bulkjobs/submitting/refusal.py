@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The message of a refused batch: which lines the vendor rejected, and no values of the records."""
+"""The message of a rejected batch: the lines that the vendor rejected, without values of the records."""
 
 from __future__ import annotations
 
@@ -16,48 +16,48 @@ from airflow_provider_bulkjobs.vendors.spec.operation import Operation
 from airflow_provider_bulkjobs.vendors.toolkit.values import safe_name
 
 MAX_LINES = 10  # in one message
-MAX_WORDS = 200  # characters of the vendor's words about one record
-MIN_DIGITS = 7  # a shorter number identifies nobody
+MAX_MESSAGE_LENGTH = 200  # characters of the vendor's message about one record
+MIN_DIGITS = 7  # a shorter number does not identify a person
 
 
 def describe_refusal(
     error: BulkJobError, batch: Batch, batcher: Batcher, operation: Operation, secrets: Iterable[str]
 ) -> str:
-    """Return an error's message for a batch that was not accepted.
+    """Return the message of an error that rejected a batch.
 
-    :param batch: the batch.
+    :param batch: the rejected batch.
     :param secrets: the secrets of the connection.
     """
     message = sentence(str(error))
     items = error.invalid_items if isinstance(error, VendorAPIError) else ()
-    named = [item for item in dict.fromkeys(items) if item.index < batch.items]
-    lines = [_line(item, batcher.line(batch.before + item.index), secrets) for item in named[:MAX_LINES]]
+    rejected = [item for item in dict.fromkeys(items) if item.index < batch.items]
+    lines = [_line(item, batcher.line(batch.before + item.index), secrets) for item in rejected[:MAX_LINES]]
     if lines:
-        more = f"; and {len(named) - len(lines)} more" if len(named) > len(lines) else ""
+        more = f"; and {len(rejected) - len(lines)} more" if len(rejected) > len(lines) else ""
         message += f" Rejected records: {'; '.join(lines)}{more}. Correct them in the source."
     return redact_records(message, batch, operation)
 
 
 def redact_records(text: str, batch: Batch, operation: Operation) -> str:
-    """Return a text about a batch without the values of its records."""
+    """Return a text without the values of the records of a batch."""
     return redact_values(text, set(_values(_records(batch, operation))))
 
 
 def _line(item: InvalidItem, line: int, secrets: Iterable[str]) -> str:
     field = f", field {safe_name(item.field)}" if item.field else ""
-    words = cut(redact(item.message or "", secrets), MAX_WORDS).rstrip(".")
-    return f"line {line}{field}{f': {words}' if words else ''}"
+    message = cut(redact(item.message or "", secrets), MAX_MESSAGE_LENGTH).rstrip(".")
+    return f"line {line}{field}{f': {message}' if message else ''}"
 
 
 def _records(batch: Batch, operation: Operation) -> Any:
-    """Return the records of a batch as they were sent, in whatever form the vendor takes them."""
-    if operation.gzipped:  # a file that may not fit into memory, and that no request to the vendor itself contains
+    """Return the records of a batch as they were sent, in the vendor's format."""
+    if operation.gzipped:  # an upload, which may not fit into memory; no request to the vendor's API contains it
         return []
     try:
         if operation.is_csv:
             return list(csv.reader(io.StringIO(batch.payload.data.decode(), newline="")))[1:]
         return json.loads(b"[%b]" % batch.payload.data)
-    except (ValueError, RecursionError, csv.Error):  # identifiers in a URL
+    except (ValueError, RecursionError, csv.Error):  # the batch is identifiers in a URL
         return []
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One record as it was read, or what is wrong with it."""
+"""One record as it was read, or the problem with it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 
 class Row(NamedTuple):
-    """One record, or what is wrong with it.
+    """One record, or the problem with it.
 
-    :param line: the line it begins in, or its number in a list; from 1.
-    :param columns: the names of all columns, where it comes from a table.
-    :param hint: what to do, where the same is wrong with the whole source.
+    :param line: the line where it starts, or its number in a list; from 1.
+    :param columns: the names of all columns, if it is a row of a table.
+    :param hint: what to do, if the whole source has the problem.
     """
 
     line: int

@@ -15,7 +15,7 @@ ROW_END = b"\r\n"
 
 
 def encode_row(record: Record, columns: Iterable[str]) -> bytes | str:
-    """Return a record as a row of a table, or what is wrong with it."""
+    """Return a record as a row of a table, or the problem with it."""
     cells: list[Any] = [record.get(name) for name in columns]
     for number, (name, cell) in enumerate(zip(columns, cells, strict=True)):
         if cell is None or type(cell) is str:
@@ -25,10 +25,10 @@ def encode_row(record: Record, columns: Iterable[str]) -> bytes | str:
         elif not isinstance(cell, str | int) and (problem := missing_number(name, cell)):
             return problem
         elif not isinstance(cell, str | int | float):
-            return f"has a {type(cell).__name__} in field {safe_name(name)}, which no cell of a table can hold"
+            return f"has a {type(cell).__name__} in field {safe_name(name)}, which a CSV cell cannot hold"
     try:
         return csv_line(cells)
-    except ValueError as error:  # a character, or a number of thousands of digits
+    except ValueError as error:  # an invalid character, or an int with too many digits
         for name, cell in zip(columns, cells, strict=True):
             try:
                 csv_line([cell])

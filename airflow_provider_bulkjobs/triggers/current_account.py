@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The account that a wait in the triggerer uses, with the driver that is shared with other waits."""
+"""The account of a wait in the triggerer, with the transport that it shares with other waits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Lease:
-    """One account and its driver, kept open while requests are under way."""
+    """One account and its transport, open while requests are in flight."""
 
     account: Account
     transport: AiohttpTransport
@@ -26,18 +26,18 @@ class Lease:
     is_current: bool = True
 
     async def release(self) -> None:
-        """Count a request as over; the last one of an account that is not used any more closes the driver."""
+        """Release the lease after a request; the last request of an account that was replaced closes the transport."""
         self.requests -= 1
         await self.close_if_unused()
 
     async def close_if_unused(self) -> None:
-        """Close the driver where nothing needs it."""
+        """Close the transport if no request needs it."""
         if not self.is_current and not self.requests:
             await self.stack.aclose()
 
 
 class CurrentAccount:
-    """The account of a wait. It is read anew when the vendor refuses the key, which may have been renewed.
+    """The account of a wait. The connection is read again when the vendor refuses the key, which may have been renewed.
 
     :param load: reads the connection.
     """
@@ -50,7 +50,7 @@ class CurrentAccount:
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
-        """Keep the driver open, also between polls: those who only sleep keep the connections of the others open."""
+        """Keep the transport open, also between polls: sleeping waits keep the TCP connections of the others open."""
         self._lease = await self._open(await self._load())
         try:
             yield
@@ -59,18 +59,18 @@ class CurrentAccount:
             await self._lease.close_if_unused()
 
     def borrow(self) -> Lease:
-        """Lend the account and its driver for one request, after which the lease must be released."""
+        """Return the account and its transport for one request. The lease must be released afterwards."""
         self._lease.requests += 1
         return self._lease
 
     async def renew(self, refused: Account) -> bool:
-        """Read the connection again after the vendor has refused a key; return whether there is another one to try.
+        """Read the connection again after the vendor refused a key; return whether there is a new key.
 
-        :param refused: the account of a lease that is not released yet.
+        :param refused: the account of a lease that is not yet released.
         """
         async with self._renewing:
             if self._lease.account.fingerprint != refused.fingerprint:
-                return True  # another poll has noticed before
+                return True  # another poll has already renewed it
             account = await self._load()
             if account.fingerprint == refused.fingerprint:
                 return False

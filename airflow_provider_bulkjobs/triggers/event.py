@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The trigger's event: plain JSON on its way from the triggerer to the worker, and a closed set of them."""
+"""The events of the trigger: plain JSON from the triggerer to the worker, with a fixed set of statuses."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ FINISHED = {state.value for state in JobState if state.is_finished}
 
 
 class WaitTimedOutError(errors.BulkJobError):
-    """The trigger waited until the deadline."""
+    """The jobs did not finish before the deadline."""
 
 
 def finished(result: dict[str, Any]) -> dict[str, Any]:
-    """Return the event for jobs that have all finished."""
+    """Return the event if all jobs have finished."""
     return {"status": "finished", "result": result}
 
 
-def timeout_message(how_it_stands: str) -> dict[str, Any]:
-    """Return the event for the deadline."""
-    return {"status": "timeout", "message": how_it_stands}
+def timeout_message(progress_summary: str) -> dict[str, Any]:
+    """Return the event at the deadline."""
+    return {"status": "timeout", "message": progress_summary}
 
 
 def failed(error: errors.BulkJobError) -> dict[str, Any]:
-    """Return the event for a wait that an error has ended."""
+    """Return the event of an error that ended the wait."""
     return {"status": "error", "error": type(error).__name__, "message": error.message, "hint": error.hint}
 
 
 def checkpoint(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Return the event that lets Airflow store what is known so far: a worker defers again with these arguments.
+    """Return the event that makes a worker defer again with these arguments, so that Airflow stores them.
 
-    :param arguments: those of the trigger that continues the wait.
+    :param arguments: the arguments of the trigger that continues the wait.
     """
     return {"status": "checkpoint", "trigger": arguments}
 
 
 def read_checkpoint(event: Any) -> dict[str, Any] | None:
-    """Return the arguments of the trigger that continues the wait, or ``None``: the event ends the wait."""
+    """Return the arguments of the trigger that continues the wait, or ``None`` if the event ends the wait."""
     match event:
         case {"status": "checkpoint", "trigger": {"job_ids": list(), "known_jobs": list(), "deadline": _} as arguments}:
             return dict(arguments)
@@ -49,9 +49,9 @@ def read_checkpoint(event: Any) -> dict[str, Any] | None:
 def read_event(event: Any) -> dict[str, Any]:
     """Return the result in an event.
 
-    :raises WaitTimedOutError: the event says so.
-    :raises BulkJobError: the error in the event, as the class it was; also for an event that makes no sense,
-        which must never pass for a success.
+    :raises WaitTimedOutError: the event is a timeout.
+    :raises BulkJobError: the error in the event, with its original class; also for an invalid event, which must never
+        count as a success.
     """
     match event:
         case {
@@ -66,4 +66,4 @@ def read_event(event: Any) -> dict[str, Any]:
             if isinstance(error, type) and issubclass(error, errors.BulkJobError):
                 raise error(message).reworded(message, hint=hint)
             raise errors.BulkJobError(f"{name}: {message}")
-    raise errors.BulkJobError(f"the trigger sent an event that nobody understands: {str(event)[:200]}")
+    raise errors.BulkJobError(f"Unexpected trigger event: {str(event)[:200]}")

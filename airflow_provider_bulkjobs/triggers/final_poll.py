@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The final poll of a wait, at its deadline."""
+"""The final poll of a wait, at the deadline."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
     from airflow_provider_bulkjobs.waiting.tracker import JobTracker
 
-LONGEST_QUEUE = 240.0  # seconds that the requests may queue: less than Airflow's own timeout leaves
+MAX_QUEUE_SECONDS = 240.0  # seconds that the requests may queue; less than the margin before Airflow's own timeout
 log = logging.getLogger(__name__)
 
 
 async def final_poll(
     vendor: Vendor,
     load_account: Callable[[], Awaitable[Account]],
-    wait: JobTracker,
-    ask: Callable[..., Awaitable[None]],
+    tracker: JobTracker,
+    poll_job: Callable[..., Awaitable[None]],
 ) -> None:
-    """Ask once more: the jobs may have finished since the last poll, or while no triggerer ran.
+    """Poll the unfinished jobs once more: they may have finished since the last poll, or while no triggerer ran.
 
-    :param ask: asks about a job, and writes the answer down in the wait.
+    :param poll_job: polls one job and records the response in the tracker.
     """
     from airflow_provider_bulkjobs.http.pool import shared_transport
     from airflow_provider_bulkjobs.http.responses import FINAL_POLL_TIMEOUT
@@ -38,11 +38,13 @@ async def final_poll(
             account = await load_account()
             async with shared_transport(vendor, account) as transport:
                 if not transport.is_paused:
-                    queue = min(transport.queue(len(wait.unfinished)), LONGEST_QUEUE)
+                    queue = min(transport.queue(len(tracker.unfinished)), MAX_QUEUE_SECONDS)
                     clock.reschedule(asyncio.get_running_loop().time() + queue + FINAL_POLL_TIMEOUT)
-                    polls: Any = (ask(transport, account, wait, NO_RETRY, job_id) for job_id in wait.unfinished)
-                    for problem in await asyncio.gather(*polls, return_exceptions=True):
-                        if isinstance(problem, BaseException):
-                            raise problem
+                    polls: Any = (
+                        poll_job(transport, account, tracker, NO_RETRY, job_id) for job_id in tracker.unfinished
+                    )
+                    for error in await asyncio.gather(*polls, return_exceptions=True):
+                        if isinstance(error, BaseException):
+                            raise error
     except (BulkJobError, TimeoutError) as error:
-        log.info("The final poll, at the deadline, has failed: %s", error)
+        log.info("The final poll at the deadline failed: %s", error)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Waiting for jobs: polling, what is known of them, the gate, the result."""
+"""Waiting for jobs: polling, known job states, the gate, the result."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What people read of a wait: in the task's log, and in its docs."""
+"""The log messages of a wait, and the generated docs of the task."""
 
 from __future__ import annotations
 
@@ -9,46 +9,45 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from airflow_provider_bulkjobs.waiting.tracker import JobTracker
 
-# What can be done about a gate that stays closed, in the order in which people would.
 NEXT_STEPS = (
-    "Which items failed is what BulkJobResultsOperator writes, where the vendor tells: submit these again. If so many "
-    "may fail, raise allowed_failures and clear this task; but clearing a task that submits submits all again, so "
-    "there, judge the job_ids in its XCom anew with a BulkJobSensor."
+    "Next steps: (1) run BulkJobResultsOperator to get the failed items, if the vendor reports them, and resubmit "
+    "them; or (2) increase allowed_failures and clear this task. Do not clear a BulkJobOperator task, because that "
+    "resubmits every record; run a BulkJobSensor on the job_ids in its XCom instead."
 )
 
 
-def moment(seconds: float) -> str:
-    """Return a time for people."""
+def format_time(seconds: float) -> str:
+    """Return a time in readable form."""
     try:
         return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
     except (ValueError, OverflowError):
-        return "the end of days"
+        return "a date after the year 9999"
 
 
-def start_message(wait: JobTracker, interval: float, timeout: float, page: str | None) -> str:
-    """Return what is waited for, how often it is asked about, for how long, and where else to look."""
-    look = f" {wait.vendor.label} shows such jobs at {page}" if page else ""
+def start_message(tracker: JobTracker, interval: float, timeout: float, page: str | None) -> str:
+    """Return the first log message: the jobs, the poll interval, the deadline and the vendor's page."""
+    look = f" {tracker.vendor.label} shows such jobs at {page}" if page else ""
     return (
-        f"Waiting for {wait.name()} of connection {wait.conn_id!r}, asking every {interval:g} s until "
-        f"{moment(wait.started_at + timeout)} at most.{look}"
+        f"Waiting for {tracker.name()} of connection {tracker.conn_id!r}, polling every {interval:g} s until "
+        f"{format_time(tracker.started_at + timeout)}.{look}"
     )
 
 
 def deferred_message(first_poll_at: float) -> str:
-    """Return what happens to a wait that is deferred."""
-    return f"Going on in the triggerer, which asks from {moment(first_poll_at)} on; no worker slot is held meanwhile."
+    """Return the log message of a deferral."""
+    return f"Deferred to the triggerer; next poll at {format_time(first_poll_at)}. The worker slot is released."
 
 
-def checkpoint_stored(known: int, jobs: int, first_poll_at: float) -> str:
-    """Return what happens at a checkpoint."""
+def checkpoint_message(known: int, jobs: int, first_poll_at: float) -> str:
+    """Return the log message of a checkpoint."""
     return (
-        f"Airflow stores what is known of {known} of {jobs} jobs. The wait continues in the triggerer, which asks from "
-        f"{moment(first_poll_at)} on."
+        f"Checkpoint: the last known states of {known} of {jobs} jobs are stored. Deferred to the triggerer again; "
+        f"next poll at {format_time(first_poll_at)}."
     )
 
 
 def timeout_message(timeout: float, progress_summary: str) -> str:
-    """Return how things stood when there was no more time."""
+    """Return the message of a timeout."""
     return (
         f"Timed out after {timeout:.0f} s. {progress_summary}. The vendor keeps processing the jobs: increase "
         "`timeout`, or start a BulkJobSensor with these ids."
@@ -56,16 +55,16 @@ def timeout_message(timeout: float, progress_summary: str) -> str:
 
 
 def task_docs(does: str, conn_id: Any, job_kind: str | None, allowed_failures: Any) -> str:
-    """Return what Airflow shows as the docs of a task that brings none of its own."""
+    """Return the default docs of a task."""
     match allowed_failures:
         case None:
-            allowed = "however many of their items failed"
+            allowed = "with any number of failed items"
         case float():
             allowed = f"if at most {allowed_failures:.4g} of all items failed"
         case _:
             allowed = f"if at most {allowed_failures} items failed"
     jobs = f"{job_kind} jobs" if job_kind else "jobs"
-    return (  # without `code`, each piece of which Airflow 2 draws on a line of its own
-        f"{does} {jobs} of connection **{conn_id}**, and lets the DAG go on {allowed}. A job that failed or was "
-        "canceled as a whole never passes. The result is in XCom (*return_value*)."
+    return (  # without `code`: Airflow 2 renders each piece of it on a separate line
+        f"{does} {jobs} of connection **{conn_id}**. Succeeds {allowed}. Fails if a job failed or was "
+        "canceled as a whole. The result is in XCom (*return_value*)."
     )

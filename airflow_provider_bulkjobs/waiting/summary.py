@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the sensor returns: one small dict for one job or a thousand."""
+"""The sensor's result: one small dict for any number of jobs."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
 
-MOST_JOBS = 20
+MAX_JOBS = 20
 NUMBERS = ("total", "succeeded", "failed", "created", "updated", "deleted")
-LARGEST = 4000  # bytes as JSON: the whole stays under 4 KiB, whatever the ids look like
+MAX_RESULT_BYTES = 4000  # as JSON; keeps the result under 4 KiB for ids of any length
 
 WORST_FIRST = (
     JobState.FAILED,
@@ -26,11 +26,11 @@ WORST_FIRST = (
 def summarize(*, vendor: str, conn_id: str, job_kind: str, jobs: Sequence[BulkJob]) -> dict[str, Any]:
     """Return the result of a wait as plain JSON.
 
-    The state is the worst of all jobs'. The numbers are sums over all jobs, or ``None`` where the vendor leaves
-    one out; the jobs listed are the worst 20 at most.
+    The state is the worst state of all jobs. The numbers are sums over all jobs, or ``None`` if the vendor does not
+    report one of them. ``jobs`` lists at most the 20 worst jobs.
     """
     worst = sorted(jobs, key=lambda job: (WORST_FIRST.index(job.state), -(job.failed or 0)))
-    as_list = [_brief(job) for job in worst[:MOST_JOBS]]
+    listed = [_brief(job) for job in worst[:MAX_JOBS]]
     result: dict[str, Any] = {
         "vendor": vendor,
         "conn_id": conn_id,
@@ -46,21 +46,21 @@ def summarize(*, vendor: str, conn_id: str, job_kind: str, jobs: Sequence[BulkJo
         "started_at": _pick(min, (job.started_at for job in jobs)),
         "finished_at": _pick(max, (job.finished_at for job in jobs)),
         "job_count": len(jobs),
-        "jobs": as_list,
+        "jobs": listed,
     }
-    while as_list and len(json.dumps(result).encode()) > LARGEST:
-        as_list.pop()
+    while listed and len(json.dumps(result).encode()) > MAX_RESULT_BYTES:
+        listed.pop()
     return result
 
 
-def nothing(vendor: str, conn_id: str, job_kind: str) -> dict[str, Any]:
-    """Return the result of having had nothing to submit."""
+def empty_result(vendor: str, conn_id: str, job_kind: str) -> dict[str, Any]:
+    """Return the result of a submit without records."""
     job = BulkJob("", JobState.SUCCEEDED, "", total=0, succeeded=0, failed=0, created=0, updated=0, deleted=0)
     return {**summarize(vendor=vendor, conn_id=conn_id, job_kind=job_kind, jobs=[job]), "job_count": 0, "jobs": []}
 
 
 def with_missing(result: dict[str, Any], submitted: int) -> dict[str, Any]:
-    """Return a result whose total is what was submitted: what the vendor does not tell of has failed."""
+    """Return a result whose total is the number submitted; records that the vendor does not report count as failed."""
     succeeded = result["state"] == JobState.SUCCEEDED
     failed = 0 if result["failed"] is None and succeeded else result["failed"]
     return {
@@ -72,7 +72,7 @@ def with_missing(result: dict[str, Any], submitted: int) -> dict[str, Any]:
 
 
 def describe(result: dict[str, Any]) -> str:
-    """Return a result as a line for the log."""
+    """Return a result as one log line."""
     numbers = [f"{name} {result[name]}" for name in NUMBERS if result[name] is not None]
     worst = [f"{job['job_id']} ({job['vendor_state']})" for job in result["jobs"][:3]]
     more = ["…"] if result["job_count"] > len(worst) else []
@@ -98,7 +98,7 @@ def _sum(numbers: Iterable[int | None]) -> int | None:
 
 
 def _failed(jobs: Sequence[BulkJob]) -> int | None:
-    # A vendor that says "succeeded" and counts nothing has said that nothing failed, unless it never counts.
+    # A succeeded job without a count has no failed items, unless no job has a count: such a vendor never counts.
     counted = [job.failed for job in jobs]
     if all(number is None for number in counted):
         return None

@@ -22,8 +22,8 @@ CONN_TYPES = {"acquia": "acquia_campaign_studio"}
 
 @pytest.fixture(autouse=True)
 def quick_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a trigger poll faster than a user may have it."""
-    monkeypatch.setattr(waiting, "SHORTEST_INTERVAL", 0.01)
+    """Allow shorter poll intervals than for users."""
+    monkeypatch.setattr(waiting, "MIN_INTERVAL", 0.01)
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +53,7 @@ def account(sim: Simulator, connection: Callable[..., str]) -> Callable[..., str
             "host": sim.url_of(vendor),
             "login": simulator.ACQUIA_USER,
             "password": PASSWORDS[vendor],
-            "extra": {"requests_per_second": 0},  # the pace is tested where it is meant
+            "extra": {"requests_per_second": 0},  # rate limiting has its own tests
         }
         return connection(conn_id or f"{good['conn_type']}_default", **{**good, **values})
 

@@ -16,7 +16,7 @@ MODES = ("poke", "reschedule", "deferrable")
 
 
 class FirstTry:
-    """As much of a task instance as a sensor in reschedule mode asks for."""
+    """The part of a task instance that a sensor in reschedule mode uses."""
 
     dag_id = task_id = run_id = "test"
     map_index = -1
@@ -25,14 +25,14 @@ class FirstTry:
     first_reschedule: Any = None
 
     def xcom_push(self, key: str, value: Any) -> None:
-        """Take what the sensor notes down for its link."""
+        """Accept the value that the sensor stores for its link."""
 
     def get_first_reschedule_date(self, _context: Any) -> Any:
         return self.first_reschedule
 
 
 class Store:
-    """As much of the task's state as Airflow keeps from 3.3 on: JSON, by key."""
+    """The part of the task state store of Airflow 3.3 that is used: JSON values by key."""
 
     def __init__(self) -> None:
         self.values: dict[str, str] = {}
@@ -69,7 +69,7 @@ def run(mode: str, *, store: Store | None = None, **arguments: Any) -> Any:
     while True:
         event = fire(trigger)
         try:
-            # The worker that goes on is another one: it knows nothing but the arguments.
+            # Another worker resumes the task: it has only the arguments.
             return make(mode, **arguments).execute_complete({}, event)
         except TaskDeferred as deferred:
             trigger = deferred.trigger
@@ -96,7 +96,7 @@ def _airflow_2_asks_the_database(task_instance: FirstTry) -> Any:
 
 
 def fire(trigger: Any) -> dict[str, Any]:
-    """Hand a trigger over as the database does, run it at once, and return its event."""
+    """Serialize a trigger as the database does, run it immediately, and return its event."""
     path, arguments = trigger.serialize()
     arguments = json.loads(json.dumps(arguments)) | {"first_poll_at": time.time()}
     assert path == f"{type(trigger).__module__}.{type(trigger).__qualname__}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Airflow gives a task that submits: a task instance, and from 3.3 on a store for the task's state."""
+"""Fakes for a task that submits: a task instance, and the task state store of Airflow 3.3."""
 
 import json
 from collections.abc import Callable
@@ -61,7 +61,7 @@ class Store:
 
 
 def make(conn_id: str, **arguments: Any) -> BulkJobOperator:
-    """Return a submit of one contact; to ActiveCampaign it must not be repeated."""
+    """Return a submit of one contact; ActiveCampaign's is not idempotent."""
     values = {"task_id": "import", "conn_id": conn_id, "records": [PERSON], "poke_interval": 0.05, "timeout": 5}
     return BulkJobOperator(**{**values, "deferrable": False, **arguments})
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stopping jobs over real HTTP."""
+"""Cancelling jobs over real HTTP."""
 
 import re
 
@@ -40,7 +40,7 @@ def stops(sim: Simulator, vendor: str) -> list[tuple[str, str]]:
 
 @stoppable
 @pytest.mark.parametrize("step", [0, 1])
-def test_a_job_that_is_not_over_is_stopped(vendor, kind, method, step, sim, account):
+def test_unfinished_job_is_canceled(vendor, kind, method, step, sim, account):
     words = {"acquia": ["queued", "in_progress"], "intercom": ["pending", "in_progress"]}[vendor]
     job_id = sim.job(vendor, kind, states=[words[step]])
     counts = cancel(conn_id=account(vendor), job_id=job_id, job_kind=kind)
@@ -49,7 +49,7 @@ def test_a_job_that_is_not_over_is_stopped(vendor, kind, method, step, sim, acco
 
 
 @stoppable
-def test_a_job_that_is_over_is_left_alone(vendor, kind, method, sim, account):
+def test_finished_job_is_not_canceled(vendor, kind, method, sim, account):
     job_id = sim.job(vendor, kind, states=[FINISHED[vendor]], items=3, failed=1)
     conn_id = account(vendor)
     assert cancel(conn_id=conn_id, job_id=job_id, job_kind=kind) == {"canceled": 0, "finished": 1, "gone": 0}
@@ -57,7 +57,7 @@ def test_a_job_that_is_over_is_left_alone(vendor, kind, method, sim, account):
     assert hook_for(conn_id).get_job(job_id, kind).state.is_finished
 
 
-def test_the_details_of_a_job_that_is_over_are_still_there(sim, account):
+def test_details_of_a_finished_job_are_kept(sim, account):
     job_id = sim.job("acquia", states=["completed"], items=250, failed=2)
     conn_id = account("acquia")
     cancel(conn_id=conn_id, job_id=job_id)
@@ -66,7 +66,7 @@ def test_the_details_of_a_job_that_is_over_are_still_there(sim, account):
 
 
 @stoppable
-def test_a_job_that_is_gone_is_no_error(vendor, kind, method, sim, account):
+def test_deleted_job_is_no_error(vendor, kind, method, sim, account):
     job_id = sim.job(vendor, kind)
     sim.expire(job_id)
     counts = cancel(conn_id=account(vendor), job_id=[job_id, "never-was"], job_kind=kind)
@@ -75,7 +75,7 @@ def test_a_job_that_is_gone_is_no_error(vendor, kind, method, sim, account):
 
 
 @stoppable
-def test_a_job_that_ends_in_the_meantime_is_no_error(vendor, kind, method, sim, account, monkeypatch):
+def test_job_that_finishes_before_the_cancel_is_no_error(vendor, kind, method, sim, account, monkeypatch):
     job_id = sim.job(vendor, kind, states=[RUNNING[vendor]])
     conn_id = account(vendor)
     hook_class = type(hook_for(conn_id))
@@ -102,7 +102,7 @@ def test_many_jobs_each_by_its_own_state(vendor, kind, method, sim, account):
 
 
 @pytest.mark.parametrize(("vendor", "kind"), NOT_STOPPABLE)
-def test_what_cannot_be_stopped_is_not_asked_about(vendor, kind, sim, account):
+def test_unsupported_job_kind_sends_no_request(vendor, kind, sim, account):
     with pytest.raises(errors.BadArgumentError, match=f"no way to stop .*{kind!r}"):
         cancel(conn_id=account(vendor), job_id=sim.job(vendor, kind), job_kind=kind)
     assert sim.requests(vendor) == []
@@ -125,7 +125,7 @@ def test_the_first_kind_is_the_default(sim, account):
         ({"conn_id": " "}, "conn_id"),
     ],
 )
-def test_bad_arguments_are_told_when_the_dag_is_parsed_and_when_they_are_rendered(arguments, words, sim, account):
+def test_bad_arguments_fail_at_parse_time_and_when_rendered(arguments, words, sim, account):
     good = {"conn_id": account("acquia"), "job_id": "a"}
     with pytest.raises(errors.BadArgumentError, match=re.escape(words)):
         BulkJobCancelOperator(task_id="cancel", **{**good, **arguments})
@@ -137,7 +137,7 @@ def test_bad_arguments_are_told_when_the_dag_is_parsed_and_when_they_are_rendere
     assert sim.requests("acquia") == []
 
 
-def test_without_the_right_to_nothing_is_stopped_and_the_task_fails(sim, account):
+def test_authentication_error_fails_the_task(sim, account):
     job_ids = [sim.job("acquia"), sim.job("acquia")]
     with pytest.raises(errors.AuthenticationError) as caught:
         cancel(conn_id=account("acquia", password="wrong-password"), job_id=job_ids)
@@ -146,7 +146,7 @@ def test_without_the_right_to_nothing_is_stopped_and_the_task_fails(sim, account
     assert stops(sim, "acquia") == []
 
 
-def test_an_error_in_the_middle_is_no_obstacle_to_a_second_run(sim, account):
+def test_second_run_after_an_error_cancels_the_rest(sim, account):
     job_ids = [sim.job("acquia", states=["in_progress"]) for _ in range(3)]
     conn_id = account("acquia")
     sim.fault("acquia", "unauthorized", count=1, path=job_ids[1])

@@ -117,7 +117,7 @@ async def test_a_single_job_needs_no_checkpoint(states, quick, sim, account):
 async def test_without_room_for_what_is_known_there_is_no_checkpoint(quick, sim, account, monkeypatch):
     from airflow_provider_bulkjobs.waiting import tracker as wait
 
-    monkeypatch.setattr(wait, "MOST_TOLD", 100)
+    monkeypatch.setattr(wait, "MAX_KNOWN_JOBS_BYTES", 100)
     job_ids = [sim.job("sendgrid", "contacts", states=[state], items=1) for state in ("completed", "pending")]
     event = await fire(make_trigger(account("sendgrid"), job_ids=job_ids, deadline=time.time() + 0.8))
     assert event["status"] == "timeout"
@@ -138,7 +138,7 @@ def test_a_deferred_wait_with_checkpoints_ends_like_any_other(quick, sim, accoun
     assert checkpoints == [1]
 
 
-def test_a_checkpoint_is_logged_without_a_new_introduction(caplog, capsys):
+def test_checkpoint_log_has_no_second_start_message(caplog, capsys):
     caplog.set_level("INFO")
     event = {"status": "checkpoint", "trigger": make_trigger(job_ids=["a", "b"]).serialize()[1]}
     resumed(event)
@@ -159,7 +159,7 @@ def test_the_numbers_of_an_operators_records_survive_a_checkpoint():
 
 @pytest.mark.parametrize("trigger", [None, {}, [], {"job_ids": "a"}, {"job_ids": [], "known_jobs": []}])
 @pytest.mark.parametrize("flag", [None, "soft_fail"])
-def test_a_checkpoint_that_makes_no_sense_is_an_error(trigger, flag):
+def test_invalid_checkpoint_is_an_error(trigger, flag):
     sensor = make("deferrable", conn_id="a", job_id="b", **({flag: True} if flag else {}))
     with pytest.raises(errors.BulkJobError):
         sensor.execute_complete({}, {"status": "checkpoint", "trigger": trigger})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Many waits on one account with a limit: they take turns, and none is refused."""
+"""Many waits on one account with a limit: their polls are queued, and none gets a 429."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ ROUNDS = 2
 
 
 async def crowd(crowded, quiet):
-    """Run the waits of the crowd until all are over, and tell how long another connection's wait took meanwhile."""
+    """Run the waits of the crowd until all are over, and return how long a wait of another connection took."""
     began = time.monotonic()
     tasks = [asyncio.ensure_future(anext(one.run())) for one in crowded]
     await anext(quiet.run())
@@ -26,7 +26,7 @@ async def crowd(crowded, quiet):
 
 
 @pytest.fixture
-def told(sim, account, monkeypatch, caplog):
+def outcome(sim, account, monkeypatch, caplog):
     monkeypatch.setattr(turns, "LONG_QUEUE", 1.0)
     sim.settings(limits={"activecampaign": {"requests": PER_SECOND, "per_seconds": 1}})
     conn_id = account("activecampaign", extra={"requests_per_second": PER_SECOND})
@@ -44,8 +44,8 @@ def told(sim, account, monkeypatch, caplog):
     return seconds, events, caplog
 
 
-def test_a_crowd_takes_turns(sim, told):
-    seconds, events, caplog = told
+def test_polls_share_the_rate_limit(sim, outcome):
+    seconds, events, caplog = outcome
     books = sim.state()["activecampaign"]
     assert {event.payload["status"] for event in events} == {"finished"}
     assert "429" not in {str(status) for status in books["statuses"]}

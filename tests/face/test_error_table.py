@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the sensor raises, whether Airflow tries again, and what its flags make of it: the same in every mode."""
+"""The sensor's exceptions, whether Airflow retries them, and the fail flags: the same in every mode."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from airflow_provider_bulkjobs.exceptions import JobExpiredError, JobFailedError
 from airflow_provider_bulkjobs.http import retry as patience_module
 from airflow_provider_bulkjobs.waiting import tracker as wait
 
-# What ends a task for good in every Airflow. Anything else is tried again, as often as the task's retries say.
+# What ends a task for good in every Airflow. Airflow retries anything else.
 FINAL = (AirflowFailException, AirflowSensorTimeout)
 
 
@@ -36,9 +36,9 @@ def gone(world: World) -> dict[str, Any]:
     note = wait.JobTracker.note
 
     def note_and_expire(self: wait.JobTracker, job: Any, now: float) -> Any:
-        told = note(self, job, now)
+        has_finished = note(self, job, now)
         world.sim.expire(arguments["job_id"])
-        return told
+        return has_finished
 
     world.monkeypatch.setattr(wait.JobTracker, "note", note_and_expire)
     return arguments
@@ -69,7 +69,7 @@ def throttled(world: World) -> dict[str, Any]:
     return world.job("completed")
 
 
-def nonsense(world: World) -> dict[str, Any]:
+def invalid_response(world: World) -> dict[str, Any]:
     world.sim.fault("sendgrid", "not_json")
     return world.job("completed")
 
@@ -128,12 +128,12 @@ ROWS = {
         skipped=False,
     ),
     "the vendor refused": Row(refused, errors.VendorAPIError, retried=True, skipped=False),
-    "a state nobody documented": Row(
+    "an undocumented state": Row(
         lambda world: world.job("pending", "wobbling"), errors.UnknownStateError, retried=True, skipped=False
     ),
     "the vendor is down": Row(down, errors.VendorUnavailableError, retried=True, skipped=False),
     "the vendor is throttled": Row(throttled, errors.VendorUnavailableError, retried=True, skipped=False),
-    "the vendor talks nonsense": Row(nonsense, errors.VendorUnavailableError, retried=True, skipped=False),
+    "the response is not JSON": Row(invalid_response, errors.VendorUnavailableError, retried=True, skipped=False),
 }
 
 
@@ -151,7 +151,7 @@ def world(sim: Any, account: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("flag", [None, "soft_fail", "never_fail"])
 @pytest.mark.parametrize("name", ROWS)
-def test_what_comes_of_it(name: str, flag: str | None, mode: str, world: World) -> None:
+def test_error_retry_and_skip(name: str, flag: str | None, mode: str, world: World) -> None:
     row = ROWS[name]
     expected = AirflowSkipException if flag == "never_fail" or (flag and row.skipped) else row.error
     with pytest.raises(expected) as caught:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A job that the vendor knew and does not know any more, whichever way it says so."""
+"""A job that no longer exists at the vendor: a 404 or an empty record."""
 
 import pytest
 from face.modes import MODES, Store, run
@@ -14,7 +14,7 @@ SEEN = {"sendgrid": "pending", "acquia": "in_progress", "intercom": "running", "
 
 
 def after_first_poll(monkeypatch, job_id, action):
-    """Do something once the job's state has been noted for the first time."""
+    """Run an action after the first known state of the job."""
     original, actions = wait.JobTracker.note, [action]
 
     def note(self, job, now):
@@ -31,7 +31,7 @@ def after_first_poll(monkeypatch, job_id, action):
 def test_a_seen_job_that_is_not_found_any_more_is_gone(vendor, mode, sim, account, monkeypatch):
     job_id = sim.job(vendor, "contacts", states=[SEEN[vendor]], items=1)
     after_first_poll(monkeypatch, job_id, lambda: sim.expire(job_id))
-    with pytest.raises(JobExpiredError, match="does not any more"):
+    with pytest.raises(JobExpiredError, match="no longer exists"):
         run(mode, store=Store(), conn_id=account(vendor), job_id=job_id)
 
 
@@ -67,7 +67,7 @@ def test_an_empty_record_of_a_job_that_was_never_seen_has_a_grace(mode, sim, acc
     new = sim.job("activecampaign", "contacts", states=[False, False, "completed"], items=1)
     assert run(mode, store=Store(), job_id=new, **arguments)["state"] == "succeeded"
     unknown = sim.job("activecampaign", "contacts", states=[False], items=1)
-    with pytest.raises(errors.JobNotFoundError, match="does not know this job"):
+    with pytest.raises(errors.JobNotFoundError, match="job not found at the vendor"):
         run(mode, store=Store(), job_id=unknown, **arguments)
 
 

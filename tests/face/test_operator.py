@@ -201,9 +201,9 @@ def run(mode="poke", context=None, **arguments):
         return make(mode, **arguments).execute(context)
     except TaskDeferred as deferred:
         event = fire(deferred.trigger)
-        told = json.loads(json.dumps(deferred.kwargs))
-        # The worker that goes on is another one: it knows nothing but the arguments and what it is told.
-        return getattr(make(mode, **arguments), deferred.method_name)(context, event, **told)
+        kwargs = json.loads(json.dumps(deferred.kwargs))
+        # Another worker resumes the task: it has only the arguments and the kwargs.
+        return getattr(make(mode, **arguments), deferred.method_name)(context, event, **kwargs)
 
 
 def submit(context=None, **arguments):
@@ -325,9 +325,9 @@ def test_each_job_id_is_in_xcom_before_the_next_request(case, sim, account, long
 
     task_instance = Watching()
     job_ids = submit({"ti": task_instance}, conn_id=account(case.vendor), **case.arguments())
-    told = [each for each in seen if each[0]]
+    open_jobs = [each for each in seen if each[0]]
     supports_append = case.vendor == "intercom" and case.kind != "job"
-    assert told == ([(1, 1)] if supports_append else [(1, 1), (2, 2), (3, 3)])
+    assert open_jobs == ([(1, 1)] if supports_append else [(1, 1), (2, 2), (3, 3)])
     assert task_instance.pushed[-1] == job_ids
 
 
@@ -337,14 +337,14 @@ def test_nothing_personal_is_in_xcom_the_state_or_the_log(mode, sim, account, ca
     task_instance, store = TaskInstance(), Store()
     context = {"ti": task_instance, "task_state_store": store}
     noted = []
-    store.dies = noted.append  # it returns None: nobody dies
+    store.dies = noted.append  # it returns None: no task is killed
     result = run(mode, context, conn_id=account("activecampaign"), **IMPORT.arguments())
     printed = capsys.readouterr()
-    told = f"{task_instance.pushed} {noted} {result} {caplog.text} {printed.out} {printed.err}"
-    assert "Batch 3 of 3 accepted (lines 501-600): job " in told
+    output = f"{task_instance.pushed} {noted} {result} {caplog.text} {printed.out} {printed.err}"
+    assert "Batch 3 of 3 accepted (lines 501-600): job " in output
     assert noted
-    assert "example.com" not in told
-    assert simulator.ACTIVECAMPAIGN_KEY not in told
+    assert "example.com" not in output
+    assert simulator.ACTIVECAMPAIGN_KEY not in output
 
 
 # A second try.
@@ -538,11 +538,11 @@ def test_what_the_vendor_would_do_twice_is_sent_once(fault, case, sim, account, 
     first = TaskInstance(on_id=lambda: sim.fault(case.vendor, fault, count=1, after=True, seconds=2))
     with pytest.raises(PartialSubmitError) as caught:
         submit({"ti": first}, conn_id=account(case.vendor), **case.arguments())
-    told = str(caught.value)
-    assert re.search(r"1 of 3 batches accepted \(lines? [\d-]+; job ids ", told), told
-    assert re.search(r"\. Batch 2 \(lines? [\d-]+\): outcome unknown\. Batch 3: not sent\. Check ", told), told
-    assert first.pushed[-1][0] in told
-    assert "@" not in told
+    message = str(caught.value)
+    assert re.search(r"1 of 3 batches accepted \(lines? [\d-]+; job ids ", message), message
+    assert re.search(r"\. Batch 2 \(lines? [\d-]+\): outcome unknown\. Batch 3: not sent\. Check ", message), message
+    assert first.pushed[-1][0] in message
+    assert "@" not in message
     assert len(sent(sim, case.vendor)) == 2
     state = books(sim, case.vendor)
     assert state["total"] == state["distinct"] > case.number // 3, "the second request was obeyed"
@@ -589,7 +589,7 @@ def test_a_server_that_is_not_there_is_proof_that_nothing_was_done(connection, i
 
 
 @pytest.mark.parametrize("operation", ["upsert", "import_csv"])
-def test_a_file_without_names_for_its_columns_tells_nobody(operation, sim, account, tmp_path):
+def test_csv_without_a_header_names_no_person(operation, sim, account, tmp_path):
     path = tmp_path / "people.csv"
     path.write_text("ada@example.com,Ada\nbob@example.com,Bob\n")
     with pytest.raises(errors.BadArgumentError) as raised:
@@ -598,7 +598,7 @@ def test_a_file_without_names_for_its_columns_tells_nobody(operation, sim, accou
     assert books(sim, "sendgrid")["total"] == 0
 
 
-def test_the_lines_told_are_those_of_the_file(sim, account, tmp_path):
+def test_reported_lines_are_lines_of_the_file(sim, account, tmp_path):
     path = tmp_path / "people.jsonl"
     path.write_text("\n\n".join(json.dumps(person(n)) for n in range(300)))  # every second line is empty
     first = TaskInstance(on_id=lambda: sim.fault("activecampaign", "reset", count=1, after=True))
@@ -606,14 +606,14 @@ def test_the_lines_told_are_those_of_the_file(sim, account, tmp_path):
         submit({"ti": first}, conn_id=account("activecampaign"), records=str(path))
 
 
-# Without a store, nobody knows at the next try what this one has sent.
+# Without a store, the next try does not know what this one has sent.
 
 
 @once_only
 def test_without_a_store_a_submit_that_must_not_be_repeated_is_not_retried(case, sim, account, long_jobs):
     first = TaskInstance(on_id=lambda: sim.fault(case.vendor, "unauthorized", count=1))
     with pytest.raises(
-        PartialSubmitError, match=r"1 of 3 batches accepted.*Batch 2 .*not accepted.*It is not retried"
+        PartialSubmitError, match=r"1 of 3 batches accepted.*Batch 2 .*not accepted.*Not retried"
     ) as caught:
         submit({"ti": first}, conn_id=account(case.vendor), **case.arguments())
     assert isinstance(caught.value, AirflowFailException)
@@ -823,7 +823,7 @@ def test_nothing_to_submit_is_no_error_where_it_is_allowed(mode, skip_invalid, w
 
 
 @pytest.mark.parametrize(
-    ("skip_invalid", "words"), [(True, "all 1 of them were left out"), (False, "nothing was sent: line 1 lacks")]
+    ("skip_invalid", "words"), [(True, "all 1 records are invalid"), (False, "nothing was sent: line 1 lacks")]
 )
 def test_nothing_but_invalid_records(skip_invalid, words, sim, account, tmp_path):
     arguments = {"skip_invalid": skip_invalid, "results_path": str(tmp_path / "rejected.jsonl")}
@@ -840,7 +840,7 @@ def test_a_file_of_nothing_is_an_error(name, text, sim, account, tmp_path):
     assert sim.requests("activecampaign") == []
 
 
-def test_the_first_ten_problems_are_told_and_nobody_by_name(sim, account):
+def test_error_lists_ten_problems_without_personal_data(sim, account):
     records = [{"email": "person.example.com", "first_name": "Secretive"}] * 12 + [person(1)]
     with pytest.raises(
         errors.BadArgumentError, match=r"12 of 13 records .*line 1 has no.*line 10 .*and 2 more"
@@ -856,8 +856,8 @@ def test_the_first_ten_problems_are_told_and_nobody_by_name(sim, account):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"mode": "reschedule"}, "mode='reschedule' would submit again at each poke"),
-        ({"skip_invalid": True}, "skip_invalid=True needs results_path"),
+        ({"mode": "reschedule"}, "mode='reschedule' would submit the records again at each poke"),
+        ({"skip_invalid": True}, "skip_invalid=True requires results_path"),
         ({"conn_id": " "}, "conn_id"),
         ({"allowed_failures": 1.5}, "allowed_failures=1.5"),
         ({"expected_items": 0}, "expected_items=0"),
@@ -872,12 +872,12 @@ def test_literals_are_checked_when_the_dag_is_parsed(arguments, words):
 @pytest.mark.parametrize(
     ("vendor", "arguments", "words"),
     [
-        ("sendgrid", {"operation": None}, "operation is missing for Twilio SendGrid .* upsert, import_csv, delete"),
-        ("sendgrid", {"operation": "create"}, "operation='create' is unknown to Twilio SendGrid"),
+        ("sendgrid", {"operation": None}, "Missing operation for Twilio SendGrid .* upsert, import_csv, delete"),
+        ("sendgrid", {"operation": "create"}, "Unknown operation='create' for Twilio SendGrid"),
         ("sendgrid", {"job_kind": "leads"}, "job_kind='leads' is unknown"),
-        ("sendgrid", {"options": {"lists": []}}, "option 'lists' is unknown .* list_ids"),
+        ("sendgrid", {"options": {"lists": []}}, "Unknown option 'lists' .* list_ids"),
         ("sendgrid", {"options": {"list_ids": "a"}}, "option 'list_ids' is a str, not a list"),
-        ("sendgrid", {"options": ["list_ids"]}, "options is a list: give a dict"),
+        ("sendgrid", {"options": ["list_ids"]}, "options is a list. Pass a dict"),
         ("sendgrid", {"allowed_failures": "None"}, "allowed_failures='None'"),
         ("sendgrid", {"expected_items": "0"}, "expected_items='0'"),
         ("sendgrid", {"cancel_on_kill": True}, "no way to stop a contact import"),
@@ -886,7 +886,7 @@ def test_literals_are_checked_when_the_dag_is_parsed(arguments, words):
         ("sendgrid", {"records": person(1)}, "records is a dict"),
         ("sendgrid", {"records": []}, "records: there are none"),
         ("sendgrid", {"records": "/there/is/no/such.csv"}, "'/there/is/no/such.csv' cannot be read: No such file"),
-        ("sendgrid", {"records": "/there/is/no/such.xlsx"}, "neither JSON Lines"),
+        ("sendgrid", {"records": "/there/is/no/such.xlsx"}, "is not JSON Lines"),
         ("sendgrid", {"records": "nowhere://a/b.csv"}, "'nowhere://a/b.csv' cannot be opened"),
         ("sendgrid", {"records": "[{'email': 'a@example.com'}]"}, "render_template_as_native_obj"),
         ("sendgrid", {"records": [[person(1)], [person(2)]]}, "line 1 is a list, not a dict; line 2 is a list"),
@@ -896,13 +896,17 @@ def test_literals_are_checked_when_the_dag_is_parsed(arguments, words):
         ("sendgrid", {"records": [{**person(1), "postal_code": "1" * 6_000_000}]}, "line 1 is 60000.* bytes"),
         ("sendgrid", {"records": [person(1)], "skip_invalid": True, "results_path": "nowhere://a"}, "cannot be opened"),
         ("sendgrid", {"operation": "import_csv", "records": [{"email": ["a"]}]}, "line 1 has a list in field 'email'"),
-        ("sendgrid", {"operation": "delete", "options": {"delete_all_contacts": True}}, "records are given"),
+        (
+            "sendgrid",
+            {"operation": "delete", "options": {"delete_all_contacts": True}},
+            "records: the operation .* takes none",
+        ),
         ("sendgrid", {"operation": "delete", "records": [{"id": ""}]}, "line 1 lacks field 'id'"),
-        ("sendgrid", {"job_kind": "export", "operation": None}, "records are given, and the operation 'export'"),
+        ("sendgrid", {"job_kind": "export", "operation": None}, "records: the operation 'export' takes none"),
         (
             "sendgrid",
             {"job_kind": "export", "operation": None, "records": None, "options": {"file_type": "xml"}},
-            "'file_type' is 'xml': choose one of csv, json",
+            "'file_type' is 'xml'. Use one of csv, json",
         ),
         (
             "intercom",
@@ -925,7 +929,7 @@ def test_literals_are_checked_when_the_dag_is_parsed(arguments, words):
         ("acquia", {"operation": "edit", "records": [person(1)]}, "line 1 lacks field 'id'"),
     ],
 )
-def test_what_makes_no_sense_is_told_before_any_request(mode, vendor, arguments, words, sim, account):
+def test_invalid_arguments_fail_before_any_request(mode, vendor, arguments, words, sim, account):
     good = {"operation": "upsert", "records": [person(1)]}
     operator = make(mode, conn_id=account(vendor), skip_invalid=False)
     for name, value in {**good, **arguments}.items():  # as templates leave them, so that nothing is checked before
@@ -940,15 +944,15 @@ def test_what_makes_no_sense_is_told_before_any_request(mode, vendor, arguments,
     [
         ("a.jsonl", b'{"email": "a@example.com"}\n{"email"\n', "line 2 is not JSON"),
         ("a.jsonl", b'["a@example.com"]\n', "line 1 is JSON, but not an object"),
-        ("a.csv", b"email,city\na@example.com\n", "line 2 has 1 columns, and the first line names 2"),
-        ("a.csv", b"email,email\na@example.com,b\n", "the first line must name each column, and no two alike"),
+        ("a.csv", b"email,city\na@example.com\n", "line 2 has 1 columns, and the header has 2"),
+        ("a.csv", b"email,email\na@example.com,b\n", "the header must have unique, non-empty column names"),
         ("a.csv", b'email\n"a@example.com\n', "is not CSV"),
         ("a.csv", b"email\n\xff\n", "not UTF-8"),
         ("a.csv.gz", b"email\na@example.com\n", "cannot be read"),
         ("a.csv.gz", gzip.compress(b"email\na@example.com\n", mtime=0)[:-9], "cannot be read"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_told_before_any_request(name, data, words, sim, account, tmp_path):
+def test_unreadable_file_fails_before_any_request(name, data, words, sim, account, tmp_path):
     (tmp_path / name).write_bytes(data)
     with pytest.raises((errors.BadArgumentError, errors.RecordsReadError), match=words):
         run(conn_id=account("sendgrid"), operation="upsert", records=str(tmp_path / name))
@@ -972,7 +976,7 @@ def test_a_connection_that_makes_no_sense(mode, connection):
     [(0.05, None, True), (0.04, None, False), (0.04, 200, True), (0.05, 50, False), (5, None, True), (4, None, False)],
 )
 def test_a_share_is_one_of_what_was_submitted(mode, allowed, expected, passes, sim, account, monkeypatch):
-    # ActiveCampaign does not tell how many there were, and takes addresses only to find fault with them later.
+    # ActiveCampaign does not report the total, and rejects addresses only after it has accepted the request.
     monkeypatch.setattr(simulated_activecampaign, "fault_of", lambda item: "bounces" * item["email"].startswith("bad"))
     records = [person(n) for n in range(95)] + [{"email": f"bad-{n}@example.com"} for n in range(5)]
     arguments = {"conn_id": account("activecampaign"), "records": records, "expected_items": expected}
@@ -1048,7 +1052,7 @@ def test_a_kill_before_anything_was_submitted_stops_nothing(sim, account):
     assert sim.requests("acquia") == []
 
 
-def test_the_trigger_is_told_to_stop_the_jobs(sim, account, long_jobs):
+def test_trigger_cancels_the_jobs(sim, account, long_jobs):
     with pytest.raises(TaskDeferred) as deferred:
         run_until_deferred(conn_id=account("acquia"), cancel_on_kill=True, **CREATE.arguments(1))
     assert deferred.value.trigger.cancel_on_kill
@@ -1069,10 +1073,10 @@ def finished(**numbers):
 
 
 @pytest.mark.parametrize("failed", [0, None])
-def test_records_the_vendor_does_not_tell_of_count_as_failed(failed, account):
+def test_records_missing_from_the_total_count_as_failed(failed, account):
     arguments = {"conn_id": account("acquia"), "operation": "create", "records": []}
     event = finished(total=10, failed=failed)
-    with pytest.raises(JobFailedError, match="990 items failed, 0 are allowed"):
+    with pytest.raises(JobFailedError, match="990 items failed, 0 allowed"):
         make("deferrable", **arguments).execute_complete({}, event, submitted=1000)
     passed = make("deferrable", allowed_failures=None, **arguments).execute_complete({}, event, submitted=1000)
     assert (passed["state"], passed["total"], passed["failed"]) == ("partially_failed", 1000, 990)
@@ -1092,14 +1096,14 @@ def test_where_nothing_could_be_submitted_xcom_says_so(account):
 
 
 @both_modes
-def test_the_result_tells_what_was_submitted_and_what_was_left_out(mode, account, tmp_path):
+def test_result_has_submitted_and_rejected(mode, account, tmp_path):
     arguments = {"conn_id": account("activecampaign"), "records": [person(1), person(2), {"email": "nobody"}]}
     result = run(mode, **arguments, skip_invalid=True, results_path=str(tmp_path / "rejected.jsonl"))
     assert (result["submitted"], result["rejected"], result["failed"]) == (2, 1, 0)
 
 
 def test_a_mode_that_would_submit_at_each_poke_is_refused_wherever_it_comes_from():
-    with pytest.raises(errors.BadArgumentError, match="would submit again at each poke"):
+    with pytest.raises(errors.BadArgumentError, match="would submit the records again at each poke"):
         make(conn_id="a", records=[], default_args={"mode": "reschedule"})
 
 
@@ -1107,7 +1111,7 @@ def test_a_mode_that_would_submit_at_each_poke_is_refused_wherever_it_comes_from
 def test_without_a_store_an_error_of_the_wait_is_not_retried(mode, sim, account, monkeypatch):
     sim.fault("activecampaign", "unauthorized", path="import/info")
     arguments = {"conn_id": account("activecampaign"), "records": [person(1)]}
-    with pytest.raises(PartialSubmitError, match="Wait for the jobs"):
+    with pytest.raises(PartialSubmitError, match="Use a BulkJobSensor"):
         run(mode, **arguments)
     with pytest.raises(errors.AuthenticationError):
         run(mode, {"task_state_store": Store()}, **arguments)

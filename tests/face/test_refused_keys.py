@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A refused key may have been renewed. A secrets backend with another key at each lookup must not go on for ever."""
+"""A refused key may have been renewed. A backend with another key at each lookup must not cause endless polls."""
 
 import asyncio
 import itertools
@@ -56,7 +56,9 @@ def rotating(account, monkeypatch):
 @pytest.mark.parametrize("jobs", [1, 3])
 def test_three_keys_refused_in_a_row_end_the_wait(jobs, mode, sim, rotating):
     conn_id = rotating()
-    with pytest.raises(errors.AuthenticationError, match="another key at each lookup") as raised:
+    with pytest.raises(
+        errors.AuthenticationError, match="Each lookup of the connection returned another key"
+    ) as raised:
         run(mode, conn_id=conn_id, job_id=[f"job-{number}" for number in range(jobs)], timeout=20)
     assert "SG." not in str(raised.value)
     # Deferred, the worker has been refused once before, and the jobs of a list ask in turn.
@@ -99,7 +101,7 @@ async def test_refused_keys_keep_the_interval_in_the_triggerer(sim, rotating):
     started = time.monotonic()
     trigger = make_trigger(rotating(), job_ids=["a", "b"], poke_interval=0.4)
     assert (await fire(trigger))["error"] == "AuthenticationError"
-    # Two jobs take turns: the third key is refused after one interval.
+    # The polls of two jobs alternate: the third key is refused after one interval.
     assert time.monotonic() - started >= 0.36
     assert len(sim.requests("sendgrid")) == 3
 

@@ -80,7 +80,7 @@ KINDS = {
         ],
     ),
 }
-# Words for an end that has nothing to tell about any item.
+# Terminal states without item results.
 NOTHING_TOLD = [
     ("intercom", "contacts", "completed"),
     ("intercom", "export", "no_data"),
@@ -144,27 +144,27 @@ def vendors_file(monkeypatch):
     return hand_out
 
 
-# What is told.
+# The results.
 
 
 @every_kind
 def test_rows_of_every_kind(vendor, kind, sim, account, path):
     job_id = ended(sim, vendor, kind)
-    told = fetch(conn_id=account(vendor), job_id=job_id, job_kind=kind, path=str(path))
+    returned = fetch(conn_id=account(vendor), job_id=job_id, job_kind=kind, path=str(path))
     rows = rows_of(path)
     for row in rows:
         if "task_id" in row["item"]:
             assert row["item"].pop("task_id").startswith("task_v2_")
             row["item"] = {"task_id": "task", **row["item"]}
     assert rows == [{"job_id": job_id, **row} for row in KINDS[vendor, kind][2]]
-    assert told == {"path": str(path), "rows": len(rows), "bytes": path.stat().st_size}
+    assert returned == {"path": str(path), "rows": len(rows), "bytes": path.stat().st_size}
 
 
 @pytest.mark.parametrize(("vendor", "kind", "word"), NOTHING_TOLD)
-def test_where_nothing_is_told_the_file_is_empty(vendor, kind, word, sim, account, path):
+def test_no_item_results_write_an_empty_file(vendor, kind, word, sim, account, path):
     job_id = sim.job(vendor, kind, states=[word], items=4)
-    told = fetch(conn_id=account(vendor), job_id=job_id, job_kind=kind, path=str(path))
-    assert told == {"path": str(path), "rows": 0, "bytes": 0}
+    returned = fetch(conn_id=account(vendor), job_id=job_id, job_kind=kind, path=str(path))
+    assert returned == {"path": str(path), "rows": 0, "bytes": 0}
     assert path.read_bytes() == b""
 
 
@@ -184,11 +184,11 @@ def test_all_pages_of_the_details(sim, account, path):
 @every_kind
 def test_many_jobs_in_their_order(vendor, kind, sim, account, path):
     job_ids = [ended(sim, vendor, kind) for _ in range(3)]
-    told = fetch(conn_id=account(vendor), job_id=job_ids, job_kind=kind, path=str(path))
+    returned = fetch(conn_id=account(vendor), job_id=job_ids, job_kind=kind, path=str(path))
     rows = rows_of(path)
     each = len(KINDS[vendor, kind][2])
     assert [row["job_id"] for row in rows] == [job_id for job_id in job_ids for _ in range(each)]
-    assert (told["rows"], told["bytes"]) == (3 * each, path.stat().st_size)
+    assert (returned["rows"], returned["bytes"]) == (3 * each, path.stat().st_size)
 
 
 def test_what_was_submitted_comes_out_again(sim, account, path):
@@ -201,9 +201,9 @@ def test_what_was_submitted_comes_out_again(sim, account, path):
 
     options = {"file_type": "json"}
     done = BulkJobOperator(task_id="export", job_kind="export", options=options, **common).execute({})
-    told = fetch(conn_id=conn_id, job_id=done["jobs"][0]["job_id"], job_kind="export", path=str(path))
+    returned = fetch(conn_id=conn_id, job_id=done["jobs"][0]["job_id"], job_kind="export", path=str(path))
     assert [row["item"]["email"] for row in rows_of(path)] == ["zoë@example.com"]
-    assert told["bytes"] == path.stat().st_size
+    assert returned["bytes"] == path.stat().st_size
 
 
 @every_file
@@ -247,7 +247,7 @@ def test_a_job_that_is_gone(vendor, kind, sim, account, path):
 
 
 @every_kind
-def test_a_word_that_nobody_documented(vendor, kind, sim, account, path):
+def test_undocumented_state_is_an_error(vendor, kind, sim, account, path):
     job_id = sim.job(vendor, kind, states=["wobbling"])
     with pytest.raises(errors.UnknownStateError):
         fetch(conn_id=account(vendor), job_id=job_id, job_kind=kind, path=str(path))
@@ -314,8 +314,8 @@ def test_a_lost_answer_is_asked_for_again(vendor, kind, sim, account, path):
     job_id = ended(sim, vendor, kind)
     for fault in ("server_error", "reset", "half_body", "rate_limit"):
         sim.fault(vendor, fault, count=1, retry_after=0)
-    told = fetch(conn_id=account(vendor), job_id=job_id, job_kind=kind, path=str(path))
-    assert told["rows"] == len(KINDS[vendor, kind][2])
+    returned = fetch(conn_id=account(vendor), job_id=job_id, job_kind=kind, path=str(path))
+    assert returned["rows"] == len(KINDS[vendor, kind][2])
 
 
 def test_a_vendor_that_is_down_for_good(sim, account, path):
@@ -326,7 +326,7 @@ def test_a_vendor_that_is_down_for_good(sim, account, path):
     assert not path.exists()
 
 
-# What nobody else may see.
+# Personal data.
 
 
 @pytest.mark.parametrize("kind", ["contacts", "export"])
@@ -354,11 +354,11 @@ def test_an_export_of_intercom_comes_from_the_accounts_own_host(sim, account, pa
 def test_nothing_personal_is_in_the_log_or_in_xcom(vendor, kind, sim, account, path, caplog, capsys):
     caplog.set_level(logging.DEBUG, "airflow")
     job_id = ended(sim, vendor, kind)
-    told = fetch(conn_id=account(vendor), job_id=job_id, job_kind=kind, path=str(path))
+    returned = fetch(conn_id=account(vendor), job_id=job_id, job_kind=kind, path=str(path))
     printed = capsys.readouterr()
     log = caplog.text + printed.out + printed.err
-    assert f"{told['rows']} rows (" in log
-    for text in (log, json.dumps(told)):
+    assert f"{returned['rows']} rows (" in log
+    for text in (log, json.dumps(returned)):
         assert not any(word in text for word in ("example.com", "Welcome", "Signature", "email"))
 
 
@@ -399,7 +399,7 @@ def test_literals_are_checked_when_the_dag_is_parsed(arguments, words):
         ({"job_id": "None"}, "job_id"),
     ],
 )
-def test_bad_arguments_are_told_before_any_request(arguments, words, sim, account, path):
+def test_bad_arguments_fail_before_any_request(arguments, words, sim, account, path):
     operator = BulkJobResultsOperator(task_id="results", conn_id="{{ conn }}", job_id="{{ job }}", path="{{ path }}")
     good = {"conn_id": account("sendgrid"), "job_id": ended(sim, "sendgrid", "contacts"), "path": str(path)}
     for name, value in {**good, **arguments}.items():

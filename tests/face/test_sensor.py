@@ -134,7 +134,7 @@ def test_many_jobs_in_one_task(mode, sim, account):
     assert result["jobs"][0]["job_id"] == bad
     assert len(json.dumps(result)) < 4096
     polls = [request for request in sim.requests("sendgrid") if good[0] in request.path_qs]
-    if mode != "reschedule":  # which remembers nothing between pokes
+    if mode != "reschedule":  # which keeps no state between pokes
         assert len(polls) == 2, "a finished job is not asked about again"
 
 
@@ -176,14 +176,14 @@ def test_vendor_down_for_good(mode, sim, account, impatient):
     assert job_id in str(caught.value)
 
 
-def test_import_limit_of_activecampaign_is_borne_with(sim, account, impatient):
+def test_import_limit_of_activecampaign_is_retried(sim, account, impatient):
     job_id = sim.job("activecampaign", "contacts", states=["completed"], items=1)
     sim.fault("activecampaign", "import_limit", count=2)
     assert run("poke", conn_id=account("activecampaign"), job_id=job_id)["state"] == "succeeded"
 
 
 @every_mode
-def test_a_wait_beyond_the_deadline_ends_at_the_deadline(mode, sim, account):
+def test_rate_limit_delay_beyond_the_deadline_is_a_timeout(mode, sim, account):
     job_id = sim.job("sendgrid", "contacts", states=["pending"], items=1)
     sim.fault("sendgrid", "rate_limit", retry_after=7200)
     started = time.monotonic()
@@ -193,7 +193,7 @@ def test_a_wait_beyond_the_deadline_ends_at_the_deadline(mode, sim, account):
 
 
 @every_mode
-def test_silent_fail_goes_on(mode, sim, account):
+def test_silent_fail_continues(mode, sim, account):
     job_id = sim.job("sendgrid", "contacts", states=["completed"], items=1)
     sim.fault("sendgrid", "unauthorized", count=2)
     arguments = {"conn_id": account("sendgrid"), "job_id": job_id}
@@ -234,7 +234,7 @@ def test_the_tasks_own_timeout_between_two_pokes_is_left_to_airflow(flag, monkey
 
 
 def test_no_interval_is_a_tight_loop_in_the_triggerer(sim, account, monkeypatch):
-    monkeypatch.setattr(waiting, "SHORTEST_INTERVAL", 1.0)
+    monkeypatch.setattr(waiting, "MIN_INTERVAL", 1.0)
     job_id = sim.job("sendgrid", "contacts", states=["pending"], items=1)
     quick = {"poke_interval": 0, "exponential_backoff": True, "max_wait": timedelta(milliseconds=1)}
     with pytest.raises(TaskDeferred) as deferred:
@@ -272,7 +272,7 @@ def test_trigger_arguments_are_plain_and_bare_of_secrets(sim, account):
         {"status": "canceled"},
     ],
 )
-def test_events_that_make_no_sense_never_pass(event):
+def test_invalid_events_never_pass(event):
     sensor = make("deferrable", conn_id="sendgrid_default", job_id="1")
     with pytest.raises(errors.BulkJobError):
         sensor.execute_complete({}, event)
@@ -348,7 +348,7 @@ def test_ids_of_any_sequence(value):
 
 
 @every_mode
-def test_log_tells_what_changed_and_nothing_secret(mode, sim, account, caplog, capsys):
+def test_log_has_changes_and_no_secrets(mode, sim, account, caplog, capsys):
     caplog.set_level(logging.INFO)
     good = sim.job("activecampaign", "contacts", states=["waiting", "active", "active", "completed"], items=5)
     bad = sim.job("activecampaign", "contacts", states=["active", "completed"], items=5, failed=2)
@@ -358,7 +358,7 @@ def test_log_tells_what_changed_and_nothing_secret(mode, sim, account, caplog, c
     assert "1 of 2 jobs done" in log
     assert "2 of 2 jobs done" in log
     # Airflow 2 hands each record to two handlers, Airflow 3 prints it.
-    told = {record.created for record in caplog.records if "1 of 2 jobs done" in record.getMessage()}
-    assert (len(told) or printed.out.count("1 of 2 jobs done")) == 1 or mode == "reschedule"
+    logged = {record.created for record in caplog.records if "1 of 2 jobs done" in record.getMessage()}
+    assert (len(logged) or printed.out.count("1 of 2 jobs done")) == 1 or mode == "reschedule"
     assert "activecampaign-key" not in log
     assert "@" not in re.sub(r"\S+@\d", "", log)

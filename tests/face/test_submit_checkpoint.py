@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From Airflow 3.3 on a checkpoint tells the next run what was submitted, and whether that is judged."""
+"""From Airflow 3.3 on, the checkpoint has the submitted batches, and whether the task has its result."""
 
 from contextlib import suppress
 from types import SimpleNamespace
@@ -102,7 +102,7 @@ def test_failed_job_is_submitted_again_only_after_a_clear(flags, deferrable, sim
 
 @pytest.mark.parametrize("ending", ["timeout", "outage", "execution_timeout", "on_kill"])
 @pytest.mark.parametrize("flags", [{}, {"soft_fail": True}, {"never_fail": True}, {"cancel_on_kill": True}], ids=str)
-def test_unjudged_jobs_are_never_submitted_again(flags, ending, sim, account, monkeypatch):
+def test_jobs_without_a_result_are_never_submitted_again(flags, ending, sim, account, monkeypatch):
     sim.settings(job_seconds=60)
     arguments = {"conn_id": account("acquia"), "operation": "create", "timeout": 0.1, **flags}
     store = Store()
@@ -179,7 +179,7 @@ def test_interrupted_write_does_not_lose_the_job_id(waits, sim, account, capsys,
     assert f"job {sim_jobs(sim)[0]}" in capsys.readouterr().out
 
 
-def test_nothing_is_sent_before_the_checkpoint_says_so(waits, sim, account):
+def test_nothing_is_sent_before_the_checkpoint_is_written(waits, sim, account):
     store = Store(failing(99, when=lambda value: value["in_flight"]))
     with pytest.raises(CheckpointError, match=r"0 of 1 batches accepted\. Batch 1 \(line 1\): not accepted"):
         run({"ti": TaskInstance(), "task_state_store": store}, account("activecampaign"))
@@ -209,7 +209,7 @@ def test_unreadable_checkpoint_sends_nothing(damage, sim, account):
 
 
 @pytest.mark.parametrize("durable", [True, False])
-def test_failed_push_of_job_ids_is_made_up_for_by_the_next(durable, sim, account, caplog):
+def test_failed_push_of_job_ids_is_retried_by_the_next(durable, sim, account, caplog):
     sim.settings(job_seconds=60)
 
     def fails(key):

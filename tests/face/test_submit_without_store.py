@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Before Airflow 3.3 nothing tells a retry what was submitted: whatever ends the wait ends the task for good."""
+"""Before Airflow 3.3 a retry does not know what was submitted: an error during the wait fails the task permanently."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -53,7 +53,7 @@ def test_resume_without_result_ends_the_task(resume, flags, sim, account):
     ti, (method, kwargs) = TaskInstance(), RESUMES[resume]
     known = defer(ti, account("activecampaign"), **flags)
     kwargs = {**known, **kwargs} if method == "execute_complete" else kwargs
-    with pytest.raises(PartialSubmitError, match=r"not retried.*Wait for the jobs") as caught:
+    with pytest.raises(PartialSubmitError, match=r"Not retried.*Use a BulkJobSensor") as caught:
         make("activecampaign_default", deferrable=True, **flags).resume_execution(method, kwargs, {"ti": ti})
     assert ti.xcom["job_ids"][0] in str(caught.value)
     assert isinstance(caught.value, AirflowFailException)

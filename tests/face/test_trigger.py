@@ -31,14 +31,14 @@ async def test_it_sleeps_before_its_first_poll(sim, account):
     assert sim.requests("sendgrid")[0].time >= started + 0.5
 
 
-async def test_no_event_overtakes_the_news_of_the_deferral():
+async def test_no_event_before_the_deferral_is_recorded():
     started = time.time()
     event = await fire(make_trigger("nowhere", job_ids=["1"], first_poll_at=started + 0.5))
     assert event["error"] == "BadConnectionError"
     assert time.time() >= started + 0.5
 
 
-async def test_restarted_or_twice_at_once_it_still_ends_well(sim, account):
+async def test_restarted_or_duplicate_trigger_succeeds(sim, account):
     account("sendgrid")
     job_id = sim.job("sendgrid", "contacts", states=["pending"] * 6 + ["completed"], items=3)
     first = make_trigger(job_ids=[job_id])
@@ -128,7 +128,7 @@ async def test_a_bad_key_ends_the_wait_at_once(sim, account):
 
 async def test_a_bug_becomes_an_error_of_our_own(sim, account, monkeypatch):
     account("sendgrid")
-    monkeypatch.setattr(BulkJobTrigger, "_ask", lambda *_: 1 / 0)
+    monkeypatch.setattr(BulkJobTrigger, "_poll_job", lambda *_: 1 / 0)
     event = await fire(make_trigger(job_ids=["1"]))
     with pytest.raises(errors.BulkJobError, match="ZeroDivisionError"):
         read_event(event)
@@ -171,7 +171,7 @@ async def test_500_waits_share_one_driver_and_do_not_hold_the_loop(sim, account)
     assert not pool._transports
 
 
-async def test_a_failing_job_holds_up_none_of_the_others(sim, account):
+async def test_failing_job_does_not_delay_the_others(sim, account):
     account("sendgrid")
     good = [sim.job("sendgrid", "contacts", states=["pending"] * 3 + ["completed"], items=1) for _ in range(5)]
     bad = sim.job("sendgrid", "contacts", states=["pending"], items=1)
@@ -185,7 +185,7 @@ async def test_a_failing_job_holds_up_none_of_the_others(sim, account):
 
 
 @pytest.mark.parametrize("how", ["incr", "gauge", "timing"])
-async def test_metrics_out_of_reach_end_no_wait(how, sim, account, monkeypatch):
+async def test_unavailable_metrics_do_not_end_a_wait(how, sim, account, monkeypatch):
     class Broken:
         def __getattr__(self, name):
             return (lambda *_, **__: 1 / 0) if name == how else (lambda *_, **__: None)
@@ -197,7 +197,7 @@ async def test_metrics_out_of_reach_end_no_wait(how, sim, account, monkeypatch):
     assert not pool._transports
 
 
-async def test_a_bad_job_does_not_cost_the_others_their_last_look(sim, account):
+async def test_failing_job_does_not_prevent_the_final_poll_of_others(sim, account):
     account("sendgrid")
     good, bad = (sim.job("sendgrid", "contacts", states=["completed"], items=1) for _ in range(2))
     sim.fault("sendgrid", "server_error", path=bad)
@@ -205,10 +205,10 @@ async def test_a_bad_job_does_not_cost_the_others_their_last_look(sim, account):
     event = await fire(make_trigger(job_ids=[bad, good], deadline=now + 0.1, first_poll_at=now + 5))
     assert "1 of 2 jobs done" in event["message"]
     others = asyncio.all_tasks() - {asyncio.current_task()}
-    assert not [task for task in others if "_ask" in repr(task)]
+    assert not [task for task in others if "_poll_job" in repr(task)]
 
 
-async def test_the_queue_of_a_slow_account_costs_nobody_the_last_look(sim, account, monkeypatch):
+async def test_rate_limited_account_still_gets_the_final_poll(sim, account, monkeypatch):
     monkeypatch.setattr(answers, "FINAL_POLL_TIMEOUT", 0.5)
     account("activecampaign", extra={"requests_per_second": 10})
     jobs = [sim.job("activecampaign", states=["completed"], items=1) for _ in range(15)]
@@ -218,7 +218,7 @@ async def test_the_queue_of_a_slow_account_costs_nobody_the_last_look(sim, accou
     assert {event["status"] for event in events} == {"finished"}
 
 
-async def test_with_silent_fail_a_refused_job_holds_up_none_of_the_others(sim, account):
+async def test_silent_fail_refused_job_does_not_delay_the_others(sim, account):
     account("sendgrid")
     bad, *good = (sim.job("sendgrid", "contacts", states=["pending"] * 2 + ["completed"], items=1) for _ in range(4))
     sim.fault("sendgrid", "unauthorized", path=bad)

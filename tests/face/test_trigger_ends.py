@@ -29,10 +29,10 @@ jobs = pytest.mark.parametrize("job_ids", [["a"], ["a", "b"], ["a", "b", "c"]], 
     ids=str,
 )
 @pytest.mark.parametrize("silent_fail", [True, False])
-async def test_what_is_certain_at_once_is_sent_after_the_floor(
+async def test_immediate_error_is_sent_after_the_minimum_deferral(
     arguments, error, silent_fail, account, connection, monkeypatch
 ):
-    monkeypatch.setattr(bulk_job, "FLOOR", 0.3)
+    monkeypatch.setattr(bulk_job, "MIN_DEFERRAL", 0.3)
     account("sendgrid", "good")
     account("sendgrid", "empty", password="")
     connection("other", conn_type="http", host="http://127.0.0.1:1")
@@ -50,14 +50,14 @@ async def test_what_is_certain_at_once_is_sent_after_the_floor(
     assert 0.3 <= time.time() - started < 3
 
 
-async def test_certificates_that_are_not_there_are_certain_at_once(account, monkeypatch):
-    monkeypatch.setattr(bulk_job, "FLOOR", 0.0)
+async def test_missing_certificates_end_the_wait_immediately(account, monkeypatch):
+    monkeypatch.setattr(bulk_job, "MIN_DEFERRAL", 0.0)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere.pem")
     event = await fire(make_trigger(account("sendgrid"), job_ids=["a"], first_poll_at=time.time() + 3600))
     assert event["error"] == "BadConnectionError"
 
 
-async def test_the_floor_is_over_for_a_trigger_that_is_restarted_later(account):
+async def test_restarted_trigger_needs_no_minimum_deferral(account):
     account("sendgrid", password="")
     started = time.time()
     await fire(make_trigger(job_ids=["a"], first_poll_at=started - 60))
@@ -75,7 +75,7 @@ async def test_an_unexpected_error_in_a_poll_is_one_event(problem, job_ids, acco
 
     monkeypatch.setattr(AiohttpTransport, "run", fail)
     event = await fire(make_trigger(account("sendgrid"), job_ids=job_ids))
-    with pytest.raises(errors.BulkJobError, match="unexpected error"):
+    with pytest.raises(errors.BulkJobError, match="Unexpected error"):
         read_event(event)
 
 
@@ -136,7 +136,7 @@ async def test_a_cancel_by_airflow_goes_through(when, job_ids, sim, account, mon
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def test_a_broken_argument_from_the_database_is_one_event(account):
+async def test_invalid_argument_from_the_database_is_one_event(account):
     arguments = make_trigger(account("sendgrid"), job_ids=["a"]).serialize()[1]
     event = await fire(BulkJobTrigger(**{**arguments, "known_jobs": [{"job_id": "a"}]}))
     assert event["status"] == "error"
