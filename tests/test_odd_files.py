@@ -54,7 +54,7 @@ def test_web_page_is_not_an_empty_csv_file(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize("again", ["EMAIL,FirstName", "Email , firstname", '"eMail","FIRSTNAME"'])
 def test_header_again_in_another_case_is_a_problem(tmp_path: Path, again: str) -> None:
     found = problems(tmp_path / "a.csv", f"email,FirstName\na@example.com,Ada\n{again}\n".encode())
-    assert found == [None, "is the header again: remove this line"]
+    assert found == [None, "repeats the header: remove this line"]
 
 
 @pytest.mark.parametrize(

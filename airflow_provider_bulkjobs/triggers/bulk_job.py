@@ -98,7 +98,7 @@ class BulkJobTrigger(BaseTrigger):
         self._last_report = ""
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the arguments of a trigger that continues this wait: plain JSON, with the known jobs, without secrets."""
+        """Return the arguments of a trigger that continues this wait with the known jobs: plain JSON, no secrets."""
         return (
             f"{type(self).__module__}.{type(self).__qualname__}",
             {
