@@ -340,7 +340,7 @@ def test_a_value_that_json_cannot_hold_is_told_by_its_field_and_type(make: MakeS
     batcher = make()
     before, told, after = fill(batcher, RECORD, {"id": 1, "odd": value, "last": "x"}, RECORD)
     assert (before, after) == (None, None)
-    assert told == f"has a {type(value).__name__} in field 'odd' that JSON cannot hold: convert it first"
+    assert told == f"has a {type(value).__name__} in field 'odd' that JSON cannot represent: convert it first"
     assert bodies(batcher) == [b'{"a":"x"},{"a":"x"}']
 
 

@@ -23,7 +23,7 @@ from airflow_provider_bulkjobs.simulator.limits import Reading
 from airflow_provider_bulkjobs.simulator.settings import Limit
 from airflow_provider_bulkjobs.simulator.vendor import RefusedError, Route, Vendor
 
-MOST_CONTACTS = 10_000
+MAX_CONTACTS = 10_000
 PAGE_SIZE = 100
 STATUS_CODES = {CREATED: 201, UPDATED: 200, FAILED: 400}
 BASIC = base64.b64encode(f"{ACQUIA_USER}:{ACQUIA_PASSWORD}".encode()).decode()
@@ -136,8 +136,8 @@ class Acquia(Vendor):
         contacts = await self.json_of(request)
         if not isinstance(contacts, list) or not all(isinstance(contact, dict) for contact in contacts):
             raise RefusedError(self.error(400, "The body must be an array of contacts."))
-        if not 1 <= len(contacts) <= MOST_CONTACTS:
-            raise RefusedError(self.error(400, f"The body must hold 1 to {MOST_CONTACTS} contacts."))
+        if not 1 <= len(contacts) <= MAX_CONTACTS:
+            raise RefusedError(self.error(400, f"The body must hold 1 to {MAX_CONTACTS} contacts."))
         row_of = self._new_row if action == "new" else self._edited_row
         rows = [row_of(contact) for contact in contacts]
         self.accept(rows)

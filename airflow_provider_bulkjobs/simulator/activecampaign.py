@@ -16,8 +16,8 @@ from airflow_provider_bulkjobs.simulator.limits import RateWindow, Reading
 from airflow_provider_bulkjobs.simulator.settings import IMPORTS, PUBLISHED_LIMITS
 from airflow_provider_bulkjobs.simulator.vendor import RefusedError, Route, Vendor
 
-MOST_CONTACTS = 250
-MOST_BYTES = 400_000
+MAX_CONTACTS = 250
+MAX_BYTES = 400_000
 SUBMIT_PATH = "/api/3/import/bulk_import"
 
 
@@ -89,8 +89,8 @@ class ActiveCampaign(Vendor):
         limit = self.settings.limits.get(IMPORTS)
         if limit and not self.imports_meter.count(limit, self.now(), enforced=True)[0]:
             return self.too_many_imports()
-        if len(await request.read()) >= MOST_BYTES:
-            reason = f"The payload must be smaller than {MOST_BYTES} bytes."
+        if len(await request.read()) >= MAX_BYTES:
+            reason = f"The payload must be smaller than {MAX_BYTES} bytes."
             raise RefusedError(self._invalid([reason]))
         body = await self.json_of(request)
         rows = [self._row(contact) for contact in self._contacts(body)]
@@ -123,8 +123,8 @@ class ActiveCampaign(Vendor):
 
     def _contacts(self, body: Any) -> list[dict[str, Any]]:
         contacts = body.get("contacts") if isinstance(body, dict) else None
-        if not isinstance(contacts, list) or not 1 <= len(contacts) <= MOST_CONTACTS:
-            raise RefusedError(self._invalid([f"Field 'contacts' must hold 1 to {MOST_CONTACTS} contacts"]))
+        if not isinstance(contacts, list) or not 1 <= len(contacts) <= MAX_CONTACTS:
+            raise RefusedError(self._invalid([f"Field 'contacts' must hold 1 to {MAX_CONTACTS} contacts"]))
         reasons = [
             {"contact": index, "failureReason": "Field 'email' is required"}
             for index, contact in enumerate(contacts)

@@ -15,7 +15,7 @@ from airflow_provider_bulkjobs.simulator.vendor import RefusedError, Route
 if TYPE_CHECKING:
     from airflow_provider_bulkjobs.simulator.intercom import Intercom
 
-MOST_ITEMS = 100
+MAX_ITEMS = 100
 BULK = Family(("pending", "running"), ("completed", "completed_with_errors"))
 # The first version with a number that has the bulk calls; before, only "Preview" has.
 BULK_SINCE = (2, 17)
@@ -73,8 +73,8 @@ class BulkCalls:
             code, message = "field_not_found", f"{self.noun} field must be supplied"
         elif not isinstance(items, list):
             code, message = "type_mismatch", f"{self.noun} must be an array"
-        elif len(items) > MOST_ITEMS:
-            code, message = "parameter_invalid", f"maximum number of {self.noun} per request is {MOST_ITEMS}"
+        elif len(items) > MAX_ITEMS:
+            code, message = "parameter_invalid", f"maximum number of {self.noun} per request is {MAX_ITEMS}"
         elif not all(isinstance(item, dict) for item in items):
             code, message = "type_mismatch", f"each {self.single} must be an object"
         elif verb != "create" and not all(item.get("id") for item in items):

@@ -16,8 +16,8 @@ from airflow_provider_bulkjobs.simulator.sendgrid_files import UPLOAD_HEADERS, F
 from airflow_provider_bulkjobs.simulator.settings import Limit
 from airflow_provider_bulkjobs.simulator.vendor import RefusedError, Route, Vendor
 
-MOST_CONTACTS = 30_000
-MOST_BYTES = 6 * 1024 * 1024
+MAX_CONTACTS = 30_000
+MAX_BYTES = 6 * 1024 * 1024
 IDENTITIES = ("email", "phone_number_id", "external_id", "anonymous_id")
 IMPORTS_PATH = "/v3/marketing/contacts/imports"
 SCOPES = {
@@ -101,14 +101,14 @@ class SendGrid(Vendor):
     async def upsert(self, request: web.Request) -> web.Response:
         """Create or update contacts."""
         data = await request.read()
-        if len(data) > MOST_BYTES:
+        if len(data) > MAX_BYTES:
             raise RefusedError(self.error(400, "request body must be at most 6MB", "contacts"))
         body = await self.object_of(request)
         contacts = body.get("contacts")
         if not isinstance(contacts, list) or not all(isinstance(contact, dict) for contact in contacts):
             raise RefusedError(self.error(400, "must be a list of contacts", "contacts"))
-        if not 1 <= len(contacts) <= MOST_CONTACTS:
-            raise RefusedError(self.error(400, f"must hold 1 to {MOST_CONTACTS} contacts", "contacts"))
+        if not 1 <= len(contacts) <= MAX_CONTACTS:
+            raise RefusedError(self.error(400, f"must hold 1 to {MAX_CONTACTS} contacts", "contacts"))
         self._check_lists(body)
         rows = [self.row_of(contact) for contact in contacts]
         self.accept(rows)

@@ -16,12 +16,12 @@ from airflow_provider_bulkjobs.simulator.vendor import Handler, RefusedError, Ve
 from airflow_provider_bulkjobs.simulator.world import World
 
 # Far above any vendor's own limit, so that it is the vendor who says no.
-MOST_BYTES = 256 * 1024 * 1024
+MAX_BYTES = 256 * 1024 * 1024
 
 
 def make_app(world: World) -> web.Application:
     """Return the application that serves all vendors and the control calls."""
-    app = web.Application(client_max_size=MOST_BYTES)
+    app = web.Application(client_max_size=MAX_BYTES)
     app.add_routes(control_routes(world))
     app.router.add_route("*", "/elsewhere/{tail:.*}", partial(elsewhere, world))
     for vendor in world.vendors.values():

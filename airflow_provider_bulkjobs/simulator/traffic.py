@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-MOST_RECORDED = 10_000
+MAX_RECORDED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Traffic:
     """The requests to one vendor."""
 
     def __init__(self) -> None:
-        self.requests: deque[RecordedRequest] = deque(maxlen=MOST_RECORDED)
+        self.requests: deque[RecordedRequest] = deque(maxlen=MAX_RECORDED)
         self.by_route: Counter[str] = Counter()
         self.statuses: Counter[str] = Counter()
         self.max_concurrent = 0

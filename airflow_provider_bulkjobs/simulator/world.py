@@ -20,7 +20,7 @@ from airflow_provider_bulkjobs.simulator.traffic import Traffic
 from airflow_provider_bulkjobs.simulator.vendor import Vendor
 
 VENDORS: tuple[type[Vendor], ...] = (Intercom, SendGrid, ActiveCampaign, Acquia)
-MOST_ITEMS = 100_000
+MAX_ITEMS = 100_000
 
 
 class World:
@@ -74,7 +74,7 @@ class World:
         fields = Fields(data, ("vendor", "job_kind", "states", "items", "failed", "body"), "a job")
         vendor = self.vendors[fields.choice("vendor", self.vendors)]
         kind = fields.choice("job_kind", vendor.families, next(iter(vendor.families)))
-        items = fields.integer("items", 1, most=MOST_ITEMS)
+        items = fields.integer("items", 1, most=MAX_ITEMS)
         failed = fields.integer("failed", 0, most=items)
         job = vendor.script(kind, self._words(fields), items, failed, fields.raw("body"))
         return {"job_id": job.id}

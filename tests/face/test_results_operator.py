@@ -24,11 +24,11 @@ EXPORTED = {"status": "exported", "error": None}
 KINDS = {
     ("intercom", "contacts"): (
         *("completed_with_errors", "running"),
-        [{"status": "failed", "error": "some of the task's items, or all", "item": {"task_id": "task", "items": 4}}],
+        [{"status": "failed", "error": "some or all items of the task failed", "item": {"task_id": "task", "items": 4}}],
     ),
     ("intercom", "companies"): (
         *("completed_with_errors", "pending"),
-        [{"status": "failed", "error": "some of the task's items, or all", "item": {"task_id": "task", "items": 4}}],
+        [{"status": "failed", "error": "some or all items of the task failed", "item": {"task_id": "task", "items": 4}}],
     ),
     ("intercom", "job"): (
         *("success", "pending"),

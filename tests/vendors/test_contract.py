@@ -344,7 +344,7 @@ def test_a_good_connection_names_the_account(script: Script, vendor: Vendor, tra
 def test_a_good_status_alone_proves_no_connection(script: Script, vendor: Vendor, transport: str, body: Any) -> None:
     error = check_connection(script, vendor, transport, [{"status": 200, "body": body}] * 9)
     assert type(error) is VendorAPIError
-    assert f"answered, but not as {vendor.label} does. Check the host of connection 'mine'" in str(error)
+    assert f"not the {vendor.label} API. Check the host of connection 'mine'" in str(error)
 
 
 @each_driver
@@ -354,7 +354,7 @@ def test_activecampaign_may_refuse_a_connection_with_a_good_status(script: Scrip
     body = {flag: 0, "message": "No access.", "user": {"username": "ada"}}
     error = check_connection(script, vendor, transport, [{"status": 200, "body": body}])
     assert type(error) is VendorAPIError
-    assert "answered 200, but refused: No access." in str(error)
+    assert "rejected the request (status 200): No access." in str(error)
 
 
 @each_driver

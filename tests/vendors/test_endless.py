@@ -30,7 +30,7 @@ def no_errors_of_hubspot(number: int) -> dict[str, Any]:
 def test_hubspots_errors_are_not_counted_without_an_end(
     script: Script, monkeypatch: pytest.MonkeyPatch, page: Any, transport: str
 ) -> None:
-    monkeypatch.setattr(hubspot_jobs, "MOST_PAGES", 3)
+    monkeypatch.setattr(hubspot_jobs, "MAX_PAGES", 3)
     script.play([DONE, *map(page, range(1, 9))])
     vendor = HubSpot()
     account = make_account(vendor, script.url())

@@ -72,7 +72,7 @@ def test_loop_of_pages_without_failures_is_not_a_success(
 def test_too_many_pages_without_failures_are_not_a_success(
     script: Script, monkeypatch: pytest.MonkeyPatch, conn_type: str, transport: str
 ) -> None:
-    monkeypatch.setattr(MODULES[conn_type], "MOST_PAGES", 3)
+    monkeypatch.setattr(MODULES[conn_type], "MAX_PAGES", 3)
     play(script, conn_type, *range(2, 9))
     vendor = VENDORS[conn_type]
     account = make_account(vendor, script.url())
@@ -94,7 +94,7 @@ def test_results_in_a_loop_are_an_error(script: Script, conn_type: str) -> None:
 def test_results_in_too_many_pages_are_an_error(
     script: Script, monkeypatch: pytest.MonkeyPatch, conn_type: str
 ) -> None:
-    monkeypatch.setattr(MODULES[conn_type], "MOST_PAGES", 3)
+    monkeypatch.setattr(MODULES[conn_type], "MAX_PAGES", 3)
     play(script, conn_type, *range(2, 9))
     with pytest.raises(UntrustedResponseError, match="did not end after 3 pages"):
         read_results(script, conn_type)

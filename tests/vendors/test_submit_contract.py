@@ -64,7 +64,7 @@ from airflow_provider_bulkjobs.submitting.submission import Submission, _marked
 from airflow_provider_bulkjobs.vendors import VENDORS
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.item_result import ItemResult
-from airflow_provider_bulkjobs.vendors.spec.operation import MOST_BYTES, Operation, SubmitContext
+from airflow_provider_bulkjobs.vendors.spec.operation import MAX_BYTES, Operation, SubmitContext
 from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
 
 QUICK = RetryPolicy(failures=3, initial_delay=0.001, max_delay=0.001, on_retry=lambda _: None)
@@ -255,7 +255,7 @@ def test_limits_are_the_documented_ones(case: Case) -> None:
     operation, limits = case.operation, case.limits
     assert operation.max_items == limits.items if limits.items is not None else operation.max_items > 0
     # Where the vendor documents none, a request must still fit into memory with ease.
-    assert operation.max_bytes == limits.size if limits.size is not None else operation.max_bytes <= MOST_BYTES
+    assert operation.max_bytes == limits.size if limits.size is not None else operation.max_bytes <= MAX_BYTES
     assert operation.max_item_bytes == limits.item_size
     assert operation.idempotent is limits.idempotent
     assert operation.supports_append is limits.supports_append
@@ -263,7 +263,7 @@ def test_limits_are_the_documented_ones(case: Case) -> None:
 
 
 def test_the_limit_where_none_is_documented_is_no_burden() -> None:
-    assert MOST_BYTES == 16 * 1024 * 1024
+    assert MAX_BYTES == 16 * 1024 * 1024
 
 
 @each_case
