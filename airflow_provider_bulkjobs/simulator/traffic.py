@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keeping count of the requests that come in."""
+"""Records and counts of the received requests."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ MAX_RECORDED = 10_000
 
 @dataclass(frozen=True, slots=True)
 class RecordedRequest:
-    """A request as it came in.
+    """A received request.
 
-    :param path_qs: path and query, as sent.
-    :param headers: with lower-case names.
-    :param time: when, in seconds since 1970.
+    :param path_qs: the path and the query, as sent.
+    :param headers: the headers, with lower-case names.
+    :param time: the time of arrival, in epoch seconds.
     """
 
     method: str
@@ -42,8 +42,8 @@ class Traffic:
         self._last_second: deque[float] = deque()
 
     @contextmanager
-    def visit(self, request: web.Request, route: str) -> Iterator[None]:
-        """Count a request, and that it is there for as long as the block lasts."""
+    def record(self, request: web.Request, route: str) -> Iterator[None]:
+        """Record a request, and count it as concurrent inside the block."""
         headers = {name.lower(): value for name, value in request.headers.items()}
         self.requests.append(RecordedRequest(request.method, request.path_qs, headers, time.time()))
         self.by_route[route] += 1

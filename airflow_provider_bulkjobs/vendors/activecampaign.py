@@ -70,7 +70,7 @@ def _items(body: Mapping[str, Any], key: str) -> list[Any]:
 
     A missing or null list is empty.
 
-    :raises TransientError: the value is neither a list nor an object; it must not count as an empty list.
+    :raises TransientError: the value is neither a list nor an object; it is not treated as an empty list.
     """
     items = body.get(key)
     if items is None:

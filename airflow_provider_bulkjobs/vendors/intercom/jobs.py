@@ -143,7 +143,7 @@ def bulk_results(noun: str, account: Account, job_id: str) -> ResultsFlow:
     yield [
         ItemResult(
             "failed",
-            "some or all items of the task failed",
+            "some or all task items failed",
             {"task_id": task.get("id"), "items": task.get("item_count")},
         )
         for task in failed
