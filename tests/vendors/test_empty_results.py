@@ -53,7 +53,7 @@ NO_LISTS: list[tuple[str, str, list[Any], str]] = [
 @pytest.mark.parametrize(
     ("conn_type", "kind", "bodies", "words"), NO_LISTS, ids=[f"{c}-{k}-{n}" for n, (c, k, *_) in enumerate(NO_LISTS)]
 )
-def test_missing_list_is_not_an_empty_one(
+def test_missing_list_is_not_treated_as_empty(
     script: Script, conn_type: str, kind: str, bodies: list[Any], words: str
 ) -> None:
     script.play({"status": 200, "body": body} for body in bodies)
