@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write the page of each vendor in docs/vendors, from what the vendor declares: it cannot drift from the code."""
+"""Generate the page of each vendor in docs/vendors from its declaration, so that the docs match the code."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from urllib.parse import quote, urlencode
 
 from airflow_provider_bulkjobs.vendors import VENDORS
 from airflow_provider_bulkjobs.vendors.spec.fields import Field
-from airflow_provider_bulkjobs.vendors.spec.operation import MOST_BYTES, Operation
+from airflow_provider_bulkjobs.vendors.spec.operation import MAX_BYTES, Operation
 from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
 
 PAGES = Path(__file__).parent.parent / "docs" / "vendors"
 TEST_BUTTON = (
-    "`AIRFLOW__CORE__TEST_CONNECTION=Enabled` switches Airflow's Test button on. In Airflow 2 it tests what is typed: "
-    "type the secret again to test a saved connection. The button of Airflow 3.3.2 refuses connections without a port, "
-    'of any provider ("Bad Request"): use the command below there.'
+    "`AIRFLOW__CORE__TEST_CONNECTION=Enabled` enables Airflow's Test button. In Airflow 2, the button tests the "
+    "values in the form: to test a saved connection, enter the secret again. In Airflow 3.3.2, the button rejects "
+    'connections without a port ("Bad Request"), for every provider: use the command below instead.'
 )
 
 
 def sample(field: Field) -> str | float:
-    """Return a value to show."""
+    """Return an example value of a field."""
     if field.default is not None:
         return field.default
     return field.choices[0] if field.choices else field.placeholder
 
 
 def sample_connection(vendor: Vendor, *, full: bool = False) -> dict[str, object]:
-    """Return a connection that works when only the values that are needed are replaced.
+    """Return an example connection; to use it, replace the values of the required fields.
 
-    :param full: with all extra fields, also the texts that most people leave empty.
+    :param full: include all extra fields, also those that are usually empty.
     """
     own = {field.name: sample(field) for field in vendor.fields if field.is_standard and field.required}
     extra = {
@@ -44,7 +44,7 @@ def sample_connection(vendor: Vendor, *, full: bool = False) -> dict[str, object
 
 
 def uri(connection: Mapping[str, object]) -> str:
-    """Return the same as a URI."""
+    """Return a connection as a URI."""
     login, password = quote(str(connection.get("login", "")), safe=""), quote(str(connection["password"]), safe="")
     host = str(connection.get("host", "")).removeprefix("https://")
     extra = connection["extra"]
@@ -53,7 +53,7 @@ def uri(connection: Mapping[str, object]) -> str:
 
 
 def add_command(conn_id: str, connection: Mapping[str, object]) -> str:
-    """Return the command that puts it into Airflow's database."""
+    """Return the command that adds a connection to Airflow's database."""
     options = {f"--conn-{name.replace('_', '-')}": value for name, value in connection.items()}
     options["--conn-type"] = options.pop("--conn-conn-type")
     lines = [f"airflow connections add {conn_id}"]
@@ -63,13 +63,13 @@ def add_command(conn_id: str, connection: Mapping[str, object]) -> str:
 
 
 def ways(conn_id: str, connection: Mapping[str, object]) -> Iterator[str]:
-    """Return all the ways to tell Airflow of a connection."""
+    """Return all ways to configure a connection in Airflow."""
     yield from ("As an environment variable, in JSON or as a URI:", "", "```bash")
     for value in (json.dumps(connection), uri(connection)):
         yield f"export AIRFLOW_CONN_{conn_id.upper()}={shlex.quote(value)}"
     yield from ("```", "", "In Airflow's database:", "", "```bash", add_command(conn_id, connection), "```", "")
-    yield "In a secrets backend, the value of the connection is the same JSON. With the one that reads files, where one"
-    yield "file has all connections, and an absolute path finds it from everywhere:"
+    yield "In a secrets backend, the value of the connection is the same JSON. For the local filesystem backend, one"
+    yield "file holds all connections; use an absolute path:"
     yield from ("", "```bash", f"echo {shlex.quote(json.dumps({conn_id: connection}))} > connections.json")
     yield "export AIRFLOW__SECRETS__BACKEND=airflow.secrets.local_filesystem.LocalFilesystemBackend"
     yield 'export AIRFLOW__SECRETS__BACKEND_KWARGS=\'{"connections_file_path": "connections.json"}\''
@@ -77,16 +77,16 @@ def ways(conn_id: str, connection: Mapping[str, object]) -> Iterator[str]:
 
 
 def every_way(vendor: Vendor) -> Iterator[str]:
-    """Return the ways with what is needed, and with all extra fields where these are more."""
+    """Return the recipes with the required fields, and with all extra fields if there are more."""
     conn_id = f"{vendor.conn_type}_default"
     needed, full = sample_connection(vendor), sample_connection(vendor, full=True)
     yield from ways(conn_id, needed)
     if full != needed:
-        yield from ("### With every extra field", "", "Each of them may be left out.", "", *ways(conn_id, full))
+        yield from ("### With every extra field", "", "All extra fields are optional.", "", *ways(conn_id, full))
 
 
 def table(*rows: Iterable[str]) -> Iterator[str]:
-    """Return a table; the first row is its head."""
+    """Return a Markdown table; the first row is the header."""
     for number, row in enumerate(rows):
         cells = [cell.replace("|", "\\|") for cell in row]
         yield f"| {' | '.join(cells)} |"
@@ -95,7 +95,7 @@ def table(*rows: Iterable[str]) -> Iterator[str]:
 
 
 def field_row(field: Field) -> tuple[str, ...]:
-    """Return a field as a row."""
+    """Return the table row of a field."""
     choices = f" One of {', '.join(f'`{choice}`' for choice in field.choices)}." if field.choices else ""
     default = "required" if field.required else "" if field.default is None else f"`{field.default}`"
     example = "" if field.choices or field.type == "number" else f"`{field.placeholder}`"
@@ -104,25 +104,25 @@ def field_row(field: Field) -> tuple[str, ...]:
 
 
 def kind_row(kind: JobKind) -> tuple[str, ...]:
-    """Return a job kind as a row."""
+    """Return the table row of a job kind."""
     yes = {True: "yes", False: "no"}
     operations = ", ".join(f"`{operation.name}`" for operation in kind.operations)
     return f"`{kind.name}`", kind.noun, operations, yes[kind.results is not None], yes[kind.cancel is not None]
 
 
 def operation_row(kind: JobKind, operation: Operation) -> tuple[str, ...]:
-    """Return what can be submitted as a row."""
+    """Return the table row of an operation."""
     items = f"{operation.max_items:,} records" if operation.max_items else "no records"
-    most = "" if operation.max_bytes == MOST_BYTES else f", {operation.max_bytes:,} bytes"
-    most += f", {operation.max_item_bytes:,} bytes each" if operation.max_item_bytes else ""
-    rate = f"; {operation.requests_per_minute:g} a minute" if operation.requests_per_minute else ""
+    size = "" if operation.max_bytes == MAX_BYTES else f", {operation.max_bytes:,} bytes"
+    size += f", {operation.max_item_bytes:,} bytes each" if operation.max_item_bytes else ""
+    rate = f"; {operation.requests_per_minute:g} per minute" if operation.requests_per_minute else ""
     options = ", ".join(f"`{option.name}`" for option in operation.options)
-    again = "yes" if operation.idempotent else "no"
-    return f"`{kind.name}`", f"`{operation.name}`", f"{items}{most}{rate}", options, again
+    retried = "yes" if operation.idempotent else "no"
+    return f"`{kind.name}`", f"`{operation.name}`", f"{items}{size}{rate}", options, retried
 
 
 def state_rows(kinds: Iterable[JobKind]) -> Iterator[tuple[str, ...]]:
-    """Return the vendor's words and ours as rows."""
+    """Return the table rows of the vendor's states and their meaning."""
     for kind in kinds:
         for word, state in kind.states.words.items() if kind.states else ():
             yield f"`{kind.name}`", f"`{word}`", f"`{state}`", "yes" if state.is_finished else "no"
@@ -132,19 +132,17 @@ def render(vendor: Vendor) -> str:
     """Return a vendor's page."""
     default_id = f"{vendor.conn_type}_default"
     rate = vendor.requests_per_second
-    kept = f"At most {rate:g} requests a second are sent, by each process" if rate else "No rate is kept to by default"
+    default_rate = f"At most {rate:g} requests per second and process" if rate else "No client-side limit by default"
     lines = [
         f"# {vendor.label}",
         "",
-        "<!-- Written by scripts/vendor_docs.py from what the vendor declares: change that, and run `make docs`. -->",
+        "<!-- Generated by scripts/vendor_docs.py from the vendor's declaration: edit it, and run `make docs`. -->",
         "",
-        f"Connection type `{vendor.conn_type}`, default id `{default_id}`. [The vendor's own docs]({vendor.docs_url})",
+        f"Connection type `{vendor.conn_type}`, default id `{default_id}`. [Vendor documentation]({vendor.docs_url})",
         "",
-        "## The connection",
+        "## Connection",
         "",
-        *table(
-            ("Field", "Key", "What it is, and where to find it", "Default", "Example"), *map(field_row, vendor.fields)
-        ),
+        *table(("Field", "Key", "Description", "Default", "Example"), *map(field_row, vendor.fields)),
         "",
         *(f"![{text}](../images/{vendor.conn_type}{part}.png)" for text, part in pictures(vendor)),
         "",
@@ -160,30 +158,30 @@ def render(vendor: Vendor) -> str:
         "## Jobs",
         "",
         *table(
-            ("`job_kind`", "What it is", "`operation`", "`BulkJobResultsOperator`", "Can be stopped"),
+            ("`job_kind`", "Description", "`operation`", "`BulkJobResultsOperator`", "Can be canceled"),
             *map(kind_row, vendor.kinds),
         ),
         "",
-        "The first kind is the default. What can be submitted:",
+        "The first job kind is the default. Operations:",
         "",
         *table(
-            ("`job_kind`", "`operation`", "A request takes at most", "`options`", "Sent again after a lost answer"),
+            ("`job_kind`", "`operation`", "Maximum per request", "`options`", "Retried after a lost response"),
             *(operation_row(kind, operation) for kind in vendor.kinds for operation in kind.operations),
         ),
         "",
         "## States",
         "",
-        *table(("`job_kind`", f"{vendor.label} says", "`state`", "Ended"), *state_rows(vendor.kinds)),
+        *table(("`job_kind`", f"{vendor.label} state", "`state`", "Finished"), *state_rows(vendor.kinds)),
         "",
-        "A `succeeded` job with failed items is `partially_failed`; items that are counted nowhere have failed.",
-        "Any other word is an error.",
+        "A `succeeded` job with failed items becomes `partially_failed`. Items of a finished job that appear in no",
+        "count are treated as failed. Any other state raises `UnknownStateError`.",
         "",
         "## Limits",
         "",
-        f"- {kept} (`requests_per_second`); what the vendor's headers ask for is obeyed in any case.",
+        f"- {default_rate} (`requests_per_second`). The vendor's rate limit headers are always followed.",
         *(f"- {limit}" for limit in vendor.notes.limits),
         "",
-        f"## What {vendor.label} does not tell",
+        f"## What {vendor.label} does not report",
         "",
         *(f"- {line}" for line in vendor.notes.not_reported),
         "",
@@ -192,8 +190,8 @@ def render(vendor: Vendor) -> str:
 
 
 def pictures(vendor: Vendor) -> Iterator[tuple[str, str]]:
-    """Return the pictures of the form that there are."""
-    for text, part in (("The form in Airflow 3.3", ""), ("Its extra fields", "-extra")):
+    """Return the screenshots of the connection form that exist."""
+    for text, part in (("The form in Airflow 3.3", ""), ("Extra fields in Airflow 3.3", "-extra")):
         if (PAGES.parent / "images" / f"{vendor.conn_type}{part}.png").exists():
             yield text, part
 

@@ -177,7 +177,7 @@ OPERATION = Operation(
         ({"list": ["a", "\udfff"]}, "has a character in field 'list' that UTF-8 cannot encode"),
         ({"list": [math.nan]}, "has NaN or Infinity inside field 'list'"),
         ({"number": math.inf}, "has Infinity"),
-        ({"list": [object()]}, "has a list in field 'list' that JSON cannot hold"),
+        ({"list": [object()]}, "has a list in field 'list' that JSON cannot represent"),
     ],
     ids=ascii,
 )

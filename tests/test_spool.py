@@ -340,7 +340,7 @@ def test_value_that_json_cannot_hold_is_reported_by_field_and_type(make: MakeSpo
     batcher = make()
     before, problem, after = fill(batcher, RECORD, {"id": 1, "odd": value, "last": "x"}, RECORD)
     assert (before, after) == (None, None)
-    assert problem == f"has a {type(value).__name__} in field 'odd' that JSON cannot hold: convert it first"
+    assert problem == f"has a {type(value).__name__} in field 'odd' that JSON cannot represent: convert it first"
     assert bodies(batcher) == [b'{"a":"x"},{"a":"x"}']
 
 

@@ -152,7 +152,7 @@ def test_bool_is_written_as_in_json_and_none_is_an_empty_cell(make: MakeSpool) -
 
 def test_number_without_end_is_reported(make: MakeSpool) -> None:
     assert fill(make(max_bytes=99_999), {"a": 1, "b": 10**5000}) == [
-        "has a int in field 'b' that JSON cannot hold: convert it first"
+        "has a int in field 'b' that JSON cannot represent: convert it first"
     ]
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The four vendors on localhost, for demos and for tests of DAGs.
+"""Simulated APIs of four vendors on localhost, for demos and DAG tests.
 
 From a shell: ``python -m airflow_provider_bulkjobs.simulator``. From Python:
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run the simulator from a shell."""
+"""Command line of the simulator."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from airflow_provider_bulkjobs.simulator.world import World
 
 
 def main() -> None:
-    """Serve until interrupted."""
+    """Run the server until it is interrupted."""
     options = _parser().parse_args()
     if options.speed <= 0 or options.job_seconds < 0:
-        sys.exit("--speed must be above 0, and --job-seconds not below it")
+        sys.exit("--speed must be greater than 0, and --job-seconds must be at least 0")
     if not 0 <= options.port <= 65535:
-        sys.exit(f"--port is {options.port}; it must be from 0 to 65535")
+        sys.exit(f"invalid --port {options.port}: it must be from 0 to 65535")
     limits = dict(PUBLISHED_LIMITS) if options.enforce_limits else {}
     world = World(Settings(speed=options.speed, job_seconds=options.job_seconds, limits=limits))
     try:
@@ -33,20 +33,20 @@ def main() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_bulkjobs.simulator",
-        description="Four vendors of bulk contact imports on localhost.",
+        description="Simulate the bulk contact import APIs of four vendors on localhost.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on")
-    parser.add_argument("--port", type=int, default=8090, help="0 finds a free one")
-    parser.add_argument("--speed", type=float, default=1.0, help="how much faster jobs go")
-    parser.add_argument("--job-seconds", type=float, default=3.0, help="how long a job takes at speed 1")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", type=int, default=8090, help="port to listen on; 0 selects a free port")
+    parser.add_argument("--speed", type=float, default=1.0, help="factor by which jobs run faster")
+    parser.add_argument("--job-seconds", type=float, default=3.0, help="duration of a job at speed 1")
     parser.add_argument("--enforce-limits", action="store_true", help="enforce the vendors' published rate limits")
     return parser
 
 
 async def _serve(world: World, host: str, port: int) -> None:
     running = await start(world, host, port)
-    print(f"Bulk job simulator: {running.url}  (what it can do: open it; stop it: Ctrl-C)")
+    print(f"Bulk job simulator: {running.url}  (open it in a browser for help; stop it with Ctrl-C)")
     print(describe(world, running.url), flush=True)
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

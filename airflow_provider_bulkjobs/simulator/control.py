@@ -1,23 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The control calls over HTTP. They take and answer JSON, and need no credentials.
+"""The control API. Requests and responses are JSON, and need no credentials.
 
-GET    /control/state            what happened so far, by vendor; the faults and settings in force
-POST   /control/faults           let requests go wrong:
+GET    /control/state            return statistics by vendor, and the active faults and settings
+POST   /control/faults           inject a fault into requests:
                                  {"vendor": "sendgrid", "fault": "rate_limit", "count": 3, "path": "/imports/",
                                   "retry_after": 2, "seconds": 1, "status": 503, "after": false}
                                  Only "fault" is needed: rate_limit, server_error (status), reset, half_body,
                                  not_json (status), slow (seconds), outage, unauthorized, redirect, huge_body,
-                                 import_limit (ActiveCampaign's 400). Without a vendor it befalls all of them,
-                                 without a count until it is cleared. "after": the request is obeyed first, then
-                                 its answer goes wrong. "retry_after": seconds, or a date as text.
-DELETE /control/faults           let all be well again
-POST   /control/jobs             take in a job that answers as told:
+                                 import_limit (ActiveCampaign's 400). Without a vendor it applies to all of them,
+                                 without a count until it is cleared. "after": the request is executed first, and
+                                 only its response fails. "retry_after": seconds, or a date as text.
+DELETE /control/faults           remove all faults
+POST   /control/jobs             create a job with scripted states:
                                  {"vendor": "acquia", "job_kind": "contacts", "states": ["queued", "completed"],
                                   "items": 5, "failed": 2, "body": null}
-                                 The states are the vendor's own words, one per poll, the last one stays; "body"
-                                 is answered as it is, whatever the state. Answers {"job_id": "..."}.
-DELETE /control/jobs/{job_id}    let a job expire
-POST   /control/settings         {"speed": 1, "job_seconds": 3, "token_seconds": 3600,
+                                 The states have the vendor's names, one per poll; the last one is repeated. "body"
+                                 is returned unchanged for each poll. Returns {"job_id": "..."}.
+DELETE /control/jobs/{job_id}    expire a job
+POST   /control/settings         change settings:
+                                 {"speed": 1, "job_seconds": 3, "token_seconds": 3600,
                                   "limits": {"activecampaign": {"requests": 5, "per_seconds": 1},
                                              "activecampaign_imports": {"requests": 100, "per_seconds": 60},
                                              "intercom": null},
@@ -25,8 +26,8 @@ POST   /control/settings         {"speed": 1, "job_seconds": 3, "token_seconds":
                                   "sendgrid_errors_shape": "list" or "object",
                                   "acquia_error_shape": "new" or "old",
                                   "intercom_export_key": "job_identifier" or "job_identfier"}
-POST   /control/tokens/revoke    let no access token be good any more
-POST   /control/reset            forget everything
+POST   /control/tokens/revoke    revoke all access tokens
+POST   /control/reset            delete all state, and restore the initial settings
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ from airflow_provider_bulkjobs.simulator.world import World
 
 
 def control_routes(world: World) -> list[web.RouteDef]:
-    """Return the control calls."""
+    """Return the routes of the control API."""
     return [
         web.get("/", _page(world)),
         web.get("/control/state", _plain(world.state)),
@@ -58,7 +59,7 @@ def control_routes(world: World) -> list[web.RouteDef]:
 
 
 def describe(world: World, url: str) -> str:
-    """Return the vendors, where they are and what they accept."""
+    """Return the vendors with their URLs and credentials."""
     lines = [f"  {v.label:24}{url}/{v.name:16}{v.credentials}" for v in world.vendors.values()]
     return "\n".join(lines)
 

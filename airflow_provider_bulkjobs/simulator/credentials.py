@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The credentials that the simulated vendors accept. They open nothing else."""
+"""The credentials that the simulated vendors accept. They are not valid anywhere else."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything that can go wrong between a client and a vendor, on demand."""
+"""Fault injection: errors between a client and a vendor, on demand."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from airflow_provider_bulkjobs.simulator.vendor import Vendor
 
 HUGE_BYTES = 32 * 1024 * 1024
 CHUNK = b"x" * 65536
-# Linger on, for no time: closing then sends a reset instead of a goodbye.
+# SO_LINGER with a timeout of 0: close sends RST instead of FIN.
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
-Answer = Callable[[], Awaitable[web.StreamResponse]]
+Respond = Callable[[], Awaitable[web.StreamResponse]]
 
 
 @dataclass
 class Fault:
-    """Something that goes wrong.
+    """A fault to inject into requests.
 
-    :param vendor: whom it befalls; ``None``: everybody.
-    :param count: how many requests are left to go wrong; ``None``: all, until the faults are cleared.
-    :param path: only requests with this in their path and query.
+    :param vendor: the affected vendor; ``None``: all vendors.
+    :param count: the number of requests still to affect; ``None``: all, until the faults are cleared.
+    :param path: affect only requests with this text in their path and query.
     :param retry_after: the value of a Retry-After header.
-    :param seconds: how long ``slow`` takes.
-    :param status: the HTTP status, of those faults that have one.
-    :param after: whether the request is obeyed before its answer goes wrong.
+    :param seconds: the delay of ``slow``.
+    :param status: the HTTP status, for faults that have one.
+    :param after: execute the request before its response fails.
     """
 
     vendor: str | None
@@ -47,47 +47,47 @@ class Fault:
     status: int | None = None
     after: bool = False
 
-    def concerns(self, vendor: str, path: str) -> bool:
-        """Tell whether a request goes wrong."""
+    def matches(self, vendor: str, path: str) -> bool:
+        """Return whether the fault applies to a request."""
         return self.count != 0 and self.vendor in (None, vendor) and (self.path is None or self.path in path)
 
 
 class Faults:
-    """The faults that are set; the oldest that concerns a request is the one that befalls it."""
+    """The active faults; the oldest one that matches a request is injected."""
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
 
     def add(self, fault: Fault) -> None:
-        """Let something go wrong."""
+        """Add a fault."""
         if fault.fault == "import_limit" and fault.path is None:
-            fault.path = SUBMIT_PATH  # unless told otherwise, it is about submits
+            fault.path = SUBMIT_PATH  # by default it applies to submits
         self._faults.append(fault)
 
     def clear(self) -> None:
-        """Let all be well again."""
+        """Remove all faults."""
         self._faults.clear()
 
-    def take(self, vendor: str, path: str) -> Fault | None:
-        """Return the fault that befalls a request, and count it."""
-        fault = next((fault for fault in self._faults if fault.concerns(vendor, path)), None)
+    def next_for(self, vendor: str, path: str) -> Fault | None:
+        """Return the fault to inject into a request, and decrement its count."""
+        fault = next((fault for fault in self._faults if fault.matches(vendor, path)), None)
         if fault and fault.count is not None:
             fault.count -= 1
         return fault
 
     def as_json(self) -> list[dict[str, Any]]:
-        """Return the faults that are still to come."""
+        """Return the active faults as JSON values."""
         return [asdict(fault) for fault in self._faults if fault.count != 0]
 
 
-async def play(fault: Fault, vendor: Vendor, request: web.Request, answer: Answer) -> web.StreamResponse:
-    """Answer a request that goes wrong."""
+async def inject(fault: Fault, vendor: Vendor, request: web.Request, respond: Respond) -> web.StreamResponse:
+    """Return the faulty response to a request."""
     if fault.fault == "slow" and not fault.after:
         await asyncio.sleep(fault.seconds)
-        return await answer()
-    # Half of an answer, or a late one, needs an answer in any case.
-    truth = await answer() if fault.after or fault.fault == "half_body" else None
-    response = await KINDS[fault.fault](fault, vendor, request, truth)
+        return await respond()
+    # half_body needs the real response, as does a fault after the execution.
+    real_response = await respond() if fault.after or fault.fault == "half_body" else None
+    response = await KINDS[fault.fault](fault, vendor, request, real_response)
     if fault.retry_after is not None and not response.prepared:
         response.headers["Retry-After"] = _plain(fault.retry_after)
     return response
@@ -98,11 +98,11 @@ def _plain(value: float | str) -> str:
 
 
 async def _rate_limit(fault: Fault, vendor: Vendor, *_: object) -> web.StreamResponse:
-    """The vendor's 429; its headers agree with a wait in seconds, if there is one."""
-    limit = vendor.settings.limits.get(vendor.name, vendor.told_limit)
+    """Return the vendor's 429; its rate limit headers match a Retry-After in seconds, if there is one."""
+    limit = vendor.settings.limits.get(vendor.name, vendor.advertised_limit)
     wait = fault.retry_after if isinstance(fault.retry_after, int | float) else 1
     reading = Reading(limit, 0, vendor.now() + wait, enforced=True)
-    response = vendor.throttled(reading)
+    response = vendor.too_many_requests(reading)
     response.headers.update(vendor.rate_headers(reading))
     return response
 
@@ -122,23 +122,29 @@ async def _import_limit(_fault: Fault, vendor: Vendor, *_: object) -> web.Stream
 
 
 async def _reset(_fault: Fault, _vendor: Vendor, request: web.Request, *_: object) -> web.StreamResponse:
-    cut(request)
+    reset_connection(request)
     return web.Response(status=499, reason="Connection reset")
 
 
 async def _half_body(
-    _fault: Fault, _vendor: Vendor, request: web.Request, truth: web.StreamResponse | None
+    _fault: Fault, _vendor: Vendor, request: web.Request, real_response: web.StreamResponse | None
 ) -> web.StreamResponse:
-    """Promise the whole answer, send half of it, hang up."""
-    body = truth.body if isinstance(truth, web.Response) and isinstance(truth.body, bytes) else b'{"status": "comp'
-    truth = web.Response() if truth is None else truth  # before aiohttp 3.12, any response is false
-    response = web.StreamResponse(status=truth.status, headers=truth.headers)
+    """Announce the length of the whole response, send half of it, and close the connection."""
+    body = (
+        real_response.body
+        if isinstance(real_response, web.Response) and isinstance(real_response.body, bytes)
+        else b'{"status": "comp'
+    )
+    real_response = (
+        web.Response() if real_response is None else real_response
+    )  # before aiohttp 3.12, a response is falsy
+    response = web.StreamResponse(status=real_response.status, headers=real_response.headers)
     response.content_length = max(len(body), 2)
     await response.prepare(request)
     with suppress(ConnectionError):
         await response.write(body[: len(body) // 2])
     if request.transport:
-        request.transport.close()  # not cut: what is written shall arrive
+        request.transport.close()  # no reset: the written data must arrive
     return response
 
 
@@ -148,14 +154,14 @@ async def _not_json(fault: Fault, *_: object) -> web.StreamResponse:
 
 
 async def _slow(
-    fault: Fault, _vendor: Vendor, _request: web.Request, truth: web.StreamResponse | None
+    fault: Fault, _vendor: Vendor, _request: web.Request, real_response: web.StreamResponse | None
 ) -> web.StreamResponse:
     await asyncio.sleep(fault.seconds)
-    return web.Response() if truth is None else truth
+    return web.Response() if real_response is None else real_response
 
 
 async def _redirect(fault: Fault, _vendor: Vendor, request: web.Request, *_: object) -> web.StreamResponse:
-    """Point to the same server by another name, where requests are recorded under "elsewhere"."""
+    """Redirect to the same server by another host name; the requests there are recorded as "elsewhere"."""
     host = "127.0.0.1" if request.url.host == "localhost" else "localhost"
     location = request.url.with_host(host).with_path(f"/elsewhere{request.path}")
     return web.Response(status=fault.status or 302, headers={"Location": str(location)})
@@ -163,7 +169,7 @@ async def _redirect(fault: Fault, _vendor: Vendor, request: web.Request, *_: obj
 
 async def _huge_body(_fault: Fault, _vendor: Vendor, request: web.Request, *_: object) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
-    with suppress(ConnectionError):  # whoever has had enough may hang up
+    with suppress(ConnectionError):  # the client may close the connection early
         await response.prepare(request)
         await response.write(b'{"padding": "')
         for _i in range(HUGE_BYTES // len(CHUNK)):
@@ -172,7 +178,7 @@ async def _huge_body(_fault: Fault, _vendor: Vendor, request: web.Request, *_: o
     return response
 
 
-def cut(request: web.Request) -> None:
+def reset_connection(request: web.Request) -> None:
     """Reset the connection of a request."""
     transport = request.transport
     if transport is None:
@@ -189,7 +195,7 @@ KINDS: dict[str, Callable[..., Awaitable[web.StreamResponse]]] = {
     "half_body": _half_body,
     "not_json": _not_json,
     "slow": _slow,
-    "outage": _reset,  # all connections of a vendor, until somebody ends it
+    "outage": _reset,  # all connections of a vendor, until the faults are cleared
     "unauthorized": _unauthorized,
     "redirect": _redirect,
     "huge_body": _huge_body,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading control calls: every error names the field, the value and what would have been right."""
+"""Validation of control requests: every error names the field, the value and the accepted values."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 
 
 class InvalidInputError(ValueError):
-    """A control call makes no sense."""
+    """The body of a control request is invalid."""
 
 
 class Fields:
-    """A JSON object from outside, read field by field. A field that is null counts as missing."""
+    """A JSON object from a control request, validated field by field. A null field counts as missing."""
 
     def __init__(self, data: object, known: Collection[str], of: str) -> None:
         if not isinstance(data, dict):
@@ -28,7 +28,7 @@ class Fields:
         return self._data.get(name) is not None
 
     def raw(self, name: str) -> Any:
-        """Return a value as it came."""
+        """Return an unvalidated value."""
         return self._data.get(name)
 
     def choice(self, name: str, choices: Iterable[str], default: str | None = None) -> str:
@@ -41,34 +41,36 @@ class Fields:
         return str(value)
 
     def number(self, name: str, default: float = 0.0, *, above_zero: bool = False) -> float:
-        """Return a finite number that is not negative."""
+        """Return a finite, non-negative number."""
         value = self._data.get(name)
         if value is None:
             return default
         is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
         if not is_number or value < 0 or (above_zero and value == 0):
-            least = "above 0" if above_zero else "of at least 0"
-            raise InvalidInputError(f"{name!r} is {_show(value)}; it must be a number {least}")
+            bound = "above 0" if above_zero else "of at least 0"
+            raise InvalidInputError(f"{name!r} is {_show(value)}; it must be a number {bound}")
         return float(value)
 
-    def integer(self, name: str, default: int, *, least: int = 0, most: int = 1_000_000_000) -> int:
-        """Return a whole number within bounds."""
+    def integer(self, name: str, default: int, *, minimum: int = 0, maximum: int = 1_000_000_000) -> int:
+        """Return an integer within the bounds."""
         value = self._data.get(name)
         if value is None:
             return default
-        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-            raise InvalidInputError(f"{name!r} is {_show(value)}; it must be a whole number from {least} to {most}")
+        if not isinstance(value, int) or isinstance(value, bool) or not minimum <= value <= maximum:
+            raise InvalidInputError(
+                f"{name!r} is {_show(value)}; it must be a whole number from {minimum} to {maximum}"
+            )
         return value
 
     def text(self, name: str) -> str | None:
-        """Return a string, or nothing."""
+        """Return a string, or ``None`` if it is missing."""
         value = self._data.get(name)
         if value is not None and not isinstance(value, str):
             raise InvalidInputError(f"{name!r} is {_show(value)}; it must be a string")
         return value
 
     def flag(self, name: str) -> bool:
-        """Return true or false; false when missing."""
+        """Return a boolean; false if it is missing."""
         value = self._data.get(name)
         if value is not None and not isinstance(value, bool):
             raise InvalidInputError(f"{name!r} is {_show(value)}; it must be true or false")
@@ -76,7 +78,7 @@ class Fields:
 
 
 def _show(value: object) -> str:
-    """Return a value as its sender wrote it, in case of length only its beginning."""
+    """Return a value as JSON for a message, truncated to 80 characters."""
     try:
         return json.dumps(value)[:80]
     except (TypeError, ValueError):

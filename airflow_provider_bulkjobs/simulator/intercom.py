@@ -14,7 +14,7 @@ from aiohttp import web
 
 from airflow_provider_bulkjobs.simulator.credentials import INTERCOM_TOKEN
 from airflow_provider_bulkjobs.simulator.intercom_bulk import BULK, BulkCalls
-from airflow_provider_bulkjobs.simulator.jobs import CREATED, FAILED, Family, Job, Row, Word, fault_of
+from airflow_provider_bulkjobs.simulator.jobs import CREATED, FAILED, Family, Job, Row, Word, item_error
 from airflow_provider_bulkjobs.simulator.limits import Reading
 from airflow_provider_bulkjobs.simulator.settings import PUBLISHED_LIMITS
 from airflow_provider_bulkjobs.simulator.vendor import RefusedError, Route, Vendor
@@ -34,14 +34,14 @@ CODES = {
 
 
 class Intercom(Vendor):
-    """Intercom, as a workspace in the United States unless the settings say otherwise."""
+    """An Intercom workspace, in the US region by default."""
 
     name = "intercom"
     label = "Intercom"
     conn_type = "intercom"
     password = INTERCOM_TOKEN
     credentials = f"Authorization: Bearer {INTERCOM_TOKEN}"
-    told_limit = PUBLISHED_LIMITS["intercom"]
+    advertised_limit = PUBLISHED_LIMITS["intercom"]
     families = {  # noqa: RUF012 - a constant of the class
         "contacts": BULK,
         "companies": BULK,
@@ -50,7 +50,7 @@ class Intercom(Vendor):
     }
 
     def routes(self) -> Iterable[Route]:
-        """Return all calls."""
+        """Return all routes."""
         yield "GET", "/me", self.me
         for noun in ("contacts", "companies"):
             yield from BulkCalls(self, noun).routes()
@@ -63,27 +63,27 @@ class Intercom(Vendor):
 
     # Credentials, errors, limits.
 
-    def refusal(self, request: web.Request) -> web.Response | None:
-        """Ask for the access token."""
+    def reject_credentials(self, request: web.Request) -> web.Response | None:
+        """Check the access token."""
         good = request.headers.get("Authorization") == f"Bearer {INTERCOM_TOKEN}"
         return None if good else self.unauthorized()
 
     def unauthorized(self) -> web.Response:
-        """Answer 401, which comes without the headers of the limit."""
+        """Return a 401, which has no rate limit headers."""
         return self.error(401, "Access Token Invalid")
 
     def error(self, status: int, message: str, code: str = "") -> web.Response:
-        """Return Intercom's list of errors."""
+        """Return an error in Intercom's format."""
         error = {"code": code or CODES.get(status, "server_error"), "message": message}
         body = {"type": "error.list", "request_id": str(uuid.uuid4()), "errors": [error]}
         return web.json_response(body, status=status)
 
-    def throttled(self, reading: Reading) -> web.Response:  # noqa: ARG002
-        """Answer 429; only the headers say how long."""
+    def too_many_requests(self, reading: Reading) -> web.Response:  # noqa: ARG002
+        """Return a 429; the wait is only in the headers."""
         return self.error(429, "Exceeded rate limit")
 
     def rate_headers(self, reading: Reading) -> Mapping[str, str]:
-        """Return limit, remainder and the epoch second at which the window ends."""
+        """Return the limit, the remaining requests and the end of the window in epoch seconds."""
         return {
             "X-RateLimit-Limit": str(reading.limit.requests),
             "X-RateLimit-Remaining": str(reading.remaining),
@@ -91,7 +91,7 @@ class Intercom(Vendor):
         }
 
     async def me(self, request: web.Request) -> web.Response:  # noqa: ARG002
-        """Tell who the token belongs to, and the region of the workspace."""
+        """Return the user of the token, and the region of the workspace."""
         app = {
             "type": "app",
             "id_code": "simulator",
@@ -108,7 +108,7 @@ class Intercom(Vendor):
     # Jobs.
 
     def natural_word(self, job: Job) -> Word:
-        """A bulk job is what its tasks are."""
+        """Return the state of a bulk job, derived from its tasks."""
         words = [task.word(self.now()) for task in job.tasks]
         if job.canceled:
             return "canceled"
@@ -117,7 +117,7 @@ class Intercom(Vendor):
         return BULK.ends[1] if all(word in BULK.ends for word in words) else "running"
 
     def scripted_id(self, kind: str) -> str:
-        """Return an id in the manner of the job kind."""
+        """Return an id in the format of the job kind."""
         if kind == "job":
             return str(self.new_id())
         if kind == "export":
@@ -127,12 +127,12 @@ class Intercom(Vendor):
     # Generic jobs.
 
     async def enqueue_ticket(self, request: web.Request) -> web.Response:
-        """Create a ticket in the background: one ticket, one job."""
+        """Create a ticket in the background: one job per ticket."""
         body = await self.json_of(request)
         contacts = body.get("contacts") if isinstance(body, dict) else None
         if not isinstance(contacts, list) or not contacts or not body.get("ticket_type_id"):
             raise RefusedError(self.error(400, "Missing required ticket attributes"))
-        error = next(filter(None, (fault_of(contact) for contact in contacts if isinstance(contact, dict))), "")
+        error = next(filter(None, (item_error(contact) for contact in contacts if isinstance(contact, dict))), "")
         row = Row(f"ticket {self.new_id()}", FAILED if error else CREATED, self.new_id(), error)
         self.accept([row])
         end = "failed" if error else "success"
@@ -140,9 +140,9 @@ class Intercom(Vendor):
         return web.json_response(self._job_body(request, job, self.word(job)))
 
     async def job_status(self, request: web.Request) -> web.Response:
-        """Tell how a generic job stands."""
+        """Return the state of a generic job."""
         job = self.job_of("job", request)
-        return self.told(job, lambda word: self._job_body(request, job, word))
+        return self.poll_response(job, lambda word: self._job_body(request, job, word))
 
     def _job_body(self, request: web.Request, job: Job, word: Word) -> dict[str, Any]:
         ticket = str(next(job.rows).contact_id) if word == "success" and job.items else None
@@ -159,33 +159,33 @@ class Intercom(Vendor):
     # Exports.
 
     async def export(self, request: web.Request) -> web.Response:
-        """Start an export; a workspace may have one at a time."""
+        """Start an export; a workspace runs one at a time."""
         body = await self.json_of(request)
         span = body if isinstance(body, dict) else {}
         after, before = span.get("created_at_after"), span.get("created_at_before")
         if not isinstance(after, int) or not isinstance(before, int):
             raise RefusedError(self.error(400, "created_at_after and created_at_before must be integers"))
         if any(self._is_active(job) for job in self.jobs.values()):
-            # Not a matter of how many requests there are, in spite of its status.
+            # Not a rate limit, in spite of its status.
             raise RefusedError(self.error(429, "You have 1 pending message data export job"))
         task = self.task("export", [], "completed" if after < before else "no_data")
         job = self.submit("export", "export", task, self.scripted_id("export"))
         return web.json_response(self._export_body(request, job, self.word(job)))
 
     async def export_status(self, request: web.Request) -> web.Response:
-        """Tell how an export stands."""
+        """Return the state of an export."""
         job = self.job_of("export", request)
-        return self.told(job, lambda word: self._export_body(request, job, word))
+        return self.poll_response(job, lambda word: self._export_body(request, job, word))
 
     async def cancel_export(self, request: web.Request) -> web.Response:
-        """Stop an export, unless it is over."""
+        """Cancel an export, unless it is finished."""
         job = self.job_of("export", request)
         if not self.is_finished(job, self.word(job)):
             job.canceled, job.script = True, ()
         return web.json_response(self._export_body(request, job, self.word(job)))
 
     async def download_export(self, request: web.Request) -> web.Response:
-        """Hand out the file: CSV, gzipped."""
+        """Return the file: gzipped CSV."""
         job = self.job_of("export", request)
         if "application/octet-stream" not in request.headers.get("Accept", ""):
             raise RefusedError(self.error(406, "Accept must be application/octet-stream"))
@@ -198,18 +198,18 @@ class Intercom(Vendor):
         return job.kind == "export" and not job.script and not self.is_finished(job, self.word(job))
 
     def _export_body(self, request: web.Request, job: Job, word: Word) -> dict[str, Any]:
-        is_there = word == "completed"
+        is_available = word == "completed"
         return {
             self.settings.intercom_export_key: job.id,
             "status": word,
-            "download_url": f"{self.root(request)}/download/content/data/{job.id}" if is_there else "",
-            "download_expires_at": str(int(job.tasks[0].finished) + SECONDS_TO_DOWNLOAD) if is_there else "",
+            "download_url": f"{self.root(request)}/download/content/data/{job.id}" if is_available else "",
+            "download_expires_at": str(int(job.tasks[0].finished) + SECONDS_TO_DOWNLOAD) if is_available else "",
         }
 
     def job_of(self, kind: str, request: web.Request) -> Job:
         """Return the job in the path.
 
-        :raises RefusedError: there is none of that kind.
+        :raises RefusedError: there is no such job of that kind.
         """
         job = self.find(kind, request.match_info["id"])
         if job is None:

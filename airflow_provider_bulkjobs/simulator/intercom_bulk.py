@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Intercom's bulk calls, the same for contacts and for companies but for what a create does."""
+"""Intercom's bulk endpoints for contacts and companies, which differ only in the create operation."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from airflow_provider_bulkjobs.simulator.jobs import DELETED, FAILED, UPDATED, Family, Job, Row, Task, Word, fault_of
+from airflow_provider_bulkjobs.simulator.jobs import DELETED, FAILED, UPDATED, Family, Job, Row, Task, Word, item_error
 from airflow_provider_bulkjobs.simulator.vendor import RefusedError, Route
 
 if TYPE_CHECKING:
     from airflow_provider_bulkjobs.simulator.intercom import Intercom
 
-MOST_ITEMS = 100
+MAX_ITEMS = 100
 BULK = Family(("pending", "running"), ("completed", "completed_with_errors"))
-# The first version with a number that has the bulk calls; before, only "Preview" has.
+# The first numbered version with the bulk endpoints; before it, only "Preview" has them.
 BULK_SINCE = (2, 17)
 
 
 class BulkCalls:
-    """The bulk calls for one noun; the HTTP verb says what becomes of the items.
+    """The bulk endpoints of one noun; the HTTP method selects the operation.
 
     :param noun: ``contacts`` or ``companies``.
     """
@@ -33,14 +33,14 @@ class BulkCalls:
         self.single = "contact" if noun == "contacts" else "company"
 
     def routes(self) -> Iterable[Route]:
-        """Return method, path and handler of each call."""
+        """Return the method, path and handler of each route."""
         yield "POST", f"/{self.noun}/bulk", partial(self.submit, "create")
         yield "PUT", f"/{self.noun}/bulk", partial(self.submit, "update")
         yield "POST", f"/{self.noun}/bulk/delete", partial(self.submit, "delete")
         yield "GET", f"/{self.noun}/bulk/{{id}}", self.status
 
     async def submit(self, verb: str, request: web.Request) -> web.Response:
-        """Open a bulk job, or append a task to an open one."""
+        """Create a bulk job, or append a task to an open one."""
         self._check_version(request)
         body = await self.vendor.json_of(request)
         items = self._items(verb, body if isinstance(body, dict) else {})
@@ -56,10 +56,10 @@ class BulkCalls:
         return web.json_response(self._body(request, job, self.vendor.word(job)), status=202)
 
     async def status(self, request: web.Request) -> web.Response:
-        """Tell how a bulk job stands; which items failed is told nowhere."""
+        """Return the state of a bulk job; Intercom does not report which items failed."""
         self._check_version(request)
         job = self.vendor.job_of(self.noun, request)
-        return self.vendor.told(job, lambda word: self._body(request, job, word))
+        return self.vendor.poll_response(job, lambda word: self._body(request, job, word))
 
     def _check_version(self, request: web.Request) -> None:
         version = request.headers.get("Intercom-Version", "Preview")
@@ -73,8 +73,8 @@ class BulkCalls:
             code, message = "field_not_found", f"{self.noun} field must be supplied"
         elif not isinstance(items, list):
             code, message = "type_mismatch", f"{self.noun} must be an array"
-        elif len(items) > MOST_ITEMS:
-            code, message = "parameter_invalid", f"maximum number of {self.noun} per request is {MOST_ITEMS}"
+        elif len(items) > MAX_ITEMS:
+            code, message = "parameter_invalid", f"maximum number of {self.noun} per request is {MAX_ITEMS}"
         elif not all(isinstance(item, dict) for item in items):
             code, message = "type_mismatch", f"each {self.single} must be an object"
         elif verb != "create" and not all(item.get("id") for item in items):
@@ -83,8 +83,8 @@ class BulkCalls:
             return items
         raise RefusedError(self.vendor.error(422, message, code))
 
-    def _open_job(self, wanted: Any) -> Job:
-        job_id = str(wanted.get("id")) if isinstance(wanted, dict) else str(wanted)
+    def _open_job(self, reference: Any) -> Job:
+        job_id = str(reference.get("id")) if isinstance(reference, dict) else str(reference)
         job = self.vendor.find(self.noun, job_id)
         if job is None:
             raise RefusedError(self.vendor.error(404, f"job {job_id} not found", "job_not_found"))
@@ -94,14 +94,14 @@ class BulkCalls:
 
     def _row(self, verb: str, item: Mapping[str, Any]) -> Row:
         key = str(item.get("email") or item.get("external_id") or item.get("company_id") or item.get("id") or "")
-        if error := fault_of(item):
+        if error := item_error(item):
             return Row(key, FAILED, error=error)
         if verb != "create":
             return Row(key, UPDATED if verb == "update" else DELETED)
         if not key:
             return Row(f"without identity {self.vendor.new_id()}", FAILED, error="No identity.")
-        outcome, contact_id = self.vendor.remember(f"{self.noun}:{key}")
-        # Creating a contact never updates one; only leads may share an address. Companies are upserted.
+        outcome, contact_id = self.vendor.upsert_contact(f"{self.noun}:{key}")
+        # A create never updates a contact; only leads may share an address. Companies are upserted.
         if self.noun == "contacts" and outcome == UPDATED and item.get("role") != "lead":
             return Row(key, FAILED, contact_id, "A contact matching those details already exists.")
         return Row(key, outcome, contact_id)

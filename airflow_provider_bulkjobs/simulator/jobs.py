@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Jobs: what was submitted, how each item fared, and how far the work has come.
+"""Jobs: the submitted items, their outcomes, and the progress of the job.
 
-Whatever can be known is decided at the submit; time only uncovers it. So a job needs no task in the background,
-and its state is a pure function of the clock.
+All outcomes are determined at the submit, and the state is a pure function of the clock. So a job needs no
+background task.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
-# A vendor's word for a state; ActiveCampaign's first one is the JSON value false.
+# A vendor's name for a state; ActiveCampaign's first state is the JSON value false.
 Word = str | bool | int | float | None
 
 CREATED, UPDATED, DELETED, FAILED = "created", "updated", "deleted", "failed"
@@ -23,10 +23,10 @@ CREATED, UPDATED, DELETED, FAILED = "created", "updated", "deleted", "failed"
 class Row(NamedTuple):
     """One item of a job.
 
-    :param key: what its sender knows it by: an e-mail address or an id.
+    :param key: the identifier in the request: an e-mail address or an id.
     :param outcome: ``created``, ``updated``, ``deleted`` or ``failed``.
-    :param contact_id: the vendor's number for it.
-    :param error: why it failed.
+    :param contact_id: the vendor's id of the item.
+    :param error: the reason of a failure.
     """
 
     key: str
@@ -37,10 +37,10 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One kind of jobs of a vendor: the words it uses, in the order they come.
+    """The states of one job kind of a vendor, in order.
 
-    :param steps: the words of an unfinished job.
-    :param ends: the words of a finished one; the first is success.
+    :param steps: the states of an unfinished job.
+    :param ends: the states of a finished job; the first one is success.
     """
 
     steps: tuple[Word, ...]
@@ -49,9 +49,9 @@ class Family:
 
 @dataclass(slots=True)
 class Task:
-    """A stretch of work that passes evenly through its steps to its end.
+    """A unit of work that spends the same time in each of its steps.
 
-    :param began: ``None`` as long as it waits for its data.
+    :param began: the start time; ``None`` while the task waits for its data.
     """
 
     id: str
@@ -63,33 +63,33 @@ class Task:
     began: float | None
 
     def word(self, now: float) -> Word:
-        """Return where the work stands."""
+        """Return the state at a given time."""
         if self.began is None:
             return self.steps[0]
         if now >= self.finished:
             return self.end
         step = int((now - self.began) / self.seconds * len(self.steps))
-        return self.steps[max(0, min(step, len(self.steps) - 1))]  # a clock may have been set back
+        return self.steps[max(0, min(step, len(self.steps) - 1))]  # the clock may have been set back
 
     @property
     def started(self) -> float:
-        """When it left its first step."""
+        """The time at which the task leaves its first step."""
         return (self.began or self.created) + self.seconds / len(self.steps)
 
     @property
     def finished(self) -> float:
-        """When it is, or will be, at its end."""
+        """The time at which the task is finished."""
         return (self.began or self.created) + self.seconds
 
 
 @dataclass
 class Job:
-    """A job of some vendor: one task, or several where the vendor lets people append.
+    """A job: one task, or several if the vendor supports appending.
 
-    :param action: what it does: ``upsert``, ``delete`` ...
-    :param script: the words to answer, one per poll, the last one for ever; overrides the tasks.
-    :param body: a whole answer to a poll, overriding everything.
-    :param extra: what only its vendor needs to remember.
+    :param action: the operation: ``upsert``, ``delete`` …
+    :param script: the states to return, one per poll; the last one is repeated. Overrides the tasks.
+    :param body: the complete body of a poll response; overrides everything else.
+    :param extra: vendor-specific data.
     """
 
     id: str
@@ -102,12 +102,12 @@ class Job:
     canceled: bool = False
     polls: int = 0
     extra: Mapping[str, Any] = field(default_factory=dict)
-    # What makes the address of its files unguessable.
+    # Part of the signed URLs of its files.
     signature: str = field(default_factory=lambda: secrets.token_hex(16))
 
     @property
     def scripted_word(self) -> Word:
-        """The word of the latest poll."""
+        """The state of the latest poll."""
         return self.script[min(max(self.polls - 1, 0), len(self.script) - 1)]
 
     @property
@@ -117,17 +117,17 @@ class Job:
 
     @property
     def items(self) -> int:
-        """How many items there are."""
+        """The number of items."""
         return sum(len(task.rows) for task in self.tasks)
 
     @cached_property
     def counts(self) -> Counter[str]:
-        """How many items had which outcome; only for jobs that nobody appends to."""
+        """The number of items per outcome; only for jobs without appended tasks, as it is cached."""
         return Counter(row.outcome for row in self.rows)
 
 
 def scripted_rows(items: int, failed: int) -> list[Row]:
-    """Return made-up items, the failing ones last."""
+    """Return generated items; the failed ones are last."""
     good = [Row(f"contact-{n}@example.com", CREATED, n) for n in range(1, items - failed + 1)]
     bad = [
         Row(f"contact-{n}.example.com", FAILED, n, "A valid email is required.")
@@ -136,8 +136,8 @@ def scripted_rows(items: int, failed: int) -> list[Row]:
     return good + bad
 
 
-def fault_of(item: Mapping[str, Any]) -> str:
-    """Return what is wrong with an item, or nothing; the one rule all vendors share."""
+def item_error(item: Mapping[str, Any]) -> str:
+    """Return the error of an invalid item, or an empty string; all vendors share this rule."""
     email = item.get("email")
     if email is not None and "@" not in str(email):
         return "A valid email is required."

@@ -14,9 +14,9 @@ from airflow_provider_bulkjobs.simulator.world import World
 
 @dataclass
 class Running:
-    """A server that runs.
+    """A running server.
 
-    :param url: its address.
+    :param url: the base URL.
     """
 
     url: str
@@ -28,8 +28,8 @@ class Running:
 
 
 async def start(world: World, host: str, port: int, tls: SSLContext | None = None) -> Running:
-    """Serve the world; port 0 finds a free one."""
-    # Handlers end with their connection: a client that gave up does not count as being there.
+    """Start the server; port 0 selects a free port."""
+    # Handlers are canceled with their connection, so that a client that gave up is not counted as concurrent.
     runner = web.AppRunner(make_app(world), access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
     try:

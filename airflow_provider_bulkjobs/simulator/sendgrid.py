@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Twilio SendGrid: contacts as JSON and as CSV, deletes, exports. Exports and files are next door."""
+"""Twilio SendGrid: contacts as JSON and as CSV, deletes; see sendgrid_exports and sendgrid_files for the rest."""
 
 from __future__ import annotations
 
@@ -9,15 +9,25 @@ from typing import Any
 from aiohttp import web
 
 from airflow_provider_bulkjobs.simulator.credentials import SENDGRID_KEY
-from airflow_provider_bulkjobs.simulator.jobs import CREATED, DELETED, FAILED, UPDATED, Family, Job, Row, Word, fault_of
+from airflow_provider_bulkjobs.simulator.jobs import (
+    CREATED,
+    DELETED,
+    FAILED,
+    UPDATED,
+    Family,
+    Job,
+    Row,
+    Word,
+    item_error,
+)
 from airflow_provider_bulkjobs.simulator.limits import Reading
 from airflow_provider_bulkjobs.simulator.sendgrid_exports import Exports, iso_time
 from airflow_provider_bulkjobs.simulator.sendgrid_files import UPLOAD_HEADERS, Files
 from airflow_provider_bulkjobs.simulator.settings import Limit
 from airflow_provider_bulkjobs.simulator.vendor import RefusedError, Route, Vendor
 
-MOST_CONTACTS = 30_000
-MOST_BYTES = 6 * 1024 * 1024
+MAX_CONTACTS = 30_000
+MAX_BYTES = 6 * 1024 * 1024
 IDENTITIES = ("email", "phone_number_id", "external_id", "anonymous_id")
 IMPORTS_PATH = "/v3/marketing/contacts/imports"
 SCOPES = {
@@ -35,7 +45,7 @@ class SendGrid(Vendor):
     conn_type = "sendgrid"
     password = SENDGRID_KEY
     credentials = f"Authorization: Bearer {SENDGRID_KEY}"
-    told_limit = Limit(600, 60)  # the real numbers are published nowhere
+    advertised_limit = Limit(600, 60)  # the real limits are not published
     families = {  # noqa: RUF012 - a constant of the class
         "contacts": Family(("pending",), ("completed", "errored", "failed")),
         "export": Family(("pending",), ("ready", "failure")),
@@ -43,7 +53,7 @@ class SendGrid(Vendor):
     open_paths = ("/sendgrid-uploads/", "/sendgrid-downloads/")
 
     def routes(self) -> Iterable[Route]:
-        """Return all calls; the files are beside them, as if on another host."""
+        """Return all routes; those of the files are outside the vendor's root, as if on another host."""
         yield "GET", "/v3/scopes", self.scopes
         yield "GET", "/v3/user/username", self.user_name
         yield "GET", "/v3/marketing/field_definitions", self.field_definitions
@@ -56,26 +66,26 @@ class SendGrid(Vendor):
 
     # Credentials, errors, limits.
 
-    def refusal(self, request: web.Request) -> web.Response | None:
-        """Ask for the API key."""
+    def reject_credentials(self, request: web.Request) -> web.Response | None:
+        """Check the API key."""
         good = request.headers.get("Authorization") == f"Bearer {SENDGRID_KEY}"
         return None if good else self.unauthorized()
 
     def unauthorized(self) -> web.Response:
-        """Answer 401."""
+        """Return a 401."""
         return self.error(401, "authorization required")
 
     def error(self, status: int, message: str, field: str | None = None) -> web.Response:
-        """Return a list of errors. Where the specification allows no null, ``field`` is left out."""
+        """Return a list of errors; ``field`` is omitted where the specification allows no null."""
         error = {"message": message} if field is None and status == 400 else {"field": field, "message": message}
         return web.json_response({"errors": [error]}, status=status)
 
-    def throttled(self, reading: Reading) -> web.Response:  # noqa: ARG002
-        """Answer 429."""
+    def too_many_requests(self, reading: Reading) -> web.Response:  # noqa: ARG002
+        """Return a 429."""
         return self.error(429, "too many requests")
 
     def rate_headers(self, reading: Reading) -> Mapping[str, str]:
-        """Return limit, remainder and reset; SendGrid's pages disagree whether that is a time or a wait."""
+        """Return limit, remaining requests and reset; the documentation has both a time and a delay for the reset."""
         is_epoch = self.settings.sendgrid_reset == "epoch"
         return {
             "X-RateLimit-Limit": str(reading.limit.requests),
@@ -84,15 +94,15 @@ class SendGrid(Vendor):
         }
 
     async def scopes(self, request: web.Request) -> web.Response:  # noqa: ARG002
-        """Tell what the key may do."""
+        """Return the scopes of the key."""
         return web.json_response({"scopes": SCOPES[self.settings.sendgrid_scopes]})
 
     async def user_name(self, request: web.Request) -> web.Response:  # noqa: ARG002
-        """Tell whose key it is."""
+        """Return the user of the key."""
         return web.json_response({"username": "simulator", "user_id": 1})
 
     async def field_definitions(self, request: web.Request) -> web.Response:  # noqa: ARG002
-        """Tell the ids of the fields that a CSV file can be mapped to."""
+        """Return the ids of the fields that CSV columns can be mapped to."""
         fields = [{"id": key, "name": name, "field_type": "Text"} for key, name in RESERVED_FIELDS.items()]
         return web.json_response({"custom_fields": [], "reserved_fields": fields, "_metadata": {}})
 
@@ -101,14 +111,14 @@ class SendGrid(Vendor):
     async def upsert(self, request: web.Request) -> web.Response:
         """Create or update contacts."""
         data = await request.read()
-        if len(data) > MOST_BYTES:
+        if len(data) > MAX_BYTES:
             raise RefusedError(self.error(400, "request body must be at most 6MB", "contacts"))
         body = await self.object_of(request)
         contacts = body.get("contacts")
         if not isinstance(contacts, list) or not all(isinstance(contact, dict) for contact in contacts):
             raise RefusedError(self.error(400, "must be a list of contacts", "contacts"))
-        if not 1 <= len(contacts) <= MOST_CONTACTS:
-            raise RefusedError(self.error(400, f"must hold 1 to {MOST_CONTACTS} contacts", "contacts"))
+        if not 1 <= len(contacts) <= MAX_CONTACTS:
+            raise RefusedError(self.error(400, f"must hold 1 to {MAX_CONTACTS} contacts", "contacts"))
         self._check_lists(body)
         rows = [self.row_of(contact) for contact in contacts]
         self.accept(rows)
@@ -116,7 +126,7 @@ class SendGrid(Vendor):
         return web.json_response({"job_id": job.id}, status=202)
 
     async def import_file(self, request: web.Request) -> web.Response:
-        """Open an import of a CSV file, which is pending until the file has been put where the answer says."""
+        """Start a CSV import, which is pending until the file is uploaded to the URL in the response."""
         body = await self.object_of(request)
         if body.get("file_type") != "csv":
             raise RefusedError(self.error(400, "must be csv", "file_type"))
@@ -135,13 +145,13 @@ class SendGrid(Vendor):
         )
 
     async def delete(self, request: web.Request) -> web.Response:
-        """Delete some contacts, or all."""
+        """Delete the given contacts, or all contacts."""
         ids = [key for key in request.query.get("ids", "").split(",") if key]
         if request.query.get("delete_all_contacts") == "true":
             rows = [Row(email, DELETED, number) for email, number in self.known.items()]
             self.known.clear()
         elif ids:
-            errors = {key: fault_of({"id": key}) for key in ids}
+            errors = {key: item_error({"id": key}) for key in ids}
             rows = [Row(key, FAILED if errors[key] else DELETED, error=errors[key]) for key in ids]
         else:
             raise RefusedError(self.error(400, "ids or delete_all_contacts must be given", "ids"))
@@ -150,26 +160,26 @@ class SendGrid(Vendor):
         return web.json_response({"job_id": job.id}, status=202)
 
     async def import_status(self, request: web.Request) -> web.Response:
-        """Tell how an upsert, a CSV import or a delete stands."""
+        """Return the state of an upsert, a CSV import or a delete."""
         job = self.find("contacts", request.match_info["id"])
         if job is not None:
-            return self.told(job, lambda word: self._import_body(request, job, word))
+            return self.poll_response(job, lambda word: self._import_body(request, job, word))
         error: Any = {"field": None, "message": "import job not found"}
-        # The specification makes it a single object, in this one place.
+        # The specification has a single object only in this response.
         errors = [error] if self.settings.sendgrid_errors_shape == "list" else error
         return web.json_response({"errors": errors}, status=404)
 
     def row_of(self, contact: Mapping[str, Any]) -> Row:
-        """Take in one contact."""
+        """Create or update a contact."""
         key = next((str(contact[name]) for name in IDENTITIES if contact.get(name)), "").strip().lower()
-        error = fault_of({"email": contact.get("email")}) or ("" if key else "No identifier was given.")
+        error = item_error({"email": contact.get("email")}) or ("" if key else "No identifier was given.")
         if error:
             return Row(key or f"without identifier {self.new_id()}", FAILED, error=error)
-        outcome, contact_id = self.remember(key)
+        outcome, contact_id = self.upsert_contact(key)
         return Row(key, outcome, contact_id)
 
     def end_of(self, rows: list[Row]) -> str:
-        """Return the word for an import that ended like this."""
+        """Return the final state of an import with these rows."""
         failed = sum(row.outcome == FAILED for row in rows)
         if failed == 0:
             return "completed"
@@ -178,7 +188,7 @@ class SendGrid(Vendor):
     async def object_of(self, request: web.Request) -> dict[str, Any]:
         """Return the JSON object of a request.
 
-        :raises RefusedError: it is something else.
+        :raises RefusedError: the body is not a JSON object.
         """
         body = await self.json_of(request)
         if not isinstance(body, dict):

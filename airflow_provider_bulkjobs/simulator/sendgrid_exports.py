@@ -20,13 +20,13 @@ SECONDS_TO_DOWNLOAD = 3 * 24 * 3600
 
 
 class Exports:
-    """Start, list and watch exports; every export holds all contacts."""
+    """Endpoints of exports; every export contains all contacts."""
 
     def __init__(self, vendor: SendGrid) -> None:
         self.vendor = vendor
 
     def routes(self) -> Iterable[Route]:
-        """Return method, path and handler of each call."""
+        """Return the method, path and handler of each route."""
         yield "POST", EXPORTS_PATH, self.start
         yield "GET", EXPORTS_PATH, self.list_all
         yield "GET", f"{EXPORTS_PATH}/{{id}}", self.status
@@ -43,7 +43,7 @@ class Exports:
         return web.json_response({"id": job.id, "_metadata": {"self": self_link}}, status=202)
 
     async def list_all(self, request: web.Request) -> web.Response:
-        """List the exports; that does not count as asking for any of them."""
+        """List the exports; this does not count as a poll."""
         jobs = [job for job in self.vendor.jobs.values() if job.kind == "export"]
         result = [self._body(request, job, self.vendor.word(job)) | {"export_type": "contacts_export"} for job in jobs]
         return web.json_response(
@@ -51,11 +51,11 @@ class Exports:
         )
 
     async def status(self, request: web.Request) -> web.Response:
-        """Tell how an export stands."""
+        """Return the state of an export."""
         job = self.vendor.find("export", request.match_info["id"])
         if job is None:
             raise RefusedError(self.vendor.error(404, "export not found"))
-        return self.vendor.told(job, lambda word: self._body(request, job, word))
+        return self.vendor.poll_response(job, lambda word: self._body(request, job, word))
 
     def _body(self, request: web.Request, job: Job, word: Word) -> dict[str, Any]:
         is_finished = self.vendor.is_finished(job, word)
@@ -77,5 +77,5 @@ class Exports:
 
 
 def iso_time(seconds: float) -> str:
-    """Return a time the way SendGrid writes it."""
+    """Return a time in SendGrid's format."""
     return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can be changed while the simulator runs, and the limits the vendors publish."""
+"""The settings of the simulator, and the published rate limits of the vendors."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any, NamedTuple
 
 
 class Limit(NamedTuple):
-    """So many requests in so many seconds."""
+    """A rate limit: a number of requests per window of seconds."""
 
     requests: int
     per_seconds: float
 
 
-# Under its own name, because ActiveCampaign counts imports apart from all other requests.
+# A separate limit, because ActiveCampaign counts imports separately.
 IMPORTS = "activecampaign_imports"
 
 PUBLISHED_LIMITS = {
-    "intercom": Limit(1667, 10),  # 10,000 a minute, told and counted in windows of ten seconds
+    "intercom": Limit(1667, 10),  # 10,000 per minute, counted in windows of 10 seconds
     "activecampaign": Limit(5, 1),
     IMPORTS: Limit(100, 60),
 }
@@ -30,16 +30,16 @@ CHOICES = {
     "acquia_api": ("on", "no_basic_auth", "off"),
     "sendgrid_scopes": ("marketing", "mail"),
     "intercom_region": ("US", "EU", "AU"),
-    # The newest specification of Intercom misspells the key.
+    # The latest specification of Intercom misspells the key.
     "intercom_export_key": ("job_identifier", "job_identfier"),
 }
 
 
 @dataclass
 class Settings:
-    """The switches of a simulator; a change of the times concerns jobs and tokens that start later.
+    """The settings; changed durations apply to jobs and tokens that start later.
 
-    :param limits: the limits that are enforced, by vendor name; the others are only told in headers.
+    :param limits: the enforced rate limits by vendor name; other limits are only sent in headers.
     """
 
     speed: float = 1.0
@@ -56,9 +56,9 @@ class Settings:
 
     @property
     def duration(self) -> float:
-        """Seconds that a job takes."""
+        """The duration of a job in seconds."""
         return self.job_seconds / self.speed
 
     def as_json(self) -> dict[str, Any]:
-        """Return the settings the way the control call takes them."""
+        """Return the settings in the format of the control API."""
         return asdict(self) | {"limits": {name: limit._asdict() for name, limit in self.limits.items()}}

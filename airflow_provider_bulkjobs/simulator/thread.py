@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The simulator for tests: a thread with its own event loop."""
+"""The simulator for tests: a server thread with its own event loop."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ T = TypeVar("T")
 
 
 class Simulator:
-    """The four vendors on a port of their own, from ``with`` to the end of its block.
+    """A context manager that serves the four vendors on one port.
 
-    :param job_seconds: how long a job takes, at speed 1.
-    :param speed: how much faster than that it goes.
-    :param port: 0 finds a free one.
-    :param tls: serves https with it.
-    :param enforce_limits: holds clients to the limits that the vendors publish.
+    :param job_seconds: the duration of a job at speed 1.
+    :param speed: the factor by which jobs run faster.
+    :param port: the port to listen on; 0 selects a free port.
+    :param tls: serve https with this context.
+    :param enforce_limits: enforce the published rate limits of the vendors.
     """
 
     def __init__(
@@ -68,19 +68,19 @@ class Simulator:
 
     @property
     def url(self) -> str:
-        """The address of the server."""
+        """The base URL of the server."""
         if self._running is None:
             raise RuntimeError("the simulator runs only inside its with block")
         return self._running.url
 
     def url_of(self, vendor: str) -> str:
-        """Return the address of a vendor: intercom, sendgrid, activecampaign or acquia."""
+        """Return the base URL of a vendor: intercom, sendgrid, activecampaign or acquia."""
         if vendor not in self._world.vendors:
             raise ValueError(f"no vendor {vendor!r}; choose one of: {', '.join(self._world.vendors)}")
         return f"{self.url}/{vendor}"
 
     def connection(self, conn_type: str) -> dict[str, Any]:
-        """Return a connection of a type that leads here, the way ``AIRFLOW_CONN_…`` has it in JSON."""
+        """Return a connection to the simulated vendor, in the JSON format of ``AIRFLOW_CONN_…``."""
         vendor = next((vendor for vendor in self._world.vendors.values() if vendor.conn_type == conn_type), None)
         if vendor is None:
             raise ValueError(f"no vendor of type {conn_type!r}")
@@ -88,19 +88,19 @@ class Simulator:
         return {"conn_type": conn_type, "host": host, "login": vendor.login, "password": vendor.password}
 
     def state(self) -> dict[str, Any]:
-        """Return what happened so far, by vendor."""
+        """Return statistics by vendor, and the active faults and settings."""
         return self._call(self._world.state)
 
     def requests(self, vendor: str) -> list[RecordedRequest]:
-        """Return the latest requests to a vendor, or those that followed a redirect ("elsewhere")."""
+        """Return the latest requests to a vendor, or to the redirect target ("elsewhere")."""
         return self._call(lambda: list(open_traffic(self._world, vendor).requests))
 
     def fault(self, vendor: str | None, fault: str, **fields: Any) -> None:
-        """Let requests go wrong; the fields are those of ``POST /control/faults``."""
+        """Inject a fault into requests; the fields are those of ``POST /control/faults``."""
         self._call(lambda: self._world.add_fault({"vendor": vendor, "fault": fault} | fields))
 
     def clear_faults(self) -> None:
-        """Let all be well again."""
+        """Remove all faults."""
         self._call(self._world.clear_faults)
 
     def job(
@@ -113,35 +113,42 @@ class Simulator:
         failed: int = 0,
         body: Any = None,
     ) -> str:
-        """Take in a job that answers as it is told to; return its id."""
-        words = None if states is None else list(states)
-        data = {"vendor": vendor, "job_kind": job_kind, "states": words, "items": items, "failed": failed, "body": body}
+        """Create a job with scripted states; return its id."""
+        script = None if states is None else list(states)
+        data = {
+            "vendor": vendor,
+            "job_kind": job_kind,
+            "states": script,
+            "items": items,
+            "failed": failed,
+            "body": body,
+        }
         return str(self._call(lambda: self._world.add_job(data))["job_id"])
 
     def expire(self, job_id: str) -> None:
-        """Let a job be gone: 404 from now on."""
+        """Expire a job: from now on it is 404."""
         self._call(lambda: self._world.expire(job_id))
 
     def settings(self, **changes: Any) -> None:
-        """Change settings; they are those of ``POST /control/settings``."""
+        """Change settings; the keys are those of ``POST /control/settings``."""
         self._call(lambda: self._world.change_settings(changes))
 
     def revoke_tokens(self) -> None:
-        """Let no access token be good any more."""
+        """Revoke all access tokens."""
         self._call(self._world.revoke_tokens)
 
     def reset(self) -> None:
-        """Forget everything."""
+        """Delete all state, and restore the initial settings."""
         self._call(self._world.reset)
 
     def _call(self, function: Callable[[], T]) -> T:
-        """Run something where the server runs, so that nothing is touched from two threads."""
+        """Run a function in the server's event loop, so that only one thread accesses the state."""
 
         async def call() -> T:
             return function()
 
         if self._running is None:
-            return function()  # nobody else is there
+            return function()  # no server thread
         return asyncio.run_coroutine_threadsafe(call(), self._loop).result()
 
     def _stop(self) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keeping count of the requests that come in."""
+"""Records and counts of the received requests."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-MOST_RECORDED = 10_000
+MAX_RECORDED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedRequest:
-    """A request as it came in.
+    """A received request.
 
-    :param path_qs: path and query, as sent.
-    :param headers: with lower-case names.
-    :param time: when, in seconds since 1970.
+    :param path_qs: the path and the query, as sent.
+    :param headers: the headers, with lower-case names.
+    :param time: the time of arrival, in epoch seconds.
     """
 
     method: str
@@ -33,7 +33,7 @@ class Traffic:
     """The requests to one vendor."""
 
     def __init__(self) -> None:
-        self.requests: deque[RecordedRequest] = deque(maxlen=MOST_RECORDED)
+        self.requests: deque[RecordedRequest] = deque(maxlen=MAX_RECORDED)
         self.by_route: Counter[str] = Counter()
         self.statuses: Counter[str] = Counter()
         self.max_concurrent = 0
@@ -42,8 +42,8 @@ class Traffic:
         self._last_second: deque[float] = deque()
 
     @contextmanager
-    def visit(self, request: web.Request, route: str) -> Iterator[None]:
-        """Count a request, and that it is there for as long as the block lasts."""
+    def record(self, request: web.Request, route: str) -> Iterator[None]:
+        """Record a request, and count it as concurrent inside the block."""
         headers = {name.lower(): value for name, value in request.headers.items()}
         self.requests.append(RecordedRequest(request.method, request.path_qs, headers, time.time()))
         self.by_route[route] += 1

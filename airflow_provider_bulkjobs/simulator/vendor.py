@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all simulated vendors have in common: their books, their jobs, and the questions the server asks them."""
+"""The base class of the simulated vendors: state, statistics, jobs, and the interface for the server."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Route = tuple[str, str, Handler]
 
 
 class RefusedError(Exception):
-    """A request that the vendor refuses, with the answer it gives."""
+    """The vendor rejects a request; has the response."""
 
     def __init__(self, response: web.Response) -> None:
         super().__init__(response.status)
@@ -32,66 +32,66 @@ class RefusedError(Exception):
 class Vendor(ABC):
     """One simulated vendor, served below ``/<name>``.
 
-    :param settings: shared by all vendors, and changed while they run.
-    :param now: the clock, in seconds since 1970.
+    :param settings: shared by all vendors; may change while the server runs.
+    :param now: the clock, in epoch seconds.
     """
 
     name: ClassVar[str]
     label: ClassVar[str]
-    conn_type: ClassVar[str]  # of the connections that lead here
+    conn_type: ClassVar[str]  # the Airflow connection type
     login: ClassVar[str | None] = None
     password: ClassVar[str]
-    credentials: ClassVar[str]  # one line for people
-    families: ClassVar[Mapping[str, Family]]  # by job kind, the default first
-    told_limit: ClassVar[Limit]  # what the headers say while nothing is enforced
-    open_paths: ClassVar[tuple[str, ...]] = ()  # what needs no credentials and knows no limit
+    credentials: ClassVar[str]  # one line for the help page
+    families: ClassVar[Mapping[str, Family]]  # by job kind; the first is the default
+    advertised_limit: ClassVar[Limit]  # sent in headers while no limit is enforced
+    open_paths: ClassVar[tuple[str, ...]] = ()  # paths without authentication and rate limit
 
     def __init__(self, settings: Settings, now: Callable[[], float]) -> None:
         self.settings = settings
         self.now = now
-        self.forget()
+        self.clear()
 
-    def forget(self) -> None:
-        """Start with empty books."""
+    def clear(self) -> None:
+        """Delete all state."""
         self.traffic = Traffic()
         self.meter = RateWindow()
         self.jobs: dict[str, Job] = {}
         self.expired: set[str] = set()
-        self.tokens: dict[str, float] = {}  # access token -> when it expires
+        self.tokens: dict[str, float] = {}  # access token -> expiry time
         self.tokens_issued = 0
         self.contacts_accepted = 0
         self.distinct_contacts: set[str] = set()
         self.known: dict[str, int] = {}  # e-mail address -> contact id
         self._last_id = 100
 
-    # What the server asks.
+    # The interface for the server.
 
     @abstractmethod
     def routes(self) -> Iterable[Route]:
-        """Return method, path below the vendor's root, and handler."""
+        """Return the method, path below the vendor's root, and handler of each route."""
 
     @abstractmethod
-    def refusal(self, request: web.Request) -> web.Response | None:
-        """Return the answer to a request without good credentials."""
+    def reject_credentials(self, request: web.Request) -> web.Response | None:
+        """Return an error response if the credentials of a request are invalid, else ``None``."""
 
     @abstractmethod
     def unauthorized(self) -> web.Response:
-        """Return the answer to bad credentials."""
+        """Return the response to invalid credentials."""
 
     @abstractmethod
     def error(self, status: int, message: str) -> web.Response:
-        """Return an error in the vendor's form."""
+        """Return an error in the vendor's format."""
 
     @abstractmethod
-    def throttled(self, reading: Reading) -> web.Response:
-        """Return the answer to one request too many."""
+    def too_many_requests(self, reading: Reading) -> web.Response:
+        """Return the response to a request above the rate limit."""
 
     @abstractmethod
     def rate_headers(self, reading: Reading) -> Mapping[str, str]:
-        """Return the headers that tell the limit."""
+        """Return the rate limit headers."""
 
     def own_headers(self) -> Mapping[str, str]:
-        """Return what every answer carries."""
+        """Return the headers of every response."""
         return {}
 
     # Reading requests.
@@ -99,7 +99,7 @@ class Vendor(ABC):
     async def json_of(self, request: web.Request) -> Any:
         """Return the JSON of a request.
 
-        :raises RefusedError: it is none.
+        :raises RefusedError: the body is not JSON.
         """
         try:
             return json.loads(await request.read())
@@ -107,18 +107,18 @@ class Vendor(ABC):
             raise RefusedError(self.error(400, "The request body is not JSON.")) from None
 
     def root(self, request: web.Request) -> str:
-        """Return the address of this vendor, the way the client reached it."""
+        """Return the base URL of this vendor, as the client reached it."""
         return f"{request.url.origin()}/{self.name}"
 
     # Jobs and contacts.
 
     def new_id(self) -> int:
-        """Return a number that was not used before."""
+        """Return a new id."""
         self._last_id += 1
         return self._last_id
 
-    def remember(self, email: str) -> tuple[str, int]:
-        """Create or update a contact; return which of them it was, and the contact's id."""
+    def upsert_contact(self, email: str) -> tuple[str, int]:
+        """Create or update a contact; return the outcome and the contact's id."""
         email = email.strip().lower()
         if email in self.known:
             return UPDATED, self.known[email]
@@ -126,25 +126,25 @@ class Vendor(ABC):
         return CREATED, self.known[email]
 
     def accept(self, rows: Sequence[Row]) -> None:
-        """Enter submitted items into the books."""
+        """Count the submitted items in the statistics."""
         self.contacts_accepted += len(rows)
         self.distinct_contacts.update(row.key for row in rows)
 
     def task(self, kind: str, rows: Sequence[Row], end: Word, *, waits: bool = False) -> Task:
-        """Return work that starts now, or that waits for its data."""
+        """Return a task that starts now, or that waits for its data."""
         now = self.now()
         began = None if waits else now
         steps = self.families[kind].steps
         return Task(f"task_v2_{self.new_id()}", rows, steps, end, now, self.settings.duration, began)
 
     def submit(self, kind: str, action: str, task: Task, job_id: str = "", **extra: Any) -> Job:
-        """Take a job in."""
+        """Store a new job."""
         job = Job(job_id or str(uuid.uuid4()), kind, action, task.created, [task], extra=extra)
         self.jobs[job.id] = job
         return job
 
     def script(self, kind: str, words: Sequence[Word], items: int, failed: int, body: Any) -> Job:
-        """Take in a job that answers as it is told to."""
+        """Store a job with scripted states."""
         family = self.families[kind]
         now = self.now()
         task = Task(f"task_v2_{self.new_id()}", scripted_rows(items, failed), family.steps, family.ends[0], now, 0, now)
@@ -153,7 +153,7 @@ class Vendor(ABC):
         return job
 
     def scripted_id(self, kind: str) -> str:  # noqa: ARG002
-        """Return an id of the vendor's kind; the base class knows UUIDs."""
+        """Return an id in the vendor's format; by default a UUID."""
         return str(uuid.uuid4())
 
     def find(self, kind: str, job_id: str) -> Job | None:
@@ -162,29 +162,29 @@ class Vendor(ABC):
         return job if job and job.kind == kind else None
 
     def poll(self, job: Job) -> Word:
-        """Return a job's state to somebody who asks for it, which moves a scripted job on."""
+        """Count a poll, which advances a scripted job; return the state."""
         job.polls += 1
         return self.word(job)
 
-    def told(self, job: Job, body: Callable[[Word], Any]) -> web.Response:
-        """Answer a poll: with the body of the job's script, or with the vendor's own for the state."""
+    def poll_response(self, job: Job, body: Callable[[Word], Any]) -> web.Response:
+        """Return the response to a poll: the scripted body of the job, or the vendor's body for the state."""
         word = self.poll(job)
         return web.json_response(body(word) if job.body is None else job.body)
 
     def word(self, job: Job) -> Word:
-        """Return a job's state without asking for it."""
+        """Return a job's state without counting a poll."""
         return job.scripted_word if job.script else self.natural_word(job)
 
     def natural_word(self, job: Job) -> Word:
-        """Return the state that the clock has come to."""
+        """Return the state of an unscripted job at the current time."""
         return job.tasks[-1].word(self.now())
 
     def is_finished(self, job: Job, word: Word) -> bool:
-        """Tell whether a state is a last one."""
+        """Return whether a state is terminal."""
         return word in self.families[job.kind].ends
 
-    def books(self) -> dict[str, Any]:
-        """Return what happened so far, for the control call."""
+    def statistics(self) -> dict[str, Any]:
+        """Return the statistics for the control API."""
         statuses: Counter[str] = self.traffic.statuses
         return {
             "requests": dict(self.traffic.by_route),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All vendors together, and the control calls over them, which HTTP and Python share."""
+"""All simulated vendors, and the control operations, which HTTP and Python share."""
 
 from __future__ import annotations
 
@@ -20,43 +20,43 @@ from airflow_provider_bulkjobs.simulator.traffic import Traffic
 from airflow_provider_bulkjobs.simulator.vendor import Vendor
 
 VENDORS: tuple[type[Vendor], ...] = (Intercom, SendGrid, ActiveCampaign, Acquia)
-MOST_ITEMS = 100_000
+MAX_ITEMS = 100_000
 
 
 class World:
-    """What one simulator knows.
+    """The state of a simulator.
 
-    :param settings: what it starts with, and comes back to when it forgets everything.
+    :param settings: the initial settings, which a reset restores.
     """
 
     def __init__(self, settings: Settings, now: Callable[[], float] = time.time) -> None:
         self._first_settings = replace(settings, limits=dict(settings.limits))
         self.settings = settings
         self.faults = Faults()
-        self.elsewhere = Traffic()  # where redirects lead
+        self.elsewhere = Traffic()  # requests to the redirect target
         self.vendors = {vendor.name: vendor(settings, now) for vendor in VENDORS}
 
-    # Looking.
+    # Queries.
 
     def state(self) -> dict[str, Any]:
-        """Return what happened so far, by vendor, and what is set."""
-        books: dict[str, Any] = {name: vendor.books() for name, vendor in self.vendors.items()}
-        return books | {"faults": self.faults.as_json(), "settings": self.settings.as_json()}
+        """Return statistics by vendor, and the active faults and settings."""
+        statistics: dict[str, Any] = {name: vendor.statistics() for name, vendor in self.vendors.items()}
+        return statistics | {"faults": self.faults.as_json(), "settings": self.settings.as_json()}
 
-    # Doing.
+    # Commands.
 
     def add_fault(self, data: object) -> dict[str, Any]:
-        """Let requests go wrong."""
+        """Add a fault."""
         known = ("vendor", "fault", "count", "path", "retry_after", "seconds", "status", "after")
         fields = Fields(data, known, "a fault")
         fault = Fault(
             vendor=fields.choice("vendor", self.vendors) if "vendor" in fields else None,
             fault=fields.choice("fault", KINDS),
-            count=fields.integer("count", 1, least=1) if "count" in fields else None,
+            count=fields.integer("count", 1, minimum=1) if "count" in fields else None,
             path=fields.text("path"),
             retry_after=self._retry_after(fields),
             seconds=fields.number("seconds", 1.0),
-            status=fields.integer("status", 500, least=200, most=599) if "status" in fields else None,
+            status=fields.integer("status", 500, minimum=200, maximum=599) if "status" in fields else None,
             after=fields.flag("after"),
         )
         if fault.fault == "import_limit":
@@ -65,24 +65,24 @@ class World:
         return {"faults": self.faults.as_json()}
 
     def clear_faults(self) -> dict[str, Any]:
-        """Let all be well again."""
+        """Remove all faults."""
         self.faults.clear()
         return {"faults": []}
 
     def add_job(self, data: object) -> dict[str, Any]:
-        """Take in a job that answers as it is told to."""
+        """Create a job with scripted states."""
         fields = Fields(data, ("vendor", "job_kind", "states", "items", "failed", "body"), "a job")
         vendor = self.vendors[fields.choice("vendor", self.vendors)]
         kind = fields.choice("job_kind", vendor.families, next(iter(vendor.families)))
-        items = fields.integer("items", 1, most=MOST_ITEMS)
-        failed = fields.integer("failed", 0, most=items)
+        items = fields.integer("items", 1, maximum=MAX_ITEMS)
+        failed = fields.integer("failed", 0, maximum=items)
         job = vendor.script(kind, self._words(fields), items, failed, fields.raw("body"))
         return {"job_id": job.id}
 
     def expire(self, job_id: str) -> dict[str, Any]:
-        """Let a job be gone.
+        """Expire a job.
 
-        :raises KeyError: no vendor knows it.
+        :raises KeyError: no vendor has this job.
         """
         for vendor in self.vendors.values():
             if vendor.jobs.pop(job_id, None):
@@ -91,7 +91,7 @@ class World:
         raise KeyError(job_id)
 
     def change_settings(self, data: object) -> dict[str, Any]:
-        """Change some of the settings, all or none."""
+        """Change settings; if any value is invalid, nothing is changed."""
         times = ("speed", "job_seconds", "token_seconds")
         fields = Fields(data, (*times, *CHOICES, "limits"), "the settings")
         changes: dict[str, Any] = {
@@ -104,20 +104,20 @@ class World:
         return {"settings": self.settings.as_json()}
 
     def revoke_tokens(self) -> dict[str, Any]:
-        """Let no token that was given out be good any more."""
+        """Revoke all issued tokens."""
         revoked = sum(len(vendor.tokens) for vendor in self.vendors.values())
         for vendor in self.vendors.values():
             vendor.tokens.clear()
         return {"revoked": revoked}
 
     def reset(self) -> dict[str, Any]:
-        """Forget everything, and go back to the settings of the start."""
+        """Delete all state, and restore the initial settings."""
         self.faults.clear()
         self.elsewhere = Traffic()
         first = self._first_settings
         self._apply(vars(first) | {"limits": dict(first.limits)})
         for vendor in self.vendors.values():
-            vendor.forget()
+            vendor.clear()
         return {"reset": True}
 
     def _apply(self, changes: dict[str, Any]) -> None:
@@ -129,11 +129,11 @@ class World:
         by_name = Fields(data, names, "limits")
         limits = dict(self.settings.limits)
         for name in data if isinstance(data, dict) else ():
-            if name not in by_name:  # null turns it off
+            if name not in by_name:  # null disables the limit
                 limits.pop(name, None)
                 continue
             fields = Fields(by_name.raw(name), ("requests", "per_seconds"), f"the limit {name!r}")
-            requests = fields.integer("requests", 0, least=1)
+            requests = fields.integer("requests", 0, minimum=1)
             seconds = fields.number("per_seconds", above_zero=True)
             if not requests or not seconds:
                 raise InvalidInputError(f"the limit {name!r} needs both 'requests' and 'per_seconds'")
@@ -146,7 +146,9 @@ class World:
             return []
         if isinstance(words, list) and words and not any(isinstance(word, list | dict) for word in words):
             return words
-        raise InvalidInputError(f"'states' is {words!r:.80}; it must be a list of the vendor's own words, or false")
+        raise InvalidInputError(
+            f"'states' is {words!r:.80}; it must be a non-empty list of the vendor's state names, or false"
+        )
 
     def _retry_after(self, fields: Fields) -> float | str | None:
         if "retry_after" not in fields:

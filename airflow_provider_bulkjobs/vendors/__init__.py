@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The vendors. One more is one file beside these and one line in the list."""
+"""All supported vendors. To add one, add a module or package here and an entry in ``VENDORS``."""
 
 from __future__ import annotations
 

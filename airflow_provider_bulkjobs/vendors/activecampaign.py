@@ -29,11 +29,11 @@ from airflow_provider_bulkjobs.vendors.toolkit.validators import needs
 DOCS_URL = "https://developers.activecampaign.com/reference/bulk-import-status-info"
 
 SUBMIT_PATH = "/api/3/import/bulk_import"
-ON_CONTACTS = ("exclude_automations",)  # the vendor's example has it in each contact
-IMPORT_PAUSE = 60.0  # seconds; imports are counted by the minute
+ON_CONTACTS = ("exclude_automations",)  # the vendor's example sends it in each contact
+IMPORT_PAUSE = 60.0  # seconds; the import limit is per minute
 ACCOUNT = re.compile(r"https://([\w-]+)\.(?:api-us\d+|activehosted)\.com(?:/|$)")
-THROTTLED = "Rate limit exceeded"  # the importer's own limit, told with status 400
-NOT_STORED = "false"  # not a word, but the JSON value: asked in the first second, or there is no such batch
+IMPORT_LIMIT_REACHED = "Rate limit exceeded"  # message of the import limit, which is a 400 response
+NOT_STORED = "false"  # the JSON value false: the batch is less than a second old, or does not exist
 STATES = States(
     "ActiveCampaign",
     DOCS_URL,
@@ -45,90 +45,94 @@ STATES = States(
         "active": JobState.RUNNING,
         "completed": JobState.SUCCEEDED,
         "failed": JobState.FAILED,
-        "interrupted": JobState.FAILED,  # stopped by failures, never taken up again
+        "interrupted": JobState.FAILED,  # stopped by failures, never resumed
     },
 )
 
 
-def read_batch(answer: Mapping[str, Any], job_id: str) -> BulkJob:
-    """Read a batch: who was created and who failed are listed, who was updated is not.
+def read_batch(body: Mapping[str, Any], job_id: str) -> BulkJob:
+    """Read a batch: created and failed contacts are listed, updated ones are not.
 
-    The lists hold addresses and ids of people, so only their lengths are kept.
+    The lists hold personal data (e-mail addresses and ids), so only their lengths are kept.
     """
-    state, word = STATES.read(_stored(answer))
+    state, word = STATES.read(_stored(body))
     if not state.is_finished:
         return BulkJob(job_id, state, word, known=word != NOT_STORED)
-    return BulkJob(job_id, state, word, failed=len(_items(answer, "failure")), created=len(_items(answer, "success")))
+    return BulkJob(job_id, state, word, failed=len(_items(body, "failure")), created=len(_items(body, "success")))
 
 
-def _stored(answer: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {"status": NOT_STORED} if answer.get("status") is False else answer
+def _stored(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"status": NOT_STORED} if body.get("status") is False else body
 
 
-def _items(answer: Mapping[str, Any], key: str) -> list[Any]:
-    """Return one of a batch's lists; PHP makes an object of a list with gaps.
+def _items(body: Mapping[str, Any], key: str) -> list[Any]:
+    """Return one of a batch's lists; PHP encodes a list with gaps as an object.
 
-    :raises TransientError: it is neither, and must not pass for an empty list. A missing or null list is empty.
+    A missing or null list is empty.
+
+    :raises TransientError: the value is neither a list nor an object; it is not treated as an empty list.
     """
-    items = answer.get(key)
+    items = body.get(key)
     if items is None:
         return []
     if not isinstance(items, list | dict):
-        raise TransientError(f"{STATES.vendor} answered with {key!r} that is not a list")
+        raise TransientError(f"{STATES.vendor} response: {key!r} is not a list")
     return list(items.values()) if isinstance(items, dict) else items
 
 
-def refusal(answer: Mapping[str, Any]) -> str | None:
-    """Return why the vendor refused, from an answer with HTTP 200; the flag is spelled in two ways."""
-    flag = answer.get("Success", answer.get("success"))
-    refused = flag in {0, "0"} if isinstance(flag, (int, str)) else False
-    return str(answer.get("message") or "no reason given") if refused else None
+def rejection_reason(body: Mapping[str, Any]) -> str | None:
+    """Return the vendor's reason for a rejection in a response with status 200; the flag has two spellings."""
+    flag = body.get("Success", body.get("success"))
+    is_rejected = flag in {0, "0"} if isinstance(flag, (int, str)) else False
+    return str(body.get("message") or "no reason given") if is_rejected else None
 
 
-def _heed_refusal(account: Account, answer: Mapping[str, Any], throttled: type[BulkJobError] = VendorAPIError) -> None:
-    if (reason := refusal(answer)) is None:
+def _raise_if_rejected(
+    account: Account, body: Mapping[str, Any], rate_limit_error: type[BulkJobError] = VendorAPIError
+) -> None:
+    if (reason := rejection_reason(body)) is None:
         return
-    message = f"{STATES.vendor} answered 200, but refused: {redact(reason, account.secrets)}"
-    if THROTTLED in reason:
-        raise throttled(message)
-    raise VendorAPIError(message, invalid_items=invalid_contacts(answer))
+    message = f"{STATES.vendor} rejected the request (status 200): {redact(reason, account.secrets)}"
+    if IMPORT_LIMIT_REACHED in reason:
+        raise rate_limit_error(message)
+    raise VendorAPIError(message, invalid_items=invalid_contacts(body))
 
 
-def invalid_contacts(answer: Mapping[str, Any]) -> list[InvalidItem]:
-    """Return the contacts that were refused; their reasons name the field in words only."""
-    reasons = [as_dict(reason) for reason in as_list(answer.get("failureReasons"))]
+def invalid_contacts(body: Mapping[str, Any]) -> list[InvalidItem]:
+    """Return the rejected contacts; the field is named only in the text of the reason."""
+    reasons = [as_dict(reason) for reason in as_list(body.get("failureReasons"))]
     found = [(count(reason.get("contact")), reason.get("failureReason")) for reason in reasons]
-    return [InvalidItem(index, None, str(words) if words else None) for index, words in found if index is not None]
+    return [InvalidItem(index, None, str(text) if text else None) for index, text in found if index is not None]
 
 
 def batch_status(account: Account, job_id: str) -> Flow[BulkJob]:
-    """Ask for one batch."""
-    answer = (yield Request("GET", f"/api/3/import/info?batchId={path_segment(job_id)}")).json
-    _heed_refusal(account, answer, throttled=TransientError)
-    return read_batch(answer, job_id)
+    """Request the status of a batch."""
+    body = (yield Request("GET", f"/api/3/import/info?batchId={path_segment(job_id)}")).json
+    _raise_if_rejected(account, body, rate_limit_error=TransientError)
+    return read_batch(body, job_id)
 
 
 def batch_results(account: Account, job_id: str) -> ResultsFlow:  # noqa: ARG001
-    """Tell the ids of new contacts and the addresses that failed; why they did, and who was updated, is not told."""
-    answer = (yield Request("GET", f"/api/3/import/info?batchId={path_segment(job_id)}")).json
-    require_finished(STATES, _stored(answer))
-    yield [ItemResult("created", None, {"id": one}) for one in _items(answer, "success")]
-    yield [ItemResult("failed", None, {"email": one}) for one in _items(answer, "failure")]
+    """Yield the ids of created contacts and the failed addresses; ActiveCampaign lists no reasons and no updates."""
+    body = (yield Request("GET", f"/api/3/import/info?batchId={path_segment(job_id)}")).json
+    require_finished(STATES, _stored(body))
+    yield [ItemResult("created", None, {"id": one}) for one in _items(body, "success")]
+    yield [ItemResult("failed", None, {"email": one}) for one in _items(body, "failure")]
 
 
 def submit_import(context: SubmitContext) -> SubmitFlow:
-    """Queue a batch of contacts."""
-    also = {name: value for name, value in context.options.items() if name not in ON_CONTACTS}
-    answer = (yield json_request("POST", SUBMIT_PATH, context, key="contacts", also=also)).json
-    _heed_refusal(context.account, answer)
-    return accepted_job_id(STATES.vendor, answer, "batchId")
+    """Submit a batch of contacts."""
+    extra = {name: value for name, value in context.options.items() if name not in ON_CONTACTS}
+    body = (yield json_request("POST", SUBMIT_PATH, context, key="contacts", extra=extra)).json
+    _raise_if_rejected(context.account, body)
+    return accepted_job_id(STATES.vendor, body, "batchId")
 
 
 _needs_email = needs("email")
 
 
 def _check_contact(record: Record) -> str | None:
-    # One contact without a proper address, and the vendor refuses all that came with it.
+    # The vendor rejects the whole batch if one contact has no valid address.
     if problem := _needs_email(record):
         return problem
     email = record["email"]
@@ -137,7 +141,7 @@ def _check_contact(record: Record) -> str | None:
 
 
 def contacts_page(account: Account) -> str | None:
-    """Return the account's page of contacts; it is on another host than the API, and not every address tells which."""
+    """Return the account's contacts page, which is on another host than the API, or ``None`` if that is unknown."""
     found = ACCOUNT.match(account.host or "")
     return f"https://{found[1]}.activehosted.com/app/contacts" if found else None
 
@@ -150,10 +154,8 @@ IMPORT = Operation(
     check=_check_contact,
     header_names=("email",),
     options=(
-        Option("exclude_automations", (bool,), "True keeps the import from starting automations"),
-        Option(
-            "callback", (dict,), "an address of yours that is told when the import is done, and why contacts failed"
-        ),
+        Option("exclude_automations", (bool,), "True: the import starts no automations"),
+        Option("callback", (dict,), "your URL, called at the end of the import, with the reasons of failed contacts"),
     ),
     per_record_options=ON_CONTACTS,
     requests_per_minute=100,
@@ -161,12 +163,12 @@ IMPORT = Operation(
 
 
 class ActiveCampaign(Vendor):
-    """ActiveCampaign; every account has an API address of its own."""
+    """ActiveCampaign; each account has its own API address."""
 
     conn_type = "activecampaign"
     label = "ActiveCampaign"
     docs_url = DOCS_URL
-    requests_per_second = 5.0  # for the whole account, all keys together
+    requests_per_second = 5.0  # shared by all keys of the account
     bad_key_statuses = frozenset({401, 403})
     fields = (
         Field(
@@ -180,7 +182,7 @@ class ActiveCampaign(Vendor):
         Field(
             "password",
             "API key",
-            "In ActiveCampaign: Settings > Developer > API Access > Key. It has the permissions of its user.",
+            "In ActiveCampaign: Settings > Developer > API Access > Key. The key has the permissions of its user.",
             placeholder="0a1b2c3d4e5f6071",
             where="Settings > Developer > API Access",
             required=True,
@@ -198,54 +200,54 @@ class ActiveCampaign(Vendor):
         ),
     )
     notes = VendorDocs(
-        permissions="A key has the permissions of its user: they must be allowed to import contacts.",
+        permissions="The key has the permissions of its user, who must be allowed to import contacts.",
         limits=(
-            "5 requests a second for the whole account, all keys and programs together.",
-            "100 imports of several contacts a minute, which comes to 25,000 contacts; but 20 of a single contact.",
-            "A contact who has unsubscribed from a list cannot be subscribed to it again by an import.",
-            "Imports start automations, unless `exclude_automations` says otherwise, and they fire no webhooks.",
+            "5 requests per second per account, shared by all keys and clients.",
+            "100 import requests per minute (25,000 contacts), but only 20 for requests with a single contact.",
+            "An import cannot resubscribe a contact who has unsubscribed from a list.",
+            "Imports start automations unless `exclude_automations` is true. They fire no webhooks.",
         ),
         not_reported=(
-            "How many contacts there were in all, and who was updated: new contacts and failed addresses are listed.",
-            "Why an address failed. The `callback` option has it told to an address of yours.",
-            "Whether a job exists, in its first second: `false` may also mean that there is none of that id.",
-            "For how long a job can be asked about.",
+            "The total number of contacts, and the updated contacts: only created and failed contacts are listed.",
+            "Why an address failed. Use the `callback` option to receive the reasons at your own URL.",
+            "Whether a job exists, in its first second: `false` may also mean that the job id is unknown.",
+            "The job retention period: undocumented.",
         ),
     )
 
     def base_url(self, account: Account) -> str:
-        """Return the account URL; people paste it with and without the API's path."""
+        """Return the account URL without the API's path, which users may have pasted with it."""
         return account.host_without("/api/3", "/api") or ""
 
     def headers(self, account: Account, token: str | None) -> Mapping[str, str]:  # noqa: ARG002
-        """Return the key in the vendor's own header, without a scheme word."""
+        """Return the key in the vendor's own header, without an authorization scheme."""
         return {"Api-Token": account["password"]}
 
     def check(self, account: Account) -> Flow[str]:
-        """Ask which user the key belongs to."""
-        answer = (yield Request("GET", "/api/3/users/me")).json
-        _heed_refusal(account, answer)
-        user = as_dict(answer.get("user"))
+        """Request the user of the key."""
+        body = (yield Request("GET", "/api/3/users/me")).json
+        _raise_if_rejected(account, body)
+        user = as_dict(body.get("user"))
         name, number = user.get("username"), user.get("id")
         require_vendor_response(self, account, name or number)
         return f"Connected to ActiveCampaign as user {format_identity(name, number)} of {self.base_url(account)}."
 
     def error_text(self, body: Mapping[str, Any]) -> str | None:
-        """Return the message, and how many contacts were at fault (their values are not for logs)."""
+        """Return the message and the number of invalid contacts (their values must not be logged)."""
         reasons = as_list(body.get("failureReasons"))
-        words = [reason for reason in reasons if isinstance(reason, str)]
-        contacts = len(reasons) - len(words)
-        parts = [str(body.get("message") or ""), *words, f"{contacts} contacts at fault" if contacts else ""]
+        texts = [reason for reason in reasons if isinstance(reason, str)]
+        contacts = len(reasons) - len(texts)
+        parts = [str(body.get("message") or ""), *texts, f"{contacts} invalid contacts" if contacts else ""]
         return " ".join(part for part in parts if part) or None
 
     def invalid_items(self, body: Mapping[str, Any]) -> list[InvalidItem]:
-        """Return the contacts that were refused."""
+        """Return the rejected contacts."""
         return invalid_contacts(body)
 
     def is_rate_limited(self, response: Response) -> bool:
-        """Tell "too many requests" also from the importer's own limit, which answers 400."""
-        return response.status == 429 or (response.status == 400 and THROTTLED.encode() in response.body)
+        """Return whether a response is a 429, or a 400 because of the import limit."""
+        return response.status == 429 or (response.status == 400 and IMPORT_LIMIT_REACHED.encode() in response.body)
 
     def default_retry_after(self, request: Request) -> float | None:
-        """Let imports pause until the next minute; the answer to one too many does not tell when."""
+        """Return a minute for imports: the response to an exceeded import limit does not say when it resets."""
         return IMPORT_PAUSE if request.path == SUBMIT_PATH else None

@@ -44,15 +44,15 @@ from airflow_provider_bulkjobs.vendors.toolkit.status import (
     require_finished,
 )
 from airflow_provider_bulkjobs.vendors.toolkit.submits import accepted_job_id
-from airflow_provider_bulkjobs.vendors.toolkit.validators import knows, needs_any
+from airflow_provider_bulkjobs.vendors.toolkit.validators import needs_any, only_fields
 
 DOCS_URL = "https://developers.klaviyo.com/en/reference/get_bulk_import_profiles_job"
 JOBS_PATH = "/api/profile-bulk-import-jobs"
 REVISION = "2026-07-15"
 MEDIA_TYPE = "application/vnd.api+json"
 POINTER = re.compile(r"/data/attributes/profiles/data/(\d{1,9})(?:/attributes)?(?:/(.*))?$")
-MOST_ERRORS = 100  # on a page
-MOST_PAGES = 10_000  # 10,000 profiles a job: one a page is the smallest page there can be
+MAX_ERRORS = 100  # per page
+MAX_PAGES = 10_000  # a job has up to 10,000 profiles, and a page has at least one error
 
 STATES = States(
     "Klaviyo",
@@ -61,7 +61,7 @@ STATES = States(
     {
         "queued": JobState.PENDING,
         "processing": JobState.RUNNING,
-        "complete": JobState.SUCCEEDED,  # or partial: the counts tell, or the errors
+        "complete": JobState.SUCCEEDED,  # or partially failed: depends on the counts, or on the errors
         "cancelled": JobState.CANCELED,
     },
 )
@@ -69,13 +69,13 @@ IDENTITIES = ("id", "email", "phone_number", "external_id", "_kx")
 ATTRIBUTES = ("first_name", "last_name", "organization", "locale", "title", "image", "location", "properties")
 
 
-def _attributes(answer: Mapping[str, Any]) -> Mapping[str, Any]:
-    return as_dict(as_dict(answer.get("data")).get("attributes"))
+def _attributes(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    return as_dict(as_dict(body.get("data")).get("attributes"))
 
 
-def read_import(answer: Mapping[str, Any], job_id: str) -> BulkJob:
-    """Read an import as far as its counts tell; what was created and what updated is not told."""
-    attributes = _attributes(answer)
+def read_import(body: Mapping[str, Any], job_id: str) -> BulkJob:
+    """Read the state and the counts of an import; created and updated profiles are not counted separately."""
+    attributes = _attributes(body)
     state, word = STATES.read(attributes)
     # An odd "failed_count" is a missing one: the errors are asked for instead.
     check_counts("Klaviyo", state, attributes.get("total_count"), attributes.get("completed_count"))
@@ -93,7 +93,7 @@ def read_import(answer: Mapping[str, Any], job_id: str) -> BulkJob:
 
 
 def import_status(account: Account, job_id: str) -> Flow[BulkJob]:  # noqa: ARG001
-    """Ask for an import and, where its counts leave open whether anything failed, for its errors: one page will do."""
+    """Request an import and, if it has no count of failures, the first page of its errors."""
     job = read_import((yield Request("GET", _path(job_id))).json, job_id)
     if job.state is not JobState.SUCCEEDED or job.failed is not None:
         return job
@@ -101,15 +101,15 @@ def import_status(account: Account, job_id: str) -> Flow[BulkJob]:  # noqa: ARG0
     if errors or cursor is not None:
         return replace(job, state=JobState.PARTIALLY_FAILED, succeeded=None)
     if job.total is None:
-        raise TransientError("Klaviyo answered 'complete' without a 'total_count', which every import has")
+        raise TransientError("Klaviyo returned 'complete' without a 'total_count', which every import has")
     return replace(job, failed=0)
 
 
 def import_results(account: Account, job_id: str) -> ResultsFlow:  # noqa: ARG001
-    """Tell which profiles failed and why, page by page; those that did not are not listed with their data."""
+    """Yield the failed profiles with their errors, page by page; Klaviyo does not list the others."""
     attributes = _attributes((yield Request("GET", _path(job_id))).json)
     require_finished(STATES, attributes)
-    pages = Pages("Klaviyo: the errors of the job", partial(_read_errors, job_id), max_pages=MOST_PAGES)
+    pages = Pages("Klaviyo: the list of import errors", partial(_read_errors, job_id), max_pages=MAX_PAGES)
     listed_errors = 0
     while pages.has_next:
         errors = yield from pages.read_next()
@@ -117,7 +117,7 @@ def import_results(account: Account, job_id: str) -> ResultsFlow:  # noqa: ARG00
         yield [_failure(as_dict(as_dict(error).get("attributes"))) for error in errors]
     pages.require_complete()
     if not listed_errors and (failed := count(attributes.get("failed_count"))):
-        raise TransientError(f"Klaviyo counts {failed} failed profiles, but lists none of their errors")
+        raise TransientError(f"Klaviyo counts {failed} failed profiles, but returned no errors for them")
 
 
 def _path(job_id: str) -> str:
@@ -127,18 +127,18 @@ def _path(job_id: str) -> str:
 def _read_errors(job_id: str, cursor: str = "") -> Flow[tuple[list[Any], str | None]]:
     """Request a page of errors; return them, and the cursor of the next page."""
     more = f"&page%5Bcursor%5D={quote(cursor, safe='')}" if cursor else ""
-    page = yield from request_details(
-        STATES.vendor, f"{_path(job_id)}/import-errors?page%5Bsize%5D={MOST_ERRORS}{more}"
-    )
+    page = yield from request_details(STATES.vendor, f"{_path(job_id)}/import-errors?page%5Bsize%5D={MAX_ERRORS}{more}")
     if not isinstance(page.get("data"), list):
-        raise TransientError("Klaviyo answered without the errors that were asked for")
+        raise TransientError("Klaviyo response has no list of import errors")
     return page["data"], _next_cursor(page)
 
 
 def _failure(error: Mapping[str, Any]) -> ItemResult:
     source = as_dict(error.get("source")).get("pointer")
-    words = [str(error[key]) for key in ("title", "detail") if error.get(key)]
-    return ItemResult("failed", ": ".join(words) or None, as_dict(error.get("original_payload")) or {"source": source})
+    messages = [str(error[key]) for key in ("title", "detail") if error.get(key)]
+    return ItemResult(
+        "failed", ": ".join(messages) or None, as_dict(error.get("original_payload")) or {"source": source}
+    )
 
 
 def _invalid_profile(error: Mapping[str, Any]) -> InvalidItem | None:
@@ -150,25 +150,25 @@ def _invalid_profile(error: Mapping[str, Any]) -> InvalidItem | None:
 
 
 def _next_cursor(page: Mapping[str, Any]) -> str | None:
-    """Return the cursor of the next page; the rest of its address is ours, so that the key stays on our host."""
+    """Return the cursor of the next page; the link itself is not followed, as it may lead to another host."""
     links = page.get("links")
     link = links.get("next") if isinstance(links, dict) else links
     if link is None:
         return None
     cursors = parse_qs(link.partition("?")[2]).get("page[cursor]") if isinstance(link, str) else None
     if not cursors:
-        raise TransientError("Klaviyo named a next page of errors without its cursor")
+        raise TransientError("Klaviyo response has a link to the next page of errors without a cursor")
     return cursors[0]
 
 
 def submit_import(context: SubmitContext) -> SubmitFlow:
-    """Queue profiles, and put them on the lists if there are any."""
+    """Submit profiles, and add them to the lists in the options."""
     lists = [{"type": "list", "id": str(one)} for one in as_list(context.options.get("lists"))]
-    also = b',"relationships":%b' % encode_json({"lists": {"data": lists}}) if lists else b""
+    relationships = b',"relationships":%b' % encode_json({"lists": {"data": lists}}) if lists else b""
     body = b'{"data":{"type":"profile-bulk-import-job","attributes":{"profiles":{"data":[%b]}}%b}}'
-    body = body % (context.payload.data, also)
-    answer = yield Request("POST", JOBS_PATH, {"Content-Type": MEDIA_TYPE}, body=body)
-    return accepted_job_id("Klaviyo", as_dict(answer.json.get("data")), "id")
+    body = body % (context.payload.data, relationships)
+    response = yield Request("POST", JOBS_PATH, {"Content-Type": MEDIA_TYPE}, body=body)
+    return accepted_job_id("Klaviyo", as_dict(response.json.get("data")), "id")
 
 
 def _encode_profile(record: Record) -> bytes:
@@ -183,12 +183,12 @@ IMPORT = Operation(
     max_items=10_000,
     max_bytes=5_000_000,
     max_item_bytes=100_000,
-    # No "meta": what it appends would be appended twice if the request had to be sent again.
+    # No "meta": a retry would append its values a second time.
     check=every(
-        needs_any(*IDENTITIES), knows((*IDENTITIES, *ATTRIBUTES), "put fields of your own into field 'properties'")
+        needs_any(*IDENTITIES), only_fields((*IDENTITIES, *ATTRIBUTES), "put custom fields into field 'properties'")
     ),
     header_names=IDENTITIES,
-    options=(Option("lists", (list,), "the ids of the lists that the profiles are put on"),),
+    options=(Option("lists", (list,), "ids of the lists to add the profiles to"),),
     encode=_encode_profile,
     idempotent=True,
 )
@@ -200,12 +200,13 @@ class Klaviyo(Vendor):
     conn_type = "klaviyo"
     label = "Klaviyo"
     docs_url = DOCS_URL
-    requests_per_second = 2.5  # 150 a minute; and 10 in any second
+    requests_per_second = 2.5  # 150 per minute; and at most 10 in any second
     fields = (
         Field(
             "password",
             "Private API key",
-            "In Klaviyo: Settings > API keys. Scopes: accounts:read, profiles and lists read and write.",
+            "In Klaviyo: Settings > API keys. Required scopes: accounts:read, profiles:read, "
+            "profiles:write, lists:read, lists:write.",
             placeholder="pk_xxxx",
             where="Settings > API keys",
             required=True,
@@ -213,11 +214,17 @@ class Klaviyo(Vendor):
         Field(
             "host",
             "API host",
-            "Only to override Klaviyo's own.",
+            "Leave empty to use Klaviyo's own host.",
             placeholder="https://a.klaviyo.com",
-            where="empty: Klaviyo's own",
+            where="default: Klaviyo's host",
         ),
-        Field("revision", "API revision", "The day of the API to speak to.", placeholder=REVISION, default=REVISION),
+        Field(
+            "revision",
+            "API revision",
+            "API revision (date) sent in the `revision` header.",
+            placeholder=REVISION,
+            default=REVISION,
+        ),
     )
     kinds = (
         JobKind(
@@ -228,22 +235,22 @@ class Klaviyo(Vendor):
         permissions="The key needs the scopes profiles:read and profiles:write, lists:read and lists:write, and "
         "accounts:read for the connection test.",
         limits=(
-            "150 requests a minute and 10 in a second, for all private keys of an account together.",
-            "The connection test may be asked for 15 times a minute, and once in a second.",
+            "150 requests per minute and 10 per second, shared by all private keys of an account.",
+            "The endpoint of the connection test: 15 requests per minute and 1 per second.",
         ),
         not_reported=(
-            "Which profiles were new and which were there before.",
-            "What happened to profiles that are counted neither as completed nor as failed: they count as failed.",
-            "For how long a job can be asked about: it has an `expires_at`, how far off is documented nowhere.",
+            "Which profiles were created and which were updated.",
+            "The outcome of profiles that are missing from both counts, completed and failed: they count as failed.",
+            "The job retention period: undocumented (jobs have an `expires_at` field).",
         ),
     )
 
     def base_url(self, account: Account) -> str:
-        """Return the API's host."""
+        """Return the API host."""
         return account.host_without("/api") or "https://a.klaviyo.com"
 
     def headers(self, account: Account, token: str | None) -> Mapping[str, str]:  # noqa: ARG002
-        """Return the key with the vendor's own scheme word, and the revision, which every request must have."""
+        """Return the key with Klaviyo's authorization scheme, and the revision, which every request needs."""
         return {
             "Authorization": f"Klaviyo-API-Key {account['password']}",
             "revision": account["revision"],
@@ -251,19 +258,19 @@ class Klaviyo(Vendor):
         }
 
     def check(self, account: Account) -> Flow[str]:
-        """Ask which account the key belongs to."""
-        answer = yield Request("GET", "/api/accounts")
-        found = [as_dict(one) for one in as_list(answer.json.get("data"))]
+        """Request the account of the key."""
+        response = yield Request("GET", "/api/accounts")
+        found = [as_dict(one) for one in as_list(response.json.get("data"))]
         accounts = [str(one["id"]) for one in found if one.get("type") == "account" and one.get("id")]
         require_vendor_response(self, account, accounts)
         return f"Connected to Klaviyo as account {', '.join(accounts)}."
 
     def error_text(self, body: Mapping[str, Any]) -> str | None:
-        """Return the detail of each error, or its title."""
+        """Return the detail or the title of each error."""
         errors = map(as_dict, as_list(body.get("errors")))
-        words = [error.get("detail") or error.get("title") for error in errors]
-        return "; ".join(str(word) for word in words if word) or None
+        messages = [error.get("detail") or error.get("title") for error in errors]
+        return "; ".join(str(message) for message in messages if message) or None
 
     def invalid_items(self, body: Mapping[str, Any]) -> list[InvalidItem]:
-        """Return the profiles that the errors point to."""
+        """Return the profiles that the error pointers refer to."""
         return [item for error in map(as_dict, as_list(body.get("errors"))) if (item := _invalid_profile(error))]

@@ -24,11 +24,11 @@ EXPORTED = {"status": "exported", "error": None}
 KINDS = {
     ("intercom", "contacts"): (
         *("completed_with_errors", "running"),
-        [{"status": "failed", "error": "some of the task's items, or all", "item": {"task_id": "task", "items": 4}}],
+        [{"status": "failed", "error": "some or all task items failed", "item": {"task_id": "task", "items": 4}}],
     ),
     ("intercom", "companies"): (
         *("completed_with_errors", "pending"),
-        [{"status": "failed", "error": "some of the task's items, or all", "item": {"task_id": "task", "items": 4}}],
+        [{"status": "failed", "error": "some or all task items failed", "item": {"task_id": "task", "items": 4}}],
     ),
     ("intercom", "job"): (
         *("success", "pending"),
@@ -137,7 +137,7 @@ def vendors_file(monkeypatch):
     """Let the vendors hand out this file, whichever they are asked for."""
 
     def hand_out(data: bytes, **headers: str) -> None:
-        monkeypatch.setattr(sendgrid_files, "csv_answer", lambda *_: web.Response(body=data, headers=headers))
+        monkeypatch.setattr(sendgrid_files, "csv_response", lambda *_: web.Response(body=data, headers=headers))
         as_it_is = SimpleNamespace(compress=lambda *_args, **_options: data)
         monkeypatch.setattr(simulated_intercom, "gzip", as_it_is)
 

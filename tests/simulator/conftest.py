@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One simulator for all of these tests, made to forget everything before each."""
+"""One simulator for all tests, which is reset before each test."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def simulator() -> Iterator[Simulator]:
 
 @pytest.fixture
 def sim(simulator: Simulator) -> Simulator:
-    """A simulator that knows nothing, whose jobs are done at once."""
+    """A simulator without jobs, whose new jobs finish immediately."""
     simulator.reset()
     return simulator
 
 
 def caller(vendor: str) -> Any:
-    """Return a fixture that calls a vendor with good credentials, or with the headers given."""
+    """Return a fixture that calls a vendor with valid credentials, or with the given headers."""
 
     @pytest.fixture
     def call(sim: Simulator) -> Iterator[Call]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every answer of the simulator has the form that its vendor documents, in every state a job can be in."""
+"""Every response of the simulator has the documented format, in every job state."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def outcomes(acquia, job_id):
     return pages, found
 
 
-def test_details_tell_what_the_state_hides(acquia):
+def test_details_report_outcome_of_each_contact(acquia):
     job_id = submit(acquia, [{"email": "a@example.com"}, {"email": "b.example.com"}, {"email": "A@example.com"}])
     assert acquia("GET", f"{JOB}/{job_id}").json() == {"status": "completed"}
     _, found = outcomes(acquia, job_id)
@@ -45,7 +45,7 @@ def test_details_come_in_pages(acquia, items, pages):
     assert (codes[201], codes[400]) == (items - -(-items // 10), -(-items // 10))
 
 
-def test_next_page_also_works_as_an_address_on_the_host(acquia, sim):
+def test_next_page_also_works_relative_to_host(acquia, sim):
     job_id = submit(acquia, [{"email": f"{n}@example.com"} for n in range(101)])
     page = acquia("GET", f"{JOB}/{job_id}?details=1").json()["details"]["next-page"]
     assert page.startswith("/api/")
@@ -54,13 +54,13 @@ def test_next_page_also_works_as_an_address_on_the_host(acquia, sim):
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
-def test_edits_are_judged_by_their_ids(acquia, method):
+def test_edit_fails_for_invalid_ids(acquia, method):
     job_id = submit(acquia, [{"id": 7}, {"id": "bad-7"}, {"firstname": "Ann"}], method, "edit")
     _, found = outcomes(acquia, job_id)
     assert [(contact["id"], contact["statusCode"]) for contact in found] == [(7, 200), (0, 400), (0, 400)]
 
 
-def test_no_details_before_the_end_and_delete_forgets(acquia, sim):
+def test_no_details_before_completion_and_404_after_delete(acquia, sim):
     sim.settings(job_seconds=3600)
     job_id = submit(acquia, [{"email": "a@example.com"}])
     assert acquia("GET", f"{JOB}/{job_id}?details=1").json() == {"status": "queued"}
@@ -70,14 +70,14 @@ def test_no_details_before_the_end_and_delete_forgets(acquia, sim):
 
 
 @pytest.mark.parametrize("body", [{}, [], ["a@example.com"], [{"email": "a@example.com"}] * 10_001])
-def test_refuses_what_makes_no_job(acquia, sim, body):
+def test_invalid_body_is_rejected(acquia, sim, body):
     answer = acquia("POST", "/api/contacts/bulk/new", json=body)
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["code"] == 400
     assert sim.state()["acquia"]["jobs"] == []
 
 
-def test_takes_as_many_as_documented(acquia, sim):
+def test_accepts_documented_maximum(acquia, sim):
     submit(acquia, [{"email": f"{n}@example.com"} for n in range(10_000)])
     assert sim.state()["acquia"]["contacts"] == {"total": 10_000, "distinct": 10_000}
 
@@ -88,7 +88,7 @@ def token(sim):
     return answer.json()
 
 
-def test_tokens_are_issued_expire_and_are_revoked(acquia, sim):
+def test_token_issue_expiry_and_revocation(acquia, sim):
     def ask(with_token):
         return acquia("GET", "/api/users/self", headers={"Authorization": f"Bearer {with_token}"})
 
@@ -113,14 +113,14 @@ def test_tokens_are_issued_expire_and_are_revoked(acquia, sim):
     ("change", "error"),
     [({"client_secret": "wrong"}, "invalid_client"), ({"grant_type": "password"}, "unsupported_grant_type")],
 )
-def test_token_endpoint_refuses_with_400(sim, change, error):
+def test_invalid_token_request_is_400(sim, change, error):
     answer = requests.post(f"{sim.url_of('acquia')}/oauth/v2/token", data=FORM | change, timeout=10)
     assert (answer.status_code, answer.json()["error"]) == (400, error)
     in_query = requests.post(f"{sim.url_of('acquia')}/oauth/v2/token", params=FORM, timeout=10)
     assert in_query.status_code == 400
 
 
-def test_a_bad_password_and_both_shapes_of_errors(acquia, sim):
+def test_bad_password_in_both_error_formats(acquia, sim):
     wrong = {"Authorization": "Basic d3Jvbmc6d3Jvbmc="}
     new = acquia("GET", "/api/users/self", headers=wrong)
     assert (new.status_code, new.json()["errors"][0]["code"]) == (401, 401)
@@ -129,7 +129,7 @@ def test_a_bad_password_and_both_shapes_of_errors(acquia, sim):
     assert acquia("GET", "/api/users/self", headers={}).json()["error"] == "access_denied"
 
 
-def test_limit_is_told_only_where_there_is_one(acquia, sim):
+def test_rate_limit_headers_only_with_limit(acquia, sim):
     without = acquia("GET", "/api/users/self")
     assert not any("ratelimit" in name.lower() for name in without.headers)
     assert without.headers["Mautic-Version"]

@@ -11,7 +11,7 @@ def contacts(*emails):
     return {"contacts": [{"email": email} for email in emails]}
 
 
-def test_import_tells_new_ids_and_failed_addresses(activecampaign):
+def test_import_lists_created_ids_and_failed_addresses(activecampaign):
     answer = activecampaign("POST", SUBMIT, json=contacts("a@example.com", "b@example.com", "c.example.com"))
     assert answer.status_code == 200
     assert (answer.json()["Success"], answer.json()["queued_contacts"]) == (1, 3)
@@ -22,10 +22,10 @@ def test_import_tells_new_ids_and_failed_addresses(activecampaign):
 
     again = activecampaign("POST", SUBMIT, json=contacts("a@example.com", "d@example.com")).json()
     done = activecampaign("GET", INFO, params={"batchId": again["batchId"]}).json()
-    assert len(done["success"]) == 1  # an updated contact is mentioned nowhere
+    assert len(done["success"]) == 1  # updated contacts are not listed
 
 
-def test_all_failing_is_still_completed(activecampaign):
+def test_completed_even_if_all_contacts_fail(activecampaign):
     batch = activecampaign("POST", SUBMIT, json=contacts("c.example.com")).json()["batchId"]
     done = activecampaign("GET", INFO, params={"batchId": batch}).json()
     assert done == {"status": "completed", "success": [], "failure": ["c.example.com"]}
@@ -42,7 +42,7 @@ def test_goes_through_every_state(activecampaign, sim):
     assert seen == [False, "waiting", "claimed", "active", "completed"]
 
 
-def test_unknown_batches_look_too_early_and_expired_ones_are_gone(activecampaign, sim):
+def test_unknown_batch_is_false_and_expired_batch_is_404(activecampaign, sim):
     assert activecampaign("GET", INFO, params={"batchId": "nothing"}).json()["status"] is False
     missing = activecampaign("GET", INFO)
     assert missing.status_code == 400
@@ -63,7 +63,7 @@ def test_unknown_batches_look_too_early_and_expired_ones_are_gone(activecampaign
         [],
     ],
 )
-def test_refuses_all_or_nothing(activecampaign, sim, body):
+def test_invalid_contact_rejects_whole_batch(activecampaign, sim, body):
     answer = activecampaign("POST", SUBMIT, json=body)
     assert answer.status_code == 400
     assert answer.json()["success"] == 0
@@ -83,7 +83,7 @@ def test_a_bad_key_is_403(activecampaign):
     assert activecampaign("GET", "/api/3/users/me", headers={}).status_code == 403
 
 
-def test_limits_answer_429_for_requests_and_400_for_imports(activecampaign, sim):
+def test_rate_limit_is_429_and_import_limit_is_400(activecampaign, sim):
     hour = 3600
     sim.settings(limits={"activecampaign_imports": {"requests": 1, "per_seconds": hour}})
     assert activecampaign("POST", SUBMIT, json=contacts("a@example.com")).status_code == 200

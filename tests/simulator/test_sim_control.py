@@ -24,10 +24,10 @@ STATUS_PATHS = [
 
 
 @pytest.mark.parametrize(("vendor", "kind", "path", "key"), STATUS_PATHS)
-def test_scripted_jobs_say_what_they_are_told(calls, sim, *, vendor, kind, path, key):
+def test_scripted_job_returns_its_states(calls, sim, *, vendor, kind, path, key):
     job_id = sim.job(vendor, kind, states=["one", False, "exploded"], items=5, failed=2)
     described = {"job_id": job_id, "job_kind": kind, "state": "one", "items": 5, "polls": 0}
-    assert sim.state()[vendor]["jobs"] == [described]  # looking does not move it on
+    assert sim.state()[vendor]["jobs"] == [described]  # reading the state is not a poll
     words = [calls[vendor]("GET", path.format(job_id)).json()[key] for _ in range(4)]
     assert words == ["one", False, "exploded", "exploded"]
     sim.expire(job_id)
@@ -36,12 +36,12 @@ def test_scripted_jobs_say_what_they_are_told(calls, sim, *, vendor, kind, path,
 
 @pytest.mark.parametrize(("vendor", "kind", "path", "key"), STATUS_PATHS)
 @pytest.mark.parametrize("body", [{"surprise": 1}, {}, [], "text", 0])
-def test_scripted_bodies_are_answered_as_they_are(calls, sim, *, vendor, kind, path, key, body):
+def test_scripted_body_is_returned_unchanged(calls, sim, *, vendor, kind, path, key, body):
     job_id = sim.job(vendor, kind, body=body)
     assert calls[vendor]("GET", path.format(job_id)).json() == body
 
 
-def test_scripted_items_and_failures_show_in_each_vendors_way(calls, sim):
+def test_scripted_items_and_failures_in_vendor_format(calls, sim):
     ids = {vendor: sim.job(vendor, states=["completed"], items=5, failed=2) for vendor in calls}
     bulk = calls["intercom"]("GET", f"/contacts/bulk/{ids['intercom']}").json()
     assert bulk["tasks"][0]["item_count"] == 5
@@ -53,7 +53,7 @@ def test_scripted_items_and_failures_show_in_each_vendors_way(calls, sim):
     assert [contact["statusCode"] for contact in details["contacts"]] == [201, 201, 201, 400, 400]
 
 
-def test_http_calls_do_what_the_methods_do(calls, sim):
+def test_control_api_matches_python_methods(calls, sim):
     job = control(sim, "POST", "jobs", {"vendor": "acquia", "states": ["queued", "completed"]}).json()["job_id"]
     assert control(sim, "POST", "faults", {"vendor": "acquia", "fault": "server_error", "count": 1}).status_code == 200
     statuses = [calls["acquia"]("GET", f"/api/contacts/job/{job}").status_code for _ in range(2)]
@@ -96,7 +96,7 @@ def test_http_calls_do_what_the_methods_do(calls, sim):
         ("settings", {"limits": {"acquia": {"requests": 5}}}, ["'acquia'", "per_seconds"]),
     ],
 )
-def test_bad_calls_name_field_value_and_choices(sim, path, body, words):
+def test_invalid_control_request_names_field_value_and_choices(sim, path, body, words):
     before = sim.state()
     answer = control(sim, "POST", path, body)
     assert answer.status_code == 400
@@ -105,7 +105,7 @@ def test_bad_calls_name_field_value_and_choices(sim, path, body, words):
     assert sim.state() == before
 
 
-def test_a_bad_change_of_settings_changes_nothing(sim):
+def test_invalid_settings_change_nothing(sim):
     with pytest.raises(ValueError, match="'speed'"):
         sim.settings(token_seconds=5, speed=-1)
     assert sim.state()["settings"]["token_seconds"] == 3600
@@ -116,7 +116,7 @@ def test_not_json(sim):
     assert (answer.status_code, answer.json()) == (400, {"error": "the body is not JSON"})
 
 
-def test_counts_concurrency_and_pace(intercom, sim):
+def test_counts_concurrency_and_rate(intercom, sim):
     sim.fault("intercom", "slow", seconds=0.3)
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda _: requests.get(f"{sim.url_of('intercom')}/me", timeout=10), range(4)))
@@ -137,7 +137,7 @@ def test_records_requests(sendgrid, sim):
     assert sim.state()["sendgrid"]["requests"] == {"GET /v3/scopes": 1, "unknown path": 1}
 
 
-def test_unknown_paths_are_the_vendors_404(calls, sim):
+def test_unknown_path_is_vendor_404(calls, sim):
     for call in calls.values():
         answer = call("GET", "/nowhere")
         assert answer.status_code == 404
@@ -145,7 +145,7 @@ def test_unknown_paths_are_the_vendors_404(calls, sim):
     assert requests.get(f"{sim.url}/nowhere", timeout=10).status_code == 404
 
 
-def test_the_page_tells_it_all(sim):
+def test_help_page(sim):
     page = requests.get(sim.url, timeout=10).text
     for word in ("intercom-token", "SG.sendgrid-key", "activecampaign-key", "acquia-password", "/control/faults"):
         assert word in page

@@ -45,13 +45,13 @@ def test_create_completes_and_counts_its_items(intercom, sim):
         ("POST", "/companies/bulk/delete", {"id": "7"}, "completed"),
     ],
 )
-def test_every_verb_judges_its_items(intercom, method, path, item, state):
+def test_invalid_items_fail_for_each_method(intercom, method, path, item, state):
     noun = path.split("/")[1]
     job = intercom(method, path, json={noun: [item]}).json()
     assert intercom("GET", f"/{noun}/bulk/{job['id']}").json()["state"] == state
 
 
-def test_creating_a_contact_twice_fails_but_a_company_is_updated(intercom):
+def test_second_create_fails_for_contact_and_updates_company(intercom):
     for noun, item, second in [
         ("contacts", {"email": "a@example.com"}, "completed_with_errors"),
         ("companies", {"company_id": "7"}, "completed"),
@@ -60,7 +60,7 @@ def test_creating_a_contact_twice_fails_but_a_company_is_updated(intercom):
         assert states == ["completed", second]
 
 
-def test_append_to_an_open_job_and_not_to_a_closed_one(intercom, sim):
+def test_append_to_open_job_only(intercom, sim):
     sim.settings(job_seconds=3600)
     job = intercom("POST", "/contacts/bulk", json=contacts("a@example.com")).json()
     longer = intercom("POST", "/contacts/bulk", json=contacts("b@example.com", "c") | {"job": {"id": job["id"]}})
@@ -86,7 +86,7 @@ def test_append_to_an_open_job_and_not_to_a_closed_one(intercom, sim):
         ("PUT", {"contacts": [{"email": "a@example.com"}]}, "field_not_found"),
     ],
 )
-def test_refuses_what_the_vendor_refuses(intercom, sim, method, body, code):
+def test_invalid_request_is_rejected(intercom, sim, method, body, code):
     answer = intercom(method, "/contacts/bulk", json=body)
     assert (answer.status_code, code_of(answer)) == (422, code)
     assert sim.state()["intercom"]["jobs"] == []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Starting, stopping, the command line, https, and what time does."""
+"""Start, stop, command line, https, and the passing of time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from airflow_provider_bulkjobs.simulator.limits import RateWindow
 from airflow_provider_bulkjobs.simulator.settings import Limit
 
 
-def test_work_passes_evenly_through_its_steps():
+def test_task_spends_equal_time_in_each_step():
     task = Task("t", [], (False, "waiting", "active"), "completed", 100.0, 3.0, 100.0)
     words = [task.word(100 + passed) for passed in (-1, 0, 0.9, 1, 1.9, 2, 2.9, 3, 99)]
     assert words == [False, False, False, "waiting", "waiting", "active", "active", "completed", "completed"]
@@ -39,8 +39,8 @@ def test_limits_count_in_windows():
         (True, 1, 120),
     ]
     assert read[2][1].seconds_left(109.9) == 1
-    told = [RateWindow().count(Limit(1, 10), 100, enforced=False) for _ in range(2)]
-    assert [(fits, reading.remaining) for fits, reading in told] == [(True, 1), (True, 1)]
+    readings = [RateWindow().count(Limit(1, 10), 100, enforced=False) for _ in range(2)]
+    assert [(fits, reading.remaining) for fits, reading in readings] == [(True, 1), (True, 1)]
 
 
 def test_stops_cleanly_even_with_a_client_waiting():
@@ -67,7 +67,7 @@ def test_stops_cleanly_even_with_a_client_waiting():
         requests.get(url, timeout=1)
 
 
-def test_needs_its_block_and_knows_its_vendors(sim):
+def test_url_needs_with_block_and_known_vendor(sim):
     with pytest.raises(RuntimeError, match="with block"):
         _ = Simulator().url
     with pytest.raises(ValueError, match=r"hubspot.*sendgrid"):
@@ -79,7 +79,7 @@ def test_a_port_in_use_is_an_error(sim):
         pass
 
 
-def test_two_at_once_know_nothing_of_each_other(sim):
+def test_two_simulators_are_independent(sim):
     with Simulator() as other:
         requests.get(f"{other.url_of('intercom')}/me", timeout=10)
         assert len(other.requests("intercom")) == 1

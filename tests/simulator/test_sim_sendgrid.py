@@ -33,7 +33,7 @@ def test_counts_created_and_updated(sendgrid):
     assert second["results"] == {"requested_count": 3, "created_count": 1, "updated_count": 2, "errored_count": 0}
 
 
-def test_some_failures_and_nothing_but_failures(sendgrid):
+def test_some_failures_and_all_failures(sendgrid):
     some = upsert(sendgrid, "a@example.com", "b.example.com")
     assert some["status"] == "errored"
     assert some["results"]["errored_count"] == 1
@@ -43,7 +43,7 @@ def test_some_failures_and_nothing_but_failures(sendgrid):
     assert every["results"].keys() == {"requested_count", "errored_count", "errors_url"}
 
 
-def test_files_refuse_keys_and_forged_signatures(sendgrid, sim):
+def test_file_storage_rejects_api_key_and_bad_signature(sendgrid, sim):
     url = upsert(sendgrid, "nobody")["results"]["errors_url"]
     key = {"Authorization": "Bearer SG.sendgrid-key"}
     assert requests.get(url, headers=key, timeout=10).status_code == 400
@@ -65,7 +65,7 @@ def test_csv_import(sendgrid, sim, pack):
     waiting = sendgrid("GET", f"{IMPORTS}/{job_id}").json()
     assert waiting["status"] == "pending"
     data = pack(b"email,name\na@example.com,Ann\nb.example.com,Bob\n")
-    for _ in range(2):  # the second one, sent because an answer was lost, changes nothing
+    for _ in range(2):  # a retried upload changes nothing
         assert requests.put(uri, data=data, headers=headers, timeout=10).status_code == 200
     done = sendgrid("GET", f"{IMPORTS}/{job_id}").json()
     assert done["status"] == "errored"
@@ -73,7 +73,7 @@ def test_csv_import(sendgrid, sim, pack):
     assert sim.state()["sendgrid"]["contacts"]["total"] == 2
 
 
-def test_upload_wants_exactly_its_headers(sendgrid):
+def test_upload_requires_exact_headers(sendgrid):
     job_id, uri, headers = open_import(sendgrid)
     for wrong in ({}, {**headers, "x-amz-acl": "private"}, dict.fromkeys(headers, "AES256")):
         assert requests.put(uri, data=b"a@example.com,A", headers=wrong, timeout=10).status_code == 403
@@ -85,7 +85,7 @@ def test_upload_wants_exactly_its_headers(sendgrid):
 @pytest.mark.parametrize(
     "data", [b"", b"a@example.com\n", b"a@example.com,A,B\n", b"\x1f\x8bnonsense", b"\xff\xfe@", b"email,name\n"]
 )
-def test_a_file_that_cannot_be_used_fails_the_import(sendgrid, data):
+def test_invalid_file_fails_import(sendgrid, data):
     job_id, uri, headers = open_import(sendgrid)
     requests.put(uri, data=data, headers=headers, timeout=10)
     assert sendgrid("GET", f"{IMPORTS}/{job_id}").json()["status"] == "failed"
@@ -128,14 +128,14 @@ def test_export(sendgrid):
         (IMPORTS, {"file_type": "csv", "field_mappings": [None]}, 400, "field_mappings"),
     ],
 )
-def test_refuses_what_the_vendor_refuses(sendgrid, sim, *, path, body, status, field):
+def test_invalid_request_is_rejected(sendgrid, sim, *, path, body, status, field):
     answer = sendgrid("PUT", path, json=body)
     assert answer.status_code == status
     assert answer.json()["errors"][0]["field"] == field
     assert sim.state()["sendgrid"]["jobs"] == []
 
 
-def test_bad_key_unknown_jobs_and_both_shapes_of_errors(sendgrid, sim):
+def test_bad_key_and_unknown_job_in_both_error_formats(sendgrid, sim):
     assert sendgrid("GET", "/v3/scopes").json()["scopes"]
     refused = sendgrid("GET", "/v3/scopes", headers={"Authorization": "Bearer wrong"})
     assert refused.status_code == 401
@@ -147,7 +147,7 @@ def test_bad_key_unknown_jobs_and_both_shapes_of_errors(sendgrid, sim):
     assert isinstance(unknown.json()["errors"], dict)
 
 
-def test_reset_is_a_time_or_a_wait(sendgrid, sim):
+def test_reset_header_is_time_or_delay(sendgrid, sim):
     assert abs(int(sendgrid("GET", "/v3/scopes").headers["X-RateLimit-Reset"]) - time.time()) <= 61
     sim.settings(sendgrid_reset="delta")
     assert 0 < int(sendgrid("GET", "/v3/scopes").headers["X-RateLimit-Reset"]) <= 60

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The scripted server, one for the session, with an empty script for each test."""
+"""The scripted server: one per session, with an empty script for each test."""
 
 from collections.abc import Iterator
 

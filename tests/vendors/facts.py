@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a vendor's documentation says, read from ``fixtures``: nothing in there comes from the code that it checks.
+"""Fixture loader. The fixtures come from the vendors' documentation, not from the code under test.
 
-``vendor.json`` has what all of a vendor's requests share; see CONTRIBUTING.md for each file and its keys.
+``vendor.json`` has the data that all requests of a vendor share; CONTRIBUTING.md documents each file and its keys.
 """
 
 import base64
@@ -19,9 +19,9 @@ from airflow_provider_bulkjobs.vendors.spec.item_result import ItemResult
 from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 
 FIXTURES = Path(__file__).parent / "fixtures"
-EVERY_KIND = FIXTURES / "every_kind"  # answers that no vendor documents, and that mean the same from each
+EVERY_KIND = FIXTURES / "every_kind"  # undocumented responses that mean the same for every vendor
 BASIC = base64.b64encode(f"{LOGIN}:{SECRET}".encode()).decode()
-# What a vendor may say, and what of it nobody may read.
+# A vendor's error message, and the parts that must be redacted.
 LEAK = f"bad row for ada@example.com with key {SECRET}, see https://files.example.com/f?X-Amz-Signature=signed"
 PRIVATE = ("ada@", SECRET, "signed", LOGIN)
 
@@ -41,7 +41,7 @@ Answer = dict[str, Any]
 def read_json(path: Path, *needed: str) -> Any:
     """Return a file's content.
 
-    :param needed: the keys that it must have; a dot leads into an object.
+    :param needed: the required keys; a dot separates nested keys.
     """
     name = path.relative_to(FIXTURES)
     assert path.exists(), f"{name} is missing: see CONTRIBUTING.md"
@@ -70,7 +70,7 @@ def credential(facts: dict[str, Any]) -> tuple[str, str]:
 
 
 def refusal(conn_type: str, words: str) -> Any:
-    """Return an error body of the vendor's with these words."""
+    """Return an error body of the vendor with this message."""
     return json.loads(json.dumps(FACTS[conn_type]["refusal"]).replace("{leak}", json.dumps(words)[1:-1]))
 
 
@@ -85,9 +85,9 @@ WORDS = {key: set(kind["words"]) for key, kind in KIND_FACTS.items()}
 
 @dataclass(frozen=True)
 class Limits:
-    """What the vendor documents of an operation; ``None`` where it documents nothing.
+    """The documented limits of an operation; ``None`` if undocumented.
 
-    :param idempotent: whether asking twice comes to the same, which is an opinion that a fixture states.
+    :param idempotent: whether the request may be retried; decided by the author of the fixture.
     """
 
     idempotent: bool
@@ -100,9 +100,9 @@ class Limits:
 
 @dataclass(frozen=True)
 class Submit:
-    """A submit, how it must look on the wire, and what it is answered with.
+    """A submit: the expected request, and the responses.
 
-    :param content_type: of the body; a body that is not JSON is text.
+    :param content_type: the content type of the body; a body that is not JSON is text.
     """
 
     method: str
@@ -117,10 +117,10 @@ class Submit:
 
 @dataclass(frozen=True)
 class Fetch:
-    """The answers of a job that is over, and what is told of its items.
+    """The responses of a finished job, and the expected item results.
 
-    :param asked: paths on the account's own host, after the question how the job stands.
-    :param files: addresses that must not get the credentials, after these.
+    :param asked: expected paths on the account's own host, after the status request.
+    :param files: expected file URLs after these, which must not receive the credentials.
     """
 
     answers: tuple[Answer, ...]
@@ -162,7 +162,7 @@ def files_of(folder: str) -> Iterator[tuple[KindKey, Path]]:
 
 
 def submit_files() -> Iterator[tuple[KindKey, Path]]:
-    """Those that there must be, and those that there are."""
+    """Yield the required files and the existing files."""
     for vendor in VENDORS:
         for kind in vendor.kinds:
             for operation in kind.operations:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Conversations by a script: held by hand, and over a real server on loopback that writes down what it was asked."""
+"""Flows with scripted responses: without transport, and over a real loopback server that records requests."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ FlowOutcome = BulkJob | BulkJobError
 
 @dataclass
 class Seen:
-    """One request as it came over the wire; the path as raw as it was sent, with its query."""
+    """A recorded request; the path is raw, and includes the query."""
 
     method: str
     path: str
@@ -41,7 +41,7 @@ class Seen:
 
 @dataclass
 class Script:
-    """What the server will answer, in order, and what it has been asked."""
+    """The scripted responses in order, and the recorded requests."""
 
     port: int
     answers: deque[dict[str, Any]] = field(default_factory=deque)
@@ -51,20 +51,20 @@ class Script:
         return f"http://127.0.0.1:{self.port}{prefix}"
 
     def play(self, answers: Iterable[dict[str, Any]]) -> None:
-        """Start over with these answers."""
+        """Replace the script, and delete the recorded requests."""
         self.answers = deque(answers)
         self.seen = []
 
 
 def raw_body(answer: dict[str, Any]) -> bytes:
-    """Return a scripted body as bytes: text stays as it is, anything else becomes JSON."""
+    """Return a scripted body as bytes: text unchanged, other values as JSON."""
     body = answer.get("body", "")
     return (body if isinstance(body, str) else json.dumps(body)).encode()
 
 
 class ScriptedHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    wbufsize = -1  # head and body in one packet: two would wait for each other
+    wbufsize = -1  # headers and body in one packet, to avoid a delayed ACK
     disable_nagle_algorithm = True
     script: Script
 
@@ -72,7 +72,7 @@ class ScriptedHandler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.script.seen.append(Seen(self.command, self.path, headers, body))
-        # A request too many gets an answer that no fixture has, and stands in the list of what was seen.
+        # An unexpected request gets a status that no fixture has, and is recorded.
         scripted = self.script.answers.popleft() if self.script.answers else {"status": 418, "body": {}}
         raw = raw_body(scripted)
         self.send_response(scripted["status"])
@@ -104,7 +104,7 @@ def serving(handler_class: type[ScriptedHandler]) -> Iterator[Script]:
 
 
 def make_account(vendor: Vendor, host: str, **extra: Any) -> Account:
-    """Fill in whatever the vendor asks for; ``extra`` overrides."""
+    """Return an account with values for all fields; ``extra`` overrides the extra fields."""
     return read_account(
         vendor.fields,
         conn_id="mine",
@@ -118,11 +118,11 @@ def make_account(vendor: Vendor, host: str, **extra: Any) -> Account:
 def by_hand(
     vendor: Vendor, account: Account, kind: JobKind, job_id: str, answers: Iterable[dict[str, Any]]
 ) -> tuple[FlowOutcome, list[Request]]:
-    """Hold the conversation without any driver; a failure that would be tried again is the end with no patience."""
+    """Run the status flow without a transport; a transient error is not retried."""
     script = deque(answers)
     asked: list[Request] = []
 
-    def hold(flow: Flow[Any]) -> Any:
+    def run(flow: Flow[Any]) -> Any:
         try:
             request = next(flow)
             while True:
@@ -142,18 +142,18 @@ def by_hand(
     try:
         token_flow = vendor.token_flow(account)
         if token_flow is not None:
-            hold(token_flow)
-        outcome: FlowOutcome = hold(kind.status(account, job_id))
+            run(token_flow)
+        outcome: FlowOutcome = run(kind.status(account, job_id))
     except TransientError as error:
         outcome = VendorUnavailableError(str(error))
     except BulkJobError as error:
         outcome = error
-    assert not script, f"{len(script)} answers of the script were not asked for"
+    assert not script, f"{len(script)} scripted responses were not requested"
     return outcome, asked
 
 
 def over_requests(vendor: Vendor, account: Account, *starts: Callable[[], Flow[Any]]) -> FlowOutcome:
-    """Hold conversations on one synchronous driver; return what the last one came to."""
+    """Run flows on one synchronous transport; return the result of the last one."""
     transport = RequestsTransport(vendor, account)
     try:
         return [transport.run(start, NO_RETRY) for start in starts][-1]
@@ -164,16 +164,16 @@ def over_requests(vendor: Vendor, account: Account, *starts: Callable[[], Flow[A
 
 
 def over_aiohttp(vendor: Vendor, account: Account, *starts: Callable[[], Flow[Any]]) -> FlowOutcome:
-    """Hold conversations on one shared asynchronous driver; return what the last one came to."""
+    """Run flows on one shared asynchronous transport; return the result of the last one."""
 
-    async def talk() -> FlowOutcome:
+    async def run_flows() -> FlowOutcome:
         async with shared_transport(vendor, account) as transport:
             try:
                 return [await transport.run(start, NO_RETRY) for start in starts][-1]
             except BulkJobError as error:
                 return error
 
-    return asyncio.run(talk())
+    return asyncio.run(run_flows())
 
 
 DRIVERS = {"requests": over_requests, "aiohttp": over_aiohttp}

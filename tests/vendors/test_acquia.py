@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What only Acquia Campaign Studio has: a token to sign in with, and pages whose addresses the vendor makes up."""
+"""Acquia Campaign Studio only: OAuth2 tokens, and page URLs that the vendor returns."""
 
 from typing import Any
 from urllib.parse import parse_qs
@@ -28,7 +28,7 @@ def token(value: str, **more: Any) -> dict[str, Any]:
     return answer({"access_token": value, "expires_in": 3600, "token_type": "bearer", "scope": "", **more})
 
 
-def hold(
+def run(
     script: Script, transport: str, *answers: dict[str, Any], host: str = "", times: int = 1, **conn: Any
 ) -> FlowOutcome:
     script.play(answers)
@@ -43,9 +43,9 @@ def wire(script: Script) -> list[tuple[str, str, str | None]]:
 
 @each_prefix
 @each_driver
-def test_token_comes_first_and_serves_all_requests(script: Script, transport: str, prefix: str) -> None:
+def test_token_is_fetched_once_for_all_requests(script: Script, transport: str, prefix: str) -> None:
     queued = answer({"status": "queued"})
-    outcome = hold(script, transport, token("one"), queued, queued, host=prefix, times=2, auth_type="oauth2")
+    outcome = run(script, transport, token("one"), queued, queued, host=prefix, times=2, auth_type="oauth2")
     assert isinstance(outcome, BulkJob)
     assert wire(script) == [
         ("POST", f"{prefix}{TOKEN}", None),
@@ -56,7 +56,7 @@ def test_token_comes_first_and_serves_all_requests(script: Script, transport: st
 
 @each_driver
 def test_token_request_carries_the_secret_in_its_body_only(script: Script, transport: str) -> None:
-    hold(script, transport, token("one"), answer({"status": "queued"}), auth_type="oauth2")
+    run(script, transport, token("one"), answer({"status": "queued"}), auth_type="oauth2")
     first, second = script.seen
     assert first.headers["content-type"].split(";")[0] == "application/x-www-form-urlencoded"
     assert parse_qs(first.body, strict_parsing=True) == {
@@ -70,9 +70,9 @@ def test_token_request_carries_the_secret_in_its_body_only(script: Script, trans
 
 
 @each_driver
-def test_token_is_fetched_anew_once_it_is_refused(script: Script, transport: str) -> None:
+def test_rejected_token_is_refreshed(script: Script, transport: str) -> None:
     queued, refused = answer({"status": "queued"}), answer({"error": "invalid_grant"}, 401)
-    outcome = hold(script, transport, token("one"), queued, refused, token("two"), queued, times=2, auth_type="oauth2")
+    outcome = run(script, transport, token("one"), queued, refused, token("two"), queued, times=2, auth_type="oauth2")
     assert isinstance(outcome, BulkJob), outcome
     assert wire(script) == [
         ("POST", TOKEN, None),
@@ -84,25 +84,25 @@ def test_token_is_fetched_anew_once_it_is_refused(script: Script, transport: str
 
 
 @each_driver
-def test_token_is_fetched_anew_only_once(script: Script, transport: str) -> None:
+def test_token_is_refreshed_only_once(script: Script, transport: str) -> None:
     queued, refused = answer({"status": "queued"}), answer({"error": "invalid_grant"}, 401)
-    outcome = hold(script, transport, token("one"), queued, refused, token("two"), refused, times=2, auth_type="oauth2")
+    outcome = run(script, transport, token("one"), queued, refused, token("two"), refused, times=2, auth_type="oauth2")
     assert isinstance(outcome, AuthenticationError), outcome
     assert [method for method, _, _ in wire(script)] == ["POST", "GET", "GET", "POST", "GET"]
 
 
 @each_driver
-def test_fresh_token_that_is_refused_is_the_end(script: Script, transport: str) -> None:
-    outcome = hold(script, transport, token("one"), answer({"error": "access_denied"}, 401), auth_type="oauth2")
+def test_rejected_fresh_token_is_an_error(script: Script, transport: str) -> None:
+    outcome = run(script, transport, token("one"), answer({"error": "access_denied"}, 401), auth_type="oauth2")
     assert isinstance(outcome, AuthenticationError), outcome
     assert [method for method, _, _ in wire(script)] == ["POST", "GET"]
 
 
 @each_driver
-def test_token_refused_in_the_middle_of_the_details(script: Script, transport: str) -> None:
+def test_token_rejected_while_reading_details_is_refreshed(script: Script, transport: str) -> None:
     first = answer({"status": "completed", "details": {"next-page": f"{JOB}?details=1&page=2", "contacts": [{}]}})
     last = answer({"status": "completed", "details": {"contacts": [{"statusCode": 200}]}})
-    outcome = hold(
+    outcome = run(
         script,
         transport,
         *(token("one"), answer({"status": "completed"}), first, answer("", 401), token("two"), last),
@@ -118,8 +118,8 @@ def test_token_refused_in_the_middle_of_the_details(script: Script, transport: s
 
 
 @each_driver
-def test_basic_does_not_sign_in(script: Script, transport: str) -> None:
-    outcome = hold(script, transport, answer({"error": "access_denied"}, 401))
+def test_basic_auth_fetches_no_token(script: Script, transport: str) -> None:
+    outcome = run(script, transport, answer({"error": "access_denied"}, 401))
     assert isinstance(outcome, AuthenticationError), outcome
     assert [(method, path) for method, path, _ in wire(script)] == [("GET", JOB)]
 
@@ -144,11 +144,11 @@ def page(following: str | None) -> dict[str, Any]:
     ],
 )
 @each_driver
-def test_next_page_is_asked_below_the_base_url(
+def test_next_page_is_requested_below_base_url(
     script: Script, transport: str, prefix: str, following: str, asked: str
 ) -> None:
     following = following.format(url=script.url(prefix))
-    outcome = hold(script, transport, answer({"status": "completed"}), page(following), page(None), host=prefix)
+    outcome = run(script, transport, answer({"status": "completed"}), page(following), page(None), host=prefix)
     assert isinstance(outcome, BulkJob), outcome
     assert (outcome.state, outcome.total) == (JobState.SUCCEEDED, 2)
     assert [path for _, path, _ in wire(script)][2:] == [asked]
@@ -157,7 +157,7 @@ def test_next_page_is_asked_below_the_base_url(
 @pytest.mark.parametrize("transport", ["requests", pytest.param("aiohttp")])
 @pytest.mark.parametrize(("page_name", "encoded"), [("a b", "a%20b"), ("é", "%C3%A9")], ids=["space", "not ascii"])
 def test_next_page_is_encoded(script: Script, transport: str, page_name: str, encoded: str) -> None:
-    outcome = hold(script, transport, answer({"status": "completed"}), page(f"/api/x?page={page_name}"), page(None))
+    outcome = run(script, transport, answer({"status": "completed"}), page(f"/api/x?page={page_name}"), page(None))
     assert isinstance(outcome, BulkJob), outcome
     assert [path for _, path, _ in wire(script)][2:] == [f"/api/x?page={encoded}"]
 
@@ -166,8 +166,8 @@ def test_next_page_is_encoded(script: Script, transport: str, page_name: str, en
     "following", ["http://127.0.0.1:1/api/x", "https://{host}/api/x", "http://{host}@example.com/"]
 )
 @each_driver
-def test_next_page_elsewhere_is_never_asked(script: Script, transport: str, following: str) -> None:
+def test_next_page_on_other_host_is_not_requested(script: Script, transport: str, following: str) -> None:
     host = script.url().removeprefix("http://")
-    outcome = hold(script, transport, answer({"status": "completed"}), page(following.format(host=host)))
+    outcome = run(script, transport, answer({"status": "completed"}), page(following.format(host=host)))
     assert isinstance(outcome, UntrustedResponseError), outcome
     assert len(wire(script)) == 2

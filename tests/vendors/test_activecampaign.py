@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What only ActiveCampaign does: it refuses with HTTP 200, and its lists hold people."""
+"""ActiveCampaign only: rejections with status 200, and lists of personal data."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ WORDS = f"no ada@example.com at https://files.example.com/a?sig=XYZ\nwith key {S
 each_driver = pytest.mark.parametrize("transport", DRIVERS)
 
 
-def hold(script: Script, transport: str, body: Any, status: int = 200) -> FlowOutcome:
+def run(script: Script, transport: str, body: Any, status: int = 200) -> FlowOutcome:
     script.play([{"status": status, "body": body}])
     account = make_account(VENDOR, script.url())
     return DRIVERS[transport](VENDOR, account, lambda: batch_status(account, "j-1"))
@@ -27,10 +27,10 @@ def hold(script: Script, transport: str, body: Any, status: int = 200) -> FlowOu
     ("message", "error"), [(WORDS, VendorAPIError), (f"Rate limit exceeded. {WORDS}", VendorUnavailableError)]
 )
 @pytest.mark.parametrize("flag", ["Success", "success"])
-def test_a_refusal_with_status_200_is_told_without_what_must_not_be_logged(
+def test_rejection_with_status_200_is_redacted(
     script: Script, transport: str, flag: str, message: str, error: type[Exception]
 ) -> None:
-    outcome = hold(script, transport, {flag: 0, "message": message})
+    outcome = run(script, transport, {flag: 0, "message": message})
     assert type(outcome) is error
     assert "https://files.example.com/a" in str(outcome)
     for forbidden in ("ada@", "sig=", "XYZ", SECRET, "\n"):
@@ -39,17 +39,17 @@ def test_a_refusal_with_status_200_is_told_without_what_must_not_be_logged(
 
 @each_driver
 @pytest.mark.parametrize("status", [400, 403, 404, 422])
-def test_any_other_refusal_is_told_without_them_too(script: Script, transport: str, status: int) -> None:
-    told = str(hold(script, transport, {"message": WORDS, "failureReasons": [WORDS]}, status))
-    assert "https://files.example.com/a" in told
+def test_error_response_is_redacted(script: Script, transport: str, status: int) -> None:
+    message = str(run(script, transport, {"message": WORDS, "failureReasons": [WORDS]}, status))
+    assert "https://files.example.com/a" in message
     for forbidden in ("ada@", "sig=", "XYZ", SECRET, "\n"):
-        assert forbidden not in told
+        assert forbidden not in message
 
 
 @each_driver
-def test_people_stay_out_of_the_job(script: Script, transport: str) -> None:
+def test_job_has_no_personal_data(script: Script, transport: str) -> None:
     body = {"status": "completed", "success": ["4711"], "failure": ["ada@example.com"]}
-    job = hold(script, transport, body)
+    job = run(script, transport, body)
     assert isinstance(job, BulkJob)
     assert (job.created, job.failed) == (1, 1)
     assert "ada@" not in repr(job)

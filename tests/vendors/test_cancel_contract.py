@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every vendor that can stop a job owes, fed by ``fixtures/<conn_type>/<job_kind>/cancel``."""
+"""The contract for canceling jobs, with fixtures in ``fixtures/<conn_type>/<job_kind>/cancel``."""
 
 from typing import Any
 
@@ -19,12 +19,12 @@ each_kind = pytest.mark.parametrize(
 
 
 @each_kind
-def test_kind_has_the_fixtures_it_must_have(key: KindKey) -> None:
+def test_kind_has_required_fixtures(key: KindKey) -> None:
     missing = {True, False} - {content["canceled"] for each, _, content in CANCELS if each == key}
-    assert not missing, f"{'/'.join(key)}/cancel has no fixture where 'stopped' is {missing}"
+    assert not missing, f"{'/'.join(key)}/cancel has no fixture where 'canceled' is {missing}"
 
 
-def test_every_fixture_is_of_a_kind_that_can_be_stopped() -> None:
+def test_cancel_fixtures_belong_to_cancelable_kinds() -> None:
     assert all(KIND_OF[key][1].cancel is not None for key, _, _ in CANCELS)
 
 
@@ -35,7 +35,7 @@ def test_every_fixture_is_of_a_kind_that_can_be_stopped() -> None:
     [(key, content) for key, _, content in CANCELS],
     ids=[f"{'-'.join(key)}-{name}" for key, name, _ in CANCELS],
 )
-def test_what_is_asked_and_what_came_of_it(
+def test_cancel_requests_and_result(
     script: Script, key: KindKey, content: dict[str, Any], prefix: str, transport: str
 ) -> None:
     vendor, kind = KIND_OF[key]
@@ -51,7 +51,7 @@ def test_what_is_asked_and_what_came_of_it(
 
 @each_driver
 @each_kind
-def test_a_refusal_is_an_error(script: Script, key: KindKey, transport: str) -> None:
+def test_rejected_cancel_is_an_error(script: Script, key: KindKey, transport: str) -> None:
     vendor, kind = KIND_OF[key]
     account = make_account(vendor, script.url())
     script.play([{"status": 403, "body": {}}])
@@ -61,7 +61,7 @@ def test_a_refusal_is_an_error(script: Script, key: KindKey, transport: str) -> 
 
 @each_driver
 @each_kind
-def test_the_id_stays_one_segment(script: Script, key: KindKey, transport: str) -> None:
+def test_job_id_is_one_path_segment(script: Script, key: KindKey, transport: str) -> None:
     vendor, kind = KIND_OF[key]
     account = make_account(vendor, script.url())
     script.play([{"status": 200, "body": {}}])

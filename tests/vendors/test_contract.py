@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every vendor owes: the same suite for each, fed by the answers in ``fixtures``.
+"""The contract of every vendor: one suite, with the responses in ``fixtures``.
 
-A new vendor needs no test of its own, only fixtures: ``fixtures/<conn_type>/<job_kind>/<name>.json`` with the
-``answers`` in order and either the ``job`` they come to or the name of the ``error``. Beside these it may have
-``conn`` (other values of the connection's extra), ``paths`` (what must have been asked for), ``sends`` (headers that
-must have been sent) and ``says`` (words the error must have). What is the same for each is in ``every_kind``, and
-what the vendor documents in ``vendor.json``.
+A new vendor needs only fixtures: ``fixtures/<conn_type>/<job_kind>/<name>.json`` with the ``answers`` (responses) in
+order, and either the resulting ``job`` or the name of the ``error``. Optional keys: ``conn`` (values of the
+connection's extra), ``paths`` (expected requests), ``expected_headers``, and ``error_contains`` (parts of the error
+message). ``every_kind`` has the fixtures that apply to all vendors, ``vendor.json`` the documented data of a vendor.
 """
 
 import json
@@ -127,19 +126,19 @@ def is_same(one: FlowOutcome, other: FlowOutcome) -> bool:
     return one == other if isinstance(one, BulkJob) else type(one) is type(other)
 
 
-def talk(script: Script, transport: str, case: Case, prefix: str) -> tuple[FlowOutcome, list[Seen]]:
+def run_over(script: Script, transport: str, case: Case, prefix: str) -> tuple[FlowOutcome, list[Seen]]:
     script.play(case.answers)
     account = make_account(case.vendor, script.url(prefix), **case.conn)
     outcome = DRIVERS[transport](case.vendor, account, lambda: case.kind.status(account, JOB_ID))
-    assert not script.answers, f"{len(script.answers)} answers of the fixture were not asked for"
+    assert not script.answers, f"{len(script.answers)} responses of the fixture were not requested"
     return outcome, script.seen
 
 
-# --- the fixtures: by hand, and over both drivers
+# --- the fixtures: without transport, and over both transports
 
 
 @each_case
-def test_flow_by_hand(case: Case) -> None:
+def test_flow_without_transport(case: Case) -> None:
     account = make_account(case.vendor, "https://vendor.example.com/prefix", **case.conn)
     outcome, asked = by_hand(case.vendor, account, case.kind, JOB_ID, case.answers)
     check_outcome(case, outcome)
@@ -160,10 +159,10 @@ WIRE = list({(case.kind.name, case.vendor.conn_type, str(case.conn)): case for c
 
 @each_prefix
 @pytest.mark.parametrize("case", WIRE, ids=[f"{case.vendor.conn_type}-{case.kind.name}-{case.name}" for case in WIRE])
-def test_both_transports_run_the_same_flow(script: Script, case: Case, prefix: str) -> None:
+def test_both_transports_give_same_result(script: Script, case: Case, prefix: str) -> None:
     account = make_account(case.vendor, script.url(prefix), **case.conn)
     _, asked = by_hand(case.vendor, account, case.kind, JOB_ID, case.answers)
-    outcomes, wires = zip(*(talk(script, transport, case, prefix) for transport in DRIVERS), strict=True)
+    outcomes, wires = zip(*(run_over(script, transport, case, prefix) for transport in DRIVERS), strict=True)
     for outcome, wire in zip(outcomes, wires, strict=True):
         check_outcome(case, outcome)
         assert [(seen.method, seen.path) for seen in wire] == [(r.method, prefix + r.path) for r in asked]
@@ -199,7 +198,7 @@ WITH_DETAILS = [case for case in CASES if case.state and len(case.answers) > 1 a
 @pytest.mark.parametrize(
     "case", WITH_DETAILS, ids=[f"{case.vendor.conn_type}-{case.kind.name}-{case.name}" for case in WITH_DETAILS]
 )
-def test_only_the_state_may_say_that_a_job_is_not_there(script: Script, case: Case, transport: str) -> None:
+def test_404_of_details_does_not_mean_job_not_found(script: Script, case: Case, transport: str) -> None:
     account = make_account(case.vendor, script.url(), **case.conn)
     for number in range(1, len(case.answers)):
         script.play([*case.answers[:number], {"status": 404, "body": {}}])
@@ -208,7 +207,7 @@ def test_only_the_state_may_say_that_a_job_is_not_there(script: Script, case: Ca
         assert "404" in str(outcome)
 
 
-# --- what a vendor must have
+# --- required declarations and fixtures
 
 
 def test_every_fixture_belongs_to_a_vendor_and_kind() -> None:
@@ -230,27 +229,27 @@ def missing_fixtures(cases: list[Case]) -> list[str]:
         "a success (state succeeded)": JobState.SUCCEEDED in states,
         "a failure (state failed or partially_failed)": bool(states & {JobState.FAILED, JobState.PARTIALLY_FAILED}),
         "an unfinished job (state pending or running)": bool(states & {JobState.PENDING, JobState.RUNNING}),
-        "an unknown word (UnknownStateError)": any(case.content.get("error") == "UnknownStateError" for case in cases),
+        "an unknown state (UnknownStateError)": any(case.content.get("error") == "UnknownStateError" for case in cases),
     }
     return [what for what, is_there in wanted.items() if not is_there]
 
 
 @each_kind
-def test_kind_has_the_fixtures_it_must_have(vendor: Vendor, kind: JobKind) -> None:
+def test_kind_has_required_fixtures(vendor: Vendor, kind: JobKind) -> None:
     missing = missing_fixtures(read_cases(vendor, kind))
     assert not missing, f"{vendor.conn_type}/{kind.name} has no fixture for: {'; '.join(missing)}"
 
 
 @each_kind
-def test_every_documented_word_has_a_fixture(vendor: Vendor, kind: JobKind) -> None:
+def test_every_documented_state_has_a_fixture(vendor: Vendor, kind: JobKind) -> None:
     words = {case.content["job"]["vendor_state"] for case in read_cases(vendor, kind) if case.state}
     missing, unknown = WORDS[vendor.conn_type, kind.name] - words, words - WORDS[vendor.conn_type, kind.name]
     assert not missing, f"{vendor.conn_type}/{kind.name} has no fixture for: {', '.join(sorted(missing))}"
-    assert not unknown, f"{vendor.conn_type}/vendor.json has no word(s): {', '.join(sorted(unknown))}"
+    assert not unknown, f"{vendor.conn_type}/vendor.json has no state(s): {', '.join(sorted(unknown))}"
 
 
 @each_kind
-def test_every_documented_word_is_declared(vendor: Vendor, kind: JobKind) -> None:
+def test_every_documented_state_is_declared(vendor: Vendor, kind: JobKind) -> None:
     assert kind.states
     assert set(kind.states.words) == WORDS[vendor.conn_type, kind.name]
 
@@ -263,7 +262,7 @@ def test_missing_fixtures_are_named() -> None:
 
 
 @each_vendor
-def test_form_explains_itself(vendor: Vendor) -> None:
+def test_form_fields_have_help(vendor: Vendor) -> None:
     names = [field.name for field in vendor.fields]
     assert len(names) == len(set(names))
     assert {"password", "host", "requests_per_second"} <= set(names)
@@ -293,7 +292,7 @@ def test_conn_types_are_unique() -> None:
 
 @each_vendor
 @pytest.mark.parametrize("body", GARBAGE, ids=json.dumps)
-def test_error_text_survives_garbage(vendor: Vendor, body: dict[str, Any]) -> None:
+def test_error_text_accepts_malformed_bodies(vendor: Vendor, body: dict[str, Any]) -> None:
     words = vendor.error_text(body)
     assert words is None or isinstance(words, str)
 
@@ -308,7 +307,7 @@ def test_secret_is_not_in_the_repr(vendor: Vendor) -> None:
 
 @each_vendor
 @pytest.mark.parametrize("host", ["https://vendor.example.com", "https://vendor.example.com/", "vendor.example.com"])
-def test_base_url_has_no_slash_at_its_end(vendor: Vendor, host: str) -> None:
+def test_base_url_has_no_trailing_slash(vendor: Vendor, host: str) -> None:
     assert vendor.base_url(make_account(vendor, host)) == "https://vendor.example.com"
 
 
@@ -326,10 +325,10 @@ def check_connection(script: Script, vendor: Vendor, transport: str, answers: li
 
 @each_driver
 @each_vendor
-def test_a_good_connection_names_the_account(script: Script, vendor: Vendor, transport: str) -> None:
+def test_connection_test_names_account(script: Script, vendor: Vendor, transport: str) -> None:
     facts = FACTS[vendor.conn_type]["check"]
-    told = facts["expected_message"].replace("{host}", script.url("/prefix"))
-    assert check_connection(script, vendor, transport, facts["answers"]) == told
+    message = facts["expected_message"].replace("{host}", script.url("/prefix"))
+    assert check_connection(script, vendor, transport, facts["answers"]) == message
     assert [seen.path for seen in script.seen] == [f"/prefix{path}" for path in facts["expected_requests"]]
 
 
@@ -345,20 +344,22 @@ def test_a_good_connection_names_the_account(script: Script, vendor: Vendor, tra
     ],
     ids=str,
 )
-def test_a_good_status_alone_proves_no_connection(script: Script, vendor: Vendor, transport: str, body: Any) -> None:
+def test_status_200_alone_does_not_pass_connection_test(
+    script: Script, vendor: Vendor, transport: str, body: Any
+) -> None:
     error = check_connection(script, vendor, transport, [{"status": 200, "body": body}] * 9)
     assert type(error) is VendorAPIError
-    assert f"answered, but not as {vendor.label} does. Check the host of connection 'mine'" in str(error)
+    assert f"not the {vendor.label} API. Check the host of connection 'mine'" in str(error)
 
 
 @each_driver
 @pytest.mark.parametrize("flag", ["success", "Success"])
-def test_activecampaign_may_refuse_a_connection_with_a_good_status(script: Script, transport: str, flag: str) -> None:
+def test_activecampaign_rejects_connection_with_status_200(script: Script, transport: str, flag: str) -> None:
     vendor = next(vendor for vendor in VENDORS if vendor.conn_type == "activecampaign")
     body = {flag: 0, "message": "No access.", "user": {"username": "ada"}}
     error = check_connection(script, vendor, transport, [{"status": 200, "body": body}])
     assert type(error) is VendorAPIError
-    assert "answered 200, but refused: No access." in str(error)
+    assert "rejected the request (status 200): No access." in str(error)
 
 
 @each_driver
@@ -367,20 +368,20 @@ def test_activecampaign_may_refuse_a_connection_with_a_good_status(script: Scrip
     ("status", "body", "error"),
     [(401, "{}", AuthenticationError), (200, "<html>", VendorUnavailableError), (503, "", VendorUnavailableError)],
 )
-def test_a_bad_connection_is_an_error(
+def test_failed_connection_test_is_an_error(
     script: Script, vendor: Vendor, transport: str, status: int, body: str, error: type[BulkJobError]
 ) -> None:
     assert type(check_connection(script, vendor, transport, [{"status": status, "body": body}] * 9)) is error
 
 
-# --- job ids are data
+# --- job ids are quoted
 
 
 @each_prefix
 @each_driver
 @pytest.mark.parametrize("job_id", ODD_IDS)
 @each_kind
-def test_job_id_stays_one_segment(
+def test_job_id_is_one_path_segment(
     script: Script, vendor: Vendor, kind: JobKind, job_id: str, transport: str, prefix: str
 ) -> None:
     unfinished = [case for case in read_cases(vendor, kind) if case.state and not case.state.is_finished]

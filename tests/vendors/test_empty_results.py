@@ -13,24 +13,39 @@ from airflow_provider_bulkjobs.results.item_results import outcomes
 HOOK_OF = {hook_class.conn_type: hook_class for hook_class in HOOKS}
 COMPLETE = {"data": {"attributes": {"status": "complete", "total_count": 3, "failed_count": 2}}}
 NO_LISTS: list[tuple[str, str, list[Any], str]] = [
-    ("sendgrid", "contacts", [{"status": "errored", "results": {"errored_count": 2}}], "names no file"),
+    ("sendgrid", "contacts", [{"status": "errored", "results": {"errored_count": 2}}], "has no errors_url"),
     (
         "sendgrid",
         "contacts",
         [{"status": "completed", "results": {"requested_count": 2, "created_count": 1}}],
-        "no file",
+        "has no errors_url",
     ),
-    ("sendgrid", "contacts", [{"status": "failed", "results": {"errored_count": 2, "errors_url": ""}}], "no file"),
-    ("sendgrid", "export", [{"status": "ready"}], "without the addresses"),
-    ("sendgrid", "export", [{"status": "ready", "urls": None}], "without the addresses"),
-    ("sendgrid", "export", [{"status": "ready", "urls": {"0": "https://files.example.com"}}], "without the addresses"),
-    ("intercom", "contacts", [{"state": "completed"}], "without the tasks"),
-    ("intercom", "contacts", [{"state": "completed_with_errors", "tasks": None}], "without the tasks"),
+    (
+        "sendgrid",
+        "contacts",
+        [{"status": "failed", "results": {"errored_count": 2, "errors_url": ""}}],
+        "has no errors_url",
+    ),
+    ("sendgrid", "export", [{"status": "ready"}], "without the .urls. of the files"),
+    ("sendgrid", "export", [{"status": "ready", "urls": None}], "without the .urls. of the files"),
+    (
+        "sendgrid",
+        "export",
+        [{"status": "ready", "urls": {"0": "https://files.example.com"}}],
+        "without the .urls. of the files",
+    ),
+    ("intercom", "contacts", [{"state": "completed"}], "no list of tasks"),
+    ("intercom", "contacts", [{"state": "completed_with_errors", "tasks": None}], "no list of tasks"),
     ("intercom", "companies", [{"state": "completed_with_errors", "tasks": []}], "no task with errors"),
     ("activecampaign", "contacts", [{"status": "completed", "failure": "bad"}], "not a list"),
-    ("acquia_campaign_studio", "contacts", [{"status": "completed"}, {"status": "completed"}], "without the details"),
-    ("hubspot", "import", [{"state": "DONE"}, {}], "without the errors"),
-    ("klaviyo", "profiles", [COMPLETE, {}], "without the errors"),
+    (
+        "acquia_campaign_studio",
+        "contacts",
+        [{"status": "completed"}, {"status": "completed"}],
+        "without the requested details",
+    ),
+    ("hubspot", "import", [{"state": "DONE"}, {}], "no list of import errors"),
+    ("klaviyo", "profiles", [COMPLETE, {}], "no list of import errors"),
     ("klaviyo", "profiles", [COMPLETE, {"data": []}], "counts 2 failed profiles"),
 ]
 
@@ -38,7 +53,7 @@ NO_LISTS: list[tuple[str, str, list[Any], str]] = [
 @pytest.mark.parametrize(
     ("conn_type", "kind", "bodies", "words"), NO_LISTS, ids=[f"{c}-{k}-{n}" for n, (c, k, *_) in enumerate(NO_LISTS)]
 )
-def test_missing_list_is_not_an_empty_one(
+def test_missing_list_is_not_treated_as_empty(
     script: Script, conn_type: str, kind: str, bodies: list[Any], words: str
 ) -> None:
     script.play({"status": 200, "body": body} for body in bodies)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lists of errors that do not end, and columns that are too many: what no single fixture can show."""
+"""Endless lists of errors, and too many columns: cases that a single fixture cannot show."""
 
 from typing import Any
 
@@ -27,10 +27,10 @@ def no_errors_of_hubspot(number: int) -> dict[str, Any]:
 
 @each_driver
 @pytest.mark.parametrize("page", [errors_of_hubspot, no_errors_of_hubspot])
-def test_hubspots_errors_are_not_counted_without_an_end(
+def test_hubspot_error_pages_are_limited(
     script: Script, monkeypatch: pytest.MonkeyPatch, page: Any, transport: str
 ) -> None:
-    monkeypatch.setattr(hubspot_jobs, "MOST_PAGES", 3)
+    monkeypatch.setattr(hubspot_jobs, "MAX_PAGES", 3)
     script.play([DONE, *map(page, range(1, 9))])
     vendor = HubSpot()
     account = make_account(vendor, script.url())
@@ -40,7 +40,7 @@ def test_hubspots_errors_are_not_counted_without_an_end(
     assert len(script.seen) == 1 + 3
 
 
-def test_mappings_for_other_columns_are_refused_before_anything_is_sent() -> None:
+def test_mappings_for_other_columns_are_rejected_before_sending() -> None:
     account = make_account(HubSpot(), "https://vendor.example.com")
     payload = Payload(lambda: pytest.fail("read"), 1, 1, ("email", "firstname"))
     context = SubmitContext(account, payload, {"columnMappings": [{"columnName": "email"}]})

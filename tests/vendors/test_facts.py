@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures that lack something: whoever adds a vendor reads which file, and which key."""
+"""Incomplete fixtures: the error names the file and the key."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ from airflow_provider_bulkjobs.vendors.klaviyo import Klaviyo
 WHOLE = json.loads((facts.FIXTURES / "klaviyo/vendor.json").read_text())
 
 
-def complaint(path: Path, monkeypatch: pytest.MonkeyPatch, content: Any) -> str:
+def error_of(path: Path, monkeypatch: pytest.MonkeyPatch, content: Any) -> str:
     monkeypatch.setattr(facts, "FIXTURES", path)
     (path / "klaviyo").mkdir()
     (path / "klaviyo/vendor.json").write_text(content if isinstance(content, str) else json.dumps(content))
@@ -32,27 +32,25 @@ def complaint(path: Path, monkeypatch: pytest.MonkeyPatch, content: Any) -> str:
     ],
 )
 @pytest.mark.parametrize("how", ["missing", "empty"])
-def test_a_key_that_is_not_there(
+def test_missing_key_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str, lacking: str, how: str
 ) -> None:
     content = {name: value for name, value in WHOLE.items() if name != key}
     if how == "empty" and key != "refusal":
         content[key] = {}
-    assert complaint(tmp_path, monkeypatch, content).startswith(
-        f"klaviyo/vendor.json lacks {lacking}: see CONTRIBUTING"
-    )
+    assert error_of(tmp_path, monkeypatch, content).startswith(f"klaviyo/vendor.json lacks {lacking}: see CONTRIBUTING")
 
 
-def test_all_keys_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    told = complaint(tmp_path, monkeypatch, {})
-    assert all(f"'{key}'" in told for key in facts.VENDOR_KEYS)
+def test_all_missing_keys_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    message = error_of(tmp_path, monkeypatch, {})
+    assert all(f"'{key}'" in message for key in facts.VENDOR_KEYS)
 
 
-def test_a_file_that_is_not_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert complaint(tmp_path, monkeypatch, "{").startswith("klaviyo/vendor.json is not JSON")
+def test_invalid_json_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert error_of(tmp_path, monkeypatch, "{").startswith("klaviyo/vendor.json is not JSON")
 
 
-def test_a_file_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(facts, "FIXTURES", tmp_path)
     with pytest.raises(AssertionError, match=r"klaviyo/vendor\.json is missing"):
         facts.facts_of(Klaviyo())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HubSpot matches records by a marked column only: an upsert or update without one would create them all again."""
+"""HubSpot matches records only by a marked column: an upsert or update without one would create duplicates."""
 
 import json
 from typing import Any
@@ -70,7 +70,7 @@ def test_contacts_are_the_default() -> None:
         ("2-1234", {"domain": "example.com"}, "'hs_object_id'"),
     ],
 )
-def test_records_without_an_identifier_are_refused(
+def test_records_without_identifier_are_rejected(
     operation: str, object_type: str, record: dict[str, Any], format_identity: str
 ) -> None:
     with pytest.raises(BadArgumentError, match="line 1 lacks field") as caught:
@@ -82,7 +82,7 @@ def test_records_without_an_identifier_are_refused(
 
 @matching
 @pytest.mark.parametrize("value", ["", None])
-def test_row_without_its_identifier_is_named(operation: str, value: Any) -> None:
+def test_row_without_identifier_is_named(operation: str, value: Any) -> None:
     with pytest.raises(
         BadArgumentError, match="1 of 2 records cannot be submitted, and nothing was sent: line 2 lacks"
     ):
@@ -115,13 +115,13 @@ def test_mappings_may_mark_another_property(operation: str, column_type: str) ->
     ],
     ids=["no type", "another type", "another object type", "no objects"],
 )
-def test_mappings_without_an_identifier_are_refused(operation: str, mappings: list[Any]) -> None:
+def test_mappings_without_identifier_are_rejected(operation: str, mappings: list[Any]) -> None:
     with pytest.raises(BadArgumentError, match="marks no column of object type '0-3' as the identifier"):
         column_types(operation, DEALS, columnObjectTypeId="0-3", columnMappings=mappings)
 
 
 @matching
-def test_row_without_the_mapped_identifier_is_named(operation: str) -> None:
+def test_row_without_mapped_identifier_is_named(operation: str) -> None:
     mappings = [{**MARKED, "columnType": "HUBSPOT_ALTERNATE_ID"}, PLAIN]
     with pytest.raises(BadArgumentError, match="line 2 lacks field 'number'"):
         column_types(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A job that is not found, and details of a job that are not: only the first may mean that the job is gone."""
+"""404 for a job and 404 for its details: only the first means that the job no longer exists."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ each_vendor = pytest.mark.parametrize("vendor", [VENDOR_OF[name] for name in STA
 each_driver = pytest.mark.parametrize("transport", ["requests", "aiohttp"])
 
 
-async def ask(script: Script, vendor: Vendor, transport: str, *answers: dict[str, Any]) -> Any:
+async def run(script: Script, vendor: Vendor, transport: str, *answers: dict[str, Any]) -> Any:
     script.play(answers)
     account = make_account(vendor, script.url())
     try:
@@ -53,9 +53,9 @@ async def ask(script: Script, vendor: Vendor, transport: str, *answers: dict[str
 
 @each_driver
 @each_vendor
-async def test_details_that_are_not_there_for_once(script: Script, vendor: Vendor, transport: str) -> None:
+async def test_404_of_details_is_retried(script: Script, vendor: Vendor, transport: str) -> None:
     state, details = STATE_OF[vendor.conn_type], DETAILS_OF[vendor.conn_type]
-    job = await ask(script, vendor, transport, state, GONE, state, details)
+    job = await run(script, vendor, transport, state, GONE, state, details)
     assert isinstance(job, BulkJob), job
     assert job.state is JobState.SUCCEEDED
     assert not script.answers
@@ -63,23 +63,21 @@ async def test_details_that_are_not_there_for_once(script: Script, vendor: Vendo
 
 @each_driver
 @each_vendor
-async def test_details_that_are_never_there(script: Script, vendor: Vendor, transport: str) -> None:
-    error = await ask(script, vendor, transport, *[STATE_OF[vendor.conn_type], GONE] * QUICK.failures)
+async def test_persistent_404_of_details_is_an_error(script: Script, vendor: Vendor, transport: str) -> None:
+    error = await run(script, vendor, transport, *[STATE_OF[vendor.conn_type], GONE] * QUICK.failures)
     assert type(error) is VendorUnavailableError, error
     assert not script.answers
 
 
 @each_driver
 @each_vendor
-async def test_a_job_that_goes_between_its_state_and_its_details(
-    script: Script, vendor: Vendor, transport: str
-) -> None:
-    error = await ask(script, vendor, transport, STATE_OF[vendor.conn_type], GONE, GONE)
+async def test_job_deleted_between_state_and_details(script: Script, vendor: Vendor, transport: str) -> None:
+    error = await run(script, vendor, transport, STATE_OF[vendor.conn_type], GONE, GONE)
     assert type(error) is JobNotFoundError, error
 
 
 @each_vendor
-def test_results_that_are_not_there_although_the_job_is(script: Script, vendor: Vendor) -> None:
+def test_404_of_results_is_an_error(script: Script, vendor: Vendor) -> None:
     script.play([STATE_OF[vendor.conn_type], GONE])
     hook = HOOK_OF[vendor.conn_type]("mine")
     hook.account = make_account(vendor, script.url())

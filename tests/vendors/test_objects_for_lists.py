@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A server may send a list with gaps as an object. The failures in it must not pass for none."""
+"""Lists that are sent as objects: their failures must not be treated as no failures."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ each_driver = pytest.mark.parametrize("transport", DRIVERS)
 FAILED_CONTACT = {"id": 2, "statusCode": 400}
 
 
-def passes_for_a_success(script: Script, transport: str, vendor: Vendor, *bodies: Any) -> bool:
+def is_success(script: Script, transport: str, vendor: Vendor, *bodies: Any) -> bool:
     script.play({"status": 200, "body": body} for body in bodies)
     account = make_account(vendor, script.url())
     outcome = DRIVERS[transport](vendor, account, lambda: vendor.kinds[0].status(account, "j-1"))
@@ -23,21 +23,21 @@ def passes_for_a_success(script: Script, transport: str, vendor: Vendor, *bodies
 
 
 @each_driver
-def test_activecampaigns_failures_as_a_list(script: Script, transport: str) -> None:
+def test_activecampaign_failures_as_list(script: Script, transport: str) -> None:
     body = {"status": "completed", "success": ["123"], "failure": ["invalid@example.com"]}
-    assert not passes_for_a_success(script, transport, ActiveCampaign(), body)
+    assert not is_success(script, transport, ActiveCampaign(), body)
 
 
 @each_driver
-def test_activecampaigns_failures_as_an_object(script: Script, transport: str) -> None:
+def test_activecampaign_failures_as_object(script: Script, transport: str) -> None:
     body = {"status": "completed", "success": ["123"], "failure": {"1": "invalid@example.com"}}
-    assert not passes_for_a_success(script, transport, ActiveCampaign(), body)
+    assert not is_success(script, transport, ActiveCampaign(), body)
 
 
 @each_driver
-def test_acquias_contacts_as_an_object_on_the_first_page(script: Script, transport: str) -> None:
+def test_acquia_contacts_as_object_on_first_page(script: Script, transport: str) -> None:
     page = {"status": "completed", "details": {"contacts": {"1": FAILED_CONTACT}}}
-    assert not passes_for_a_success(script, transport, AcquiaCampaignStudio(), {"status": "completed"}, page)
+    assert not is_success(script, transport, AcquiaCampaignStudio(), {"status": "completed"}, page)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_acquias_contacts_as_an_object_on_the_first_page(script: Script, transpo
     ids=["contacts an object", "details a list", "details a text"],
 )
 @each_driver
-def test_acquias_later_pages(script: Script, transport: str, details: Any) -> None:
+def test_acquia_contacts_as_object_on_later_page(script: Script, transport: str, details: Any) -> None:
     first = {"contacts": [{"id": 1, "statusCode": 200}], "next-page": "/api/contacts/job/j-1?details=1&page=2"}
     pages = [{"status": "completed", "details": each} for each in (first, details)]
-    assert not passes_for_a_success(script, transport, AcquiaCampaignStudio(), {"status": "completed"}, *pages)
+    assert not is_success(script, transport, AcquiaCampaignStudio(), {"status": "completed"}, *pages)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lists in pages: one rule for loops and limits, whichever vendor they come from."""
+"""Pagination: the same rule for loops and limits for every vendor."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ each_pager = pytest.mark.parametrize("conn_type", MODULES)
 
 
 def page(conn_type: str, number: int) -> dict[str, Any]:
-    """Return a page without failures that names page ``number`` as the next one."""
+    """Return a page without failures whose next page is ``number``."""
     address = f"/api/contacts/job/7?details=1&page={number}"
     link = f"https://a.klaviyo.com/x?page[cursor]={number}"
     return {
@@ -55,9 +55,7 @@ def read_results(script: Script, conn_type: str) -> list[Any]:
 @each_driver
 @pytest.mark.parametrize("numbers", [(2, 2), (2, 3, 2), (2, 3, 3)], ids=str)
 @pytest.mark.parametrize("conn_type", ["acquia_campaign_studio", "hubspot"])
-def test_loop_of_pages_without_failures_is_not_a_success(
-    script: Script, conn_type: str, numbers: tuple[int, ...], transport: str
-) -> None:
+def test_page_loop_is_not_a_success(script: Script, conn_type: str, numbers: tuple[int, ...], transport: str) -> None:
     play(script, conn_type, *numbers)
     vendor = VENDORS[conn_type]
     account = make_account(vendor, script.url())
@@ -69,10 +67,10 @@ def test_loop_of_pages_without_failures_is_not_a_success(
 
 @each_driver
 @pytest.mark.parametrize("conn_type", ["acquia_campaign_studio", "hubspot"])
-def test_too_many_pages_without_failures_are_not_a_success(
+def test_too_many_pages_are_not_a_success(
     script: Script, monkeypatch: pytest.MonkeyPatch, conn_type: str, transport: str
 ) -> None:
-    monkeypatch.setattr(MODULES[conn_type], "MOST_PAGES", 3)
+    monkeypatch.setattr(MODULES[conn_type], "MAX_PAGES", 3)
     play(script, conn_type, *range(2, 9))
     vendor = VENDORS[conn_type]
     account = make_account(vendor, script.url())
@@ -83,7 +81,7 @@ def test_too_many_pages_without_failures_are_not_a_success(
 
 
 @each_pager
-def test_results_in_a_loop_are_an_error(script: Script, conn_type: str) -> None:
+def test_page_loop_of_results_is_an_error(script: Script, conn_type: str) -> None:
     play(script, conn_type, 2, 3, 2)
     with pytest.raises(UntrustedResponseError, match="did not end after 3 pages"):
         read_results(script, conn_type)
@@ -91,10 +89,10 @@ def test_results_in_a_loop_are_an_error(script: Script, conn_type: str) -> None:
 
 
 @each_pager
-def test_results_in_too_many_pages_are_an_error(
+def test_too_many_pages_of_results_are_an_error(
     script: Script, monkeypatch: pytest.MonkeyPatch, conn_type: str
 ) -> None:
-    monkeypatch.setattr(MODULES[conn_type], "MOST_PAGES", 3)
+    monkeypatch.setattr(MODULES[conn_type], "MAX_PAGES", 3)
     play(script, conn_type, *range(2, 9))
     with pytest.raises(UntrustedResponseError, match="did not end after 3 pages"):
         read_results(script, conn_type)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every vendor owes to those who submit and fetch results: the same suite for each operation and each kind.
+"""The contract for submits and results: one suite for each operation and job kind.
 
-A new operation needs ``fixtures/<conn_type>/<job_kind>/submit/<operation>.json``, and a kind whose items can be asked
-for ``results/<name>.json`` beside it. What only one vendor does has a test by name.
+A new operation needs ``fixtures/<conn_type>/<job_kind>/submit/<operation>.json``, and a job kind with results needs
+``fixtures/<conn_type>/<job_kind>/results/<name>.json``. Behaviour of a single vendor has its own tests.
 """
 
 import asyncio
@@ -64,7 +64,7 @@ from airflow_provider_bulkjobs.submitting.submission import Submission, _marked
 from airflow_provider_bulkjobs.vendors import VENDORS
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.item_result import ItemResult
-from airflow_provider_bulkjobs.vendors.spec.operation import MOST_BYTES, Operation, SubmitContext
+from airflow_provider_bulkjobs.vendors.spec.operation import MAX_BYTES, Operation, SubmitContext
 from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
 
 QUICK = RetryPolicy(failures=3, initial_delay=0.001, max_delay=0.001, on_retry=lambda _: None)
@@ -77,7 +77,7 @@ def answer(body: Any, status: int = 202, **headers: str) -> Answer:
 
 
 UPLOAD = "/bucket/key?X-Amz-Signature=signed"
-HERE = "{here}"  # the scripted server's address, in an answer
+HERE = "{here}"  # the URL of the scripted server, in a response
 OPENED = SUBMITS["sendgrid", "contacts", "import_csv"].answers[0]["body"]
 ID = (answer({"id": JOB, "state": "running", "tasks": []}),)
 JOB_ID = (answer({"job_id": JOB}),)
@@ -108,7 +108,7 @@ class Case:
 KINDS = [(vendor, kind) for vendor in VENDORS for kind in vendor.kinds]
 CASES = [Case(vendor, kind, operation) for vendor, kind in KINDS for operation in kind.operations]
 CASE_OF = {case.key: case for case in CASES}
-# Files are uploaded from workers only, and so by one of the drivers.
+# Files are uploaded from workers only, so only over requests.
 DRIVEN = [
     (case, transport) for case in CASES for transport in ("requests", "aiohttp")[: 1 if case.operation.gzipped else 2]
 ]
@@ -128,7 +128,7 @@ each_kind_with_results = pytest.mark.parametrize(
 
 
 class RoughHandler(ScriptedHandler):
-    """Answers by the script: also with bytes, and by breaking off where the script says so."""
+    """Responds as scripted: also with bytes, and with interrupted connections."""
 
     def answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode(errors="surrogateescape")
@@ -186,37 +186,39 @@ def prepared(case: Case, account: Account, records: Any = None, options: Any = N
     return submission
 
 
-def orders(submission: Submission, account: Account, options: Any, open_job: str | None = None) -> list[SubmitContext]:
+def contexts(
+    submission: Submission, account: Account, options: Any, open_job: str | None = None
+) -> list[SubmitContext]:
     return [SubmitContext(account, batch.payload, options, open_job) for batch in submission._portions(0)]
 
 
-def hold(transport: str, vendor: Vendor, account: Account, *starts: Callable[[], Any]) -> Any:
-    """Hold conversations on one driver, patiently; return what the last one came to."""
+def run(transport: str, vendor: Vendor, account: Account, *starts: Callable[[], Any]) -> Any:
+    """Run flows on one transport with retries; return the result of the last one."""
     if transport == "requests":
-        requests_driver = RequestsTransport(vendor, account)
+        requests_transport = RequestsTransport(vendor, account)
         try:
-            return [requests_driver.run(start, QUICK) for start in starts][-1]
+            return [requests_transport.run(start, QUICK) for start in starts][-1]
         except BulkJobError as error:
             return error
         finally:
-            requests_driver.close()
+            requests_transport.close()
 
-    async def talk() -> Any:
-        async with shared_transport(vendor, account) as aiohttp_driver:
+    async def run_flows() -> Any:
+        async with shared_transport(vendor, account) as aiohttp_transport:
             try:
-                return [await aiohttp_driver.run(start, QUICK) for start in starts][-1]
+                return [await aiohttp_transport.run(start, QUICK) for start in starts][-1]
             except BulkJobError as error:
                 return error
 
-    return asyncio.run(talk())
+    return asyncio.run(run_flows())
 
 
 def send(case: Case, transport: str, host: str, *first: Callable[[Account], Any], open_job: str | None = None) -> Any:
     """Send the submit of a case as the operator would; return the job's id, or the error."""
     account = make_account(case.vendor, host)
     with prepared(case, account) as submission:
-        [context] = orders(submission, account, case.submit.options, open_job)
-        return hold(
+        [context] = contexts(submission, account, case.submit.options, open_job)
+        return run(
             transport,
             case.vendor,
             account,
@@ -229,19 +231,19 @@ def sent(script: Script) -> list[tuple[str, str]]:
     return [(seen.method, seen.path) for seen in script.seen]
 
 
-# --- what there is, and its limits
+# --- operations and their limits
 
 
-def lacking() -> list[str]:
-    told = [
+def missing_declarations() -> list[str]:
+    missing = [
         f"{vendor.conn_type}: no operation at all" for vendor in VENDORS if not any(k.operations for k in vendor.kinds)
     ]
-    told += [f"{vendor.conn_type}/{kind.name}: no operations" for vendor, kind in KINDS if not kind.operations]
-    return told + [f"{vendor.conn_type}/{kind.name}: no results" for vendor, kind in KINDS if kind.results is None]
+    missing += [f"{vendor.conn_type}/{kind.name}: no operations" for vendor, kind in KINDS if not kind.operations]
+    return missing + [f"{vendor.conn_type}/{kind.name}: no results" for vendor, kind in KINDS if kind.results is None]
 
 
 def test_every_kind_can_be_submitted_and_has_results() -> None:
-    assert lacking() == []
+    assert missing_declarations() == []
 
 
 def test_every_operation_has_a_fixture() -> None:
@@ -254,20 +256,20 @@ def test_every_operation_has_a_fixture() -> None:
 def test_limits_are_the_documented_ones(case: Case) -> None:
     operation, limits = case.operation, case.limits
     assert operation.max_items == limits.items if limits.items is not None else operation.max_items > 0
-    # Where the vendor documents none, a request must still fit into memory with ease.
-    assert operation.max_bytes == limits.size if limits.size is not None else operation.max_bytes <= MOST_BYTES
+    # If the vendor documents no limit, a request must still fit into memory.
+    assert operation.max_bytes == limits.size if limits.size is not None else operation.max_bytes <= MAX_BYTES
     assert operation.max_item_bytes == limits.item_size
     assert operation.idempotent is limits.idempotent
     assert operation.supports_append is limits.supports_append
     assert operation.requests_per_minute == limits.per_minute
 
 
-def test_the_limit_where_none_is_documented_is_no_burden() -> None:
-    assert MOST_BYTES == 16 * 1024 * 1024
+def test_default_request_size_is_16_mib() -> None:
+    assert MAX_BYTES == 16 * 1024 * 1024
 
 
 @each_case
-def test_options_explain_themselves(case: Case) -> None:
+def test_options_have_help(case: Case) -> None:
     operation = case.operation
     names = [option.name for option in operation.options]
     assert len(names) == len(set(names))
@@ -277,13 +279,13 @@ def test_options_explain_themselves(case: Case) -> None:
 
 
 @each_kind
-def test_operations_of_a_kind_have_names_of_their_own(vendor: Vendor, kind: JobKind) -> None:
+def test_operation_names_are_unique_per_kind(vendor: Vendor, kind: JobKind) -> None:
     names = [operation.name for operation in kind.operations]
     assert len(names) == len(set(names))
     assert all(name.isidentifier() for name in names)
 
 
-# --- on the wire
+# --- requests
 
 
 @pytest.mark.parametrize("prefix", ["", "/prefix"], ids=["root", "prefix"])
@@ -320,9 +322,7 @@ def test_append_on_the_wire(script: Script, key: Key, transport: str) -> None:
 @each_driver
 @pytest.mark.parametrize(("status", "code"), [(403, "forbidden"), (404, "job_not_found")])
 @pytest.mark.parametrize("key", [key for key, limits in LIMITS.items() if limits.supports_append], ids="-".join)
-def test_job_that_is_closed_is_followed_by_a_new_one(
-    script: Script, key: Key, transport: str, status: int, code: str
-) -> None:
+def test_closed_job_is_replaced_by_new_job(script: Script, key: Key, transport: str, status: int, code: str) -> None:
     case = CASE_OF[key]
     closed = {"type": "error.list", "errors": [{"code": code, "message": "job is closed for new task updates"}]}
     script.play([answer(closed, status), *ID])
@@ -344,7 +344,7 @@ def test_job_that_is_closed_is_followed_by_a_new_one(
     ],
 )
 @pytest.mark.parametrize("key", [key for key, limits in LIMITS.items() if limits.supports_append], ids="-".join)
-def test_refusal_that_is_not_about_a_closed_job_is_an_error(
+def test_other_rejection_of_append_is_an_error(
     script: Script, key: Key, transport: str, status: int, error: type[BulkJobError], open_job: str | None
 ) -> None:
     script.play([answer({"errors": [{"code": "x", "message": "no"}]}, status), *ID])
@@ -353,7 +353,7 @@ def test_refusal_that_is_not_about_a_closed_job_is_an_error(
 
 
 @each_driver
-def test_new_job_that_is_refused_as_well_is_an_error(script: Script, transport: str) -> None:
+def test_rejected_new_job_is_an_error(script: Script, transport: str) -> None:
     refused = answer({"errors": [{"code": "api_plan_restricted", "message": "not on your plan"}]}, 403)
     script.play([refused, refused, *ID])
     error = send(CASE_OF["intercom", "contacts", "create"], transport, script.url(), open_job="job-9")
@@ -363,52 +363,52 @@ def test_new_job_that_is_refused_as_well_is_an_error(script: Script, transport: 
 
 
 @each_driver
-def test_version_of_the_connection_goes_with_a_submit(script: Script, transport: str) -> None:
+def test_submit_sends_api_version(script: Script, transport: str) -> None:
     case = CASE_OF["intercom", "contacts", "create"]
     account = make_account(case.vendor, script.url(), api_version="2.17")
     script.play(ID)
     with prepared(case, account) as submission:
-        [context] = orders(submission, account, {})
-        assert hold(transport, case.vendor, account, lambda: case.operation.submit(context)) == JOB
+        [context] = contexts(submission, account, {})
+        assert run(transport, case.vendor, account, lambda: case.operation.submit(context)) == JOB
     assert script.seen[0].headers["intercom-version"] == "2.17"
 
 
 @each_driver
-def test_misspelled_id_of_an_export_is_read(script: Script, transport: str) -> None:
+def test_misspelled_export_id_is_read(script: Script, transport: str) -> None:
     script.play([answer({"job_identfier": JOB, "status": "pending"}, 200)])
     assert send(CASE_OF["intercom", "export", "export"], transport, script.url()) == JOB
 
 
 @each_driver
-def test_deleting_all_contacts_names_none(script: Script, transport: str) -> None:
+def test_delete_all_contacts_sends_no_ids(script: Script, transport: str) -> None:
     case = CASE_OF["sendgrid", "contacts", "delete"]
     account = make_account(case.vendor, script.url())
     options = {"delete_all_contacts": True}
     script.play(JOB_ID)
     with prepared(case, account, options=options) as submission:
-        [context] = orders(submission, account, options)
-        assert hold(transport, case.vendor, account, lambda: case.operation.submit(context)) == JOB
+        [context] = contexts(submission, account, options)
+        assert run(transport, case.vendor, account, lambda: case.operation.submit(context)) == JOB
     assert sent(script) == [("DELETE", "/v3/marketing/contacts?delete_all_contacts=true")]
 
 
-def test_option_on_records_is_in_each_and_gives_way_to_the_records_own(script: Script) -> None:
+def test_per_record_option_does_not_override_record(script: Script) -> None:
     case = CASE_OF["acquia_campaign_studio", "contacts", "edit"]
     account = make_account(case.vendor, script.url())
     records = [{"id": 1}, {"id": 2, "overwriteWithBlank": False}]
     with prepared(case, account, records, {"overwriteWithBlank": True}) as submission:
-        [context] = orders(submission, account, {"overwriteWithBlank": True})
+        [context] = contexts(submission, account, {"overwriteWithBlank": True})
         body = json.loads(next(case.operation.submit(context)).body)
     assert body == [{"id": 1, "overwriteWithBlank": True}, {"id": 2, "overwriteWithBlank": False}]
 
 
-# --- the file
+# --- uploads
 
 IMPORT = CASE_OF["sendgrid", "contacts", "import_csv"]
-# A client cannot help naming the host, the length and itself.
+# Headers that every HTTP client sends.
 UNAVOIDABLE = {"host", "content-length", "accept-encoding", "user-agent", "connection", "accept"}
 
 
-def test_file_goes_where_the_answer_says_with_its_headers_and_no_others(script: Script) -> None:
+def test_file_is_uploaded_with_given_headers_only(script: Script) -> None:
     script.play(IMPORT.submit.answers)
     assert send(IMPORT, "requests", script.url("/prefix")) == JOB
     upload = script.seen[1]
@@ -422,7 +422,7 @@ def test_file_goes_where_the_answer_says_with_its_headers_and_no_others(script: 
     assert gzip.decompress(raw).decode() == 'email,note\r\nada@example.com,"a ""b""\nc"\r\nbob@example.com,\r\n'
 
 
-def test_columns_are_found_by_the_names_of_the_fields(script: Script) -> None:
+def test_columns_are_mapped_by_field_names(script: Script) -> None:
     fields = {
         "custom_fields": [{"id": "e1_T", "name": "Loyalty", "field_type": "Text"}],
         "reserved_fields": [{"id": "_rf2_T", "name": "email", "field_type": "Text"}],
@@ -431,8 +431,8 @@ def test_columns_are_found_by_the_names_of_the_fields(script: Script) -> None:
     account = make_account(IMPORT.vendor, script.url())
     rows = [{"email": "ada@example.com", "loyalty": "gold", "e1_T": "x"}]
     with prepared(IMPORT, account, rows, {}) as submission:
-        [context] = orders(submission, account, {})
-        assert hold("requests", IMPORT.vendor, account, lambda: IMPORT.operation.submit(context)) == JOB
+        [context] = contexts(submission, account, {})
+        assert run("requests", IMPORT.vendor, account, lambda: IMPORT.operation.submit(context)) == JOB
     assert sent(script)[0] == ("GET", "/v3/marketing/field_definitions")
     assert json.loads(script.seen[1].body) == {"file_type": "csv", "field_mappings": ["_rf2_T", "e1_T", "e1_T"]}
 
@@ -440,14 +440,12 @@ def test_columns_are_found_by_the_names_of_the_fields(script: Script) -> None:
 @pytest.mark.parametrize(
     ("options", "format_identity"), [({}, "'nickname'"), ({"field_mappings": ["_rf2_T"]}, "'field_mappings' has 1")]
 )
-def test_columns_that_fit_no_field_open_no_import(
-    script: Script, options: dict[str, Any], format_identity: str
-) -> None:
+def test_unknown_columns_start_no_import(script: Script, options: dict[str, Any], format_identity: str) -> None:
     script.play([answer({"reserved_fields": [{"id": "_rf2_T", "name": "email"}]}, 200)])
     account = make_account(IMPORT.vendor, script.url())
     with prepared(IMPORT, account, [{"email": "ada@example.com", "nickname": "a"}], options) as submission:
-        [context] = orders(submission, account, options)
-        error = hold("requests", IMPORT.vendor, account, lambda: IMPORT.operation.submit(context))
+        [context] = contexts(submission, account, options)
+        error = run("requests", IMPORT.vendor, account, lambda: IMPORT.operation.submit(context))
     assert type(error) is BadArgumentError
     assert format_identity in str(error)
     assert "ada@example.com" not in str(error)
@@ -455,7 +453,7 @@ def test_columns_that_fit_no_field_open_no_import(
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 302])
-def test_file_that_is_refused_is_a_refused_submit(script: Script, status: int) -> None:
+def test_rejected_upload_is_a_submit_error(script: Script, status: int) -> None:
     script.play([answer(OPENED, 200), answer(f"<Error>ada@example.com {SECRET}</Error>", status)])
     error = send(IMPORT, "requests", script.url())
     assert type(error) is VendorAPIError
@@ -467,7 +465,7 @@ def test_file_that_is_refused_is_a_refused_submit(script: Script, status: int) -
 @pytest.mark.parametrize(
     "lost", [answer("", 503), answer("", 429), answer("", 408), {"breaks": "reset"}, {"breaks": "closed"}], ids=str
 )
-def test_file_that_did_not_arrive_is_sent_again_all_of_it(script: Script, lost: Answer) -> None:
+def test_interrupted_upload_is_retried_from_start(script: Script, lost: Answer) -> None:
     script.play([answer(OPENED, 200), lost, answer("", 200)])
     assert send(IMPORT, "requests", script.url()) == JOB
     assert sent(script) == [("PUT", "/v3/marketing/contacts/imports"), ("PUT", UPLOAD), ("PUT", UPLOAD)]
@@ -475,16 +473,16 @@ def test_file_that_did_not_arrive_is_sent_again_all_of_it(script: Script, lost: 
 
 
 @pytest.mark.parametrize("where", ["ftp://example.com/x", "nonsense", "//example.com/x", "", "https://", "http://[x"])
-def test_address_for_a_file_that_makes_no_sense_gets_none(script: Script, where: str) -> None:
+def test_invalid_upload_url_gets_no_file(script: Script, where: str) -> None:
     script.play([answer({**OPENED, "upload_uri": where}, 200)])
     assert type(send(IMPORT, "requests", script.url())) is UntrustedResponseError
     assert len(script.seen) == 1
 
 
-def test_file_goes_nowhere_without_encryption_unless_the_vendor_is_there_too() -> None:
+def test_upload_requires_https_unless_vendor_is_http() -> None:
     account = make_account(IMPORT.vendor, "https://vendor.example.com")
     with prepared(IMPORT, account) as submission:
-        [context] = orders(submission, account, IMPORT.submit.options)
+        [context] = contexts(submission, account, IMPORT.submit.options)
         flow = IMPORT.operation.submit(context)
         next(flow)
         opened = {**OPENED, "upload_uri": "http://127.0.0.1:9/key?signed"}
@@ -496,17 +494,17 @@ def test_file_goes_nowhere_without_encryption_unless_the_vendor_is_there_too() -
 
 
 @pytest.mark.parametrize("missing", ["upload_uri", "job_id"])
-def test_answer_without_an_address_or_an_id_gets_no_file(script: Script, missing: str) -> None:
+def test_response_without_upload_url_or_id_gets_no_file(script: Script, missing: str) -> None:
     opened = answer({name: value for name, value in OPENED.items() if name != missing}, 200)
     script.play([opened] * 9)
     assert type(send(IMPORT, "requests", script.url())) is VendorUnavailableError
     assert {seen.path for seen in script.seen} == {IMPORT.submit.path}
 
 
-# --- nothing twice, nothing lost
+# --- retries
 
 REPEATABLE = [(case, transport) for case, transport in DRIVEN if case.limits.idempotent]
-# aiohttp repeats a PUT and a DELETE by itself when a connection is lost; submits are sent by workers, over requests.
+# aiohttp itself retries a PUT and a DELETE after a lost connection; submits are sent by workers, over requests.
 SINGLE = [
     (case, transport)
     for case, transport in DRIVEN
@@ -533,11 +531,11 @@ def ids(driven: list[tuple[Case, str]]) -> list[str]:
     return [f"{case}-{transport}" for case, transport in driven]
 
 
-# A client may treat a connection in a way of its own when it is used again.
+# Clients may handle reused connections differently.
 @pytest.mark.parametrize("is_warm", [False, True], ids=["first", "later"])
 @pytest.mark.parametrize("lost", LOST)
 @pytest.mark.parametrize(("case", "transport"), SINGLE, ids=ids(SINGLE))
-def test_what_the_vendor_would_do_twice_is_not_sent_twice(
+def test_lost_response_of_non_idempotent_request_is_not_retried(
     script: Script, case: Case, transport: str, lost: str, is_warm: bool
 ) -> None:
     before = FACTS[case.vendor.conn_type]["check"]["answers"] if is_warm else []
@@ -549,7 +547,7 @@ def test_what_the_vendor_would_do_twice_is_not_sent_twice(
 
 @pytest.mark.parametrize("lost", LOST)
 @pytest.mark.parametrize(("case", "transport"), REPEATABLE, ids=ids(REPEATABLE))
-def test_what_may_be_repeated_is(script: Script, case: Case, transport: str, lost: str) -> None:
+def test_lost_response_of_idempotent_request_is_retried(script: Script, case: Case, transport: str, lost: str) -> None:
     script.play([LOST[lost], *case.submit.answers])
     assert send(case, transport, script.url()) == JOB
     first, second = script.seen[:2]
@@ -558,14 +556,14 @@ def test_what_may_be_repeated_is(script: Script, case: Case, transport: str, los
 
 
 @each_driven
-def test_refused_for_being_too_many_is_sent_again(script: Script, case: Case, transport: str) -> None:
+def test_429_is_retried(script: Script, case: Case, transport: str) -> None:
     script.play([answer({}, 429, **PAUSE), *case.submit.answers])
     assert send(case, transport, script.url()) == JOB
     assert sent(script)[:2] == [(case.submit.method, case.submit.path)] * 2
 
 
 @each_driver
-def test_too_many_imports_is_told_with_another_status(script: Script, transport: str) -> None:
+def test_import_limit_with_status_400_is_retried(script: Script, transport: str) -> None:
     case = CASE_OF["activecampaign", "contacts", "import"]
     reasons = ["Up to 100 imports may be requested per minute."]
     refused = {"success": 0, "message": "Rate limit exceeded.", "failureReasons": reasons}
@@ -575,7 +573,7 @@ def test_too_many_imports_is_told_with_another_status(script: Script, transport:
 
 
 @each_driven
-def test_connection_that_is_refused_is_tried_again(case: Case, transport: str) -> None:
+def test_refused_connection_is_retried(case: Case, transport: str) -> None:
     with socket.socket() as taken:  # bound, but not listening
         taken.bind(("127.0.0.1", 0))
         outcome = send(case, transport, f"http://127.0.0.1:{taken.getsockname()[1]}")
@@ -584,7 +582,7 @@ def test_connection_that_is_refused_is_tried_again(case: Case, transport: str) -
 
 
 @each_driver
-def test_pending_export_of_somebody_else_is_an_error_at_once(script: Script, transport: str) -> None:
+def test_pending_export_is_not_retried(script: Script, transport: str) -> None:
     pending = {"errors": [{"code": "too_many", "message": "You can only have 1 pending message data export job"}]}
     script.play([answer(pending, 429)])
     outcome = send(CASE_OF["intercom", "export", "export"], transport, script.url())
@@ -596,18 +594,18 @@ def test_pending_export_of_somebody_else_is_an_error_at_once(script: Script, tra
 @pytest.mark.parametrize(
     "key", [key for key, limits in LIMITS.items() if not limits.idempotent and limits.supports_append]
 )
-def test_new_job_after_a_closed_one_is_not_opened_twice(script: Script, key: Key, transport: str) -> None:
+def test_new_job_after_closed_job_is_not_created_twice(script: Script, key: Key, transport: str) -> None:
     closed = answer({"errors": [{"code": "forbidden", "message": "closed"}]}, 403)
     script.play([closed, {"breaks": "closed"}, *ID])
     assert type(send(CASE_OF[key], transport, script.url(), open_job="job-9")) is UnknownOutcomeError
     assert len(script.seen) == 2
 
 
-# --- answers
+# --- responses
 
 
 def with_job_id(one: Answer, job_id: Any) -> Answer:
-    """Return an answer with another id of the job, wherever it stands."""
+    """Return a response with another job id, at any depth."""
 
     def replaced(value: Any) -> Any:
         if isinstance(value, dict):
@@ -622,7 +620,7 @@ NO_ID: tuple[Any, ...] = (None, "", False, [], {}, True, [JOB], {"id": JOB}, 1.5
 
 @pytest.mark.parametrize("job_id", NO_ID, ids=json.dumps)
 @each_case
-def test_id_that_is_none_is_not_taken_for_one(script: Script, case: Case, job_id: Any) -> None:
+def test_invalid_job_id_is_rejected(script: Script, case: Case, job_id: Any) -> None:
     [*_, last] = [one for one in case.submit.answers if isinstance(one["body"], dict)]
     script.play([with_job_id(last, job_id)] * 9)
     outcome = send(case, "requests", script.url())
@@ -630,14 +628,14 @@ def test_id_that_is_none_is_not_taken_for_one(script: Script, case: Case, job_id
 
 
 @each_driven
-def test_id_may_be_a_number(script: Script, case: Case, transport: str) -> None:
+def test_job_id_may_be_a_number(script: Script, case: Case, transport: str) -> None:
     script.play([with_job_id(one, 20) for one in case.submit.answers])
     assert send(case, transport, script.url()) == "20"
 
 
 @each_driver
 @pytest.mark.parametrize("refusal", [{"success": 0}, {"Success": 0}, {"success": "0"}, {"Success": False}], ids=str)
-def test_refusal_with_status_200_is_one(script: Script, transport: str, refusal: dict[str, Any]) -> None:
+def test_rejection_with_status_200_is_an_error(script: Script, transport: str, refusal: dict[str, Any]) -> None:
     case = CASE_OF["activecampaign", "contacts", "import"]
     script.play([answer({**refusal, "message": "JSON payload did not pass validation.", "batchId": JOB}, 200)])
     outcome = send(case, transport, script.url())
@@ -648,9 +646,7 @@ def test_refusal_with_status_200_is_one(script: Script, transport: str, refusal:
 
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 409, 413, 422, 500])
 @each_driven
-def test_error_has_the_vendors_words_and_nothing_private(
-    script: Script, case: Case, transport: str, status: int
-) -> None:
+def test_error_has_redacted_vendor_message(script: Script, case: Case, transport: str, status: int) -> None:
     script.play([answer(REFUSALS[case.vendor.conn_type], status)] * 9)
     outcome = send(case, transport, script.url())
     assert isinstance(outcome, BulkJobError), outcome
@@ -661,7 +657,7 @@ def test_error_has_the_vendors_words_and_nothing_private(
 
 
 @each_driven
-def test_error_without_words_of_the_vendor_has_none_of_the_records(script: Script, case: Case, transport: str) -> None:
+def test_error_without_vendor_message_has_no_record_data(script: Script, case: Case, transport: str) -> None:
     script.play([answer(f"<html>{LEAK}</html>", 400)])
     outcome = send(case, transport, script.url())
     assert type(outcome) is VendorAPIError, outcome
@@ -669,24 +665,22 @@ def test_error_without_words_of_the_vendor_has_none_of_the_records(script: Scrip
 
 
 @each_case
-def test_request_does_not_show_its_records(case: Case) -> None:
+def test_request_repr_has_no_records(case: Case) -> None:
     account = make_account(case.vendor, "https://vendor.example.com")
     with prepared(case, account) as submission:
-        [context] = orders(submission, account, case.submit.options)
+        [context] = contexts(submission, account, case.submit.options)
         request = next(case.operation.submit(context))
         assert "ada@example.com" not in repr(request)
         assert SECRET not in repr(context)
 
 
-# --- records that the vendor's documentation rules out
+# --- records that the vendor's documentation excludes
 
 VALUE = "s3cret-cell"
 
 
 @pytest.mark.parametrize(("key", "record", "fields"), REFUSED)
-def test_record_is_refused_with_its_field_and_without_its_value(
-    key: Key, record: dict[str, Any], fields: list[str]
-) -> None:
+def test_rejected_record_names_field_without_value(key: Key, record: dict[str, Any], fields: list[str]) -> None:
     problem = CASE_OF[key].operation.check(record)
     assert problem
     for name in fields:
@@ -694,12 +688,12 @@ def test_record_is_refused_with_its_field_and_without_its_value(
     assert VALUE not in problem
 
 
-def test_name_of_a_field_need_not_be_text() -> None:
+def test_check_accepts_non_text_field_name() -> None:
     assert "'7'" in CASE_OF["intercom", "contacts", "update"].operation.check({"id": VALUE, 7: VALUE})
 
 
 @pytest.mark.parametrize(("key", "record"), ACCEPTED)
-def test_good_record_is_taken(key: Key, record: dict[str, Any]) -> None:
+def test_valid_record_is_accepted(key: Key, record: dict[str, Any]) -> None:
     assert CASE_OF[key].operation.check(record) is None
 
 
@@ -708,7 +702,7 @@ def test_every_check_is_tested() -> None:
     wanted = {case.key for case in CASES if case.operation.max_items} - UNCHECKED
     missing = ["/".join((*key[:2], "submit", f"{key[2]}.json")) for key in wanted - refused]
     assert not missing, f"neither 'refused' records nor 'unchecked' in {', '.join(sorted(missing))}"
-    assert refused == wanted, "refused although nothing is checked"
+    assert refused == wanted, "rejected, but marked as unchecked"
 
 
 # --- results
@@ -736,7 +730,7 @@ def fetch(script: Script, key: tuple[str, str], prefix: str = "", max_bytes: int
         hook.transport.close()
 
 
-def test_every_kind_that_has_results_has_fixtures_for_them() -> None:
+def test_kinds_with_results_have_fixtures() -> None:
     wanted = {key for key, (_, kind) in KIND_OF.items() if kind.results is not None}
     missing = ["/".join((*key, "results")) for key in wanted - RESULTS.keys()]
     assert not missing, f"no fixture in {', '.join(sorted(missing))}"
@@ -745,7 +739,7 @@ def test_every_kind_that_has_results_has_fixtures_for_them() -> None:
 
 @pytest.mark.parametrize("prefix", ["", "/prefix"], ids=["root", "prefix"])
 @pytest.mark.parametrize(("key", "name"), FETCHES, ids=[f"{'-'.join(key)}-{name}" for key, name in FETCHES])
-def test_how_each_item_fared(script: Script, key: tuple[str, str], name: str, prefix: str) -> None:
+def test_item_results(script: Script, key: tuple[str, str], name: str, prefix: str) -> None:
     expected = RESULTS[key][name]
     script.play(expected.answers)
     assert fetch(script, key, prefix) == expected.outcomes
@@ -760,7 +754,7 @@ def test_how_each_item_fared(script: Script, key: tuple[str, str], name: str, pr
         assert header not in seen.headers
 
 
-def test_export_is_asked_for_as_a_file(script: Script) -> None:
+def test_export_is_requested_as_octet_stream(script: Script) -> None:
     key = ("intercom", "export")
     script.play(RESULTS[key]["a_file"].answers)
     fetch(script, key)
@@ -768,24 +762,24 @@ def test_export_is_asked_for_as_a_file(script: Script) -> None:
     assert script.seen[1].headers["intercom-version"] == "2.15"
 
 
-def told_by(test: Callable[[StatusCase], bool]) -> Any:
-    """Parametrize over the fixtures of how jobs stand, where their items can be asked for."""
+def each_status_case(test: Callable[[StatusCase], bool]) -> Any:
+    """Parametrize over the status fixtures of job kinds that have results."""
     cases = [case for case in STATUS_CASES if case.kind.results is not None and not case.conn and test(case)]
     return pytest.mark.parametrize(
         "case", cases, ids=[f"{case.vendor.conn_type}-{case.kind.name}-{case.name}" for case in cases]
     )
 
 
-@told_by(lambda case: case.state is not None and not case.state.is_finished)
-def test_unfinished_job_has_no_results_yet(script: Script, case: StatusCase) -> None:
+@each_status_case(lambda case: case.state is not None and not case.state.is_finished)
+def test_unfinished_job_has_no_results(script: Script, case: StatusCase) -> None:
     script.play(case.answers)
     with pytest.raises(JobNotFinishedError, match="BulkJobSensor"):
         fetch(script, (case.vendor.conn_type, case.kind.name))
     assert len(script.seen) == 1
 
 
-@told_by(lambda case: case.content.get("error") == "UnknownStateError")
-def test_word_nobody_documented_is_not_taken_for_results(script: Script, case: StatusCase) -> None:
+@each_status_case(lambda case: case.content.get("error") == "UnknownStateError")
+def test_unknown_state_has_no_results(script: Script, case: StatusCase) -> None:
     script.play(case.answers)
     with pytest.raises(UnknownStateError):
         fetch(script, (case.vendor.conn_type, case.kind.name))
@@ -793,7 +787,7 @@ def test_word_nobody_documented_is_not_taken_for_results(script: Script, case: S
 
 @pytest.mark.parametrize("body", [{}, [], "<html>"], ids=["an empty object", "a list", "no JSON"])
 @each_kind_with_results
-def test_nonsense_is_not_taken_for_results(script: Script, vendor: Vendor, kind: JobKind, body: Any) -> None:
+def test_malformed_body_has_no_results(script: Script, vendor: Vendor, kind: JobKind, body: Any) -> None:
     script.play([answer(body, 200)])
     with pytest.raises(VendorUnavailableError):
         fetch(script, (vendor.conn_type, kind.name))
@@ -803,7 +797,7 @@ def test_nonsense_is_not_taken_for_results(script: Script, vendor: Vendor, kind:
     ("status", "error"), [(401, AuthenticationError), (404, JobNotFoundError), (400, VendorAPIError)]
 )
 @each_kind_with_results
-def test_refused_results_are_an_error_with_nothing_private(
+def test_rejected_results_request_is_redacted(
     script: Script, vendor: Vendor, kind: JobKind, status: int, error: type[BulkJobError]
 ) -> None:
     script.play([answer(REFUSALS[vendor.conn_type], status)])
@@ -823,7 +817,7 @@ ACQUIA = ("acquia_campaign_studio", "contacts")
         f"https://{LOGIN}:x@127.0.0.1/api/contacts/job/j-1",
     ],
 )
-def test_next_page_elsewhere_is_refused(script: Script, elsewhere: str) -> None:
+def test_next_page_on_other_host_is_rejected(script: Script, elsewhere: str) -> None:
     details = {"contacts": DETAILS, "next-page": elsewhere}
     script.play([OVER, answer({"status": "completed", "details": details}, 200)])
     with pytest.raises(UntrustedResponseError) as caught:
@@ -833,7 +827,7 @@ def test_next_page_elsewhere_is_refused(script: Script, elsewhere: str) -> None:
 
 
 @pytest.mark.parametrize("details", [None, "nonsense", {}, {"contacts": "nonsense"}, {"contacts": {"1": DETAILS[2]}}])
-def test_details_that_are_none_do_not_pass_for_no_failures(script: Script, details: Any) -> None:
+def test_missing_details_are_not_treated_as_no_failures(script: Script, details: Any) -> None:
     script.play([OVER, answer({"status": "completed", "details": details}, 200)])
     with pytest.raises(VendorUnavailableError):
         fetch(script, ACQUIA)
@@ -843,7 +837,7 @@ def test_details_that_are_none_do_not_pass_for_no_failures(script: Script, detai
 @pytest.mark.parametrize(
     ("key", "name"), [(("sendgrid", "contacts"), "a_file"), (("sendgrid", "export"), "files")], ids=["errors", "export"]
 )
-def test_file_that_is_refused_is_an_error(script: Script, key: tuple[str, str], name: str, status: int) -> None:
+def test_rejected_download_is_an_error(script: Script, key: tuple[str, str], name: str, status: int) -> None:
     refused = answer(LEAK, status, Location="https://elsewhere.example.com")
     script.play([RESULTS[key][name].answers[0], refused] * 3)
     with pytest.raises(VendorAPIError, match=str(status)) as caught:
@@ -853,7 +847,7 @@ def test_file_that_is_refused_is_an_error(script: Script, key: tuple[str, str], 
 
 @pytest.mark.parametrize("url", ["ftp://example.com/x", "nonsense", "//example.com/x", "https://"])
 @pytest.mark.parametrize("key", [("sendgrid", "contacts"), ("sendgrid", "export")], ids="-".join)
-def test_file_at_an_address_that_makes_no_sense_is_an_error(script: Script, key: tuple[str, str], url: str) -> None:
+def test_invalid_download_url_is_an_error(script: Script, key: tuple[str, str], url: str) -> None:
     body = {"status": "errored" if key[1] == "contacts" else "ready", "results": {"errors_url": url}, "urls": [url]}
     script.play([answer(body, 200)])
     with pytest.raises(UntrustedResponseError):
@@ -861,14 +855,14 @@ def test_file_at_an_address_that_makes_no_sense_is_an_error(script: Script, key:
 
 
 @pytest.mark.parametrize("file", [ERRORS_CSV * 99, gzip.compress(ERRORS_CSV * 99)], ids=["plain", "gzipped"])
-def test_file_that_is_too_large_is_not_read(script: Script, file: bytes) -> None:
+def test_too_large_file_is_not_read(script: Script, file: bytes) -> None:
     script.play([RESULTS["sendgrid", "contacts"]["a_file"].answers[0], answer(file, 200)])
     with pytest.raises(UntrustedResponseError, match="max_bytes"):
         fetch(script, ("sendgrid", "contacts"), max_bytes=len(ERRORS_CSV) * 99 - 1)
 
 
 @pytest.mark.parametrize("file", [ERRORS_CSV * 99, gzip.compress(ERRORS_CSV * 99)], ids=["plain", "gzipped"])
-def test_file_that_is_just_not_too_large_is_read(script: Script, file: bytes) -> None:
+def test_file_at_size_limit_is_read(script: Script, file: bytes) -> None:
     script.play([RESULTS["sendgrid", "contacts"]["a_file"].answers[0], answer(file, 200)])
     assert len(fetch(script, ("sendgrid", "contacts"), max_bytes=len(ERRORS_CSV) * 99)) == 99 * 3 - 1
 
@@ -881,14 +875,14 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("how", BROKEN)
-def test_file_that_breaks_off_is_an_error(script: Script, how: str) -> None:
+def test_truncated_file_is_an_error(script: Script, how: str) -> None:
     script.play([RESULTS["sendgrid", "contacts"]["a_file"].answers[0], BROKEN[how]])
     with pytest.raises(BulkJobError, match=r"127\.0\.0\.1"):
         fetch(script, ("sendgrid", "contacts"))
 
 
 @pytest.mark.parametrize("line", ["[1]", "7", "{", "null"])
-def test_file_of_something_else_than_objects_is_an_error(script: Script, line: str) -> None:
+def test_file_of_non_objects_is_an_error(script: Script, line: str) -> None:
     script.play([exported("ready", "/part-0.json?sig=a"), answer(f'{{"id": "1"}}\n{line}\n', 200)])
     with pytest.raises(VendorAPIError, match="JSON objects"):
         fetch(script, ("sendgrid", "export"))

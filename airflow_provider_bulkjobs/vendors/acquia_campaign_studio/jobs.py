@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Acquia's jobs: how they stand, how each contact fared, what can be submitted, and how one is stopped.
+"""Acquia Campaign Studio jobs: submit, status, results, cancel.
 
 https://docs.acquia.com/campaign-studio/settings/api-credentials/contact-bulk-edit
 """
@@ -26,12 +26,12 @@ from airflow_provider_bulkjobs.vendors.toolkit.validators import identifies_if_g
 from airflow_provider_bulkjobs.vendors.toolkit.values import is_blank, safe_names
 
 DOCS_URL = "https://docs.acquia.com/campaign-studio/settings/api-credentials/contact-bulk-edit"
-MOST_CONTACTS = 10_000  # in a job
+MAX_CONTACTS = 10_000  # per job
 ALIAS = re.compile(r"[a-z][a-z0-9_]*")
 CAMEL_CASE = frozenset({"ipAddress", "lastActive", "overwriteWithBlank"})
-NOT_CONTACT_FIELDS = CAMEL_CASE | {"id", "tags", "owner"}  # with nothing else, a contact is blank
+NOT_CONTACT_FIELDS = CAMEL_CASE | {"id", "tags", "owner"}  # a contact with only these fields is blank
 CONTACT_ALIASES = ("email", "firstname", "lastname", "company", "phone", "mobile")
-MOST_PAGES = 10_000  # 10,000 contacts a job: one a page is the smallest page there can be
+MAX_PAGES = 10_000  # a job has up to 10,000 contacts, and a page has at least one
 
 STATES = States(
     "Acquia Campaign Studio",
@@ -40,68 +40,68 @@ STATES = States(
     {
         "queued": JobState.PENDING,
         "in_progress": JobState.RUNNING,
-        "completed": JobState.SUCCEEDED,  # or partial, or nothing but failures: the details tell
+        "completed": JobState.SUCCEEDED,  # or partially failed, or failed: depends on the details
     },
 )
 
 
 def base_url(account: Account) -> str:
-    """Return the instance's root; people paste it with and without the API's path, or that of a page."""
+    """Return the root URL of the instance, without an API or UI path, which users may have pasted with it."""
     return account.host_without("/s/dashboard", "/s/login", "/s", "/api") or ""
 
 
 def next_page(account: Account, page: str) -> str:
-    """Return the path of the next page of details, from the relative address in ``next-page``.
+    """Return the path of the next page of details, from the relative URL in ``next-page``.
 
-    :raises UntrustedResponseError: it leads to another host, which must not get our credentials.
-    :raises TransientError: it is not an address.
+    :raises UntrustedResponseError: the URL is on another host, which must not receive the credentials.
+    :raises TransientError: the URL is invalid.
     """
     base = base_url(account)
     try:
         url = urljoin(f"{base}/", page)
-        here, there = urlsplit(base), urlsplit(url)
+        base_parts, parts = urlsplit(base), urlsplit(url)
     except ValueError:
-        raise TransientError(f"{STATES.vendor} named a next page of details with an invalid address") from None
+        raise TransientError(f"{STATES.vendor} response has an invalid URL in 'next-page'") from None
     if origin(url) != origin(base):
-        raise UntrustedResponseError("the vendor's next page of details is on another host; it was not asked")
-    path = there.path
-    if path.startswith(f"{here.path}/"):
-        path = path[len(here.path) :]
-    # Encoded already, but for what a sloppy server leaves in; both drivers must send the same.
-    return quote(f"{path}?{there.query}" if there.query else path, safe="/?%&=+,;:@!$'()*~")
+        raise UntrustedResponseError("the vendor's next page of details is on another host; it was not requested")
+    path = parts.path
+    if path.startswith(f"{base_parts.path}/"):
+        path = path[len(base_parts.path) :]
+    # The path is usually encoded already; encoding the rest makes both transports send the same.
+    return quote(f"{path}?{parts.query}" if parts.query else path, safe="/?%&=+,;:@!$'()*~")
 
 
 def details_of(account: Account, job_id: str) -> Pages:
-    """Return the pages of a completed job's details; the cursor is the path of a page."""
+    """Return the pages of a completed job's details; the cursor is the path of the page."""
     path = f"/api/contacts/job/{path_segment(job_id)}?details=1"
     read = partial(_read_details, account)
-    return Pages(f"{STATES.vendor}: the details of the job", read, path, max_pages=MOST_PAGES)
+    return Pages(f"{STATES.vendor}: the list of job details", read, path, max_pages=MAX_PAGES)
 
 
 def _read_details(account: Account, path: str) -> Flow[tuple[list[Any], str | None]]:
     """Request a page of details; return its contacts, and the path of the next page.
 
-    How the last page is marked is not documented: no next page and an empty page are both read as the end.
+    The mark of the last page is undocumented: a missing next page and an empty page both end the list.
     """
     details = (yield from request_details(STATES.vendor, path)).get("details")
     contacts = details.get("contacts") if isinstance(details, dict) else None
     if not isinstance(details, dict) or not isinstance(contacts, list):
-        # The details are the only source of failures, so this must not pass for "no failures".
-        raise TransientError(f"{STATES.vendor} answered 'completed' without the details that were asked for")
+        # The details are the only source of failures, so missing ones must not count as "no failures".
+        raise TransientError(f"{STATES.vendor} returned 'completed' without the requested details")
     page = details.get("next-page")
     if page is None:
         return contacts, None
     if not isinstance(page, str) or not page.strip():
-        raise TransientError(f"{STATES.vendor} named a next page of details without its address")
+        raise TransientError(f"{STATES.vendor} response has an invalid 'next-page'")
     following = next_page(account, page)
     return contacts, following if contacts else None
 
 
 def job_status(account: Account, job_id: str) -> Flow[BulkJob]:
-    """Ask for a job and, once it is completed, count the outcomes in all pages of its details."""
+    """Request a job and, once it is completed, count the outcomes in all pages of its details."""
     path = f"/api/contacts/job/{path_segment(job_id)}"
-    answer = (yield Request("GET", path)).json
-    state, word = STATES.read(answer)
+    body = (yield Request("GET", path)).json
+    state, word = STATES.read(body)
     if not state.is_finished:
         return BulkJob(job_id, state, word)
 
@@ -125,7 +125,7 @@ def job_status(account: Account, job_id: str) -> Flow[BulkJob]:
 
 
 def outcome(contact: Any) -> str:
-    """Return how one contact fared; anything but a clear success is a failure."""
+    """Return the outcome of one contact; every status code other than 2xx is a failure."""
     status = count(as_dict(contact).get("statusCode"))
     if status == 201:
         return "created"
@@ -133,41 +133,41 @@ def outcome(contact: Any) -> str:
 
 
 def job_results(account: Account, job_id: str) -> ResultsFlow:
-    """Tell how each contact fared, page by page; an error comes in the vendor's words."""
-    answer = yield Request("GET", f"/api/contacts/job/{path_segment(job_id)}")
-    require_finished(STATES, answer.json)
+    """Yield the outcome of each contact with the vendor's error message, page by page."""
+    response = yield Request("GET", f"/api/contacts/job/{path_segment(job_id)}")
+    require_finished(STATES, response.json)
     pages = details_of(account, job_id)
     while pages.has_next:
         contacts = yield from pages.read_next()
-        yield [ItemResult(outcome(one), _words(as_dict(one).get("errors")), as_dict(one)) for one in contacts]
+        yield [ItemResult(outcome(one), _error_message(as_dict(one).get("errors")), as_dict(one)) for one in contacts]
     pages.require_complete()
 
 
-def _words(errors: Any) -> str | None:
-    words = [str(as_dict(error)["message"]) for error in as_list(errors) if as_dict(error).get("message")]
-    return "; ".join(words) or None
+def _error_message(errors: Any) -> str | None:
+    messages = [str(as_dict(error)["message"]) for error in as_list(errors) if as_dict(error).get("message")]
+    return "; ".join(messages) or None
 
 
 def cancel_job(account: Account, job_id: str) -> Flow[None]:  # noqa: ARG001
-    """Stop a job that is queued or in progress; what is already written stays written."""
+    """Cancel a job that is queued or in progress; contacts that were already written remain."""
     yield Request("DELETE", f"/api/contacts/job/{path_segment(job_id)}")
 
 
 def submit(method: str, path: str, context: SubmitContext) -> SubmitFlow:
-    """Queue contacts; the body is the bare list of them."""
-    answer = yield json_request(method, path, context)
-    return accepted_job_id(STATES.vendor, answer.json, "id")
+    """Submit contacts; the body is a JSON list."""
+    response = yield json_request(method, path, context)
+    return accepted_job_id(STATES.vendor, response.json, "id")
 
 
 def _check_aliases(record: Record) -> str | None:
-    # Mautic ignores a name that is no alias, and makes a blank contact of what is left.
+    # Mautic ignores names that are no aliases, and creates a blank contact if no field is left.
     wrong = [name for name in record if not ALIAS.fullmatch(name) and name not in CAMEL_CASE]
     if not wrong:
         return None
-    # Other names may be people, where a file has no header.
+    # Other names may be personal data, if a file has no header.
     known = [name for name in wrong if name.lower() in {*CONTACT_ALIASES, *NOT_CONTACT_FIELDS}]
-    what = f"{safe_names(known, 'and')}, which" if known else "a field whose name"
-    return f"has {what} is no alias of a contact field: aliases have lower-case letters, digits and underscores"
+    fields = f"{safe_names(known, 'and')}, which" if known else "a field whose name"
+    return f"has {fields} is no alias of a contact field: aliases have lower-case letters, digits and underscores"
 
 
 def _check_contact(record: Record) -> str | None:
@@ -177,13 +177,13 @@ def _check_contact(record: Record) -> str | None:
 
 _operation = partial(
     Operation,
-    max_items=MOST_CONTACTS,
-    options=(Option("overwriteWithBlank", (bool,), "True lets empty values clear fields"),),
+    max_items=MAX_CONTACTS,
+    options=(Option("overwriteWithBlank", (bool,), "True: empty values clear fields"),),
     per_record_options=("overwriteWithBlank",),
     blanks_option="overwriteWithBlank",
 )
 OPERATIONS = (
-    # Updates a contact with the same address, and doubles one without an address.
+    # Not idempotent: updates a contact with the same address, but duplicates one without an address.
     _operation(
         "create",
         partial(submit, "POST", "/api/contacts/bulk/new"),
@@ -197,7 +197,7 @@ OPERATIONS = (
         header_names=("id",),
         idempotent=True,
     ),
-    # Clears the fields that a record leaves out, and creates a contact where the id is unknown.
+    # Not idempotent: clears the fields that a record omits, and creates a contact if the id is unknown.
     _operation(
         "replace",
         partial(submit, "PUT", "/api/contacts/bulk/edit"),

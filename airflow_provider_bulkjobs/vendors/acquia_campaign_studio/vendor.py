@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Acquia Campaign Studio (hosted Mautic): bulk contact jobs, whose success only the details tell.
+"""Acquia Campaign Studio (hosted Mautic): bulk contact jobs; failures are reported only in the job details.
 
 https://docs.acquia.com/campaign-studio/settings/api-credentials/contact-bulk-edit
 https://devdocs.mautic.org/en/latest/rest_api/authentication.html
@@ -23,55 +23,55 @@ from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict, as_list
 
 
 def fetch_token(account: Account) -> Flow[Token]:
-    """Fetch an access token with the client credentials, in the body: a query would show up in logs."""
+    """Fetch an access token; the client credentials are sent in the body, because a query could be logged."""
     form = {
         "grant_type": "client_credentials",
         "client_id": account["login"],
         "client_secret": account["password"],
     }
-    answer = (yield Request("POST", "/oauth/v2/token", form=form, authorized=False)).json
-    token = answer.get("access_token")
+    body = (yield Request("POST", "/oauth/v2/token", form=form, authorized=False)).json
+    token = body.get("access_token")
     if not isinstance(token, str) or not (token.isascii() and token.isprintable()):
-        raise TransientError(f"{AcquiaCampaignStudio.label} answered the token request without an access token")
-    return Token(token, count(answer.get("expires_in")) or 3600)
+        raise TransientError(f"{AcquiaCampaignStudio.label} response to the token request has no access token")
+    return Token(token, count(body.get("expires_in")) or 3600)
 
 
 class AcquiaCampaignStudio(Vendor):
-    """Acquia Campaign Studio; every customer has an instance of their own."""
+    """Acquia Campaign Studio; each customer has their own instance."""
 
     conn_type = "acquia_campaign_studio"
     label = "Acquia Campaign Studio"
     docs_url = jobs.DOCS_URL
-    requests_per_second = 0.0  # a limit per hour that each instance sets, told in headers
+    requests_per_second = 0.0  # the hourly limit is set by each instance, and published in response headers
     fields = (
         Field(
             "host",
             "Instance URL",
-            "The address you log in at. The API must be switched on: Configuration > API Settings.",
+            "The URL of the login page. The API must be enabled in Configuration > API Settings.",
             placeholder="https://yourcompany.mautic.net",
-            where="where you log in",
+            where="URL of the login page",
             required=True,
         ),
         Field(
             "login",
             "User name or client id",
-            "basic: a Campaign Studio user. oauth2: the client id from Settings > API Credentials.",
+            "With basic: a Campaign Studio user. With oauth2: the client id from Settings > API Credentials.",
             placeholder="api-bot",
-            where="a user, or Settings > API Credentials",
+            where="user name, or Settings > API Credentials",
             required=True,
         ),
         Field(
             "password",
             "Password or client secret",
-            "basic: the user's password. oauth2: the client secret from Settings > API Credentials.",
+            "With basic: the user's password. With oauth2: the client secret from Settings > API Credentials.",
             placeholder="1qa2ws3ed4rf",
-            where="the user's, or the client's own",
+            where="of the user, or of the client",
             required=True,
         ),
         Field(
             "auth_type",
             "Authentication",
-            "basic must be switched on under Configuration > API Settings.",
+            "basic must be enabled in Configuration > API Settings.",
             choices=("basic", "oauth2"),
             default="basic",
         ),
@@ -89,50 +89,50 @@ class AcquiaCampaignStudio(Vendor):
         ),
     )
     notes = VendorDocs(
-        permissions="The API must be switched on under Configuration > API Settings, and for auth_type basic also HTTP "
-        "basic auth; the role of the user or client needs access to the API and to contacts.",
+        permissions="The API must be enabled in Configuration > API Settings; with auth_type basic, HTTP basic auth "
+        "as well. The role of the user or client needs access to the API and to contacts.",
         limits=(
-            "So many requests an hour as the instance's settings say, told in headers once a limit is set.",
-            "A job can be asked about for 48 hours after it was made or worked on.",
-            "A Mautic that is not a Campaign Studio passes the connection test, and has no bulk jobs (404).",
+            "Requests per hour are limited by the instance's settings; the limit is published in response headers.",
+            "Jobs are retained for 48 hours after their creation or last processing.",
+            "A Mautic that is not a Campaign Studio passes the connection test, but has no bulk jobs (404).",
         ),
         not_reported=(
-            "That a job failed: `completed` is said in any case, and the outcomes in its details are counted.",
-            "How many pages of details there are: they are read until one names no next page, or is empty.",
-            "How many contacts failed, where a page of details repeats: the job is then `partially_failed`.",
-            "Which record of a submit an outcome belongs to, where the contact has no id yet.",
+            "Failure in the job state: it is always `completed`, so the outcomes in the job details are counted.",
+            "The number of pages of details: they are read until a page has no next page, or is empty.",
+            "The number of failed contacts, if a page of details repeats: the job is then `partially_failed`.",
+            "Which submitted record an outcome belongs to, if the contact has no id yet.",
         ),
     )
 
     def base_url(self, account: Account) -> str:
-        """Return the instance's root."""
+        """Return the root URL of the instance."""
         return jobs.base_url(account)
 
     def headers(self, account: Account, token: str | None) -> Mapping[str, str]:
-        """Return user and password, or the access token."""
+        """Return the header for basic authentication, or with the access token."""
         if account["auth_type"] == "oauth2":
             return {"Authorization": f"Bearer {token}"}
         if ":" in account["login"]:
             raise BadConnectionError(
                 f"{connection_title(account.conn_id)}: the field 'login' (User name or client id) contains a colon, "
-                "which basic authentication cannot carry. Use auth_type oauth2."
+                "which basic authentication does not support. Use auth_type oauth2."
             )
         pair = f"{account['login']}:{account['password']}".encode()
         return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
 
     def token_flow(self, account: Account) -> Flow[Token] | None:
-        """Return the token request, with OAuth2."""
+        """Return the flow of the token request for OAuth2, else ``None``."""
         return fetch_token(account) if account["auth_type"] == "oauth2" else None
 
     def check(self, account: Account) -> Flow[str]:
-        """Ask who the credentials belong to."""
-        answer = (yield Request("GET", "/api/users/self")).json
-        name, number = answer.get("username"), answer.get("id")
+        """Request the user of the credentials."""
+        body = (yield Request("GET", "/api/users/self")).json
+        name, number = body.get("username"), body.get("id")
         require_vendor_response(self, account, isinstance(name, str) and name and number)
         return f"Connected to Campaign Studio as user {format_identity(name, number)} of {self.base_url(account)}."
 
     def error_text(self, body: Mapping[str, Any]) -> str | None:
-        """Return the message of each error: ``errors`` in today's Mautic, ``error`` in older ones and in OAuth."""
+        """Return the message of each error: ``errors`` in current Mautic, ``error`` in older versions and in OAuth2."""
         if isinstance(body.get("error"), str):
             return ": ".join(str(body[key]) for key in ("error", "error_description") if body.get(key))
         errors = [as_dict(e) for e in (*as_list(body.get("errors")), *as_list(body.get("error")))]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HubSpot's imports: how they stand, which rows failed, what can be submitted, and how one is stopped.
+"""HubSpot imports: submit, status, failed rows, cancel.
 
 https://developers.hubspot.com/docs/api/crm/imports
 https://github.com/HubSpot/HubSpot-public-api-spec-collection (CRM, Imports, v3)
@@ -39,9 +39,9 @@ IMPORTS_PATH = "/crm/v3/imports"
 CONTACTS = "0-1"
 COMPANIES = "0-2"
 RECORD_ID = "hs_object_id"
-OBJECT_ID, ALTERNATE_ID = "HUBSPOT_OBJECT_ID", "HUBSPOT_ALTERNATE_ID"  # columns by which records are matched
+OBJECT_ID, ALTERNATE_ID = "HUBSPOT_OBJECT_ID", "HUBSPOT_ALTERNATE_ID"  # column types that HubSpot matches records by
 FILE_NAME = "records.csv"
-MOST_PAGES = 1000  # of errors; how many rows failed is not known if there are more
+MAX_PAGES = 1000  # of errors; with more pages, the number of failed rows is unknown
 
 STATES = States(
     "HubSpot",
@@ -51,10 +51,10 @@ STATES = States(
         "STARTED": JobState.PENDING,
         "DEFERRED": JobState.PENDING,
         "PROCESSING": JobState.RUNNING,
-        "DONE": JobState.SUCCEEDED,  # or partial: the list of errors tells
+        "DONE": JobState.SUCCEEDED,  # or partially failed: depends on the list of errors
         "FAILED": JobState.FAILED,
         "CANCELED": JobState.CANCELED,
-        "REVERTED": JobState.FAILED,  # it was done, and somebody has undone it
+        "REVERTED": JobState.FAILED,  # completed, then undone by a user
     },
 )
 
@@ -62,10 +62,10 @@ STATES = States(
 def errors_of(job_id: str, more: str = "") -> Pages:
     """Return the pages of an import's errors.
 
-    :param more: what else to request, as a query.
+    :param more: additional query parameters.
     """
     read = partial(_read_errors, f"{_path(job_id)}/errors?limit=100{more}")
-    return Pages("HubSpot: the errors of the import", read, max_pages=MOST_PAGES)
+    return Pages("HubSpot: the list of import errors", read, max_pages=MAX_PAGES)
 
 
 def _read_errors(path: str, after: str) -> Flow[tuple[list[Any], str | None]]:
@@ -73,15 +73,15 @@ def _read_errors(path: str, after: str) -> Flow[tuple[list[Any], str | None]]:
     page = yield from request_details(STATES.vendor, f"{path}&after={quote(after, safe='')}" if after else path)
     errors = page.get("results")
     if not isinstance(errors, list):
-        # The list is the only source of failures, so this must not pass for "no failures".
-        raise TransientError("HubSpot answered without the errors that were asked for")
+        # The list is the only source of failures, so a missing one must not count as "no failures".
+        raise TransientError("HubSpot response has no list of import errors")
     return [as_dict(error) for error in errors], _next_cursor(page)
 
 
 def _next_cursor(page: Mapping[str, Any]) -> str | None:
     """Return the cursor of the next page.
 
-    :raises TransientError: there is one, or may be, and how to ask for it is not told.
+    :raises TransientError: the response announces a next page without a valid cursor.
     """
     paging = page.get("paging")
     if paging is None:
@@ -93,16 +93,16 @@ def _next_cursor(page: Mapping[str, Any]) -> str | None:
         after = as_dict(following).get("after")
         if isinstance(after, str | int) and not isinstance(after, bool) and after != "":
             return str(after)
-    raise TransientError("HubSpot did not say how to ask for the next page of errors")
+    raise TransientError("HubSpot response has no valid 'after' cursor for the next page of errors")
 
 
 def import_status(account: Account, job_id: str) -> Flow[BulkJob]:  # noqa: ARG001
-    """Ask for an import and, once it is done, count the rows that its errors are about.
+    """Request an import and, once it is done, count the rows with errors.
 
-    A row with an error counts as failed, also where HubSpot has taken the rest of it.
+    A row with an error counts as failed, even if HubSpot imported its other columns.
     """
-    answer = (yield Request("GET", _path(job_id))).json
-    state, word = STATES.read(answer)
+    body = (yield Request("GET", _path(job_id))).json
+    state, word = STATES.read(body)
     failed: int | None = None
     if state is JobState.SUCCEEDED:
         rows: set[tuple[Any, ...]] = set()
@@ -110,32 +110,34 @@ def import_status(account: Account, job_id: str) -> Flow[BulkJob]:  # noqa: ARG0
         while errors.has_next:
             rows.update(_row(error) for error in (yield from errors.read_next()))
         state = state if errors.is_complete and not rows else JobState.PARTIALLY_FAILED
-        # An error without a line, or of line 0, is one of the whole file.
+        # An error without a line number, or with line 0, concerns the whole file.
         failed = len(rows) if errors.is_complete and all(line for *_, line in rows) else None
-    return BulkJob(job_id, state, word, failed=failed, created_at=utc_time(answer.get("createdAt")))
+    return BulkJob(job_id, state, word, failed=failed, created_at=utc_time(body.get("createdAt")))
 
 
 def import_results(account: Account, job_id: str) -> ResultsFlow:  # noqa: ARG001
-    """Tell the errors of an import with their rows, page by page; a row may have several."""
+    """Yield the errors of an import with their rows, page by page; a row may have several."""
     require_finished(STATES, (yield Request("GET", _path(job_id))).json)
     errors = errors_of(job_id, "&includeErrorMessage=true&includeRowData=true")
     while errors.has_next:
-        yield [ItemResult("failed", _words(error), error) for error in (yield from errors.read_next())]
+        yield [ItemResult("failed", _error_message(error), error) for error in (yield from errors.read_next())]
     errors.require_complete()
 
 
 def cancel_import(account: Account, job_id: str) -> Flow[None]:  # noqa: ARG001
-    """Stop an import; rows that are imported already stay."""
+    """Cancel an import; rows that were already imported remain."""
     yield Request("POST", f"{_path(job_id)}/cancel")
 
 
-def submit(what: str, context: SubmitContext) -> SubmitFlow:
-    """Upload a table, with what each of its columns means."""
+def submit(import_type: str, context: SubmitContext) -> SubmitFlow:
+    """Upload a table, with a mapping for each of its columns."""
     options, payload = context.options, context.payload
     object_type = options.get("columnObjectTypeId") or CONTACTS
-    # A create matches no records; HubSpot keeps e-mail addresses unique among contacts even so.
-    identifiers = identifiers_of(object_type) if what != "CREATE" or object_type == CONTACTS else {}
-    mappings = options.get("columnMappings") or [_mapping(object_type, each, identifiers) for each in payload.columns]
+    # A create matches no records, but HubSpot still keeps the e-mail addresses of contacts unique.
+    identifiers = identifiers_of(object_type) if import_type != "CREATE" or object_type == CONTACTS else {}
+    mappings = options.get("columnMappings") or [
+        _mapping(object_type, column, identifiers) for column in payload.columns
+    ]
     if len(mappings) != len(payload.columns):
         raise BadArgumentError(
             f"option 'columnMappings' has {len(mappings)} entries for {len(payload.columns)} columns: give one for each"
@@ -144,12 +146,12 @@ def submit(what: str, context: SubmitContext) -> SubmitFlow:
     request = {
         "name": "Airflow",
         **{name: value for name, value in options.items() if name not in ON_COLUMNS},
-        "importOperations": {object_type: what},
+        "importOperations": {object_type: import_type},
         "files": [{"fileName": FILE_NAME, "fileFormat": "CSV", "fileImportPage": page}],
     }
     content_type, body = _multipart(json.dumps(request).encode(), payload.data)
-    answer = yield Request("POST", IMPORTS_PATH, {"Content-Type": content_type}, body=body)
-    return accepted_job_id("HubSpot", answer.json, "id")
+    response = yield Request("POST", IMPORTS_PATH, {"Content-Type": content_type}, body=body)
+    return accepted_job_id("HubSpot", response.json, "id")
 
 
 def _path(job_id: str) -> str:
@@ -161,21 +163,21 @@ def _row(error: Mapping[str, Any]) -> tuple[str, str, int | None]:
     return str(source.get("fileId")), str(source.get("pageName")), count(source.get("lineNumber"))
 
 
-def _words(error: Mapping[str, Any]) -> str | None:
-    words = [str(error[key]) for key in ("errorMessage", "extraContext") if error.get(key)]
-    return "; ".join(words) or (str(error["errorType"]) if error.get("errorType") else None)
+def _error_message(error: Mapping[str, Any]) -> str | None:
+    messages = [str(error[key]) for key in ("errorMessage", "extraContext") if error.get(key)]
+    return "; ".join(messages) or (str(error["errorType"]) if error.get("errorType") else None)
 
 
 def identifiers_of(object_type: str) -> dict[str, str]:
-    """Return the properties that HubSpot matches records by, and the type that marks their columns."""
+    """Return the properties that HubSpot matches records by, with the column type that marks them."""
     alternate = {CONTACTS: "email", COMPANIES: "domain"}.get(object_type)
     return {RECORD_ID: OBJECT_ID} | ({alternate: ALTERNATE_ID} if alternate else {})
 
 
 def _needs_identifier(options: Options) -> Check:
-    """Want a value in a column that HubSpot matches records by: without one, it would create them all again.
+    """Require a value in a column that HubSpot matches records by: otherwise HubSpot would create duplicates.
 
-    :raises BadArgumentError: the mappings of the columns mark none.
+    :raises BadArgumentError: the column mappings mark no such column.
     """
     object_type = options.get("columnObjectTypeId") or CONTACTS
     names = list(identifiers_of(object_type))
@@ -203,7 +205,9 @@ def _mapping(object_type: str, column: str, identifiers: Mapping[str, str]) -> d
 
 def _multipart(request: bytes, file: bytes) -> tuple[str, bytes]:
     """Return the content type and the body of a form with the import request and its file."""
-    boundary = hashlib.blake2b(request + file, digest_size=16).hexdigest()  # which neither of them can contain
+    boundary = hashlib.blake2b(
+        request + file, digest_size=16
+    ).hexdigest()  # neither of them can contain this hash of both
     head = 'Content-Disposition: form-data; name="'
     body = (
         f'--{boundary}\r\n{head}importRequest"\r\n\r\n'.encode()
@@ -218,25 +222,25 @@ def _multipart(request: bytes, file: bytes) -> tuple[str, bytes]:
 ON_COLUMNS = ("columnObjectTypeId", "columnMappings")
 _operation = partial(
     Operation,
-    max_items=1_000_000,  # our own cut: HubSpot's limit is 1,048,576 rows a file, and that of the bytes comes first
+    max_items=1_000_000,  # HubSpot's limit is 1,048,576 rows per file; max_bytes is usually reached first
     options=(
-        Option("name", (str,), "what the import is called in HubSpot"),
-        Option("columnObjectTypeId", (str,), "what the records are: 0-1 contacts (the default), 0-2 companies …"),
+        Option("name", (str,), "name of the import in HubSpot"),
+        Option("columnObjectTypeId", (str,), "object type of the records: 0-1 contacts (default), 0-2 companies …"),
         Option(
             "columnMappings",
             (list,),
-            "what each column means, an object for each, with the columnType of the identifier; not needed where the "
-            "columns have the names of the properties",
+            "mapping of each column to a property, with the columnType of the identifier; not needed if the columns "
+            "are named like the properties",
         ),
-        Option("dateFormat", (str,), "how dates are written: MONTH_DAY_YEAR, DAY_MONTH_YEAR …"),
-        Option("marketableContactImport", (bool,), "True makes the contacts marketing contacts, False does not"),
-        Option("createContactListFromImport", (bool,), "True puts the contacts on a list of their own"),
+        Option("dateFormat", (str,), "format of dates: MONTH_DAY_YEAR, DAY_MONTH_YEAR …"),
+        Option("marketableContactImport", (bool,), "True: the contacts become marketing contacts"),
+        Option("createContactListFromImport", (bool,), "True: HubSpot creates a list of the imported contacts"),
     ),
     check=identifies_if_given("email", "domain", "hs_object_id"),
     columns_option="columnMappings",
     is_csv=True,
 )
-# None of them is idempotent: each is an import of its own, with a list of its own if one is asked for.
+# Not idempotent: each request creates a new import, and a new list if the option for it is set.
 OPERATIONS = (
     _operation("upsert", partial(submit, "UPSERT"), check_by_options=_needs_identifier),
     _operation("create", partial(submit, "CREATE")),

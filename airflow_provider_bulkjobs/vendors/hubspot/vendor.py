@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HubSpot: imports of CRM records, whose failed rows only the list of errors tells.
+"""HubSpot: imports of CRM records; failed rows are reported only in the list of errors.
 
 https://developers.hubspot.com/docs/api/crm/imports
 https://github.com/HubSpot/HubSpot-public-api-spec-collection (CRM, Imports, v3)
@@ -30,13 +30,13 @@ class HubSpot(Vendor):
     conn_type = "hubspot"
     label = "HubSpot"
     docs_url = jobs.DOCS_URL
-    requests_per_second = 10.0  # 100 in ten seconds, with Free and Starter
+    requests_per_second = 10.0  # 100 per 10 seconds with Free and Starter
     fields = (
         Field(
             "password",
             "Access token",
             "In HubSpot: Development > Legacy apps (or Settings > Integrations > Private Apps) > your app > Auth. "
-            "It needs the scope crm.import.",
+            "Required scope: crm.import.",
             placeholder="pat-na1-xxxx",
             where="Development > Legacy apps",
             required=True,
@@ -44,9 +44,9 @@ class HubSpot(Vendor):
         Field(
             "host",
             "API host",
-            "Only to override HubSpot's own.",
+            "Leave empty to use HubSpot's own host.",
             placeholder="https://api.hubapi.com",
-            where="empty: HubSpot's own",
+            where="default: HubSpot's host",
         ),
     )
     kinds = (
@@ -61,26 +61,26 @@ class HubSpot(Vendor):
         ),
     )
     notes = VendorDocs(
-        permissions="The private app needs the scope crm.import; with the scope oauth as well, which most have, "
-        "the connection test can say which account it is.",
+        permissions="The private app needs the scope crm.import. With the scope oauth, which most apps have, "
+        "the connection test also shows the account id.",
         limits=(
-            "100 requests in ten seconds with Free and Starter, 190 with Professional and Enterprise.",
-            "A file has at most 20 MB with the free tools, and 512 MB and 1,048,576 rows with a subscription.",
-            "Requests are cut below that, at 1,000,000 records or 16 MiB.",
-            "500,000 rows a day with the free tools, 80,000,000 with a subscription.",
-            "Records are matched by `hs_object_id`, `email` of contacts, `domain` of companies, or a marked column.",
-            "`upsert` and `update` are refused without one of these in each record.",
+            "100 requests per 10 seconds with Free and Starter, 190 with Professional and Enterprise.",
+            "Maximum file: 20 MB with the free tools; 512 MB and 1,048,576 rows with a subscription.",
+            "This provider sends at most 1,000,000 records or 16 MiB per request.",
+            "500,000 rows per day with the free tools, 80,000,000 with a subscription.",
+            "HubSpot matches records by `hs_object_id`, `email` (contacts), `domain` (companies) or a marked column.",
+            "`upsert` and `update` reject records without such an identifier.",
         ),
         not_reported=(
-            "How many rows an import has, under a documented name: give `expected_items` for a share.",
-            "How many records were new, and how many were there before, under documented names.",
-            "Whether a row with an error was taken all the same: it counts as failed.",
-            "For how long an import can be asked about: that is documented nowhere that we know of.",
+            "The number of rows of an import (no documented field): set `expected_items` to allow a share of failures.",
+            "The numbers of created and updated records (no documented fields).",
+            "Whether a row with an error was partly imported: it counts as failed.",
+            "The job retention period: undocumented.",
         ),
     )
 
     def base_url(self, account: Account) -> str:
-        """Return the API's host."""
+        """Return the API host."""
         return account.host_without(jobs.IMPORTS_PATH, "/crm/v3") or "https://api.hubapi.com"
 
     def headers(self, account: Account, token: str | None) -> Mapping[str, str]:  # noqa: ARG002
@@ -88,15 +88,18 @@ class HubSpot(Vendor):
         return {"Authorization": f"Bearer {account['password']}"}
 
     def check(self, account: Account) -> Flow[str]:
-        """Ask for one import, which needs the very scope that is needed later, and for the account's number."""
-        answer = (yield Request("GET", f"{jobs.IMPORTS_PATH}?limit=1")).json
-        require_vendor_response(self, account, isinstance(answer.get("results"), list))
+        """Request one import, which needs the same scope as a submit, and the account id."""
+        body = (yield Request("GET", f"{jobs.IMPORTS_PATH}?limit=1")).json
+        require_vendor_response(self, account, isinstance(body.get("results"), list))
         number = (yield from request_optional("/account-info/v3/details")).get("portalId")
         if not number:
-            return "Connected to HubSpot; the access token may import. Whose it is, it may not tell."
-        return f"Connected to HubSpot account {number}; the access token may import."
+            return (
+                "Connected to HubSpot. The access token can import. "
+                "The account id could not be read (it needs the scope oauth)."
+            )
+        return f"Connected to HubSpot account {number}. The access token can import."
 
     def error_text(self, body: Mapping[str, Any]) -> str | None:
-        """Return the message, and those of the single errors."""
-        words = [body.get("message"), *(as_dict(error).get("message") for error in as_list(body.get("errors")))]
-        return "; ".join(str(word) for word in words if word) or None
+        """Return the message of the response and of each error."""
+        messages = [body.get("message"), *(as_dict(error).get("message") for error in as_list(body.get("errors")))]
+        return "; ".join(str(message) for message in messages if message) or None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Intercom's jobs: how they stand, how their items fared, and how an export is stopped.
+"""Intercom jobs: status, results, and cancel of exports.
 
 https://developers.intercom.com/docs/references/preview/rest-api/api.intercom.io/contacts
 https://developers.intercom.com/docs/references/2.15/rest-api/api.intercom.io/jobs/jobsstatus
@@ -29,7 +29,7 @@ BULK_STATES = States(
         "pending": JobState.PENDING,
         "running": JobState.RUNNING,
         "completed": JobState.SUCCEEDED,
-        # Also when every item failed: there is no word for that.
+        # Also if every item failed: there is no separate state for that.
         "completed_with_errors": JobState.PARTIALLY_FAILED,
     },
 )
@@ -51,7 +51,7 @@ EXPORT_STATES = States(
         "pending": JobState.PENDING,
         "in_progress": JobState.RUNNING,
         "completed": JobState.SUCCEEDED,
-        "complete": JobState.SUCCEEDED,  # the spelling of the download page
+        "complete": JobState.SUCCEEDED,  # spelling on the documentation page of the download
         "no_data": JobState.SUCCEEDED,
         "failed": JobState.FAILED,
         "canceled": JobState.CANCELED,
@@ -59,16 +59,16 @@ EXPORT_STATES = States(
 )
 
 
-def read_bulk_job(answer: Mapping[str, Any], job_id: str) -> BulkJob:
-    """Read a bulk job: its tasks count the items, nothing counts the failures."""
-    found = as_list(answer.get("tasks"))
+def read_bulk_job(body: Mapping[str, Any], job_id: str) -> BulkJob:
+    """Read a bulk job; the items are counted per task, the failures are not counted."""
+    found = as_list(body.get("tasks"))
     tasks = [as_dict(task) for task in found]
     items = [count(task.get("item_count")) for task in tasks]
     started = [time for task in tasks if (time := utc_time(task.get("started_at")))]
-    state, word = BULK_STATES.read(answer)
+    state, word = BULK_STATES.read(body)
     if state is JobState.SUCCEEDED:
         if not all(isinstance(task, dict) for task in found):
-            raise TransientError("Intercom answered with tasks that are not objects")
+            raise TransientError("Intercom response has tasks that are not objects")
         states = {BULK_STATES.read(task)[0] for task in tasks if task.get("state") is not None}
         if not all(one.is_finished for one in states):
             state = JobState.RUNNING
@@ -79,9 +79,9 @@ def read_bulk_job(answer: Mapping[str, Any], job_id: str) -> BulkJob:
         state,
         word,
         total=None if None in items or not items else sum(item for item in items if item),
-        created_at=utc_time(answer.get("created_at")),
+        created_at=utc_time(body.get("created_at")),
         started_at=min(started, default=None),
-        finished_at=utc_time(answer.get("completed_at")),
+        finished_at=utc_time(body.get("completed_at")),
     )
 
 
@@ -89,83 +89,85 @@ def _has_errors(task: Mapping[str, Any]) -> bool:
     return task.get("state") == "completed_with_errors"
 
 
-def read_job(answer: Mapping[str, Any], job_id: str) -> BulkJob:
-    """Read a generic job, which is about one resource and tells nothing but its state."""
-    return BulkJob(job_id, *JOB_STATES.read(answer))
+def read_job(body: Mapping[str, Any], job_id: str) -> BulkJob:
+    """Read a generic job, which processes one resource and reports only its state."""
+    return BulkJob(job_id, *JOB_STATES.read(body))
 
 
-def read_export(answer: Mapping[str, Any], job_id: str) -> BulkJob:
-    """Read a message data export; "no data" is a success with nothing in it."""
-    state, word = EXPORT_STATES.read(answer)
+def read_export(body: Mapping[str, Any], job_id: str) -> BulkJob:
+    """Read a message data export; "no data" is a success with 0 items."""
+    state, word = EXPORT_STATES.read(body)
     return BulkJob(job_id, state, word, total=0 if word == "no_data" else None)
 
 
 def version(account: Account, default: str) -> dict[str, str]:
-    """Return the header that asks for a version of the API."""
+    """Return the header that selects the API version."""
     return {"Intercom-Version": account["api_version"] or default}
 
 
 def contacts_status(account: Account, job_id: str) -> Flow[BulkJob]:
-    """Ask for a bulk contacts job; creates, updates and deletes answer alike."""
-    answer = yield Request("GET", f"/contacts/bulk/{path_segment(job_id)}", version(account, "Preview"))
-    return read_bulk_job(answer.json, job_id)
+    """Request a bulk contacts job; creates, updates and deletes have the same endpoint."""
+    response = yield Request("GET", f"/contacts/bulk/{path_segment(job_id)}", version(account, "Preview"))
+    return read_bulk_job(response.json, job_id)
 
 
 def companies_status(account: Account, job_id: str) -> Flow[BulkJob]:
-    """Ask for a bulk companies job."""
-    answer = yield Request("GET", f"/companies/bulk/{path_segment(job_id)}", version(account, "Preview"))
-    return read_bulk_job(answer.json, job_id)
+    """Request a bulk companies job."""
+    response = yield Request("GET", f"/companies/bulk/{path_segment(job_id)}", version(account, "Preview"))
+    return read_bulk_job(response.json, job_id)
 
 
 def job_status(account: Account, job_id: str) -> Flow[BulkJob]:
-    """Ask for a generic job, such as a ticket that was enqueued."""
-    answer = yield Request("GET", f"/jobs/status/{path_segment(job_id)}", version(account, "2.15"))
-    return read_job(answer.json, job_id)
+    """Request a generic job, such as an enqueued ticket."""
+    response = yield Request("GET", f"/jobs/status/{path_segment(job_id)}", version(account, "2.15"))
+    return read_job(response.json, job_id)
 
 
 def export_status(account: Account, job_id: str) -> Flow[BulkJob]:
-    """Ask for a message data export."""
-    answer = yield Request("GET", f"/export/content/data/{path_segment(job_id)}", version(account, "2.15"))
-    return read_export(answer.json, job_id)
+    """Request a message data export."""
+    response = yield Request("GET", f"/export/content/data/{path_segment(job_id)}", version(account, "2.15"))
+    return read_export(response.json, job_id)
 
 
 def cancel_export(account: Account, job_id: str) -> Flow[None]:
-    """Stop a message data export; the path is not below the one that tells its status."""
+    """Cancel a message data export; the path differs from the status path."""
     yield Request("POST", f"/export/cancel/{path_segment(job_id)}", version(account, "2.15"))
 
 
 def bulk_results(noun: str, account: Account, job_id: str) -> ResultsFlow:
-    """Tell the tasks in which items failed; which items these were is told nowhere.
+    """Yield the tasks with failed items; Intercom does not report which items failed.
 
     :param noun: ``contacts`` or ``companies``.
     """
-    answer = yield Request("GET", f"/{noun}/bulk/{path_segment(job_id)}", version(account, "Preview"))
-    word = require_finished(BULK_STATES, answer.json)
-    tasks = answer.json.get("tasks")
+    response = yield Request("GET", f"/{noun}/bulk/{path_segment(job_id)}", version(account, "Preview"))
+    word = require_finished(BULK_STATES, response.json)
+    tasks = response.json.get("tasks")
     if not isinstance(tasks, list):
-        raise TransientError("Intercom answered without the tasks of the job")
+        raise TransientError("Intercom response has no list of tasks")
     failed = [task for task in map(as_dict, tasks) if _has_errors(task)]
     if not failed and word != "completed":
-        raise TransientError(f"Intercom answered {word!r}, but lists no task with errors")
+        raise TransientError(f"Intercom returned {word!r}, but no task with errors")
     yield [
         ItemResult(
-            "failed", "some of the task's items, or all", {"task_id": task.get("id"), "items": task.get("item_count")}
+            "failed",
+            "some or all task items failed",
+            {"task_id": task.get("id"), "items": task.get("item_count")},
         )
         for task in failed
     ]
 
 
 def job_results(account: Account, job_id: str) -> ResultsFlow:
-    """Tell which resource became of a generic job."""
-    answer = (yield Request("GET", f"/jobs/status/{path_segment(job_id)}", version(account, "2.15"))).json
-    word = require_finished(JOB_STATES, answer)
-    item = {name: answer.get(name) for name in ("resource_type", "resource_id")}
+    """Yield the resource that a generic job created."""
+    body = (yield Request("GET", f"/jobs/status/{path_segment(job_id)}", version(account, "2.15"))).json
+    word = require_finished(JOB_STATES, body)
+    item = {name: body.get(name) for name in ("resource_type", "resource_id")}
     yield [ItemResult("created" if word == "success" else "failed", None, item)]
 
 
 def export_results(account: Account, job_id: str) -> ResultsFlow:
-    """Download the messages of an export, from the account's own host, whatever the ``download_url`` says."""
-    answer = yield Request("GET", f"/export/content/data/{path_segment(job_id)}", version(account, "2.15"))
-    if require_finished(EXPORT_STATES, answer.json) in {"completed", "complete"}:
+    """Download the messages of an export from the account's own host; ``download_url`` is ignored."""
+    response = yield Request("GET", f"/export/content/data/{path_segment(job_id)}", version(account, "2.15"))
+    if require_finished(EXPORT_STATES, response.json) in {"completed", "complete"}:
         headers = {"Accept": "application/octet-stream", **version(account, "2.15")}
         yield Download(f"/download/content/data/{path_segment(job_id)}", "exported", own=True, headers=headers)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Intercom takes: contacts and companies in bulk, tickets one by one, and orders for exports.
+"""Intercom submits: bulk contacts and companies, single tickets, and exports.
 
 https://developers.intercom.com/docs/references/preview/rest-api/api.intercom.io/contacts
 https://developers.intercom.com/docs/references/2.15/rest-api/api.intercom.io/tickets/enqueuecreateticket
@@ -25,10 +25,10 @@ from airflow_provider_bulkjobs.vendors.spec.operation import (
 )
 from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict
 from airflow_provider_bulkjobs.vendors.toolkit.submits import JSON_HEADERS, accepted_job_id, json_request
-from airflow_provider_bulkjobs.vendors.toolkit.validators import knows, needs, needs_any
+from airflow_provider_bulkjobs.vendors.toolkit.validators import needs, needs_any, only_fields
 from airflow_provider_bulkjobs.vendors.toolkit.values import is_blank
 
-MOST_ITEMS = 100
+MAX_ITEMS = 100
 CONTACT_FIELDS = (
     *("external_id", "email", "name", "phone", "avatar", "owner_id", "unsubscribed_from_emails"),
     *("language_override", "custom_attributes", "companies", "tags"),
@@ -38,39 +38,39 @@ COMPANY_FIELDS = (
     *("name", "plan", "size", "website", "industry", "custom_attributes", "remote_created_at", "monthly_spend"),
     "update_last_request_at",
 )
-REMEDY = "correct the name, or put a field of your own into 'custom_attributes'"
+REMEDY = "correct the name, or put custom fields into 'custom_attributes'"
 
 
 def submit_bulk(method: str, path: str, context: SubmitContext) -> SubmitFlow:
-    """Append to the job, or open a new one where there is none that is still open.
+    """Append to the open job, or create a new job if there is none.
 
-    The HTTP method is what tells a create from an update.
+    The HTTP method distinguishes a create from an update.
     """
     noun = path.split("/")[1]
     send = partial(json_request, method, path, context, key=noun, headers=version(context.account, "Preview"))
     try:
-        answer = yield send(also={"job": {"id": context.open_job}} if context.open_job else None)
+        response = yield send(extra={"job": {"id": context.open_job}} if context.open_job else None)
     except (PermissionDeniedError, JobNotFoundError):
         if not context.open_job:
             raise
-        answer = yield send()  # the job was closed, and this has not been taken
-    return accepted_job_id("Intercom", answer.json, "id")
+        response = yield send()  # the job was closed, and this batch was rejected
+    return accepted_job_id("Intercom", response.json, "id")
 
 
 def enqueue_ticket(context: SubmitContext) -> SubmitFlow:
-    """Let one ticket be created."""
+    """Enqueue the creation of one ticket."""
     headers = {**JSON_HEADERS, **version(context.account, "2.15")}
-    answer = yield Request("POST", "/tickets/enqueue", headers, body=context.payload.data)
-    return accepted_job_id("Intercom", answer.json, "id")
+    response = yield Request("POST", "/tickets/enqueue", headers, body=context.payload.data)
+    return accepted_job_id("Intercom", response.json, "id")
 
 
-def order_export(context: SubmitContext) -> SubmitFlow:
-    """Order an export of messages; a workspace may have one at a time."""
+def start_export(context: SubmitContext) -> SubmitFlow:
+    """Start an export of messages; a workspace runs one at a time."""
     headers = {**JSON_HEADERS, **version(context.account, "2.15")}
-    answer = yield Request("POST", "/export/content/data", headers, body=encode_json(context.options))
+    response = yield Request("POST", "/export/content/data", headers, body=encode_json(context.options))
     return accepted_job_id(
-        "Intercom", answer.json, "job_identifier", "job_identfier"
-    )  # the newest specification misspells it
+        "Intercom", response.json, "job_identifier", "job_identfier"
+    )  # misspelled in the latest specification
 
 
 _check_ticket_contact = needs_any("id", "external_id", "email")
@@ -91,28 +91,28 @@ def _bulk(
 ) -> Operation:
     submit = partial(submit_bulk, method, path)
     return Operation(
-        name, submit, MOST_ITEMS, check=check, header_names=header_names, supports_append=True, idempotent=idempotent
+        name, submit, MAX_ITEMS, check=check, header_names=header_names, supports_append=True, idempotent=idempotent
     )
 
 
 def _update(noun: str, fields: tuple[str, ...]) -> Operation:
-    check = every(needs("id"), knows(("id", *fields), REMEDY))
+    check = every(needs("id"), only_fields(("id", *fields), REMEDY))
     return _bulk("update", "PUT", f"/{noun}/bulk", check, header_names=("id",), idempotent=True)
 
 
 def _delete(noun: str) -> Operation:
-    # What is deleted twice fails the second time, and the gate would stay closed for nothing.
-    check = every(needs("id"), knows(("id",), "leave it out"))
+    # Not idempotent: deleting an item a second time fails, and the gate would reject the import.
+    check = every(needs("id"), only_fields(("id",), "leave it out"))
     return _bulk("delete", "POST", f"/{noun}/bulk/delete", check, header_names=("id",), idempotent=False)
 
 
 CONTACTS = (
-    # Never updates a contact: one that is there already is refused, unless it is a lead, which is doubled.
+    # Never updates: an existing contact is rejected, and an existing lead is duplicated.
     _bulk(
         "create",
         "POST",
         "/contacts/bulk",
-        every(needs_any("external_id", "email"), knows(NEW_CONTACT_FIELDS, REMEDY)),
+        every(needs_any("external_id", "email"), only_fields(NEW_CONTACT_FIELDS, REMEDY)),
         header_names=("external_id", "email"),
         idempotent=False,
     ),
@@ -124,7 +124,7 @@ COMPANIES = (
         "upsert",
         "POST",
         "/companies/bulk",
-        every(needs("company_id"), knows(("company_id", *COMPANY_FIELDS), REMEDY)),
+        every(needs("company_id"), only_fields(("company_id", *COMPANY_FIELDS), REMEDY)),
         header_names=("company_id",),
         idempotent=True,
     ),
@@ -143,11 +143,11 @@ TICKETS = (
 EXPORTS = (
     Operation(
         "export",
-        order_export,
+        start_export,
         max_items=0,
         options=(
-            Option("created_at_after", (int,), "epoch seconds of the first messages wanted", required=True),
-            Option("created_at_before", (int,), "epoch seconds of the last messages wanted", required=True),
+            Option("created_at_after", (int,), "start of the time range, in epoch seconds", required=True),
+            Option("created_at_before", (int,), "end of the time range, in epoch seconds", required=True),
         ),
     ),
 )

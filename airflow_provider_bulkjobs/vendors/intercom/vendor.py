@@ -25,13 +25,13 @@ HOSTS = {
     "eu": "https://api.eu.intercom.io",
     "au": "https://api.au.intercom.io",
 }
-# Where people look at contacts; "_" stands for the workspace they are logged in to.
+# The contacts page of the web UI; "_" stands for the workspace the user is logged in to.
 CONTACT_PAGES = {
     "us": "https://app.intercom.com/a/apps/_/users/segments/all-users",
     "eu": "https://app.eu.intercom.com/a/apps/_/users/segments/all-users",
     "au": "https://app.au.intercom.com/a/apps/_/users/segments/all-users",
 }
-PENDING_EXPORT = b"pending message data export"  # one export at a time: told with 429, and waiting does not help
+PENDING_EXPORT = b"pending message data export"  # a second export gets a 429, which is not a rate limit
 
 
 class Intercom(Vendor):
@@ -40,7 +40,7 @@ class Intercom(Vendor):
     conn_type = "intercom"
     label = "Intercom"
     docs_url = jobs.DOCS_URL
-    requests_per_second = 16.0  # 1,000 a minute, the lowest limit published; the headers say 167 in 10 seconds
+    requests_per_second = 16.0  # 1,000 per minute, the lowest published limit; the headers say 167 per 10 seconds
     fields = (
         Field(
             "password",
@@ -53,21 +53,22 @@ class Intercom(Vendor):
         Field(
             "host",
             "API host",
-            "Only to override the region's own host.",
+            "Leave empty to use the host of the region.",
             placeholder="https://api.intercom.io",
-            where="empty: the region's own",
+            where="default: host of the region",
         ),
         Field(
             "region",
             "Region",
-            "Where the workspace's data is hosted: Settings > Workspace > General.",
+            "Region that hosts the workspace's data. In Intercom: Settings > Workspace > General.",
             choices=("us", "eu", "au"),
             default="us",
         ),
         Field(
             "api_version",
             "API version",
-            "The Intercom-Version to ask for. Empty: Preview for bulk contacts and companies, 2.15 for the rest.",
+            "Value of the Intercom-Version header. Default: Preview for bulk contacts and companies, 2.15 "
+            "for all other requests.",
             placeholder="Preview",
         ),
     )
@@ -108,24 +109,24 @@ class Intercom(Vendor):
         ),
     )
     notes = VendorDocs(
-        permissions="For bulk contacts the token needs one of the scopes read_write_users and write_users_companies.",
+        permissions="For bulk contacts, the token needs the scope read_write_users or write_users_companies.",
         limits=(
-            "10,000 requests a minute for a private app and 25,000 for a workspace, counted in windows of ten seconds.",
-            "Older pages say 1,000 a minute, and that is what is kept to unless you say otherwise.",
-            "A workspace runs one message data export at a time: a second one is refused, and not tried again.",
-            "The file of an export is gone two days after its completion.",
-            "`contacts` only creates with `create`: a contact that is there already counts as an error of that item.",
+            "10,000 requests per minute for a private app and 25,000 for a workspace, in windows of 10 seconds.",
+            "Older documentation says 1,000 per minute; this is the default of `requests_per_second`.",
+            "A workspace runs one message data export at a time: a second one is rejected and not retried.",
+            "The file of an export expires two days after its completion.",
+            "`create` of `contacts` does not update: a contact that already exists counts as a failed item.",
         ),
         not_reported=(
-            "Which items of a bulk job failed, how many, and why. Only tasks (requests of up to 100 items) are told.",
-            "Whether some items failed or all: `completed_with_errors` means either.",
-            "The ids of the contacts and companies that were created.",
-            "For how long a job can be asked about.",
+            "Which items of a bulk job failed, how many, and why: only tasks (up to 100 items each) are reported.",
+            "Whether some or all items failed: `completed_with_errors` means either.",
+            "The ids of created contacts and companies.",
+            "The job retention period: undocumented.",
         ),
     )
 
     def base_url(self, account: Account) -> str:
-        """Return the region's host, never the ``url`` in an answer, which may name another region."""
+        """Return the host of the region, never the ``url`` in a response, which may name another region."""
         return account.host or HOSTS[account["region"]]
 
     def headers(self, account: Account, token: str | None) -> Mapping[str, str]:  # noqa: ARG002
@@ -133,35 +134,35 @@ class Intercom(Vendor):
         return {"Authorization": f"Bearer {account['password']}"}
 
     def check(self, account: Account) -> Flow[str]:
-        """Ask who the token belongs to; the answer also tells the workspace's region."""
-        answer = yield Request("GET", "/me", jobs.version(account, "2.15"))
-        app = as_dict(answer.json.get("app"))
+        """Request the workspace of the token; the response also contains its region."""
+        response = yield Request("GET", "/me", jobs.version(account, "2.15"))
+        app = as_dict(response.json.get("app"))
         name = app.get("name") or app.get("id_code")
-        require_vendor_response(self, account, name or answer.json.get("type") == "admin")  # the app may be null
+        require_vendor_response(self, account, name or response.json.get("type") == "admin")  # the app may be null
         region = str(app.get("region") or "").lower()
-        workspace = f"Intercom workspace {name!r}" if name else "an Intercom workspace that is not named"
+        workspace = f"Intercom workspace {name!r}" if name else "an Intercom workspace without a name"
         if region in HOSTS and region != _region(account):
-            # A host of Intercom's counts more than the region, which alone would change nothing.
-            remedy = "Empty the field 'host' (API host), and set" if account.host in HOSTS.values() else "Set"
+            # A host of Intercom's takes precedence over the region, so changing only the region has no effect.
+            remedy = "Clear the field 'host' (API host) and set" if account.host in HOSTS.values() else "Set"
             raise BadConnectionError(
-                f"Wrong region: {workspace} is hosted in {region!r}, and the connection says {_region(account)!r}. "
+                f"Wrong region: {workspace} is hosted in {region!r}, but the connection uses {_region(account)!r}. "
                 f"{remedy} the field 'region' (Region) to {region!r}."
             )
         where = f" ({app.get('id_code')}, region {region!r})" if region in HOSTS else ""
         return f"Connected to {workspace}{where}."
 
     def error_text(self, body: Mapping[str, Any]) -> str | None:
-        """Return code and message of each error of an ``error.list``."""
+        """Return the code and the message of each error in an ``error.list``."""
         errors = [as_dict(error) for error in as_list(body.get("errors"))]
-        words = [": ".join(str(e[key]) for key in ("code", "message") if e.get(key)) for e in errors]
-        return "; ".join(word for word in words if word) or None
+        messages = [": ".join(str(e[key]) for key in ("code", "message") if e.get(key)) for e in errors]
+        return "; ".join(message for message in messages if message) or None
 
     def is_rate_limited(self, response: Response) -> bool:
-        """Tell "too many requests" from the 429 of a second export, which no pause would help."""
+        """Return whether a 429 is a rate limit, and not the rejection of a second export, which a retry cannot fix."""
         return response.status == 429 and PENDING_EXPORT not in response.body
 
 
 def _region(account: Account) -> str:
-    """Return the region that a connection means: that of its host, if it is one of Intercom's own."""
+    """Return the region of a connection: that of its host, if it is one of Intercom's, else the region field."""
     region: str = account["region"]
     return next((name for name, host in HOSTS.items() if host == account.host), region)

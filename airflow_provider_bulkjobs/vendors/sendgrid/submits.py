@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What SendGrid takes: contacts as JSON or as a CSV file, deletes, and orders for exports.
+"""SendGrid submits: contacts as JSON or as a CSV file, deletes, and exports.
 
 https://www.twilio.com/docs/sendgrid/api-reference/contacts/add-or-update-a-contact
 https://www.twilio.com/docs/sendgrid/api-reference/contacts/import-contacts
@@ -35,18 +35,18 @@ LENGTHS = {
     **dict.fromkeys(("address_line_1", "address_line_2"), 100),
     "city": 60,
 }
-MOST_ALTERNATE_EMAILS = 5
-LONGEST_QUERY = 4000  # bytes; how long an address may be is documented nowhere, and this is what servers take
+MAX_ALTERNATE_EMAILS = 5
+MAX_QUERY_BYTES = 4000  # bytes; the maximum is undocumented, and common servers accept this length
 
 
 def upsert(context: SubmitContext) -> SubmitFlow:
     """Create or update contacts."""
-    answer = yield json_request("PUT", CONTACTS_PATH, context, key="contacts", also=context.options)
-    return accepted_job_id("SendGrid", answer.json, "job_id")
+    response = yield json_request("PUT", CONTACTS_PATH, context, key="contacts", extra=context.options)
+    return accepted_job_id("SendGrid", response.json, "job_id")
 
 
 def import_csv(context: SubmitContext) -> SubmitFlow:
-    """Open an import, and put the file where the answer says."""
+    """Start an import, and upload the file to the URL in the response."""
     columns = context.payload.columns
     mappings = context.options.get("field_mappings")
     if mappings is None:
@@ -54,60 +54,60 @@ def import_csv(context: SubmitContext) -> SubmitFlow:
     elif len(mappings) != len(columns):
         raise BadArgumentError(
             f"option 'field_mappings' has {len(mappings)} entries for {len(columns)} columns: give one for each, "
-            "None for a column to be left out"
+            "None to skip a column"
         )
     body = {**context.options, "file_type": "csv", "field_mappings": mappings}
-    answer = yield Request("PUT", f"{CONTACTS_PATH}/imports", JSON_HEADERS, body=encode_json(body))
-    job_id = accepted_job_id("SendGrid", answer.json, "job_id")
-    where = answer.json.get("upload_uri")
-    if not isinstance(where, str):
-        raise TransientError("SendGrid opened an import without saying where to put its file")
-    headers = [as_dict(header) for header in as_list(answer.json.get("upload_headers"))]
-    yield Upload(where, {str(one.get("header")): str(one.get("value")) for one in headers}, context.payload.open)
+    response = yield Request("PUT", f"{CONTACTS_PATH}/imports", JSON_HEADERS, body=encode_json(body))
+    job_id = accepted_job_id("SendGrid", response.json, "job_id")
+    upload_uri = response.json.get("upload_uri")
+    if not isinstance(upload_uri, str):
+        raise TransientError("SendGrid response has no upload_uri")
+    headers = [as_dict(header) for header in as_list(response.json.get("upload_headers"))]
+    yield Upload(upload_uri, {str(one.get("header")): str(one.get("value")) for one in headers}, context.payload.open)
     return job_id
 
 
 def _field_ids(columns: Sequence[str]) -> Any:
-    """Return the ids of the columns, which are named as the fields are in SendGrid, or by their ids."""
-    answer = (yield Request("GET", "/v3/marketing/field_definitions")).json
-    fields = [as_dict(one) for key in ("custom_fields", "reserved_fields") for one in as_list(answer.get(key))]
+    """Return the field ids of the columns, which are named by SendGrid's field names or field ids."""
+    body = (yield Request("GET", "/v3/marketing/field_definitions")).json
+    fields = [as_dict(one) for key in ("custom_fields", "reserved_fields") for one in as_list(body.get(key))]
     ids: dict[Any, Any] = {str(one.get("name")).lower(): one.get("id") for one in fields}
     ids |= {one.get("id"): one.get("id") for one in fields}
     found = [ids.get(column, ids.get(column.lower())) for column in columns]
     if None in found:
         unknown = [column for column, field_id in zip(columns, found, strict=True) if field_id is None]
-        # Where no column is known, the first line may be a person and not a header.
+        # If no column is known, the first line may be a contact instead of a header.
         is_header = len(unknown) < len(columns)
         which = f"column {', '.join(map(safe_name, unknown))}" if is_header else f"any of the {len(columns)} columns"
         raise BadArgumentError(
-            f"SendGrid has no field for {which}: rename it to the name of the field, or give the option "
-            "'field_mappings', with None for a column to be left out"
+            f"SendGrid has no field for {which}: rename it to the name of a field, or set the option "
+            "'field_mappings', with None to skip a column"
         )
     return found
 
 
 def delete(context: SubmitContext) -> SubmitFlow:
-    """Delete the contacts of some ids, or all there are."""
-    everybody = context.options.get("delete_all_contacts")
-    query = "delete_all_contacts=true" if everybody else f"ids={context.payload.data.decode()}"
-    answer = yield Request("DELETE", f"{CONTACTS_PATH}?{query}")
-    return accepted_job_id("SendGrid", answer.json, "job_id")
+    """Delete the contacts with the given ids, or all contacts."""
+    delete_all = context.options.get("delete_all_contacts")
+    query = "delete_all_contacts=true" if delete_all else f"ids={context.payload.data.decode()}"
+    response = yield Request("DELETE", f"{CONTACTS_PATH}?{query}")
+    return accepted_job_id("SendGrid", response.json, "job_id")
 
 
-def order_export(context: SubmitContext) -> SubmitFlow:
-    """Order an export of contacts."""
-    answer = yield Request("POST", f"{CONTACTS_PATH}/exports", JSON_HEADERS, body=encode_json(context.options))
-    return accepted_job_id("SendGrid", answer.json, "id")
+def start_export(context: SubmitContext) -> SubmitFlow:
+    """Start an export of contacts."""
+    response = yield Request("POST", f"{CONTACTS_PATH}/exports", JSON_HEADERS, body=encode_json(context.options))
+    return accepted_job_id("SendGrid", response.json, "id")
 
 
 def _check_lengths(record: Record) -> str | None:
-    for name, most in LENGTHS.items():
+    for name, limit in LENGTHS.items():
         value = record.get(name)
-        if isinstance(value, str) and len(value) > most:
-            return f"has more than {most} characters in field {name!r}"
+        if isinstance(value, str) and len(value) > limit:
+            return f"has more than {limit} characters in field {name!r}"
     alternate = record.get("alternate_emails")
-    if alternate is not None and not (isinstance(alternate, list) and len(alternate) <= MOST_ALTERNATE_EMAILS):
-        return f"needs a list of at most {MOST_ALTERNATE_EMAILS} in field 'alternate_emails'"
+    if alternate is not None and not (isinstance(alternate, list) and len(alternate) <= MAX_ALTERNATE_EMAILS):
+        return f"needs a list of at most {MAX_ALTERNATE_EMAILS} in field 'alternate_emails'"
     fields = record.get("custom_fields")
     return None if fields is None or isinstance(fields, Mapping) else "needs an object in field 'custom_fields'"
 
@@ -116,7 +116,7 @@ def _encode_id(record: Record) -> bytes:
     return quote(str(record["id"]), safe="").encode()
 
 
-LISTS = Option("list_ids", (list,), "the ids of the lists that the contacts are put on")
+LISTS = Option("list_ids", (list,), "ids of the lists to add the contacts to")
 CONTACTS = (
     Operation(
         "upsert",
@@ -139,8 +139,7 @@ CONTACTS = (
             Option(
                 "field_mappings",
                 (list,),
-                "the id of the field for each column, None for a column to be left out; "
-                "not needed where the columns have the names of the fields",
+                "field id of each column, None to skip a column; not needed if the columns are named like the fields",
             ),
         ),
         columns_option="field_mappings",
@@ -152,10 +151,10 @@ CONTACTS = (
         "delete",
         delete,
         max_items=1000,
-        max_bytes=LONGEST_QUERY,
+        max_bytes=MAX_QUERY_BYTES,
         check=needs("id"),
         header_names=("id",),
-        options=(Option("delete_all_contacts", (bool,), "True deletes all contacts; then there are no records"),),
+        options=(Option("delete_all_contacts", (bool,), "True: delete all contacts; give no records then"),),
         replaces_records="delete_all_contacts",
         encode=_encode_id,
     ),
@@ -163,14 +162,14 @@ CONTACTS = (
 EXPORTS = (
     Operation(
         "export",
-        order_export,
+        start_export,
         max_items=0,
         options=(
-            Option("list_ids", (list,), "only contacts on these lists"),
-            Option("segment_ids", (list,), "only contacts in these segments"),
-            Option("notifications", (dict,), "whether to tell by e-mail"),
-            Option("file_type", (str,), "how the files are written", choices=("csv", "json")),
-            Option("max_file_size", (int,), "megabytes; a larger export comes in several files"),
+            Option("list_ids", (list,), "export only contacts on these lists"),
+            Option("segment_ids", (list,), "export only contacts in these segments"),
+            Option("notifications", (dict,), "whether SendGrid sends an e-mail when the export is ready"),
+            Option("file_type", (str,), "format of the files", choices=("csv", "json")),
+            Option("max_file_size", (int,), "in megabytes; a larger export is split into several files"),
         ),
         idempotent=True,
     ),

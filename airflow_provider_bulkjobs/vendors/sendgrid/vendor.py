@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Twilio SendGrid Marketing Campaigns: contact imports (upsert, CSV and delete alike) and exports.
+"""Twilio SendGrid Marketing Campaigns: contact imports (upsert, CSV, delete) and exports.
 
 https://www.twilio.com/docs/sendgrid/api-reference/contacts
 """
@@ -24,23 +24,23 @@ from airflow_provider_bulkjobs.vendors.toolkit.connection_test import (
 )
 from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict, as_list
 
-CONTACT = re.compile(r"contacts\[(\d{1,9})\](?:\.(.+))?$")  # the field of an error that is about one contact
+CONTACT = re.compile(r"contacts\[(\d{1,9})\](?:\.(.+))?$")  # the 'field' of an error that concerns one contact
 USER_NAME_SCOPE = "user.username.read"
 HOSTS = {"global": "https://api.sendgrid.com", "eu": "https://api.eu.sendgrid.com"}
 
 
 class SendGrid(Vendor):
-    """Twilio SendGrid, global or in the EU."""
+    """Twilio SendGrid, global or EU."""
 
     conn_type = "sendgrid"
     label = "Twilio SendGrid"
     docs_url = jobs.DOCS_URL
-    requests_per_second = 0.0  # limits differ by endpoint and are told in headers only
+    requests_per_second = 0.0  # limits differ by endpoint and are published in response headers only
     fields = (
         Field(
             "password",
             "API key",
-            "In SendGrid: Settings > API Keys. It needs access to Marketing.",
+            "In SendGrid: Settings > API Keys. Required access: Marketing (full).",
             placeholder="SG.xxxx.yyyy",
             where="Settings > API Keys",
             required=True,
@@ -48,21 +48,21 @@ class SendGrid(Vendor):
         Field(
             "host",
             "API host",
-            "Only to override the region's own host.",
+            "Leave empty to use the host of the region.",
             placeholder="https://api.sendgrid.com",
-            where="empty: the region's own",
+            where="default: host of the region",
         ),
         Field(
             "region",
             "Region",
-            "eu only for subusers pinned to the EU.",
+            "Use eu only for subusers that are pinned to the EU.",
             choices=("global", "eu"),
             default="global",
         ),
         Field(
             "on_behalf_of",
             "On behalf of",
-            "The user name of the subuser to act for, when the key belongs to the parent account.",
+            "User name of the subuser to act for, if the key belongs to the parent account.",
             placeholder="subuser",
         ),
     )
@@ -87,56 +87,59 @@ class SendGrid(Vendor):
         ),
     )
     notes = VendorDocs(
-        permissions="The API key needs full access to Marketing; with read access to the user name as well, the "
-        "connection test can say whose key it is.",
+        permissions="The API key needs full access to Marketing. With read access to the user name, the "
+        "connection test also shows the user of the key.",
         limits=(
-            "Requests are limited by endpoint. The numbers are told in headers only, and these are kept to.",
-            "Contacts settle in the background: after a completed job, lists and segments may still be counted anew.",
-            "Whether the host in the EU serves Marketing Campaigns is documented nowhere: test a first import.",
-            "SendGrid's own contract declares no `on-behalf-of` for contacts: a key of the subuser's own is surer.",
+            "Rate limits differ by endpoint and are published in response headers only; this provider follows them.",
+            "SendGrid updates the counts of lists and segments in the background, also after a job has completed.",
+            "It is undocumented whether the EU host serves Marketing Campaigns: test it with a small import.",
+            "SendGrid's API specification has no `on-behalf-of` header for contacts: prefer a key of the subuser.",
         ),
         not_reported=(
-            "That a job is running: it is `pending` until it is over.",
-            "Which rows failed, in the job itself: they are in a file that `BulkJobResultsOperator` fetches.",
-            "Whether an unchanged contact is counted: contacts that are requested and counted nowhere count as failed.",
-            "For how long a job can be asked about.",
+            "A running state: a job is `pending` until it ends.",
+            "Failed rows, in the job status: they are in a file that `BulkJobResultsOperator` downloads.",
+            "Whether unchanged contacts are counted: contacts that are in none of the counts count as failed.",
+            "The job retention period: undocumented.",
         ),
     )
 
     def base_url(self, account: Account) -> str:
-        """Return the region's host."""
+        """Return the host of the region."""
         return account.host_without("/v3") or HOSTS[account["region"]]
 
     def headers(self, account: Account, token: str | None) -> Mapping[str, str]:  # noqa: ARG002
-        """Return the API key as a bearer token, and the subuser if there is one."""
+        """Return the API key as a bearer token, and the subuser if one is set."""
         subuser = account["on_behalf_of"]
         return {"Authorization": f"Bearer {account['password']}"} | ({"on-behalf-of": subuser} if subuser else {})
 
     def check(self, account: Account) -> Flow[str]:
-        """Ask for the key's scopes, and for the user name if they allow it: the scopes do not tell whose key it is."""
-        answer = (yield Request("GET", "/v3/scopes")).json.get("scopes")
-        require_vendor_response(self, account, isinstance(answer, list))
-        scopes = [str(scope) for scope in as_list(answer)]
+        """Request the scopes of the key, and its user name if the scopes allow it."""
+        body = (yield Request("GET", "/v3/scopes")).json.get("scopes")
+        require_vendor_response(self, account, isinstance(body, list))
+        scopes = [str(scope) for scope in as_list(body)]
         where = f"region {account['region']!r}" if not account.host else "the host of the connection"
-        if scopes and not any("marketing" in scope for scope in scopes):  # none at all is no list that could be trusted
+        if scopes and not any("marketing" in scope for scope in scopes):  # an empty list proves nothing
             raise PermissionDeniedError(
-                f"SendGrid knows the key, but of its {len(scopes)} scopes none is for Marketing."
+                f"SendGrid accepts the key, but none of its {len(scopes)} scopes is for Marketing."
             )
-        told = f"Connected to SendGrid ({where}); the key has {len(scopes)} scopes"
+        message = f"Connected to SendGrid ({where}); the key has {len(scopes)} scopes"
         user = (yield from request_optional("/v3/user/username")) if USER_NAME_SCOPE in scopes else {}
-        name, number = user.get("username"), user.get("userId") or user.get("user_id")  # the page has both spellings
+        name, number = (
+            user.get("username"),
+            user.get("userId") or user.get("user_id"),
+        )  # the documentation has both spellings
         if not name and not number:
-            return f"{told}; whose key it is, it may not tell."
-        return f"{told} and belongs to user {format_identity(name, number)}."
+            return f"{message}. Its user could not be read (it needs the scope {USER_NAME_SCOPE})."
+        return f"{message} and belongs to user {format_identity(name, number)}."
 
     def error_text(self, body: Mapping[str, Any]) -> str | None:
-        """Return field and message of each error; ``errors`` is a list, or one object on the import status."""
+        """Return the field and the message of each error; ``errors`` is a list, or one object for an import status."""
         errors = [as_dict(error) for error in as_list(body.get("errors"))]
-        words = [": ".join(str(e[key]) for key in ("field", "message") if e.get(key)) for e in errors]
-        return "; ".join(word for word in words if word) or None
+        messages = [": ".join(str(e[key]) for key in ("field", "message") if e.get(key)) for e in errors]
+        return "; ".join(message for message in messages if message) or None
 
     def invalid_items(self, body: Mapping[str, Any]) -> list[InvalidItem]:
-        """Return the contacts that the fields of the errors name, as ``contacts[3].email``."""
+        """Return the contacts that the errors refer to, in fields such as ``contacts[3].email``."""
         found = [(as_dict(e), CONTACT.match(str(as_dict(e).get("field")))) for e in as_list(body.get("errors"))]
         return [
             InvalidItem(int(match[1]), match[2], str(error["message"]) if error.get("message") else None)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The declarations that a vendor is made of."""
+"""The types that a vendor declaration consists of."""

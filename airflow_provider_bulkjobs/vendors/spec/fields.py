@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The fields of a connection, declared once, and the account that a filled-in connection describes."""
+"""The fields of a connection form, and the validated values of one connection."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ class Field:
     """One field of a connection form.
 
     :param name: ``host``, ``login`` or ``password``, or else the key in the connection's extra.
-    :param label: what the vendor calls it.
-    :param help: where in the vendor's settings the value is found, or what it means.
-    :param placeholder: an example.
-    :param where: the same as ``help`` in a few words: Airflow's own fields have no room for more.
-    :param choices: the only values allowed; the form shows them as a list.
-    :param default: what an empty field means.
+    :param label: the vendor's name for the field.
+    :param help: where to find the value in the vendor's settings, or its meaning.
+    :param placeholder: an example value.
+    :param where: a short form of ``help``, shown in Airflow's own fields, which have little room.
+    :param choices: the allowed values; the form shows them as a list.
+    :param default: the value of an empty field.
     """
 
     name: str
@@ -35,13 +35,13 @@ class Field:
 
     @property
     def is_standard(self) -> bool:
-        """Whether Airflow's own form has the field already."""
+        """Whether the field is one of Airflow's own connection fields."""
         return self.name in STANDARD_FIELDS
 
 
 @dataclass(frozen=True)
 class Account:
-    """The values of a connection, checked: what a vendor's functions work with."""
+    """The validated values of a connection, as the vendor's functions use them."""
 
     conn_id: str | None
     values: Mapping[str, Any] = field(repr=False)
@@ -56,37 +56,37 @@ class Account:
 
     @property
     def host(self) -> str | None:
-        """The host as scheme, address and path prefix, without a slash at its end."""
+        """The host: scheme, address and path prefix, without a trailing slash."""
         host: str | None = self.values.get("host")
         return host
 
     def host_without(self, *api_paths: str) -> str | None:
-        """The host without the API's own path: people paste the address with and without it.
+        """The host without the API's path, which users may have pasted with it.
 
-        :param api_paths: the paths, the longest first.
+        :param api_paths: the path suffixes to remove, longest first.
         """
         host = self.host or ""
         return next((host.removesuffix(path) for path in api_paths if host.endswith(path)), host) or None
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The values that must never be shown."""
+        """The values that must never appear in logs or messages."""
         password = self.values.get("password")
         return (str(password),) if password else ()
 
     @property
     def fingerprint(self) -> tuple[object, ...]:
-        """What tells this account, with these credentials, from any other."""
+        """A key that is unique to this connection and its credentials."""
         return (self.conn_id, *sorted(self.values.items(), key=lambda item: item[0]))
 
 
 def rate_field(requests_per_second: float) -> Field:
-    """Return the field for the rate limit, which every connection type has."""
+    """Return the field for the client-side rate limit, which every connection type has."""
     return Field(
         "requests_per_second",
         "Requests per second",
-        "How many requests a second one process may send to this account; 0 means no limit of our own. "
-        "With several triggerers, give each its share.",
+        "Maximum requests per second that one process sends to this account; 0 disables the client-side limit. "
+        "With several triggerers, divide the account's limit among them.",
         type="number",
         default=int(requests_per_second) if requests_per_second == int(requests_per_second) else requests_per_second,
         placeholder=f"{requests_per_second:g}",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How single items of a job fared, as far as the vendor tells."""
+"""The result of each item of a job, as far as the vendor reports it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from airflow_provider_bulkjobs.protocol.flow import Download, Request, Response
 
 
 class ItemResult(NamedTuple):
-    """One item, or one task of items where the vendor tells no more.
+    """The result of one item, or of one task if the vendor reports no single items.
 
     :param status: ``created``, ``updated``, ``deleted``, ``failed``, ``exported`` …
-    :param error: the vendor's own words for what went wrong.
-    :param item: the item as the vendor tells it.
+    :param error: the vendor's error message.
+    :param item: the item as the vendor reports it.
     """
 
     status: str
@@ -22,5 +22,5 @@ class ItemResult(NamedTuple):
     item: Mapping[str, Any]
 
 
-# Yields requests, whose answers it is sent, and what it has found out, for which nothing is sent.
+# Yields requests, and receives their responses; also yields lists of results, and receives None for them.
 ResultsFlow = Generator[Request | Download | list[ItemResult], Response, None]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can be submitted: the limits of a request, the shape of a record, the options, and the conversation."""
+"""Submit operations: request limits, record validation, options, and the flow that submits a batch."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ Options = Mapping[str, Any]
 Check = Callable[[Record], str | None]
 
 ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-# A vendor that names no limit in bytes still gets no request that would not fit into a worker's memory with ease.
-MOST_BYTES = 16 * 1024 * 1024
+# The request size limit for vendors that document none: a request must fit easily into a worker's memory.
+MAX_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option of a request, under the vendor's own name.
+    """One option of a request, with the vendor's own name.
 
-    :param types: what the value may be.
-    :param choices: the only values allowed.
+    :param types: the accepted types of the value.
+    :param choices: the allowed values.
     """
 
     name: str
@@ -39,10 +39,10 @@ class Option:
 class Payload:
     """The records of one request, encoded and joined.
 
-    :param open: opens them to be read, as often as it is called.
-    :param size: how many bytes they are.
-    :param items: how many records they are.
-    :param columns: the names of the fields, where records are rows of a table.
+    :param open: opens the encoded records for reading; may be called repeatedly.
+    :param size: the size in bytes.
+    :param items: the number of records.
+    :param columns: the column names, if the records are rows of a table.
     """
 
     open: Callable[[], BinaryIO]
@@ -52,17 +52,17 @@ class Payload:
 
     @property
     def data(self) -> bytes:
-        """All of it."""
+        """The encoded records as bytes."""
         with self.open() as file:
             return file.read()
 
 
 @dataclass(frozen=True, slots=True)
 class SubmitContext:
-    """All that a request to submit is made of.
+    """The input of a submit request.
 
-    :param options: the options of the vendor's request, checked.
-    :param open_job: the id of the job to append to, for operations that append and where there is one.
+    :param options: the validated options of the vendor's request.
+    :param open_job: the id of the job to append to, if the operation supports it and a job is open.
     """
 
     account: Account
@@ -75,38 +75,38 @@ SubmitFlow = Generator[Request | Upload, Response, str]
 
 
 def encode_json(value: Any) -> bytes:
-    """Return a record, or any value, as JSON."""
+    """Return a record, or any other value, as JSON."""
     return ENCODER.encode(value).encode()
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One thing to do with records: create, update, delete …
+    """One submit operation on records: create, update, delete …
 
-    :param submit: the conversation that hands over records and returns the id of the job.
-    :param max_items: how many records a request takes; 0 for an operation without records.
-    :param max_bytes: how large a request may be.
-    :param max_item_bytes: how large a record may be, as it is sent; 0 where the vendor sets no limit.
-    :param check: what is wrong with a record, or ``None``; names fields and never their values.
-    :param header_names: the header of a CSV file must name one of these fields, or it is not known to be a header.
-    :param check_by_options: returns a further check, which depends on the options.
+    :param submit: the flow that submits a batch and returns the job id.
+    :param max_items: the maximum number of records per request; 0 for an operation without records.
+    :param max_bytes: the maximum size of a request body.
+    :param max_item_bytes: the maximum size of an encoded record; 0 if the vendor sets no limit.
+    :param check: returns the problem of an invalid record, else ``None``; names fields, never their values.
+    :param header_names: the first line of a CSV file is accepted as a header only if it has one of these names.
+    :param check_by_options: returns an additional check that depends on the options.
     :param options: the options of the vendor's request.
-    :param per_record_options: which of them the vendor wants in each record.
-    :param columns_option: the one that lists the columns of a table by their position.
-    :param blanks_option: the one that lets empty values clear fields.
-    :param replaces_records: the one that takes the place of the records.
-    :param encode: makes bytes of a record.
-    :param is_csv: records go out as rows of a CSV file, with a column for each field that any of them has.
-    :param gzipped: what goes out is gzipped, on disk; otherwise a request fits into memory.
-    :param idempotent: whether the same request sent twice comes to the same as sent once.
-    :param supports_append: whether further requests can go into the job of the first one.
-    :param requests_per_minute: a limit for these requests alone; 0 where there is none.
+    :param per_record_options: the options that are sent in each record.
+    :param columns_option: the option that maps the columns of a table by position.
+    :param blanks_option: the option with which empty values clear fields.
+    :param replaces_records: the option that is given instead of records.
+    :param encode: encodes a record as bytes.
+    :param is_csv: records are sent as rows of a CSV file, with a column for each field that occurs in any record.
+    :param gzipped: the request body is gzipped in a file on disk; otherwise it is held in memory.
+    :param idempotent: whether the request may be retried after its response was lost.
+    :param supports_append: whether further requests can be appended to the job of the first one.
+    :param requests_per_minute: a separate rate limit of this request; 0 if there is none.
     """
 
     name: str
     submit: Callable[[SubmitContext], SubmitFlow]
     max_items: int
-    max_bytes: int = MOST_BYTES
+    max_bytes: int = MAX_BYTES
     max_item_bytes: int = 0
     check: Check = lambda _record: None
     header_names: tuple[str, ...] = ()
@@ -124,7 +124,7 @@ class Operation:
     requests_per_minute: float = 0.0
 
     def check_for(self, options: Options) -> Check:
-        """Return the check of the records that are submitted with these options.
+        """Return the record check for these options.
 
         :raises BadArgumentError: the options contradict the operation.
         """
@@ -132,7 +132,7 @@ class Operation:
 
 
 def every(*checks: Check) -> Check:
-    """Want all of these, and tell the first that is not so."""
+    """Combine checks: return the first problem that any of them finds."""
 
     def check(record: Record) -> str | None:
         return next((problem for one in checks if (problem := one(record)) is not None), None)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The words of a vendor for the states of its jobs."""
+"""The mapping from a vendor's job states to :class:`JobState`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from airflow_provider_bulkjobs.protocol.redact import redact
 
 @dataclass(frozen=True, slots=True)
 class States:
-    """A vendor's words for the states of a job.
+    """The documented job states of a vendor.
 
     :param vendor: the vendor's name, for messages.
-    :param docs_url: where the words are documented.
-    :param key: the key that the word stands under.
+    :param docs_url: the documentation of the states.
+    :param key: the key of the state in the response.
+    :param words: the vendor's state names and their meaning.
     """
 
     vendor: str
@@ -26,19 +27,19 @@ class States:
     key: str
     words: Mapping[str, JobState]
 
-    def read(self, answer: Mapping[str, Any]) -> tuple[JobState, str]:
-        """Return what an answer's word means, and the word.
+    def read(self, body: Mapping[str, Any]) -> tuple[JobState, str]:
+        """Return the state in a response, and the vendor's name for it.
 
-        :raises TransientError: the answer has no state at all, which is nonsense and may pass.
-        :raises UnknownStateError: the word is not among the documented ones.
+        :raises TransientError: the response has no state; a retry may return one.
+        :raises UnknownStateError: the state is not documented.
         """
-        word = answer.get(self.key)
+        word = body.get(self.key)
         if word is None:
-            raise TransientError(f"{self.vendor} answered without a {self.key!r}")
+            raise TransientError(f"{self.vendor} response has no {self.key!r}")
         state = self.words.get(word) if isinstance(word, str) else None
         if state is None:
             raise UnknownStateError(
-                f"{self.vendor} answered {self.key}={redact(str(word))[:60]!r}, which is not a documented state "
-                f"({', '.join(self.words)}); see {self.docs_url}"
+                f"{self.vendor} returned {self.key}={redact(str(word))[:60]!r}, which is not a documented state "
+                f"({', '.join(self.words)}). See {self.docs_url}"
             )
         return state, word

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a vendor is made of: fields, job kinds, and conversations.
+"""The declaration of a vendor: connection fields, job kinds, and flows.
 
-A conversation is a generator: it yields a :class:`Request`, is sent the :class:`Response`, and yields again or
-returns what it found out. It does no I/O, so the same one runs over requests, over aiohttp and in a test.
+A flow is a generator: it yields a :class:`Request`, receives the :class:`Response`, and yields the next request or
+returns its result. It does no I/O (sans-I/O), so the same flow runs over requests, over aiohttp and in tests.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class JobKind:
-    """One family of jobs of a vendor.
+    """One kind of jobs of a vendor.
 
-    :param noun: what people call such a job: "contact import".
-    :param status: the conversation that finds out how a job stands.
-    :param cancel: the conversation that stops a job, where the vendor can.
-    :param operations: what can be submitted as such a job.
-    :param results: the conversation that tells how each item fared, where the vendor does.
-    :param states: the vendor's words for the states of such a job.
-    :param page: the page in the vendor's own pages where people would look for such a job, where there is one.
+    :param noun: the name of such a job in messages: "contact import".
+    :param status: the flow that polls the status of a job.
+    :param cancel: the flow that cancels a job, if the vendor supports it.
+    :param operations: the submit operations that create such a job.
+    :param results: the flow that reads per-item results, if the vendor has them.
+    :param states: the documented states of such a job.
+    :param page: returns the address of the page in the vendor's web UI that shows such a job, or ``None``.
     """
 
     name: str
@@ -54,9 +54,9 @@ class JobKind:
     page: Callable[[Account], str | None] = lambda _account: None
 
     def stop(self, account: Account, job_id: str) -> Flow[bool]:
-        """Stop a job; return ``False`` if it is over already, or gone."""
+        """Cancel a job; return ``False`` if it already finished or no longer exists."""
         if self.cancel is None:
-            raise BadArgumentError(f"there is no way to stop a {self.noun}")
+            raise BadArgumentError(f"{self.noun}: the vendor does not support canceling it")
         try:
             yield from self.cancel(account, job_id)
         except JobNotFoundError:
@@ -72,9 +72,9 @@ class JobKind:
 
 
 class Vendor(ABC):
-    """Everything the package knows of a vendor, as data and pure functions.
+    """The declaration of a vendor: data and pure functions.
 
-    Subclass it, set the class attributes, and hand an instance to a
+    Subclass it, set the class attributes, and pass an instance to a
     :class:`~airflow_provider_bulkjobs.hooks.bulk_job.BulkJobHook` subclass.
     """
 
@@ -83,19 +83,19 @@ class Vendor(ABC):
     docs_url: ClassVar[str]
     fields: ClassVar[tuple[Field, ...]]
     kinds: ClassVar[tuple[JobKind, ...]]  # the first is the default
-    requests_per_second: ClassVar[float] = 0.0  # the published limit; 0 where there is none
+    requests_per_second: ClassVar[float] = 0.0  # the published rate limit; 0 if there is none
     bad_key_statuses: ClassVar[frozenset[int]] = frozenset({401})
     notes: ClassVar[VendorDocs] = VendorDocs()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Give every vendor the field for the rate limit."""
+        """Append the rate limit field to the fields of the vendor."""
         super().__init_subclass__(**kwargs)
         if "fields" in cls.__dict__:
             cls.fields = (*cls.fields, rate_field(cls.requests_per_second))
 
     @abstractmethod
     def base_url(self, account: Account) -> str:
-        """Return the root that every request path is appended to, without a slash at its end."""
+        """Return the base URL that request paths are appended to, without a trailing slash."""
 
     @abstractmethod
     def headers(self, account: Account, token: str | None) -> Mapping[str, str]:
@@ -103,24 +103,24 @@ class Vendor(ABC):
 
     @abstractmethod
     def check(self, account: Account) -> Flow[str]:
-        """Ask the cheapest question that needs the credentials; return a sentence that names the account."""
+        """Test the connection with the cheapest authenticated request; return a sentence that names the account."""
 
     def token_flow(self, account: Account) -> Flow[Token] | None:  # noqa: ARG002
-        """Return the conversation that fetches an access token, for vendors and accounts that use one."""
+        """Return the flow that fetches an access token, or ``None`` if the account uses none."""
         return None
 
     @abstractmethod
     def error_text(self, body: Mapping[str, Any]) -> str | None:
-        """Return the vendor's own words from the body of an error answer."""
+        """Return the vendor's message from the body of an error response."""
 
     def invalid_items(self, body: Mapping[str, Any]) -> list[InvalidItem]:  # noqa: ARG002
-        """Return the items that an error response names as invalid, for vendors that name them by their position."""
+        """Return the invalid items of an error response, for vendors that report their positions."""
         return []
 
     def is_rate_limited(self, response: Response) -> bool:
-        """Tell whether an answer means "too many requests"."""
+        """Return whether a response means "too many requests"."""
         return response.status == 429
 
     def default_retry_after(self, request: Request) -> float | None:  # noqa: ARG002
-        """Return how many seconds to pause after "too many requests", where the answer does not tell."""
+        """Return the pause in seconds after "too many requests" if no response header gives one."""
         return None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What people want to know of a vendor before they start, and no code can tell: the prose of its page in the docs."""
+"""The prose of a vendor's page in the docs: facts that cannot be generated from its declaration."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 class VendorDocs:
     """Sentences about a vendor.
 
-    :param permissions: what the credentials must be allowed to do; the connection test says it where they are not.
-    :param limits: what the vendor limits, beside what the operations declare: rates, retention, plans.
-    :param not_reported: what the vendor does not tell, so that nobody looks for it here.
+    :param permissions: the permissions that the credentials need; the connection test shows them if they are missing.
+    :param limits: limits that the operations do not declare: rates, retention, plans.
+    :param not_reported: data that the vendor does not report, and the consequence in the result.
     """
 
     permissions: str = ""

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What vendors have in common, each piece once."""
+"""Building blocks that several vendors share."""

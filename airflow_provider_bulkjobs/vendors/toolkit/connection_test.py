@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the vendors' connection tests have in common."""
+"""Building blocks of the vendors' connection tests."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 
 
 def require_vendor_response(vendor: Vendor, account: Account, proof: object) -> None:
-    """Believe an answer only if it has what nobody but the vendor sends: a good status alone is anybody's.
+    """Check that a response comes from the vendor's API: any server may respond with status 200.
 
-    :param proof: what was looked for, or nothing.
-    :raises VendorAPIError: it is not there.
+    :param proof: a value that only the vendor's API returns; falsy if it is missing.
+    :raises VendorAPIError: ``proof`` is falsy.
     """
     if not proof:
         host = urlsplit(vendor.base_url(account)).hostname
         raise VendorAPIError(
-            f"The host {host} answered, but not as {vendor.label} does. Check the host of {account.name}."
+            f"Unexpected response from {host}: not the {vendor.label} API. Check the host of {account.name}."
         )
 
 
 def request_optional(path: str) -> Flow[Mapping[str, Any]]:
-    """Ask what is good to know beside; return nothing where it cannot be had, for the connection is good already."""
+    """Request optional information; return an empty mapping on errors, because the connection was tested already."""
     try:
         return (yield Request("GET", path)).json
     except BulkJobError:
@@ -35,7 +35,7 @@ def request_optional(path: str) -> Flow[Mapping[str, Any]]:
 
 
 def format_identity(name: object, number: object) -> str:
-    """Return a name with its id, which still tells whose it is where the name is an e-mail address, and not shown."""
+    """Return a name with its id. The id remains if the name is an e-mail address, which is redacted."""
     if not name:
         return f"id {number}"
     return f"{name!r} (id {number})" if number else repr(name)

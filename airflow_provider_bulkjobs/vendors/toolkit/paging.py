@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lists that a vendor returns page by page: one rule for loops and limits."""
+"""Pagination: one rule for repeated cursors and page limits."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 from airflow_provider_bulkjobs.exceptions import UntrustedResponseError
 from airflow_provider_bulkjobs.protocol.flow import Flow
 
-# Requests a page and returns its items and the cursor of the next page, or ``None`` where there is none.
+# Requests a page and returns its items and the cursor of the next page, or ``None`` on the last page.
 PageRequest = Callable[[str], Flow[tuple[list[Any], str | None]]]
 
 
 class Pages:
     """The pages of one list.
 
-    Reading stops where a cursor repeats, and after ``max_pages``. The list is then incomplete: what is missing from
-    it is unknown, so it must never count as "no failures".
+    Reading stops when a cursor repeats, and after ``max_pages``. The list is then incomplete: the missing items are
+    unknown, so it must never count as "no failures".
 
     :param list_name: the vendor and the list, for messages.
     :param request: requests one page by its cursor.
@@ -33,7 +33,7 @@ class Pages:
 
     @property
     def has_next(self) -> bool:
-        """Whether there is a page that was not read yet, within the limit."""
+        """Whether there is an unread page within the limit."""
         return self._next is not None and self._next not in self._read and len(self._read) < self._max_pages
 
     @property
@@ -49,9 +49,9 @@ class Pages:
         return items
 
     def require_complete(self) -> None:
-        """Check that the list was read to its end.
+        """Check that the last page was read.
 
-        :raises UntrustedResponseError: it was not.
+        :raises UntrustedResponseError: the pagination loops or exceeds ``max_pages``.
         """
         if not self.is_complete:
             raise UntrustedResponseError(f"{self._list_name} did not end after {len(self._read)} pages")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading the status of a job, and what belongs to it."""
+"""Reading the status of a job and its details."""
 
 from __future__ import annotations
 
@@ -13,38 +13,38 @@ from airflow_provider_bulkjobs.vendors.spec.states import States
 
 
 def as_list(value: Any) -> list[Any]:
-    """Return a vendor's list; a missing or null one is empty, a single object counts as a list of one."""
+    """Return a list: missing or null is an empty list, a single object is a list of one."""
     if value is None:
         return []
     return value if isinstance(value, list) else [value]
 
 
 def as_dict(value: Any) -> Mapping[str, Any]:
-    """Return a vendor's object; a missing, null or malformed one is empty."""
+    """Return an object: missing, null or malformed is an empty object."""
     return value if isinstance(value, dict) else {}
 
 
 def request_details(vendor: str, path: str) -> Flow[dict[str, Any]]:
-    """Ask for more of a job whose state has just been told: its errors, or how its items fared.
+    """Request details of a job whose state was just read: its errors, or the results of its items.
 
-    :raises TransientError: that is not found. Whether the job itself is gone only its state may say, which is asked
-        for first when all of it is asked again.
+    :raises TransientError: the details were not found (404). This does not mean that the job is gone: the retry
+        reads its state first.
     """
     try:
         return (yield Request("GET", path)).json
     except JobNotFoundError as error:
-        raise TransientError(f"{vendor} has told the state of the job, but not what belongs to it: {error}") from error
+        raise TransientError(f"{vendor} returned 404 for the job's details right after its state: {error}") from error
 
 
-def require_finished(states: States, answer: Mapping[str, Any]) -> str:
-    """Return the word for the state of a job that is over.
+def require_finished(states: States, body: Mapping[str, Any]) -> str:
+    """Return the vendor's name for the state of a finished job.
 
-    :raises JobNotFinishedError: it is not, so that its results would be half of them.
+    :raises JobNotFinishedError: the job is not finished, so its results are incomplete.
     """
-    state, word = states.read(answer)
+    state, word = states.read(body)
     if not state.is_finished:
         raise JobNotFinishedError(
-            f"the job is still {word!r}: wait for it with BulkJobSensor before asking for its results"
+            f"the job is still {word!r}. Wait for it with BulkJobSensor before reading its results."
         )
     return word
 

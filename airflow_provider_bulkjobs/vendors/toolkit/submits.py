@@ -21,28 +21,28 @@ def json_request(
     context: SubmitContext,
     *,
     key: str | None = None,
-    also: Mapping[str, Any] | None = None,
+    extra: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Request:
-    """Return the request that carries the records as a JSON list.
+    """Return the request with the records as a JSON list.
 
-    :param key: where the list stands in the body; by itself if not given.
-    :param also: what else stands in the body.
+    :param key: the key of the list in the body; without it, the body is the list.
+    :param extra: other members of the body.
     """
     body = b"[%b]" % context.payload.data
     if key is not None:
-        rest = b"".join(b"%b:%b," % (encode_json(name), encode_json(value)) for name, value in (also or {}).items())
+        rest = b"".join(b"%b:%b," % (encode_json(name), encode_json(value)) for name, value in (extra or {}).items())
         body = b"{%b%b:%b}" % (rest, encode_json(key), body)
     return Request(method, path, {**JSON_HEADERS, **(headers or {})}, body=body)
 
 
-def accepted_job_id(vendor: str, answer: Mapping[str, Any], *names: str) -> str:
-    """Return the id of the job that a submit was answered with.
+def accepted_job_id(vendor: str, body: Mapping[str, Any], *names: str) -> str:
+    """Return the job id in the response to a submit.
 
-    :param names: the keys it may stand under.
-    :raises TransientError: it is not there, or is no id that could be waited for.
+    :param names: the possible keys of the id.
+    :raises TransientError: the response has no job id, or none that a sensor would accept.
     """
     for name in names:
         with suppress(BadArgumentError):
-            return read_job_id(answer.get(name))
-    raise TransientError(f"{vendor} answered a submit without the id of a job")
+            return read_job_id(body.get(name))
+    raise TransientError(f"{vendor} response to a submit has no job id")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks of records: what a vendor would refuse, or drop without an error."""
+"""Record checks: they reject what a vendor would reject, or drop without an error."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from airflow_provider_bulkjobs.vendors.toolkit.values import identity_problem, i
 
 
 def needs(*names: str) -> Check:
-    """Want all of these fields, with a value that can identify a record."""
+    """Require all of these fields, each with a value that can identify a record."""
 
     def check(record: Record) -> str | None:
         missing = [name for name in names if is_blank(record.get(name))]
@@ -20,7 +20,7 @@ def needs(*names: str) -> Check:
 
 
 def needs_any(*names: str) -> Check:
-    """Want at least one of these fields, and in each that is given a value that can identify a record."""
+    """Require at least one of these fields; each one present needs a value that can identify a record."""
 
     def check(record: Record) -> str | None:
         if all(is_blank(record.get(name)) for name in names):
@@ -31,12 +31,12 @@ def needs_any(*names: str) -> Check:
 
 
 def identifies_if_given(*names: str) -> Check:
-    """Want, in each of these fields that is given, a value that can identify a record."""
+    """Require a value that can identify a record in each of these fields that is present."""
     return lambda record: _identity_problem(record, names)
 
 
-def knows(names: Iterable[str], remedy: str) -> Check:
-    """Want no other fields than these, because the vendor would drop them without a word."""
+def only_fields(names: Iterable[str], remedy: str) -> Check:
+    """Reject other fields than these, because the vendor would drop them without an error."""
     known = frozenset(names)
 
     def check(record: Record) -> str | None:

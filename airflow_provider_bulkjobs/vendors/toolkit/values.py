@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the value of a field may be, and how a field is named in a message: without the data of a person."""
+"""Validation of field values, and field names in messages, which must not contain personal data."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 
 FIELD_NAME = re.compile(r"[A-Za-z_$][\w$.-]{0,60}|\d{1,4}", re.ASCII)
 SURROGATE = re.compile("[\ud800-\udfff]")
-BLANK_SYMBOLS = "\u034f\u115f\u1160\u2800\u3164\uffa0"  # printable for Unicode, but nothing is seen
-MOST_SHOWN = 10  # names in a message
+BLANK_SYMBOLS = "\u034f\u115f\u1160\u2800\u3164\uffa0"  # printable according to Unicode, but invisible
+MAX_NAMES = 10  # field names in a message
 
 
 def is_blank(value: Any) -> bool:
-    """Return whether a value is missing, empty, or text in which nothing can be seen."""
+    """Return whether a value is missing, empty, or text of invisible characters only."""
     if isinstance(value, str):
         return not value or (_is_invisible(value[0]) and all(map(_is_invisible, value)))
     return value is None or (isinstance(value, list | tuple | dict) and not value)
@@ -45,7 +45,7 @@ def _hidden_character(name: str, value: str) -> str | None:
 
 
 def missing_number(name: str, value: Any) -> str | None:
-    """Return what is wrong with NaN, Infinity, or what stands for them in pandas; ``None`` for other values."""
+    """Return the problem of a NaN or Infinity, or of their pandas equivalents; ``None`` for other values."""
     try:
         word = "NaN" if value != value else "Infinity" if value in {math.inf, -math.inf} else None  # noqa: PLR0124
     except Exception:  # noqa: BLE001  (pandas.NA, an array, a signaling NaN: each type has its own)
@@ -56,43 +56,43 @@ def missing_number(name: str, value: Any) -> str | None:
 
 
 def unencodable(name: str, value: Any, error: Exception) -> str:
-    """Return what is wrong with a value that could not be encoded as JSON in UTF-8.
+    """Return the problem of a value that could not be encoded as JSON in UTF-8.
 
-    :param error: what the encoder raised.
+    :param error: the exception that the encoder raised.
     """
     if SURROGATE.search(name):
         return name_problem(name)
     if isinstance(error, UnicodeEncodeError):
         return f"has a character in field {safe_name(name)} that UTF-8 cannot encode: correct the text"
-    if isinstance(value, list | tuple | dict) and isinstance(error, ValueError) and _is_json_but_for_numbers(value):
+    if isinstance(value, list | tuple | dict) and isinstance(error, ValueError) and _is_json_except_numbers(value):
         return f"has NaN or Infinity inside field {safe_name(name)} ({type(value).__name__}): use None instead"
     return missing_number(name, value) or (
-        f"has a {type(value).__name__} in field {safe_name(name)} that JSON cannot hold: convert it first"
+        f"has a {type(value).__name__} in field {safe_name(name)} that JSON cannot represent: convert it first"
     )
 
 
 def name_problem(name: Any) -> str:
-    """Return what is wrong with the name of a field that is not text, or that UTF-8 cannot encode."""
+    """Return the problem of a field name that is not text, or that UTF-8 cannot encode."""
     if not isinstance(name, str):
         return f"has a field name that is a {type(name).__name__}, not text: rename the field"
     return f"has a character in the name of field {safe_name(name)} that UTF-8 cannot encode: rename the field"
 
 
 def safe_name(name: Any) -> str:
-    """Return the name of a field for a message, if it looks like one: it may be the data of a person."""
+    """Return a field name for a message, or a placeholder if it does not look like one: it may be personal data."""
     text = str(name)
     # repr escapes what UTF-8 cannot encode.
     return repr(text) if FIELD_NAME.fullmatch(SURROGATE.sub("", text)) else "(name not shown)"
 
 
 def safe_names(names: Iterable[Any], word: str) -> str:
-    """Return the names of fields for a message.
+    """Return field names for a message.
 
-    :param word: what stands between them: "and", "or".
+    :param word: the conjunction between them: "and", "or".
     """
     fields = [f"field {safe_name(name)}" for name in names]
-    more = f" {word} {len(fields) - MOST_SHOWN} more" if len(fields) > MOST_SHOWN else ""
-    return f"{f' {word} '.join(fields[:MOST_SHOWN])}{more}"
+    more = f" {word} {len(fields) - MAX_NAMES} more" if len(fields) > MAX_NAMES else ""
+    return f"{f' {word} '.join(fields[:MAX_NAMES])}{more}"
 
 
 def _is_invisible(char: str) -> bool:
@@ -101,9 +101,9 @@ def _is_invisible(char: str) -> bool:
     return not SURROGATE.match(char)
 
 
-def _is_json_but_for_numbers(value: Any) -> bool:
+def _is_json_except_numbers(value: Any) -> bool:
     try:
-        json.dumps(value)  # which lets NaN and Infinity pass
+        json.dumps(value)  # accepts NaN and Infinity
     except (TypeError, ValueError, RecursionError):
         return False
     return True
