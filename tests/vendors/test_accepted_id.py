@@ -16,6 +16,6 @@ def test_id_is_read_as_text(job_id, text):
     "job_id", [None, True, 1.5, [], ["a"], {}, "", " ", "null", "None", ".", "..", "a\nb", "a\x00", "x" * 513], ids=repr
 )
 def test_unusable_id_counts_as_missing(job_id):
-    with pytest.raises(TransientError, match="without the id of a job"):
+    with pytest.raises(TransientError, match="has no job id"):
         accepted_job_id("Vendor", {"id": job_id}, "id")
     assert accepted_job_id("Vendor", {"id": job_id, "other": "a"}, "id", "other") == "a"
