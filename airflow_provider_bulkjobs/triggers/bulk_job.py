@@ -98,7 +98,7 @@ class BulkJobTrigger(BaseTrigger):
         self._last_report = ""
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the arguments of a trigger that continues this wait, with the known job states: plain JSON, no secrets."""
+        """Return the arguments of a trigger that continues this wait with the known states: plain JSON, no secrets."""
         return (
             f"{type(self).__module__}.{type(self).__qualname__}",
             {
