@@ -121,8 +121,8 @@ def test_each_contact_is_in_a_file_also_when_the_gate_stays_closed(outcome):
     assert len(rows) == 1000
 
 
-def test_contacts_that_cannot_be_submitted_are_told(outcome):
-    assert "30 records cannot be submitted; they are in" in outcome.log("bulkjobs_activecampaign_contacts")
+def test_invalid_contacts_are_reported(outcome):
+    assert "30 records cannot be submitted; written to" in outcome.log("bulkjobs_activecampaign_contacts")
 
 
 def test_an_asset_starts_the_campaign_with_the_result(outcome, airflow):
