@@ -11,7 +11,7 @@ from airflow_provider_bulkjobs import exceptions as errors
 from airflow_provider_bulkjobs._airflow import is_unplanned_run
 from airflow_provider_bulkjobs.arguments import is_literal, read_allowed_failures, read_expected_items
 from airflow_provider_bulkjobs.failures import JobExpiredError, JobFailedError, PartialSubmitError, before_skip
-from airflow_provider_bulkjobs.links import note_page
+from airflow_provider_bulkjobs.links import push_page_link
 from airflow_provider_bulkjobs.operators.cancel import BulkJobCancelOperator
 from airflow_provider_bulkjobs.operators.checkpoint_store import TaskCheckpointStore
 from airflow_provider_bulkjobs.operators.guard import describe_broken_submit, describe_broken_wait, ending_for_good
@@ -167,7 +167,7 @@ class BulkJobOperator(BulkJobBaseSensor):
         return result
 
     def _list_jobs(self, context: Context) -> list[str]:
-        if (hook := self._hook) and (page := note_page(context, hook, hook.job_kind(self.job_kind))):
+        if (hook := self._hook) and (page := push_page_link(context, hook, hook.job_kind(self.job_kind))):
             self.log.info("%s shows such jobs at %s", hook.vendor.label, page)
         return list(self.job_id)
 

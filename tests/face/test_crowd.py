@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Many waits on one account with a limit: they take turns, and none is refused."""
+"""Many waits on one account with a limit: they share its rate limiter, and none is rejected."""
 
 import asyncio
 import logging
@@ -52,4 +52,4 @@ def test_a_crowd_takes_turns(sim, told):
     asked = Counter(request.path_qs for request in sim.requests("activecampaign"))
     assert set(asked.values()) == {ROUNDS + 1}
     assert seconds < WAITS / PER_SECOND  # another connection does not wait in that queue
-    assert len([one for one in caplog.get_records("setup") if "take turns" in one.message]) == 1
+    assert len([one for one in caplog.get_records("setup") if "are queued" in one.message]) == 1
