@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The only file that asks which Airflow this is."""
+"""Differences between Airflow versions: the only module that depends on the version."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.compat.sdk import Context
 
-# Airflow 2 draws connection forms with Flask AppBuilder; later ones only look into them for what to draw.
+# Airflow 2 renders connection forms with Flask AppBuilder; later versions only read the fields' attributes.
 HAS_FLASK_FORMS = find_spec("airflow.www") is not None
-AIRFLOWS_OWN_BACKENDS = {"EnvironmentVariablesBackend", "MetastoreBackend", "ExecutionAPISecretsBackend"}
-FOUND_NOW = ConnectionError("the connection was not found, and is there at a second look")
+BUILTIN_BACKENDS = {"EnvironmentVariablesBackend", "MetastoreBackend", "ExecutionAPISecretsBackend"}
+FOUND_ON_RETRY = ConnectionError("the connection was not found at first, but on a second lookup")
 P = ParamSpec("P")
 T = TypeVar("T")
 _lookups: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
@@ -79,14 +79,14 @@ __all__ = [
 
 
 async def get_connection_async(conn_id: str) -> Connection:
-    """Read a connection without holding the event loop.
+    """Read a connection without blocking the event loop.
 
-    From Airflow 3.3.2 on there is a way that never blocks, and the attribute that came with it tells. Before,
-    the asynchronous way masks secrets with a blocking call that can deadlock the triggerer, or is not there:
-    https://github.com/apache/airflow/pull/71890. So the synchronous one is called, in asgiref's thread, which
-    Airflow 3.0 and 3.1 need to find their way back to the loop.
+    From Airflow 3.3.2 on, the asynchronous method never blocks; the attribute below was added together with it. Before,
+    it is missing, or masks secrets with a blocking call that can deadlock the triggerer:
+    https://github.com/apache/airflow/pull/71890. There the synchronous method is called in asgiref's thread, from which
+    Airflow 3.0 and 3.1 can call back into the event loop.
     """
-    # Airflow 3.1 mixes up the answers when several triggers look up connections at once: one at a time.
+    # Airflow 3.1 mixes up the responses of concurrent lookups: one at a time.
     async with _lookups.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
         if hasattr(Connection, "aextra_dejson"):
             return await BaseHook.aget_connection(conn_id)
@@ -94,27 +94,27 @@ async def get_connection_async(conn_id: str) -> Connection:
 
 
 async def run_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call a function that may talk to Airflow, in a thread from which every Airflow finds back to the event loop."""
+    """Call a function in asgiref's thread, from which any Airflow version can call back into the event loop."""
     from asgiref.sync import sync_to_async
 
     return await sync_to_async(function)(*args, **kwargs)
 
 
 def lookup_failure(conn_id: str) -> Exception | None:
-    """Return what kept Airflow from reading a connection that it reports as not defined, or ``None``: there is none.
+    """Return the error behind a connection that Airflow reports as not defined, or ``None`` if it does not exist.
 
-    Airflow skips a secrets backend that raises, and from 3.1 on takes any error of its API server for "not found".
-    Both then look like a connection that nobody has created.
+    Airflow skips a secrets backend that raises, and from 3.1 on reports any error of its API server as "not found".
+    Both look like a connection that does not exist.
     """
     try:
         for backend in _secrets_backends():
-            if type(backend).__name__ not in AIRFLOWS_OWN_BACKENDS and backend.get_connection(conn_id):
-                return FOUND_NOW
+            if type(backend).__name__ not in BUILTIN_BACKENDS and backend.get_connection(conn_id):
+                return FOUND_ON_RETRY
         return _api_failure(conn_id)
     except (ValueError, TypeError, LookupError, AttributeError, AirflowException) as error:
-        # Malformed values will be malformed again. Some libraries make a ValueError of a broken response, though.
+        # A malformed value stays malformed, so no retry. But some libraries raise a ValueError for a broken response.
         return error if isinstance(error, OSError) else None
-    except Exception as error:  # noqa: BLE001  (each secrets backend has its own)
+    except Exception as error:  # noqa: BLE001  (it depends on the secrets backend)
         return error
 
 
@@ -136,15 +136,15 @@ def _api_failure(conn_id: str) -> Exception | None:
     comms = getattr(task_runner, "SUPERVISOR_COMMS", None)
     if comms is None:
         return None
-    answer = comms.send(GetConnection(conn_id=conn_id))
-    if not isinstance(answer, ErrorResponse):
-        return FOUND_NOW
-    return None if answer.error is ErrorType.CONNECTION_NOT_FOUND else AirflowRuntimeError(answer)
+    response = comms.send(GetConnection(conn_id=conn_id))
+    if not isinstance(response, ErrorResponse):
+        return FOUND_ON_RETRY
+    return None if response.error is ErrorType.CONNECTION_NOT_FOUND else AirflowRuntimeError(response)
 
 
 @cache
 def load_stats() -> Any:
-    """Return Airflow's metrics; slow the first time."""
+    """Return Airflow's metrics client; the first call is slow."""
     from airflow.providers.common.compat.sdk import Stats
 
     return Stats
@@ -152,10 +152,10 @@ def load_stats() -> Any:
 
 @cache
 def initialize_stats() -> None:
-    """Ready Airflow's metrics for use in the triggerer.
+    """Initialize Airflow's metrics client in the triggerer.
 
-    There, Airflow 3.2 and 3.3 ready only the copy of their metrics that they use themselves, and not the one that the
-    SDK offers. A worker has the SDK's ready, and must not do it again: what it has counted already would be lost.
+    There, Airflow 3.2 and 3.3 initialize only their internal copy of the client, not the one of the SDK. A worker has
+    already initialized the SDK's client; to initialize it again would lose its counts.
     """
     stats = load_stats()
     if not hasattr(stats, "initialize"):
@@ -189,33 +189,33 @@ def first_poke_at(context: Context) -> datetime | None:
 
 
 def task_state(context: Context) -> Any:
-    """Return the store whose values outlive a try of the task, or ``None`` before Airflow 3.3."""
+    """Return the store that persists values across retries of the task, or ``None`` before Airflow 3.3."""
     return context.get("task_state_store")
 
 
 def set_task_state(store: Any, key: str, value: Any) -> None:
-    """Write a value that never expires; otherwise ``[state_store] default_retention_days`` would decide."""
+    """Write a value that never expires, regardless of ``[state_store] default_retention_days``."""
     try:
         from airflow.sdk import NEVER_EXPIRE  # type: ignore[attr-defined,unused-ignore]
-    except ImportError:  # before Airflow 3.3, which has a store only in tests
+    except ImportError:  # before Airflow 3.3, where only tests have a store
         NEVER_EXPIRE = timedelta.max  # noqa: N806
     store.set(key, value, retention=NEVER_EXPIRE)
 
 
 def is_disowned(error: BaseException) -> bool:
-    """Return whether Airflow has refused a request because this process no longer runs the task.
+    """Return whether Airflow has rejected a request because this process no longer owns the task.
 
-    On these statuses Airflow's supervisor stops a task as well.
+    On the same statuses, Airflow's supervisor terminates the task.
     """
     detail = getattr(getattr(error, "error", None), "detail", None)
     return isinstance(detail, dict) and detail.get("status_code") in {404, 409, 410}
 
 
 def is_unplanned_run(context: Context) -> bool:
-    """Return whether this run is neither the first one, nor a retry, nor the run of a cleared task.
+    """Return whether this run is none of: the first run, a retry, the run of a cleared task.
 
-    A clear raises ``max_tries``. Airflow starts a task once more, for example, after a scheduler and the tasks that it
-    ran itself have died.
+    Clearing a task increases ``max_tries``. Airflow also reruns a task, for example, after a scheduler
+    has died together with the tasks that it ran.
     """
     task_instance = context.get("ti")
     try_number, max_tries = getattr(task_instance, "try_number", None), getattr(task_instance, "max_tries", None)
@@ -223,9 +223,9 @@ def is_unplanned_run(context: Context) -> bool:
 
 
 def ended_from_outside(context: Context) -> bool:
-    """Return whether somebody has set the task's state while it was running.
+    """Return whether the task's state was set externally while it was running.
 
-    Airflow 2 then terminates the task, and keeps that state only where the task does not end with a failure.
+    Airflow 2 then terminates the task, and keeps that state only if the task does not fail.
     """
     task_instance: Any = context.get("ti")
     if not hasattr(task_instance, "current_state"):  # from Airflow 3 on
@@ -234,12 +234,12 @@ def ended_from_outside(context: Context) -> bool:
 
     try:
         return task_instance.current_state() in State.finished
-    except Exception:  # noqa: BLE001  (the database cannot be reached: assume that nobody has)
+    except Exception:  # noqa: BLE001  (without the database, assume that it was not)
         return False
 
 
 def xcom_value(ti_key: Any, key: str) -> Any:
-    """Return what a task instance has pushed under a key, or ``None``."""
+    """Return the XCom value of a task instance, or ``None``."""
     from airflow.providers.common.compat.sdk import XCom
 
     return XCom.get_value(ti_key=ti_key, key=key)

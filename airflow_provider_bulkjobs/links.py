@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The button of a task that leads to the vendor's own pages."""
+"""The extra link of a task to the vendor's web UI."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ PAGE_KEY = "vendor_page"  # in XCom
 
 
 class VendorPageLink(BaseOperatorLink):
-    """Leads to where people would look for the job in the vendor's pages, if there is such a page.
+    """Links to the page of the vendor's web UI that lists the jobs, if there is one.
 
-    Airflow 2 asks in the web server, Airflow 3 on the worker at the task's end. Neither knows the connection without
-    reading it anew, so what the task has noted down is asked for.
+    Airflow 2 calls it in the web server, Airflow 3 on the worker when the task ends. Both would have to read the
+    connection again, so the link is read from the XCom that the task has pushed.
     """
 
     name = "Vendor's page"
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:  # noqa: ARG002
-        """Return the page, or nothing."""
+        """Return the URL, or an empty string."""
         return xcom_value(ti_key, PAGE_KEY) or ""
 
 
-def note_page(context: Context, client: Client, kind: JobKind) -> str | None:
-    """Note down where the vendor shows such jobs, for the link; return it."""
+def push_page_link(context: Context, client: Client, kind: JobKind) -> str | None:
+    """Push the URL of the page that lists such jobs to XCom, for the link; return it."""
     page = kind.page(client.account)
     if page and (task_instance := context.get("ti")):
         try:
             task_instance.xcom_push(key=PAGE_KEY, value=page)
-        except Exception as error:  # noqa: BLE001  (whatever it is, a missing link must not fail an import)
+        except Exception as error:  # noqa: BLE001  (a missing link must not fail an import)
             client.log.warning("The link to the vendor's page could not be pushed to XCom (%s)", type(error).__name__)
     return page

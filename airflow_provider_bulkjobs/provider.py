@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Airflow is told about this package. A mistake in here would hide every other provider, so it only adds up
-what the vendors declare: no Airflow, no I/O.
+"""The provider metadata for Airflow. An exception in here would hide all other providers, so it only combines the
+vendors' declarations: no Airflow, no I/O.
 
 https://airflow.apache.org/docs/apache-airflow-providers/howto/create-custom-providers.html
 """

@@ -27,7 +27,7 @@ from airflow.models.connection import Connection
 accounts = {}
 for hook_class in HOOKS:
     connection = Connection.get_connection_from_secrets(hook_class.default_conn_name)
-    accounts[hook_class.conn_type] = dict(hook_class().using(connection).account.values)
+    accounts[hook_class.conn_type] = dict(hook_class().with_connection(connection).account.values)
 print(json.dumps(accounts))
 """
 # One process for all commands: Airflow takes seconds to start.

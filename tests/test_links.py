@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_bulkjobs import links
 from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
 from airflow_provider_bulkjobs.hooks.connection import read_account
-from airflow_provider_bulkjobs.links import VendorPageLink, note_page
+from airflow_provider_bulkjobs.links import VendorPageLink, push_page_link
 from airflow_provider_bulkjobs.operators.bulk_job import BulkJobOperator
 from airflow_provider_bulkjobs.provider import get_provider_info
 from airflow_provider_bulkjobs.sensors.bulk_job import BulkJobSensor
@@ -146,7 +146,7 @@ def test_a_submit_without_a_wait_notes_the_page_down(sim: Simulator, monkeypatch
 def test_without_a_page_nothing_is_noted_down(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_MINE", json.dumps(sim.connection("activecampaign")))
     hook, task_instance = HOOK_OF["activecampaign"]("mine"), TaskInstance()
-    assert note_page({"ti": task_instance}, hook, hook.job_kind(None)) is None
+    assert push_page_link({"ti": task_instance}, hook, hook.job_kind(None)) is None
     assert task_instance.pushed == {}
 
 

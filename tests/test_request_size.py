@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from vendors.scripted import make_account
 
-from airflow_provider_bulkjobs.arguments import LONGEST
+from airflow_provider_bulkjobs.arguments import MAX_JOB_ID_LENGTH
 from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
 from airflow_provider_bulkjobs.submitting.overhead import request_overhead
 from airflow_provider_bulkjobs.submitting.records import Row
@@ -124,7 +124,7 @@ def test_full_request_is_within_the_limit(key, number):
         ]
     assert max(sizes) <= LIMIT
     if number == 1:
-        assert sizes[0] > LIMIT - LONGEST - 100, "no more is left free than has to be"
+        assert sizes[0] > LIMIT - MAX_JOB_ID_LENGTH - 100, "no more is left free than has to be"
 
 
 @each_operation
@@ -138,6 +138,8 @@ def test_overhead_is_what_is_added_to_the_records(key):
     import io
 
     payload = Payload(lambda: io.BytesIO(b"0123456789"), size=10, items=1, columns=columns)
-    context = SubmitContext(hook.account, payload, CASES[key][1], "0" * LONGEST if operation.supports_append else None)
+    context = SubmitContext(
+        hook.account, payload, CASES[key][1], "0" * MAX_JOB_ID_LENGTH if operation.supports_append else None
+    )
     request: Any = next(operation.submit(context))
     assert len(request.path) + len(request.body or b"") == overhead + 10

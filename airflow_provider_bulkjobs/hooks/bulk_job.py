@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The hooks: one per connection type, all of them :class:`BulkJobHook` with another vendor."""
+"""The hooks: one subclass of :class:`BulkJobHook` per vendor and connection type."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
 
 class BulkJobHook(BaseHook):
-    """Talk to one vendor's bulk jobs with the credentials of a connection.
+    """Read and cancel a vendor's bulk jobs with the credentials of a connection.
 
-    A subclass sets :attr:`vendor` and has everything else: connection type, form, connection test, sensor and
-    trigger. Creating a hook reads nothing; the connection is read when it is first needed.
+    A subclass sets :attr:`vendor`; connection type, form, connection test, sensor and trigger follow from it. The
+    connection is read on first use, not when a hook is created.
 
     :param conn_id: the connection; ``<type>_default`` if not given.
     """
@@ -46,7 +46,7 @@ class BulkJobHook(BaseHook):
     hook_name: ClassVar[str]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Derive what Airflow wants to know of a hook class from its vendor."""
+        """Derive the attributes that Airflow expects of a hook class from its vendor."""
         super().__init_subclass__(**kwargs)
         vendor = cls.__dict__.get("vendor")
         if vendor is None:
@@ -54,7 +54,7 @@ class BulkJobHook(BaseHook):
         cls.conn_type = vendor.conn_type
         cls.hook_name = vendor.label
         cls.default_conn_name = f"{vendor.conn_type}_default"
-        # Airflow only looks for these two in the class itself, not in what it inherits.
+        # Airflow looks up these two in the class itself, not in its bases.
         cls.get_connection_form_widgets = staticmethod(lambda: form_widgets(vendor.fields, drawn=HAS_FLASK_FORMS))
         cls.get_ui_field_behaviour = staticmethod(lambda: form_behaviour(vendor.fields, drawn=HAS_FLASK_FORMS))
 
@@ -63,15 +63,15 @@ class BulkJobHook(BaseHook):
         self.conn_id = conn_id or self.default_conn_name
 
     def get_job(self, job_id: str | int, job_kind: str | None = None) -> BulkJob:
-        """Ask the vendor how a job stands.
+        """Request the current state of a job.
 
         :param job_id: the vendor's id of the job.
-        :param job_kind: one of the vendor's job kinds; its first one if not given.
+        :param job_kind: one of the vendor's job kinds; the vendor's first one by default.
         :raises JobNotFoundError: the vendor does not know the job.
-        :raises BadArgumentError: the id or the kind makes no sense.
+        :raises BadArgumentError: the id or the kind is invalid.
         :raises BadConnectionError: the connection is missing, of another type, or incomplete.
-        :raises VendorAPIError: the vendor refused, in its own words.
-        :raises VendorUnavailableError: the vendor was down or throttled for longer than patience lasts.
+        :raises VendorAPIError: the vendor rejected the request; has the vendor's message.
+        :raises VendorUnavailableError: the vendor was down or rate limited until the attempts were used up.
         """
         from airflow_provider_bulkjobs.http.retry import RetryPolicy
 
@@ -79,7 +79,7 @@ class BulkJobHook(BaseHook):
         return self.transport.run(lambda: kind.status(self.account, job_id), RetryPolicy(on_retry=self.log.warning))
 
     async def aget_job(self, job_id: str | int, job_kind: str | None = None) -> BulkJob:
-        """Ask the vendor how a job stands, without holding the event loop. See :meth:`get_job`."""
+        """Request the current state of a job without blocking the event loop. See :meth:`get_job`."""
         from airflow_provider_bulkjobs.http.pool import shared_transport
         from airflow_provider_bulkjobs.http.retry import RetryPolicy
 
@@ -89,20 +89,20 @@ class BulkJobHook(BaseHook):
             return await transport.run(lambda: kind.status(account, job_id), RetryPolicy(on_retry=self.log.warning))
 
     def cancel_job(self, job_id: str | int, job_kind: str | None = None) -> bool:
-        """Ask the vendor to stop a job; return ``False`` if it is over already, or gone, which is no error.
+        """Cancel a job; return ``False`` if it has already finished or was deleted, which is not an error.
 
-        Acquia forgets a job that is stopped, and also one that is over, with its details.
+        Acquia deletes a canceled job with its details, even one that had finished.
 
-        :raises BadArgumentError: the vendor cannot stop jobs of this kind.
+        :raises BadArgumentError: the vendor cannot cancel jobs of this kind.
         """
         from airflow_provider_bulkjobs.http.retry import RetryPolicy
 
         kind, job_id = self.cancelable_job_kind(job_kind), read_job_id(job_id)
         policy = RetryPolicy(failures=3, on_retry=self.log.warning)
-        return self._stopped(job_id, self.transport.run(lambda: kind.stop(self.account, job_id), policy))
+        return self._log_cancel(job_id, self.transport.run(lambda: kind.stop(self.account, job_id), policy))
 
     async def acancel_job(self, job_id: str | int, job_kind: str | None = None) -> bool:
-        """Ask the vendor to stop a job, without holding the event loop. See :meth:`cancel_job`."""
+        """Cancel a job without blocking the event loop. See :meth:`cancel_job`."""
         from airflow_provider_bulkjobs.http.pool import shared_transport
         from airflow_provider_bulkjobs.http.retry import RetryPolicy
 
@@ -110,22 +110,22 @@ class BulkJobHook(BaseHook):
         account = await retry_lookup_async(self.load_account, self.log.warning, WORKER_LIMIT)
         policy = RetryPolicy(failures=3, on_retry=self.log.warning)
         async with shared_transport(self.vendor, account) as transport:
-            return self._stopped(job_id, await transport.run(lambda: kind.stop(account, job_id), policy))
+            return self._log_cancel(job_id, await transport.run(lambda: kind.stop(account, job_id), policy))
 
-    def _stopped(self, job_id: str, stopped: bool) -> bool:
-        if not stopped:
-            self.log.info("%s job %s is over or gone; there is nothing to cancel", self.vendor.label, job_id)
-        return stopped
+    def _log_cancel(self, job_id: str, is_canceled: bool) -> bool:
+        if not is_canceled:
+            self.log.info("%s job %s already finished or was deleted; nothing to cancel", self.vendor.label, job_id)
+        return is_canceled
 
     def get_conn(self) -> AccountSession:
-        """Return a requests session with the connection's address and credentials, for calls of your own.
+        """Return a requests session with the connection's base URL and credentials, for any other request.
 
-        Paths are relative: ``hook.get_conn().put("/v3/marketing/contacts", json=…)``. It refuses other hosts.
+        Paths are relative: ``hook.get_conn().put("/v3/marketing/contacts", json=…)``. Other hosts are rejected.
         """
         return self.transport.session
 
     def test_connection(self) -> tuple[bool, str]:
-        """Ask the cheapest question that needs the credentials; say in a sentence how that went."""
+        """Send the cheapest authenticated request; return whether it succeeded, and a message for the form."""
         from airflow_provider_bulkjobs.http.requests_transport import RequestsTransport
 
         try:
@@ -136,13 +136,13 @@ class BulkJobHook(BaseHook):
                 return True, ask(self.vendor, account, transport)
             finally:
                 transport.close()
-        except Exception as error:  # noqa: BLE001  (whatever it is, the form must say something)
+        except Exception as error:  # noqa: BLE001  (the form must show a message for any error)
             return False, explain(self.vendor, error)
 
     def job_kind(self, name: str | None) -> JobKind:
-        """Return the vendor's job kind of that name, or its default one.
+        """Return the vendor's job kind with that name, or its default one.
 
-        :raises BadArgumentError: there is none of that name; the message has those there are.
+        :raises BadArgumentError: there is none; the message lists the existing ones.
         """
         kinds = {kind.name: kind for kind in self.vendor.kinds}
         if name is None:
@@ -154,52 +154,52 @@ class BulkJobHook(BaseHook):
         return kinds[name]
 
     def cancelable_job_kind(self, job_kind: str | None) -> JobKind:
-        """Return a job kind whose jobs can be stopped.
+        """Return a job kind whose jobs can be canceled.
 
-        :raises BadArgumentError: the vendor cannot stop jobs of this kind.
+        :raises BadArgumentError: the vendor cannot cancel jobs of this kind.
         """
         kind = self.job_kind(job_kind)
         if kind.cancel is None:
             raise BadArgumentError(
-                f"{self.vendor.label} has no way to stop a {kind.noun} (job_kind {kind.name!r}): leave out the "
-                "cancel, or stop the job in the vendor's own pages if they let you"
+                f"{self.vendor.label} does not support canceling a {kind.noun} (job_kind={kind.name!r}). Remove the "
+                f"cancel, or cancel the job in the {self.vendor.label} web UI if possible."
             )
         return kind
 
     @cached_property
     def account(self) -> Account:
-        """The account that the connection describes, checked."""
+        """The validated account of the connection."""
         return self._account(read_connection(self.conn_id), self.conn_id)
 
-    def using(self, connection: Connection) -> Self:
-        """Take the account from a connection that has been read already; return the hook."""
+    def with_connection(self, connection: Connection) -> Self:
+        """Use a connection that has already been read; return the hook."""
         self.account = self._account(connection, self.conn_id)
         return self
 
     def reload_connection(self) -> bool:
-        """Read the connection again; return whether it has changed, and use it from now on if so."""
+        """Read the connection again and use it; return whether it has changed."""
         before = self.account.fingerprint
-        self.using(read_connection(self.conn_id))
+        self.with_connection(read_connection(self.conn_id))
         if self.account.fingerprint == before:
             return False
         self.__dict__.pop("transport").close()
         return True
 
     async def load_account(self) -> Account:
-        """Read the connection anew, once, without holding the event loop.
+        """Read the connection again, once, without blocking the event loop.
 
-        :raises ConnectionLookupError: Airflow could not read it now; another attempt may succeed.
-        :raises BadConnectionError: there is no such connection, or it cannot be used.
+        :raises ConnectionLookupError: Airflow could not read it; a retry may succeed.
+        :raises BadConnectionError: the connection does not exist or is invalid.
         """
         try:
             connection = await get_connection_async(self.conn_id)
-        except Exception as error:  # noqa: BLE001  (each Airflow and each secrets backend has its own)
+        except Exception as error:  # noqa: BLE001  (it depends on the Airflow version and the secrets backend)
             raise await run_in_thread(lookup_error, self.conn_id, error) from None
         return self._account(connection, self.conn_id)
 
     @cached_property
     def transport(self) -> RequestsTransport:
-        """The synchronous driver of this hook's account."""
+        """The synchronous transport of this hook's account."""
         from airflow_provider_bulkjobs.http.requests_transport import RequestsTransport
 
         return RequestsTransport(self.vendor, self.account)
@@ -207,8 +207,8 @@ class BulkJobHook(BaseHook):
     def _account(self, connection: Connection, conn_id: str | None) -> Account:
         if connection.conn_type != self.conn_type:
             raise BadConnectionError(
-                f"{connection_title(conn_id)} is of type {connection.conn_type!r}, and {type(self).__name__} needs "
-                f"{self.conn_type!r}: use another connection, or change its type."
+                f"{connection_title(conn_id)} is of type {connection.conn_type!r}, but {type(self).__name__} needs "
+                f"{self.conn_type!r}. Use another connection, or change its type."
             )
         return read_account(
             self.vendor.fields,
@@ -223,23 +223,23 @@ class BulkJobHook(BaseHook):
 
 
 def hook_for(conn_id: str) -> BulkJobHook:
-    """Return the hook of a connection, chosen by its type; also one that another package brings.
+    """Return the hook for a connection's type, which may come from another package.
 
-    :raises BadConnectionError: there is no such connection, or it is not of a bulk job type.
+    :raises BadConnectionError: the connection does not exist, or its type has no bulk jobs.
     :raises ConnectionLookupError: Airflow could not read it.
     """
     connection = read_connection(conn_id)
     for hook_class in HOOKS:
         if hook_class.conn_type == connection.conn_type:
-            return hook_class(conn_id).using(connection)
+            return hook_class(conn_id).with_connection(connection)
     try:
         hook = connection.get_hook()
-    except Exception:  # noqa: BLE001  (an unknown type, a provider that cannot be imported: told below)
+    except Exception:  # noqa: BLE001  (an unknown type, or an import error of its provider: raised below)
         hook = None
     if isinstance(hook, BulkJobHook):
-        return hook.using(connection)
+        return hook.with_connection(connection)
     raise BadConnectionError(
-        f"Connection {conn_id!r} is of type {connection.conn_type!r}, which has no bulk jobs: use one of type "
+        f"Connection {conn_id!r} is of type {connection.conn_type!r}, which has no bulk jobs. Use one of type "
         f"{', '.join(hook_class.conn_type for hook_class in HOOKS)}"
     )
 
@@ -249,6 +249,6 @@ def _hook_class(vendor: Vendor) -> type[BulkJobHook]:
     return type(name, (BulkJobHook,), {"vendor": vendor, "__module__": __name__, "__doc__": f"{vendor.label}."})
 
 
-# One per vendor, so that a vendor is added in one list only: IntercomHook, SendGridHook, …
+# One per vendor (IntercomHook, SendGridHook, …), generated so that a vendor is added in one list only.
 HOOKS = tuple(_hook_class(vendor) for vendor in VENDORS)
 globals().update({hook_class.__name__: hook_class for hook_class in HOOKS})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The values of an Airflow connection, checked against the fields that its vendor declares."""
+"""Validate the values of an Airflow connection against the fields that its vendor declares."""
 
 from __future__ import annotations
 
@@ -14,13 +14,9 @@ from urllib.parse import quote, unquote, urlsplit
 from airflow_provider_bulkjobs.exceptions import BadConnectionError
 from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field, connection_title
 
-LONGEST_SHOWN = 8  # characters
-
-
-USUAL_PORTS = {"https": 443, "http": 80}
-
-
-MASKED = "***"  # what Airflow shows instead of a secret; it comes back when a form is saved with it
+MAX_SHOWN = 8  # characters of a value in an error message
+DEFAULT_PORTS = {"https": 443, "http": 80}
+MASK = "***"  # Airflow shows it instead of a secret, and stores it if the form is saved with it
 
 
 def read_account(
@@ -34,13 +30,13 @@ def read_account(
     password: str | None = None,
     extra: Mapping[str, Any] | None = None,
 ) -> Account:
-    """Check a connection's values against the fields its vendor declares.
+    """Validate a connection's values against the fields its vendor declares.
 
-    :param fields: the vendor's declaration; anything else in the connection is left alone.
-    :raises BadConnectionError: a value is missing or cannot be meant; names the field and the remedy.
+    :param fields: the vendor's declaration; other values in the connection are ignored.
+    :raises BadConnectionError: a value is missing or invalid; names the field and what to do.
     """
     given = {**(extra or {}), "host": host, "login": login, "password": password}
-    teller = _Teller(conn_id, (password or "").strip())
+    messages = _Messages(conn_id, (password or "").strip())
     values: dict[str, Any] = {}
     for declared in fields:
         value = given.get(declared.name)
@@ -48,99 +44,101 @@ def read_account(
             value = value.strip()
         if value is None or value == "":
             if declared.required:
-                raise teller.bad(declared, "is missing", declared.help)
+                raise messages.error(declared, "is missing", declared.help)
             values[declared.name] = declared.default
         elif declared.name == "host":
-            values["host"] = _base_url(teller, declared, str(value), port, schema)
+            values["host"] = _base_url(messages, declared, str(value), port, schema)
         else:
-            values[declared.name] = _checked(teller, declared, value)
+            values[declared.name] = _checked(messages, declared, value)
     return Account(conn_id, values)
 
 
 @dataclass(frozen=True, slots=True)
-class _Teller:
-    """Tells what is wrong with a connection, and nothing of its secret, in whichever field it stands."""
+class _Messages:
+    """Error messages about a connection, without its secret, which may be in the wrong field."""
 
     conn_id: str | None
     secret: str = field(repr=False)
 
-    def bad(self, declared: Field, problem: str, remedy: str) -> BadConnectionError:
+    def error(self, declared: Field, problem: str, remedy: str) -> BadConnectionError:
         """Return the error for a field."""
         return BadConnectionError(
             f"{connection_title(self.conn_id)}: the field {declared.name!r} ({declared.label}) {problem}. {remedy}"
         )
 
-    def shown(self, text: str) -> str:
-        """Return a value, if it is no part of the secret and too short to be another one."""
-        one, other = text.casefold(), self.secret.casefold()
-        is_secret = bool(other) and (one in other or other in one)
-        return f"a text of {len(text)} characters" if is_secret or len(text) > LONGEST_SHOWN else repr(text)
+    def safe_repr(self, text: str) -> str:
+        """Return a value unless it is part of the secret, or long enough to be another secret."""
+        value, secret = text.casefold(), self.secret.casefold()
+        is_secret = bool(secret) and (value in secret or secret in value)
+        return f"a value of {len(text)} characters" if is_secret or len(text) > MAX_SHOWN else repr(text)
 
 
-def _checked(teller: _Teller, declared: Field, value: Any) -> Any:
+def _checked(messages: _Messages, declared: Field, value: Any) -> Any:
     if declared.type == "number":
-        return _number(teller, declared, value)
+        return _number(messages, declared, value)
     text = str(value)
-    if text == MASKED:
-        raise teller.bad(declared, f"still reads {MASKED}", "Enter the real value and save the connection.")
-    # A line break in a header value would smuggle in a second header.
+    if text == MASK:
+        raise messages.error(declared, f"still reads {MASK}", "Enter the real value and save the connection.")
+    # A line break in a header value would inject a second header.
     if not text.isprintable():
-        raise teller.bad(declared, "contains a line break or another invisible character", "Copy it again.")
+        raise messages.error(declared, "contains a line break or another invisible character", "Copy it again.")
     if not text.isascii() and not declared.is_standard:
-        raise teller.bad(declared, "contains characters that no request header can carry", "Copy it again.")
+        raise messages.error(declared, "contains characters that are not allowed in a header", "Copy it again.")
     if declared.choices and text not in declared.choices:
-        raise teller.bad(declared, f"is {teller.shown(text)}", f"Choose one of {', '.join(declared.choices)}.")
+        raise messages.error(
+            declared, f"is {messages.safe_repr(text)}", f"Choose one of {', '.join(declared.choices)}."
+        )
     return text
 
 
-def _number(teller: _Teller, declared: Field, value: Any) -> float:
+def _number(messages: _Messages, declared: Field, value: Any) -> float:
     try:
         number = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not 0 <= number < math.inf:
-        raise teller.bad(declared, f"is {teller.shown(str(value))}", "Enter a number, 0 or more.")
+        raise messages.error(declared, f"is {messages.safe_repr(str(value))}", "Enter a number, 0 or more.")
     return number
 
 
-def _base_url(teller: _Teller, declared: Field, host: str, port: int | None, schema: str | None) -> str:
-    if not host.isprintable() or " " in host:  # urlsplit would drop line breaks, and so make another host of it
-        raise teller.bad(declared, "contains a space or an invisible character", "Copy it again.")
+def _base_url(messages: _Messages, declared: Field, host: str, port: int | None, schema: str | None) -> str:
+    if not host.isprintable() or " " in host:  # urlsplit removes line breaks, which would change the host
+        raise messages.error(declared, "contains a space or an invisible character", "Copy it again.")
     scheme, has_scheme, rest = host.partition("://")
     if not has_scheme:
-        # In a connection URI the path is Airflow's "schema", which means the scheme of an HTTP connection.
+        # In a connection URI, the path is Airflow's "schema", which is the scheme of an HTTP connection.
         if schema not in {None, "", "http", "https"}:
             raise BadConnectionError(
-                f"{connection_title(teller.conn_id)}: the field 'schema' is {teller.shown(str(schema))}, which is not "
-                f"used. Give the whole address in the field 'host' ({declared.label})."
+                f"{connection_title(messages.conn_id)}: the field 'schema' is {messages.safe_repr(str(schema))}, "
+                f"which is not used. Enter the whole URL in the field 'host' ({declared.label})."
             )
         scheme, rest = schema or "https", host
     try:
         parts = urlsplit(f"{scheme.lower()}://{rest}")
         port = parts.port or port or None
     except ValueError:
-        raise teller.bad(declared, "is not an address", f"Example: {declared.placeholder}") from None
+        raise messages.error(declared, "is not a valid URL", f"Example: {declared.placeholder}") from None
     if port is not None and not 0 < port < 65536:
-        raise teller.bad(declared, f"has the port {port}", "A port is between 1 and 65535.")
+        raise messages.error(declared, f"has the port {port}", "A port is between 1 and 65535.")
     if parts.scheme not in {"http", "https"}:
-        raise teller.bad(declared, f"starts with {teller.shown(parts.scheme)}", "Use https://.")
+        raise messages.error(declared, f"starts with {messages.safe_repr(parts.scheme)}", "Use https://.")
     if parts.username is not None or parts.query or parts.fragment:
-        raise teller.bad(
+        raise messages.error(
             declared,
             "contains a user name, a query or a fragment",
-            f"Give the address alone, like {declared.placeholder}",
+            f"Enter the URL alone, like {declared.placeholder}",
         )
     name = parts.hostname or ""
     if not re.fullmatch(r"[A-Za-z0-9_.-]+|[0-9a-f:.]+", name) or not _is_plain(parts.path):
-        raise teller.bad(declared, "is not an address", f"Example: {declared.placeholder}")
-    if port == USUAL_PORTS[parts.scheme]:  # or else the vendor's own host would not be known for it
+        raise messages.error(declared, "is not a valid URL", f"Example: {declared.placeholder}")
+    if port == DEFAULT_PORTS[parts.scheme]:  # with it, the vendor's own host would not be recognized
         port = None
     address = f"[{name}]" if ":" in name else name
     return f"{parts.scheme}://{address}{f':{port}' if port else ''}{parts.path.rstrip('/')}"
 
 
 def _is_plain(path: str) -> bool:
-    """Tell whether a path is one that every library sends as it stands."""
+    """Return whether every HTTP library sends a path unchanged."""
     return quote(unquote(path)) == path and not {".", ".."} & set(path.split("/"))
 
 

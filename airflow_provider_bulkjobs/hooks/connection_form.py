@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The connection form, in the two declarations Airflow wants, from a vendor's one list of fields.
+"""The connection form, in the two formats that Airflow reads, generated from a vendor's list of fields.
 
-Airflow from 3.2 on reads only the provider metadata, everything before reads only the hook's methods.
+Airflow 3.2 and later read only the provider metadata, earlier versions read only the hook's methods.
 """
 
 from __future__ import annotations
@@ -12,30 +12,32 @@ from typing import Any
 
 from airflow_provider_bulkjobs.vendors.spec.fields import STANDARD_FIELDS, Field
 
-# What Airflow's form has and no vendor uses. "extra" stays out of sight: its keys are fields of their own.
+# Fields of Airflow's form that no vendor uses. "extra" is hidden because its keys are separate fields.
 UNUSED_FIELDS = ("port", "schema", "extra")
 
 
 def form_behaviour(fields: Iterable[Field], *, hidden: str = "hidden_fields", drawn: bool = False) -> dict[str, Any]:
-    """Return which standard fields are shown, and how they are labelled.
+    """Return which standard fields are shown, and their labels.
 
-    :param hidden: the key for the hidden fields: the methods spell it with an underscore, the metadata with a hyphen.
-    :param drawn: for Airflow 2, whose Test button fails, for every type, on a page that was loaded without an "extra".
+    :param hidden: the key for the hidden fields: the methods use an underscore, the metadata a hyphen.
+    :param drawn: for Airflow 2: its Test button fails, for every type, on a page that was loaded without an "extra".
     """
     fields = list(fields)
     used = {field.name: field for field in fields if field.is_standard}
-    hinted = (field for field in fields if field.placeholder and (field.is_standard or _is_text(field)))
+    with_placeholder = (field for field in fields if field.placeholder and (field.is_standard or _is_text(field)))
     return {
         hidden: [
             name for name in (*UNUSED_FIELDS, *STANDARD_FIELDS) if name not in used and not (drawn and name == "extra")
         ],
         "relabeling": {name: field.label for name, field in used.items()},
-        "placeholders": {field.name: _hint(field) for field in hinted},  # Airflow 3 has them for its own fields only
+        "placeholders": {
+            field.name: _placeholder(field) for field in with_placeholder
+        },  # Airflow 3 shows them in its own fields only
     }
 
 
-def _hint(field: Field) -> str:
-    # Airflow shows the help of extra fields alone, so its own fields say in their placeholders where to look.
+def _placeholder(field: Field) -> str:
+    # Airflow shows help for extra fields only, so for standard fields the placeholder says where to find the value.
     return f"{field.placeholder} ({field.where})" if field.where else field.placeholder
 
 
@@ -60,7 +62,7 @@ def _form_field(field: Field) -> dict[str, Any]:
 
 
 def help_of(field: Field) -> str:
-    """Return what stands under an extra field: with an example, as Airflow 3 puts none into such a field."""
+    """Return the help of an extra field, with an example because Airflow 3 shows no placeholder in such a field."""
     has_example = field.placeholder and field.default is None and _is_text(field)
     return f"{field.help} Example: {field.placeholder}" if has_example else field.help
 
@@ -68,9 +70,9 @@ def help_of(field: Field) -> str:
 def form_widgets(fields: Iterable[Field], *, drawn: bool = False) -> dict[str, Any]:
     """Return the extra fields as the form fields of Airflow up to 3.1.
 
-    Plain wtforms: where Flask AppBuilder is missing, importing its widgets would lose labels and fields alike.
+    Plain wtforms: without Flask AppBuilder, importing its widgets would lose all labels and fields.
 
-    :param drawn: the form is drawn from these fields, as in Airflow 2; Airflow 3 only reads what they say.
+    :param drawn: the form is rendered from these fields, as in Airflow 2; Airflow 3 only reads their attributes.
     """
     return {field.name: _form_widget(field, drawn=drawn) for field in fields if not field.is_standard}
 
@@ -89,7 +91,7 @@ def _form_widget(field: Field, *, drawn: bool) -> Any:
             widget = BS3TextFieldWidget()
     return StringField(
         field.label,
-        # Airflow 3 makes a list of the choices of any_of.
+        # Airflow 3 renders the choices of any_of as a list.
         validators=[Optional(), *([any_of([*field.choices])] if field.choices else [])],
         description=help_of(field),
         default=None if field.default is None else str(field.default),
@@ -98,9 +100,9 @@ def _form_widget(field: Field, *, drawn: bool) -> Any:
 
 
 def _list_of(choices: Iterable[str]) -> Callable[..., Any]:
-    """Return what draws a field as a list. Airflow 2 takes no fields but those of text, so a SelectField is none."""
+    """Return a widget that renders a text field as a list: Airflow 2 does not accept a SelectField."""
 
-    def draw(field: Any, **attributes: Any) -> Any:
+    def render(field: Any, **attributes: Any) -> Any:
         from wtforms.widgets import Select, html_params
         from wtforms.widgets.core import Markup
 
@@ -108,4 +110,4 @@ def _list_of(choices: Iterable[str]) -> Callable[..., Any]:
         attributes = {"id": field.id, **attributes, "class": "form-control", "name": field.name}
         return Markup(f"<select {html_params(**attributes)}>{options}</select>")
 
-    return draw
+    return render

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read a connection again where Airflow could not: one lost lookup ends no wait, as one lost poll ends none."""
+"""Retry connection lookups that failed in Airflow: like a failed poll, a failed lookup does not end a wait."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-FIRST_WAIT = 1.0  # seconds before the second attempt, doubled before each further one
-LONGEST_WAIT = 60.0
-WORKER_LIMIT = 60.0  # seconds without a successful lookup: a worker slot is held meanwhile
+INITIAL_DELAY = 1.0  # seconds before the second attempt, doubled before each further one
+MAX_DELAY = 60.0
+WORKER_LIMIT = 60.0  # seconds until a worker gives up, which occupies a slot while it retries
 
 
 def lookup_error(conn_id: str, error: Exception) -> BulkJobError:
-    """Return what a failed lookup means.
+    """Return the error for a failed lookup.
 
-    The words of the original error are left out: they may have the connection's URI in them.
+    The original message is left out: it may contain the connection's URI.
     """
     if isinstance(error, AirflowNotFoundException):
-        failure = lookup_failure(conn_id)
-        if failure is None:
-            return BadConnectionError(f"{error}: create it, or correct conn_id")
-        error = failure
+        cause = lookup_failure(conn_id)
+        if cause is None:
+            return BadConnectionError(f"{error}. Create it, or correct conn_id.")
+        error = cause
     if isinstance(error, PermissionError):
         return BadConnectionError(f"Airflow denies access to connection {conn_id!r}. Grant it to this DAG or team.")
     return ConnectionLookupError(
@@ -42,54 +42,54 @@ def lookup_error(conn_id: str, error: Exception) -> BulkJobError:
 
 
 def read_connection(conn_id: str) -> Connection:
-    """Read a connection on a worker, and again while that fails, with backoff, for a minute at most.
+    """Read a connection on a worker; retry with backoff for up to a minute.
 
-    :raises ConnectionLookupError: no attempt has succeeded.
-    :raises BadConnectionError: there is no such connection, or it must not be read.
+    :raises ConnectionLookupError: no attempt succeeded.
+    :raises BadConnectionError: the connection does not exist, or access is denied.
     """
     attempts = _Attempts(WORKER_LIMIT, log.warning)
     while True:
         try:
             return BaseHook.get_connection(conn_id)
-        except Exception as error:  # noqa: BLE001  (each Airflow and each secrets backend has its own)
-            meaning = lookup_error(conn_id, error)
-        if not isinstance(meaning, ConnectionLookupError):
-            raise meaning
-        time.sleep(attempts.wait_after(meaning))
+        except Exception as error:  # noqa: BLE001  (it depends on the Airflow version and the secrets backend)
+            failure = lookup_error(conn_id, error)
+        if not isinstance(failure, ConnectionLookupError):
+            raise failure
+        time.sleep(attempts.delay_after(failure))
 
 
-async def retry_lookup_async(look: Callable[[], Awaitable[T]], on_retry: Callable[[str], None], limit: float) -> T:
-    """Look up a connection without holding the event loop, and again while that fails, with backoff.
+async def retry_lookup_async(lookup: Callable[[], Awaitable[T]], on_retry: Callable[[str], None], limit: float) -> T:
+    """Look up a connection without blocking the event loop; retry with backoff.
 
-    :param look: one attempt.
-    :param limit: seconds without a successful lookup, where the caller has no closer deadline.
+    :param lookup: one attempt.
+    :param limit: seconds after which to give up; the caller may have an earlier deadline.
     """
     attempts = _Attempts(limit, on_retry)
     while True:
         try:
-            return await look()
+            return await lookup()
         except ConnectionLookupError as error:
-            await asyncio.sleep(attempts.wait_after(error))
+            await asyncio.sleep(attempts.delay_after(error))
 
 
 class _Attempts:
     """The failed attempts of one lookup.
 
-    :param limit: for how many seconds attempts are made.
+    :param limit: seconds after which to give up.
     """
 
     def __init__(self, limit: float, on_retry: Callable[[str], None]) -> None:
         self._limit = limit
-        self._report = on_retry
+        self._on_retry = on_retry
         self._started = time.monotonic()
         self._failures = 0
 
-    def wait_after(self, error: ConnectionLookupError) -> float:
-        """Return how many seconds to wait after a failed attempt; raise its error where there is no time left."""
+    def delay_after(self, error: ConnectionLookupError) -> float:
+        """Return the seconds to wait after a failed attempt; raise its error if the limit would be exceeded."""
         self._failures += 1
-        growing = min(FIRST_WAIT * 2.0 ** min(self._failures - 1, 16), LONGEST_WAIT)
-        wait = growing * random.uniform(0.5, 1.0)  # noqa: S311
-        if time.monotonic() - self._started + wait > self._limit:
+        backoff = min(INITIAL_DELAY * 2.0 ** min(self._failures - 1, 16), MAX_DELAY)
+        delay = backoff * random.uniform(0.5, 1.0)  # noqa: S311
+        if time.monotonic() - self._started + delay > self._limit:
             raise error
-        self._report(f"{error} Attempt {self._failures} failed; the next one is in {wait:.1f} s.")
-        return wait
+        self._on_retry(f"{error} Attempt {self._failures} failed, retrying in {delay:.1f} s.")
+        return delay

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The network, written once: two drivers that hold the same conversations, and what they share."""
+"""HTTP: one engine with all the rules, and two transports that run its steps (requests and aiohttp)."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The body of a response, decoded here and not by the HTTP libraries, which differ in what they accept."""
+"""Decode response bodies here: requests and aiohttp differ in which encodings and malformed bodies they accept."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 from airflow_provider_bulkjobs.http.responses import NetworkError, ResponseTooLargeError
 
-ACCEPTED_ENCODINGS = "gzip, deflate"  # what is decoded below
+ACCEPTED_ENCODINGS = "gzip, deflate"
 MAX_BODY = 16 * 1024 * 1024  # bytes, decoded
 MAX_MEMBERS = 100  # of a gzip body: each one costs a copy of all that follows
 
@@ -35,9 +35,9 @@ def decode_body(headers: Mapping[str, str], body: bytes, limit: int) -> bytes:
 
 
 def check_length(headers: Mapping[str, str]) -> None:
-    """Refuse a response that does not say unambiguously where its body ends.
+    """Reject a response whose body has no unambiguous end.
 
-    :raises NetworkError: ``Content-Length`` is not a number, or given beside ``Transfer-Encoding``.
+    :raises NetworkError: ``Content-Length`` is not a number, or is combined with ``Transfer-Encoding``.
     """
     length = headers.get("Content-Length")
     if length is not None and (not (length.isascii() and length.isdigit()) or "Transfer-Encoding" in headers):
@@ -47,7 +47,7 @@ def check_length(headers: Mapping[str, str]) -> None:
 def _gunzip(body: bytes, limit: int) -> bytes:
     decoded = b""
     members = 0
-    while body:  # several members may follow each other
+    while body:  # a gzip body may have several members
         if (members := members + 1) > MAX_MEMBERS:
             raise NetworkError("gzip body of too many members", sent=True)
         decompressor = zlib.decompressobj(zlib.MAX_WBITS | 16)
@@ -59,7 +59,7 @@ def _gunzip(body: bytes, limit: int) -> bytes:
 
 
 def _inflate(body: bytes, limit: int) -> bytes:
-    # By the standard with a zlib header; some servers send it without.
+    # The standard requires a zlib header; some servers omit it.
     is_raw = len(body) < 2 or body[0] & 0x0F != zlib.DEFLATED or int.from_bytes(body[:2]) % 31
     decompressor = zlib.decompressobj(-zlib.MAX_WBITS if is_raw else zlib.MAX_WBITS)
     decoded = _decompress(decompressor.decompress, body, limit)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rules of every exchange with a vendor, decided once and without I/O.
+"""The rules for all requests to a vendor, in one place and without I/O.
 
-The engine is a state machine made of generators: it yields what has to be done (wait for the rate limiter, send,
-sleep, refresh the token) and is sent the outcome. A transport does these things and nothing else, so the worker's
-(requests) and the triggerer's (aiohttp) cannot disagree on what a response means, on retries, or on tokens.
+The engine is a state machine made of generators: it yields effects (wait for the rate limiter, send, sleep, refresh
+the token) and receives their outcomes. A transport performs the effects and decides nothing, so the transports for
+workers (requests) and triggerers (aiohttp) treat responses, retries and tokens in the same way.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 
 T = TypeVar("T")
 NO_HEADERS: Mapping[str, str] = {}
-TOKEN_LIFETIME_USED = 0.9  # of its lifetime, after which a token is replaced: clocks differ, and requests take time
+TOKEN_LIFETIME_USED = 0.9  # fraction after which a token is replaced: clocks differ, and requests take time
 
 
 @dataclass(frozen=True, slots=True)
 class Acquire:
     """Wait for the rate limiter.
 
-    :param priority: ahead of the queue, for what the whole queue needs: a token.
+    :param priority: ahead of the queue, for the token request that all queued requests depend on.
     """
 
     priority: bool = False
@@ -55,7 +55,7 @@ class Acquire:
 
 @dataclass(slots=True)  # not frozen: one is made for every poll
 class Send:
-    """Send a request with these credentials; the outcome is a :class:`Response`."""
+    """Send a request with these headers; the outcome is a :class:`Response`."""
 
     request: Request
     headers: Mapping[str, str]
@@ -70,14 +70,14 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True)
 class Sleep:
-    """Do nothing for a while before the next attempt."""
+    """Wait before the next attempt."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Refresh:
-    """Run :meth:`Engine.refresh`, once for all that wait for the token."""
+    """Run :meth:`Engine.refresh`, once for all requests that wait for the token."""
 
 
 Effect = Acquire | Send | Transfer | Sleep | Refresh
@@ -87,22 +87,22 @@ ACQUIRE, ACQUIRE_FIRST, REFRESH = Acquire(), Acquire(priority=True), Refresh()
 
 
 class Limiter(Protocol):
-    """What the engine needs of a rate limiter; waiting for it is the transport's part."""
+    """The part of a rate limiter that the engine uses; the transport does the waiting."""
 
     def try_acquire(self) -> bool:
-        """Acquire without waiting, if that is possible now."""
+        """Acquire without waiting, if possible."""
 
     def release(self) -> None:
-        """Release what was acquired."""
+        """Release the slot of a finished request."""
 
     def pause(self, seconds: float) -> None:
-        """Send nothing for so long."""
+        """Pause the account for ``seconds``."""
 
 
 class Engine:
-    """The exchanges with one account.
+    """The request logic of one account.
 
-    :param convert: makes the transport's own kind of the headers with the credentials.
+    :param convert: converts the credential headers to the mapping type that the transport prefers.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class Engine:
         self._vendor = vendor
         self._account = account
         self._limiter = limiter
-        self._meter = metrics
+        self._metrics = metrics
         self._convert = convert
         self._clock = clock
         self._token: Token | None = None
@@ -128,7 +128,7 @@ class Engine:
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """The headers with the credentials."""
+        """The credential headers."""
         return self._headers
 
     @property
@@ -137,17 +137,17 @@ class Engine:
         return self._clock() >= self._headers_until
 
     def run(self, start: Callable[[], Flow[T]], policy: RetryPolicy) -> Steps[T]:
-        """Run a vendor's flow to its end, and again from the start where a response was unusable.
+        """Run a vendor's flow; restart it if a response was unusable.
 
-        :param start: makes the flow.
+        :param start: creates the flow.
         :raises VendorUnavailableError: the attempts of ``policy`` are used up.
         :raises UnknownOutcomeError: the outcome of a request that is not idempotent is unknown.
-        :raises BulkJobError: the vendor refused, or answered something undocumented.
+        :raises BulkJobError: the vendor rejected a request, or sent an undocumented response.
         """
         return self._retry(lambda: self._run_once(start(), policy), policy)
 
     def exchange(self, request: Request | Upload, policy: RetryPolicy) -> Steps[Response]:
-        """Send one request until there is a good response. Raises like :meth:`run`."""
+        """Send one request and retry until it succeeds. Raises like :meth:`run`."""
         return self._retry(lambda: self._attempt(request, policy), policy)
 
     def advance(
@@ -157,9 +157,9 @@ class Engine:
         policy: RetryPolicy,
         thrown: type[BulkJobError] = VendorAPIError,
     ) -> Steps[Any]:
-        """Send what a flow has yielded, send it the response, and return what it yields next.
+        """Send the request that a flow yielded, resume the flow with the response, and return what it yields next.
 
-        :param thrown: the errors that are thrown into the flow, which may have an alternative.
+        :param thrown: the errors that are thrown into the flow, which may send another request instead.
         :raises StopIteration: never; the end of the flow is returned as :class:`Finished`.
         """
         try:
@@ -169,7 +169,7 @@ class Engine:
         return _next(flow.send, response)
 
     def refresh(self) -> Steps[None]:
-        """Fetch a token where the vendor has tokens, and keep the headers for the requests to come."""
+        """Fetch a token if the vendor uses tokens, and store the credential headers for later requests."""
         flow = self._vendor.token_flow(self._account)
         if flow is None:
             self._keep(None, math.inf)
@@ -199,18 +199,18 @@ class Engine:
                 return (yield from attempt())
             except TransientError as error:
                 failures += 1
-                self._meter.error()
+                self._metrics.error()
                 yield Sleep(policy.delay_before_retry(failures, error))
 
     def _run_once(self, flow: Flow[T], policy: RetryPolicy) -> Steps[T]:
-        is_executed = False  # a request that is not idempotent: from then on the flow cannot start over
+        is_executed = False  # whether a non-idempotent request succeeded: the flow must not be restarted then
         try:
             request = next(flow)
             while True:
                 try:
                     response = yield from self.exchange(request, policy)
                 except VendorAPIError as error:
-                    request = flow.throw(error)  # it may have an alternative
+                    request = flow.throw(error)  # the flow may send another request instead
                     continue
                 is_executed = is_executed or not getattr(request, "idempotent", True)
                 request = flow.send(response)
@@ -230,7 +230,7 @@ class Engine:
         try:
             self._check(request, response, token)
         except AuthenticationError:
-            if not self._may_be_renewed(token):
+            if not self._discard_token(token):
                 raise
             response, token = yield from self._exchange_once(request, policy)
             self._check(request, response, token)
@@ -241,14 +241,14 @@ class Engine:
         if token is self._token:
             self._accepted = token
 
-    def _may_be_renewed(self, token: Token | None) -> bool:
-        """Drop a token that was refused; return whether another one is worth an attempt."""
+    def _discard_token(self, token: Token | None) -> bool:
+        """Discard a rejected token; return whether to retry with a new one."""
         if token is None:
             return False
         if token is not self._token:
-            return True  # another request has had it replaced meanwhile
+            return True  # another request has replaced it in the meantime
         self._token, self._headers_until = None, 0.0
-        return token is self._accepted  # one that was never accepted would be followed by another of its kind
+        return token is self._accepted  # if this token was never accepted, a new one would be rejected as well
 
     def _exchange_once(self, request: Request, policy: RetryPolicy) -> Steps[tuple[Response, Token | None]]:
         authorized = request.authorized
@@ -257,7 +257,7 @@ class Engine:
         if not self._limiter.try_acquire():
             yield ACQUIRE
         try:
-            if authorized and self.is_refresh_due:  # the token may have expired in the queue
+            if authorized and self.is_refresh_due:  # it may have expired while the request was queued
                 yield REFRESH
             token, headers = (self._token, self._headers) if authorized else (None, NO_HEADERS)
             if not request.idempotent:
@@ -284,7 +284,7 @@ class Engine:
 class Finished:
     """The end of a flow that was advanced step by step.
 
-    :param value: what the flow has returned.
+    :param value: the return value of the flow.
     """
 
     value: Any

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keep queries of URLs out of urllib3's log lines, which have the path and query of every request at level DEBUG.
+"""Remove URL queries from urllib3's log lines, which contain the path and query of every request at level DEBUG.
 
-A query may hold a signature, an access token or the ids of people. Only requests of this package are affected: other
-users of urllib3 in the same process keep their log lines as they are.
+A query may contain a signature, an access token or ids of contacts. Only requests of this package are affected: log
+lines of other urllib3 users in the same process are unchanged.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ for _name in LOGGERS:
 
 @contextmanager
 def hide_queries() -> Iterator[None]:
-    """Cut queries out of what urllib3 logs about the requests in this block."""
+    """Remove queries from urllib3's log lines about the requests in this block."""
     token = _action.set("cut")
     try:
         yield
@@ -44,7 +44,7 @@ def hide_queries() -> Iterator[None]:
 
 @contextmanager
 def hide_requests() -> Iterator[None]:
-    """Drop what urllib3 logs about the requests in this block: all of a signed URL is as good as a key."""
+    """Drop urllib3's log lines about the requests in this block: a signed URL is a credential."""
     token = _action.set("drop")
     try:
         yield

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One asynchronous driver per connection and event loop, opened by the first wait and closed by the last."""
+"""One asynchronous transport per connection and event loop, opened by the first user and closed by the last."""
 
 from __future__ import annotations
 
@@ -27,19 +27,18 @@ _limiters: dict[asyncio.AbstractEventLoop, dict[tuple[type[Vendor], str], RateLi
 
 @asynccontextmanager
 async def shared_transport(vendor: Vendor, account: Account) -> AsyncIterator[AiohttpTransport]:
-    """Lend the driver of an account. Changed credentials make another account, and so another driver.
+    """Yield the transport of an account. Changed credentials are another account, and so get another transport.
 
-    The turns are the connection's: while some still use what it was before, they queue with the others, at the pace
-    that the connection has now.
+    The rate limiter belongs to the connection: users of old and new credentials share one queue, at the current rate.
     """
     loop = asyncio.get_running_loop()
     key = (loop, type(vendor), account.fingerprint)
     if key not in _transports:
         tls = await asyncio.to_thread(lambda: tls_context(ca_bundle()))
-        if key not in _transports:  # nobody else was faster while this one was off the loop
-            turns = _limiters_of(loop).setdefault((type(vendor), account.name), RateLimiter(account.name))
-            turns.set_rate(account["requests_per_second"])
-            _transports[key] = _Shared(AiohttpTransport(vendor, account, tls, turns))
+        if key not in _transports:  # another task may have created it in the meantime
+            limiter = _limiters_of(loop).setdefault((type(vendor), account.name), RateLimiter(account.name))
+            limiter.set_rate(account["requests_per_second"])
+            _transports[key] = _Shared(AiohttpTransport(vendor, account, tls, limiter))
     shared = _transports[key]
     shared.users += 1
     try:
@@ -52,8 +51,8 @@ async def shared_transport(vendor: Vendor, account: Account) -> AsyncIterator[Ai
 
 
 def _limiters_of(loop: asyncio.AbstractEventLoop) -> dict[tuple[type[Vendor], str], RateLimiter]:
-    """Return a loop's turns. They outlive the waits: the next one is held by the same pace, and by the same pause."""
+    """Return a loop's rate limiters. They outlive the waits: rate and pause also apply to the next wait."""
     if loop not in _limiters:
-        for over in [known for known in _limiters if known.is_closed()]:
-            del _limiters[over]
+        for closed in [known for known in _limiters if known.is_closed()]:
+            del _limiters[closed]
     return _limiters.setdefault(loop, {})

@@ -46,8 +46,8 @@ from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 
 T = TypeVar("T")
 CHUNK = 64 * 1024
-# An idle connection may be gone without either end knowing (NAT, firewalls), which shows only after a request was sent.
-MAX_IDLE = 1.0  # seconds after which a request that is not idempotent gets a new connection
+# NAT or a firewall may drop an idle connection unnoticed: the error occurs only after a request was sent.
+MAX_IDLE = 1.0  # seconds after which a non-idempotent request uses a new connection
 NETWORK_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError)
 
 
@@ -66,18 +66,18 @@ class RequestsTransport:
 
     @property
     def pause_left(self) -> float:
-        """For how many seconds the vendor has asked for no requests."""
-        return self._limiter.throttle.pause_left(time.monotonic())
+        """The remaining seconds of a pause that the vendor requested."""
+        return self._limiter.pace.pause_left(time.monotonic())
 
     def close(self) -> None:
         """Close the connections."""
-        self.metrics.tell()
+        self.metrics.flush()
         self.session.close()
 
     def run(self, start: Callable[[], Flow[T]], policy: RetryPolicy) -> T:
         """Run a flow to its end; see :meth:`Engine.run`.
 
-        :raises DeadlineExceededError: the deadline came first.
+        :raises DeadlineExceededError: the deadline has passed.
         """
         return self._drive(self._engine.run(start, policy), policy)
 
@@ -92,22 +92,22 @@ class RequestsTransport:
         policy: RetryPolicy,
         thrown: type[BulkJobError] = VendorAPIError,
     ) -> Any:
-        """Send what a flow has yielded, send it the response, and return what it yields next.
+        """Send the request that a flow yielded, resume the flow with the response, and return what it yields next.
 
         :param thrown: the errors that are thrown into the flow.
         :raises StopIteration: the flow has ended, with its value.
         """
-        following = self._drive(self._engine.advance(flow, request, policy, thrown), policy)
-        if isinstance(following, Finished):
-            raise StopIteration(following.value)
-        return following
+        next_request = self._drive(self._engine.advance(flow, request, policy, thrown), policy)
+        if isinstance(next_request, Finished):
+            raise StopIteration(next_request.value)
+        return next_request
 
     @contextmanager
     def open_file(self, path: str, headers: Mapping[str, str], max_bytes: int) -> Iterator[BinaryIO]:
-        """Open a file on the account's own host to be read piece by piece; see :func:`open_file`."""
+        """Open a file on the account's own host for streaming; see :func:`open_file`."""
         with translate_download_errors(self._vendor.label):
-            answer = self.session.get(path, headers=dict(headers), stream=True, allow_redirects=False)
-            with answer, open_body(answer, self._vendor.label, max_bytes) as file:
+            received = self.session.get(path, headers=dict(headers), stream=True, allow_redirects=False)
+            with received, open_body(received, self._vendor.label, max_bytes) as file:
                 yield file
 
     def _drive(self, steps: Steps[T], policy: RetryPolicy) -> T:
@@ -143,7 +143,7 @@ class RequestsTransport:
     def _send(self, send: Send, policy: RetryPolicy) -> Response:
         request = send.request
         if policy.remaining() < -FINAL_POLL_TIMEOUT:
-            raise DeadlineExceededError("the deadline passed while requests were being answered")
+            raise DeadlineExceededError("the deadline passed while waiting for responses")
         seconds = min(TOTAL_TIMEOUT, max(policy.remaining(), FINAL_POLL_TIMEOUT))
         started = time.monotonic()
         if not request.idempotent and started - self._last_used > MAX_IDLE:
@@ -154,19 +154,19 @@ class RequestsTransport:
                 self.session.request(
                     request.method,
                     request.path,
-                    authorized=False,  # the engine's headers have the credentials
+                    authorized=False,  # the engine's headers contain the credentials
                     headers={**send.headers, **request.headers},
                     data=request.body if request.form is None else request.form,
                     timeout=(min(CONNECT_TIMEOUT, seconds), seconds),
                     allow_redirects=False,
                     stream=True,
-                ) as answer,
+                ) as received,
             ):
-                check_length(answer.headers)
-                if (original := answer.raw._original_response) is not None:
-                    assert_header_parsing(original.msg)  # urllib3 only logs what is wrong
-                body = decode_body(answer.headers, _read(answer, started + seconds), MAX_BODY)
-                return Response(answer.status_code, answer.headers, body)
+                check_length(received.headers)
+                if (original := received.raw._original_response) is not None:
+                    assert_header_parsing(original.msg)  # urllib3 only logs malformed headers
+                body = decode_body(received.headers, _read(received, started + seconds), MAX_BODY)
+                return Response(received.status_code, received.headers, body)
         except NETWORK_ERRORS as error:
             timed_out = isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError | TimeoutError)
             raise NetworkError.from_library(error, sent=sending.is_sent, timed_out=timed_out) from None
@@ -184,38 +184,38 @@ class RequestsTransport:
 
 
 class _Limiter:
-    """The rate limiter of one thread: waiting for it is a sleep."""
+    """The rate limiter of one thread, which waits by sleeping."""
 
     def __init__(self, per_second: float) -> None:
-        self.throttle = Pace(per_second)
+        self.pace = Pace(per_second)
 
     def try_acquire(self) -> bool:
         now = time.monotonic()
-        if self.throttle.wait(now) > 0:
+        if self.pace.wait(now) > 0:
             return False
-        self.throttle.go(now, now)
+        self.pace.record(now, now)
         return True
 
     def acquire(self, sleep: Callable[[float], None]) -> float:
-        """Wait for the next request's turn; return for how many seconds."""
+        """Wait until the next request may be sent; return the seconds waited."""
         now = queued_at = time.monotonic()
-        while (wait := self.throttle.wait(now)) > 0:
+        while (wait := self.pace.wait(now)) > 0:
             sleep(wait)
             now = time.monotonic()
-        self.throttle.go(now, queued_at)
+        self.pace.record(now, queued_at)
         return now - queued_at
 
     def release(self) -> None:
-        """Do nothing: there is one request at a time."""
+        """Do nothing: this transport has no concurrent requests."""
 
     def pause(self, seconds: float) -> None:
-        self.throttle.pause(time.monotonic(), seconds)
+        self.pace.pause(time.monotonic(), seconds)
 
 
-def _read(answer: requests.Response, deadline: float) -> bytes:
+def _read(received: requests.Response, deadline: float) -> bytes:
     body = bytearray()
-    # Whatever has arrived by now, so that a server that drips cannot hold the worker for longer than the total timeout.
-    while chunk := answer.raw.read1(CHUNK, decode_content=False):
+    # read1 returns what has arrived, so that a slow server cannot block the worker beyond the total timeout.
+    while chunk := received.raw.read1(CHUNK, decode_content=False):
         body += chunk
         if len(body) > MAX_BODY:
             raise ResponseTooLargeError(MAX_BODY)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a response means before its vendor reads it: success, retry, or one of the errors."""
+"""Classify responses before the vendor reads them: success, retry, or one of the errors."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ BASE_HEADERS = {
 }
 CONNECT_TIMEOUT = 10.0  # seconds
 TOTAL_TIMEOUT = 60.0  # seconds
-FINAL_POLL_TIMEOUT = 5.0  # seconds after the deadline in which a last question may still be answered
-# What the libraries' errors contain, and what it means. The first match counts.
+FINAL_POLL_TIMEOUT = 5.0  # seconds that a request sent right before the deadline may take
+# Substrings of the libraries' errors, and the reason they stand for. The first match counts.
 REASONS = (
     (("ProxyError", "ProxyConnectionError", "SOCKS"), "the proxy refused the connection or is not running"),
     (("NameResolution", "DNSError", "gaierror"), "host name not found"),
@@ -44,21 +44,21 @@ REASONS = (
     (("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"), "TLS handshake failed: the server may speak plain http://"),
     (("SSLError", "SSLZero", "SSLEOF"), "TLS handshake failed"),
 )
-# Refused for now: locked, too early, account being moved (HubSpot). None of them was executed.
-COME_BACK_LATER = frozenset({423, 425, 477})
-# Final also with a web page as the body: servers and proxies answer so to a request that is wrong itself. (429: where
-# the vendor does not mean its rate limit by it.)
+# Not executed, retry later: locked, too early, account being migrated (HubSpot).
+RETRY_LATER = frozenset({423, 425, 477})
+# Not retried even if the body is a web page: servers and proxies reject malformed requests this way. (429: if the
+# vendor does not use it for its rate limit.)
 FINAL = frozenset({400, 401, 405, 407, 411, 413, 414, 415, 429, 431})
-EPOCH = 1_000_000_000  # a reset above this is a moment, below it a number of seconds
-DEFAULT_PAUSE = 1.0  # seconds, where a vendor limits the rate without Retry-After or a reset header
+EPOCH = 1_000_000_000  # a reset above this is a timestamp, below it a number of seconds
+DEFAULT_PAUSE = 1.0  # seconds, for a rate-limited response without Retry-After or a reset header
 MAX_PAUSE = 24 * 3600.0
 
 
 def parse_retry_after(response: Response) -> float | None:
-    """Return how many seconds the answer asks to be left alone, or ``None``.
+    """Return for how many seconds the response asks to send nothing, or ``None``.
 
-    ``Retry-After`` counts on any answer (seconds or a date); a reset header where no request remains. Vendors
-    give the reset as a moment or as seconds left, SendGrid as both:
+    ``Retry-After`` (seconds or a date) counts on any response; a reset header only if no request remains. Vendors
+    give the reset as a timestamp or as seconds, SendGrid as both:
     https://www.twilio.com/docs/sendgrid/api-reference/how-to-use-the-sendgrid-v3-api/rate-limits
     """
     headers = response.headers
@@ -84,8 +84,8 @@ def _seconds(value: str, headers: Mapping[str, str]) -> float | None:
     try:
         number = float(value)
     except ValueError:
-        moment = _epoch(value)
-        return None if moment is None else _clamped(moment - _vendor_time(headers))
+        timestamp = _epoch(value)
+        return None if timestamp is None else _clamped(timestamp - _vendor_time(headers))
     return _clamped(number - _vendor_time(headers) if number > EPOCH else number)
 
 
@@ -94,7 +94,7 @@ def _clamped(seconds: float) -> float | None:
 
 
 def _vendor_time(headers: Mapping[str, str]) -> float:
-    """Return the vendor's clock, by which its moments are meant; ours where it is not told."""
+    """Return the vendor's time from the ``Date`` header, or else the local time: its timestamps refer to its clock."""
     return _epoch(headers.get("date", "")) or time.time()
 
 
@@ -106,11 +106,11 @@ def _epoch(date: str) -> float | None:
 
 
 class NetworkError(Exception):
-    """An exchange that ended without a complete response.
+    """A request that ended without a complete response.
 
-    :param reason: why.
+    :param reason: the reason.
     :param sent: whether a part of the request may have left this machine. ``False`` proves that it was not executed.
-    :param certificate: why the server's certificate was rejected, if that was the reason.
+    :param certificate: why the server's certificate was rejected, if it was.
     """
 
     def __init__(self, reason: str, *, sent: bool, certificate: str | None = None) -> None:
@@ -123,7 +123,7 @@ class NetworkError(Exception):
         """Return the error for an exception of requests, urllib3 or aiohttp."""
         causes = list(_causes(error))
         rejected = [cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)]
-        if rejected:  # aiohttp wraps one in another
+        if rejected:  # aiohttp wraps one certificate error in another
             messages = (message for cause in rejected if (message := getattr(cause, "verify_message", "")))
             return cls("", sent=sent, certificate=next(messages, "certificate verify failed"))
         if any("X509" in str(cause) for cause in causes):
@@ -131,20 +131,20 @@ class NetworkError(Exception):
         if timed_out:
             return cls("no response in time", sent=sent)
         text = " ".join(f"{type(cause).__name__} {cause}" for cause in causes)
-        reasons = REASONS[1:] if sent else REASONS  # urllib3 also calls it a proxy's error if it came through a proxy
-        known = (reason for words, reason in reasons if any(word in text for word in words))
+        reasons = REASONS[1:] if sent else REASONS  # urllib3 reports any error behind a proxy as a proxy error
+        known = (reason for substrings, reason in reasons if any(substring in text for substring in substrings))
         return cls(next(known, type(causes[-1]).__name__), sent=sent)
 
 
 class ResponseTooLargeError(Exception):
-    """The body of a response was larger than the limit, and not read to its end."""
+    """The body of a response exceeds the limit and was not read completely."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"the response is larger than {limit} bytes; it was not read")
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and what it wraps: in its arguments, as urllib3 does, as ``reason``, or as its cause."""
+    """Yield an exception and the ones it wraps: in its arguments (urllib3), as ``reason``, or as its cause."""
     seen: set[int] = set()
     queue: list[Any] = [error]
     while queue:
@@ -161,40 +161,40 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 def raise_for_status(
     vendor: Vendor, account: Account, request: Request, response: Response, token: str | None = None
 ) -> None:
-    """Accept a response with a status of 2xx.
+    """Raise an error unless the status is 2xx.
 
-    :param token: the access token in use, which the vendor may repeat but no message may show.
-    :raises TransientError: retry: rate limited, overloaded, down.
-    :raises UnknownOutcomeError: the same for a request that is not idempotent and may have been executed.
-    :raises VendorAPIError: the vendor refused; the message has its words and what to check.
+    :param token: the access token in use, which is removed from messages: the vendor may repeat it.
+    :raises TransientError: rate limited, overloaded or down; retry.
+    :raises UnknownOutcomeError: the same for a non-idempotent request that may have been executed.
+    :raises VendorAPIError: the vendor rejected the request; the message has the vendor's message and what to check.
     """
     if 200 <= response.status < 300:
         return
     if request.body is None and len(response.body) > LARGE_BODY:
-        # A poll: an event loop may be waiting, and only a submit has long lists of errors that are worth reading.
+        # A poll may run on an event loop, and only a submit has long lists of errors that are worth parsing.
         response = Response(response.status, response.headers, response.body[:LARGE_BODY])
-    words = _words(vendor, account, response, token if request.authorized else None)
-    what = f"{vendor.label} answered {response.status}{f' ({words})' if words else ''}"
+    message = _vendor_message(vendor, account, response, token if request.authorized else None)
+    what = f"{vendor.label} returned {response.status}{f' ({message})' if message else ''}"
     if 300 <= response.status < 400:
-        what += f": redirected to {_place(response)}"
+        what += f": redirected to {_redirect_origin(response)}"
     _raise_if_unavailable(vendor, account, request, response, what)
     if response.status == 407:
         names = ", ".join(PROXY_VARIABLES)
-        raise BadConnectionError(f"The proxy answered 407. Set user and password in the proxy's URL ({names}).")
+        raise BadConnectionError(f"The proxy returned 407. Set user and password in the proxy's URL ({names}).")
     kind, hint = _refusal(vendor, account, request, response)
     items = _invalid_items(vendor, response) if kind is VendorAPIError else ()
-    raise kind(what, hint=hint, status=response.status, vendor_message=words or None, invalid_items=items)
+    raise kind(what, hint=hint, status=response.status, vendor_message=message or None, invalid_items=items)
 
 
 def _raise_if_unavailable(vendor: Vendor, account: Account, request: Request, response: Response, what: str) -> None:
-    """Raise unless the vendor has refused the request for good, which leaves no doubt on what it did."""
+    """Raise unless the vendor has finally rejected the request, in which case it was certainly not executed."""
     status = response.status
     pause = parse_retry_after(response)
     if vendor.is_rate_limited(response):
         raise TransientError(what, retry_after=vendor.default_retry_after(request) if pause is None else pause)
     is_redirect = 300 <= status < 400
     if status == 408 or status >= 500 or status < 400:
-        if not request.idempotent:  # it may have been executed all the same
+        if not request.idempotent:  # it may have been executed
             raise UnknownOutcomeError(what)
         if not is_redirect:
             raise TransientError(what, retry_after=pause)
@@ -220,13 +220,13 @@ def _refusal(
 
 
 def is_outage(response: Response) -> bool:
-    """Tell whether a 4xx means "come back later" and says nothing about the request, which was not executed.
+    """Return whether a 4xx means "retry later": the request itself was neither judged nor executed.
 
     Cloudflare marks its challenges: https://developers.cloudflare.com/cloudflare-challenges/challenge-types/challenge-pages/detect-response/
-    A page for people instead of an API's response comes from what stands in front of the vendor, whatever its status:
-    maintenance, a firewall, a challenge.
+    A web page instead of an API response comes from a component in front of the vendor's API, whatever its status:
+    a maintenance page, a firewall, a challenge.
     """
-    if response.status in COME_BACK_LATER or "cf-mitigated" in response.headers:
+    if response.status in RETRY_LATER or "cf-mitigated" in response.headers:
         return True
     if "retry-after" in response.headers:
         return response.status not in {401, 429}
@@ -237,23 +237,23 @@ def _is_page(response: Response) -> bool:
     return response.body[:200].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
 
 
-def _place(response: Response) -> str:
+def _redirect_origin(response: Response) -> str:
     try:
-        where = urlsplit(response.headers.get("location", ""))
+        target = urlsplit(response.headers.get("location", ""))
     except ValueError:
         return "an invalid address"
-    return redact(f"{where.scheme}://{where.hostname}") if where.hostname else "another location"
+    return redact(f"{target.scheme}://{target.hostname}") if target.hostname else "another location"
 
 
-def _words(vendor: Vendor, account: Account, response: Response, token: str | None) -> str:
+def _vendor_message(vendor: Vendor, account: Account, response: Response, token: str | None) -> str:
     try:
-        words = vendor.error_text(response.json)
+        message = vendor.error_text(response.json)
     except TransientError:
-        words = None
-    if not words:
-        words = HTTPStatus(response.status).phrase if response.status in set(HTTPStatus) else ""
+        message = None
+    if not message:
+        message = HTTPStatus(response.status).phrase if response.status in set(HTTPStatus) else ""
     sent = [value.rpartition(" ")[2] for value in vendor.headers(account, token or "-").values()]
-    return redact(words, [*account.secrets, *sent])
+    return redact(message, [*account.secrets, *sent])
 
 
 def _invalid_items(vendor: Vendor, response: Response) -> list[InvalidItem]:
@@ -266,26 +266,26 @@ def _invalid_items(vendor: Vendor, response: Response) -> list[InvalidItem]:
 def credential_headers(vendor: Vendor, account: Account, token: str | None) -> dict[str, str]:
     """Return the vendor's headers for an account.
 
-    :raises BadConnectionError: the credentials have characters that no header can carry.
+    :raises BadConnectionError: the credentials contain characters that are not allowed in a header.
     """
     headers = dict(vendor.headers(account, token))
     if not all(value.isascii() for value in headers.values()):
         raise BadConnectionError(
-            f"The credentials of {account.name} contain characters that no request header can carry. "
+            f"The credentials of {account.name} contain characters that are not allowed in a header. "
             "Copy them again from the vendor's settings."
         )
     return headers
 
 
 def network_error(vendor: Vendor, account: Account, request: Request, error: NetworkError) -> BulkJobError:
-    """Return the error for an exchange without a complete response."""
+    """Return the error for a request without a complete response."""
     host = urlsplit(vendor.base_url(account)).hostname
     if error.certificate == NO_CERTIFICATES:
         return BadConnectionError(NO_CERTIFICATES)
     if error.certificate is not None:
         return BadConnectionError(
             f"The TLS certificate of {host} was rejected: {redact(error.certificate).rstrip('.')}. Check the host of "
-            f"{account.name}; for a certificate authority of your own set REQUESTS_CA_BUNDLE."
+            f"{account.name}; for a private certificate authority, set REQUESTS_CA_BUNDLE."
         )
     where = f"{vendor.label} (host {host} of {account.name})"
     if error.sent and not request.idempotent:

@@ -32,7 +32,7 @@ class RetryPolicy:
     :param max_sleep: the longest single sleep in seconds that the caller accepts.
     :param remaining: how many seconds are left until the deadline.
     :param on_retry: called with a message before each retry.
-    :param in_flight: called right before a request that is not idempotent is sent.
+    :param in_flight: called right before a non-idempotent request is sent.
     """
 
     failures: int = 10
@@ -44,7 +44,7 @@ class RetryPolicy:
     in_flight: Callable[[], None] = lambda: None
 
     def delay_before_retry(self, failures: int, error: TransientError) -> float:
-        """Return for how many seconds to wait before the next attempt, and report it.
+        """Return the seconds to wait before the next attempt, and report it.
 
         :param failures: how many attempts have failed in a row.
         :raises VendorUnavailableError: there is no attempt left.
@@ -54,8 +54,8 @@ class RetryPolicy:
             raise VendorUnavailableError(
                 f"{error.message}{times}", hint=error.hint, retry_after=error.retry_after
             ) from error
-        growing = min(self.initial_delay * 2 ** (failures - 1), self.max_delay)
-        wait: float = max(growing * random.uniform(0.5, 1.0), error.retry_after or 0.0)  # noqa: S311
+        backoff = min(self.initial_delay * 2 ** (failures - 1), self.max_delay)
+        wait: float = max(backoff * random.uniform(0.5, 1.0), error.retry_after or 0.0)  # noqa: S311
         self.on_retry(f"{error}; attempt {failures} of {self.failures} failed, retrying in {wait:.0f} s")
         return wait
 
@@ -73,18 +73,20 @@ class RetryPolicy:
                 self.sleep(self.delay_before_retry(failures, error))
 
     def sleep(self, seconds: float) -> None:
-        """Sleep, in a thread that may, until the deadline at most.
+        """Sleep, but not beyond the deadline. Blocks the thread.
 
-        :raises RateLimitDelayError: at once, where the sleep is longer than the caller will be held for.
-        :raises DeadlineExceededError: at the deadline, where the sleep would have lasted longer.
+        :raises RateLimitDelayError: immediately, if the sleep is longer than ``max_sleep``.
+        :raises DeadlineExceededError: at the deadline, if the sleep would have been longer.
         """
         if seconds > self.max_sleep:
-            raise RateLimitDelayError(f"the next request would have to wait {seconds:.1f} s", seconds=seconds)
+            raise RateLimitDelayError(f"the next request must wait {seconds:.1f} s", seconds=seconds)
         left = max(self.remaining(), 0.0)
         time.sleep(min(seconds, left))
         if seconds > left:
-            raise DeadlineExceededError(f"the next request would have had to wait another {seconds - left:.0f} s")
+            raise DeadlineExceededError(
+                f"the deadline passed; the next request must wait another {seconds - left:.0f} s"
+            )
 
 
-# One try and no sleep at all: for whoever has something better to do than to wait.
+# One attempt and no sleep, for callers that must not block.
 NO_RETRY = RetryPolicy(failures=1, max_sleep=0.0)

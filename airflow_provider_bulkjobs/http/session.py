@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The requests session of an account, which takes its credentials nowhere else."""
+"""The requests session of an account, which sends the credentials to the account's host only."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ _sending: ContextVar[Sending | None] = ContextVar("sending", default=None)
 
 @contextmanager
 def watch_sending() -> Iterator[Sending]:
-    """Find out whether a request of an :class:`AccountSession` was sent, also where it ends in an exception.
+    """Detect whether a request of an :class:`AccountSession` was sent, even if it ends in an exception.
 
-    What libraries raise does not tell: a reset behind a proxy is raised as an error of the proxy, a failed TLS
-    handshake looks like a lost connection. So the connection itself notes when the first byte of a request is written.
+    The libraries' exceptions do not say: a reset behind a proxy is raised as a proxy error, and a failed TLS handshake
+    looks like a lost connection. So the connection itself records when the first byte of a request is written.
     """
     sending = Sending()
     token = _sending.set(sending)
@@ -65,7 +65,7 @@ class _FinalResponse(http.client.HTTPResponse):
 
 
 class _WatchedConnection:
-    """A mixin for urllib3's connections: what is sent before ``connect`` returns (TCP, proxy, TLS) is no request."""
+    """A mixin for urllib3's connections: data sent before ``connect`` returns (TCP, proxy, TLS) is not a request."""
 
     response_class = _FinalResponse
     sock: Any
@@ -80,7 +80,7 @@ class _WatchedConnection:
 
     def send(self, data: Any) -> None:
         if not self._is_connecting:
-            if self.sock is None:  # http.client would connect inside
+            if self.sock is None:  # http.client would connect inside send()
                 self.connect()
             if (sending := _sending.get()) is not None:
                 sending.is_sent = True
@@ -89,7 +89,7 @@ class _WatchedConnection:
 
 @cache
 def _watched(pool_class: type[Any]) -> type[Any]:
-    """Return a pool class of urllib3 whose connections are watched; there are others for SOCKS proxies."""
+    """Return a pool class of urllib3 whose connections are watched; SOCKS proxies have their own pool classes."""
     connection = pool_class.ConnectionCls
     connection = type(f"Watched{connection.__name__}", (_WatchedConnection, connection), {})
     return type(f"Watched{pool_class.__name__}", (pool_class,), {"ConnectionCls": connection})
@@ -114,10 +114,10 @@ def _watch(manager: Any) -> None:
 
 
 class AccountSession(requests.Session):
-    """A requests session that knows the account's address and credentials, and sends them nowhere else.
+    """A requests session with the account's base URL and credentials, which it sends to no other host.
 
     Paths are relative to the account's base URL. Redirects to other hosts are not followed, cookies are not kept,
-    and timeouts are set unless asked otherwise.
+    and requests have timeouts by default.
     """
 
     def __init__(self, base_url: str, authorize: Callable[[], dict[str, str]]) -> None:
@@ -127,7 +127,7 @@ class AccountSession(requests.Session):
         self._authorize = authorize
         bundle = apply_environment(self, base_url)
         if base_url.startswith("https:"):
-            tls_context(bundle)  # requests would tell a bundle that is none as an outage
+            tls_context(bundle)  # fail now: requests would report an invalid bundle as a connection error
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for prefix in ("https://", "http://"):
             self.mount(prefix, _WatchedAdapter())
@@ -137,11 +137,11 @@ class AccountSession(requests.Session):
         self.close()  # the session stays usable
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """Return where a redirect leads, if the credentials may go there."""
+        """Return the target of a redirect, if it is on the account's host."""
         try:
             target = super().get_redirect_target(resp)
             is_ours = target is not None and origin(urljoin(resp.url, target)) == origin(self.base_url)
-        except ValueError:  # no address at all
+        except ValueError:  # not a URL
             return None
         return target if is_ours else None
 
@@ -159,11 +159,14 @@ class AccountSession(requests.Session):
         """Send a request to a path of the account's own host.
 
         :param url: a path such as ``/v3/scopes``, or a URL of the same origin.
-        :raises BadArgumentError: the URL is of another origin, where the credentials must not go.
+        :raises BadArgumentError: the URL is of another origin, which must not receive the credentials.
         """
         if ABSOLUTE.match(url.strip()):
             if origin(urljoin(self.base_url, url)) != origin(self.base_url):
-                raise BadArgumentError("this session only talks to the host of its connection; use requests itself")
+                raise BadArgumentError(
+                    "The URL is on another host. This session only sends requests to the host of its connection. "
+                    "Use requests directly."
+                )
         else:
             url = f"{self.base_url}/{url.removeprefix('/')}"
         kwargs.setdefault("timeout", (CONNECT_TIMEOUT, TOTAL_TIMEOUT))

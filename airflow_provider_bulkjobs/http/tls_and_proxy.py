@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the environment says about proxies and certificates, read once for both drivers.
+"""Proxies and CA certificates from the environment, for both transports.
 
-Both libraries can read the environment themselves, but not the same variables, and both would then also take
-a password for the host from ``~/.netrc`` and send it instead of ours.
+Both libraries can read the environment, but they read different variables, and both would then also send a password
+from ``~/.netrc`` instead of the connection's credentials.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 PROXY_VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
 CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
-NO_CERTIFICATES = f"There are no certificates where the environment says ({', '.join(CA_VARIABLES)})."
+NO_CERTIFICATES = f"No CA certificates found at the path set by one of {', '.join(CA_VARIABLES)}."
 _building = threading.Lock()
 
 
@@ -42,7 +42,7 @@ def proxy_for(url: str) -> str | None:
 
 
 def http_proxy_for(url: str) -> str | None:
-    """Return the proxy for a URL, for aiohttp, which has no SOCKS.
+    """Return the proxy for a URL, for aiohttp, which does not support SOCKS.
 
     :raises BadConnectionError: it is a SOCKS proxy.
     """
@@ -57,15 +57,15 @@ def http_proxy_for(url: str) -> str | None:
 
 
 def is_socks(proxy: str) -> bool:
-    """Tell whether a proxy speaks SOCKS."""
+    """Return whether a proxy uses SOCKS."""
     return proxy.lower().startswith("socks")
 
 
 def is_excluded(host: str, port: int | None, no_proxy: str) -> bool:
-    """Tell whether ``NO_PROXY`` excludes a host.
+    """Return whether ``NO_PROXY`` excludes a host.
 
-    Its entries are ``*``, a host name (which includes its subdomains, with or without a dot in front), an IP address
-    or a network (``10.0.0.0/8``, ``fd00::/8``); all but networks with or without a port.
+    An entry is ``*``, a host name (which includes its subdomains, with or without a leading dot), an IP address or a
+    network (``10.0.0.0/8``, ``fd00::/8``). Host names and addresses may have a port.
     """
     address = _ip_address(host)
     for entry in no_proxy.replace(",", " ").split():
@@ -108,14 +108,16 @@ def _ip_network(text: str) -> IPv4Network | IPv6Network | None:
 
 
 def ca_bundle() -> str:
-    """Return the file or folder of certificates to trust: the environment's, or else the one requests ships.
+    """Return the file or folder of trusted CA certificates: from the environment, or else from certifi.
 
-    :raises BadConnectionError: the environment names one that is not there.
+    :raises BadConnectionError: the path from the environment does not exist.
     """
     for name in CA_VARIABLES:
         if path := os.environ.get(name):
             if not Path(path).exists():
-                raise BadConnectionError(f"The environment variable {name} names certificates that are not there.")
+                raise BadConnectionError(
+                    f"{name} points to a CA bundle that does not exist. Correct the environment variable."
+                )
             return path
     import certifi
 
@@ -123,8 +125,8 @@ def ca_bundle() -> str:
 
 
 def apply_environment(session: requests.Session, url: str) -> str:
-    """Let a requests session for a URL heed the environment as told here; return the bundle it trusts."""
-    session.trust_env = False  # it would take a password from ~/.netrc
+    """Apply proxy and CA bundle from the environment to a requests session for a URL; return the bundle."""
+    session.trust_env = False  # requests would send a password from ~/.netrc
     session.verify = bundle = ca_bundle()
     if proxy := proxy_for(url):
         if is_socks(proxy) and find_spec("socks") is None:
@@ -140,7 +142,7 @@ def _build_tls_context(bundle: str) -> ssl.SSLContext:
 
 
 def tls_context(bundle: str) -> ssl.SSLContext:
-    """Return the process's TLS context for a bundle. The first call takes some 30 ms: never on an event loop."""
+    """Return the process's TLS context for a bundle. The first call takes about 30 ms: not on an event loop."""
     with _building:
         try:
             return _build_tls_context(bundle)

@@ -11,7 +11,7 @@ from airflow_provider_bulkjobs import exceptions as errors
 from airflow_provider_bulkjobs._airflow import before_skip, is_unplanned_run
 from airflow_provider_bulkjobs.arguments import is_literal, read_allowed_failures, read_expected_items
 from airflow_provider_bulkjobs.exceptions import JobExpiredError, JobFailedError, PartialSubmitError
-from airflow_provider_bulkjobs.links import note_page
+from airflow_provider_bulkjobs.links import push_page_link
 from airflow_provider_bulkjobs.operators.cancel import BulkJobCancelOperator
 from airflow_provider_bulkjobs.operators.checkpoint_store import TaskCheckpointStore
 from airflow_provider_bulkjobs.operators.guard import (
@@ -175,7 +175,7 @@ class BulkJobOperator(BulkJobBaseSensor):
         return result
 
     def _list_jobs(self, context: Context) -> list[str]:
-        if (hook := self._hook) and (page := note_page(context, hook, hook.job_kind(self.job_kind))):
+        if (hook := self._hook) and (page := push_page_link(context, hook, hook.job_kind(self.job_kind))):
             self.log.info("%s shows such jobs at %s", hook.vendor.label, page)
         return list(self.job_id)
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ground that everything stands on: flows, jobs, redaction. It imports nothing of the rest but the exceptions."""
+"""The lowest layer: flows, jobs, redaction. It imports nothing from this package except the exceptions."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests and responses, and the flows that are made of them, without I/O.
+"""Requests, responses, and flows of them, without I/O.
 
-A flow is a generator: it yields a :class:`Request`, is sent the :class:`Response`, and yields again or returns what it
-found out. The same flow runs over requests, over aiohttp and in a test.
+A flow is a generator: it yields a :class:`Request`, receives the :class:`Response`, and yields again or returns its
+result. The same flow runs with requests, with aiohttp and in a test.
 """
 
 from __future__ import annotations
@@ -24,27 +24,25 @@ T = TypeVar("T")
 class Request:
     """One request to the account's own host.
 
-    :param path: from the base URL on, percent-encoded, with its query.
+    :param path: relative to the base URL, percent-encoded, with the query.
     :param form: form fields of the body.
-    :param headers: headers this request needs beside the vendor's own.
-    :param authorized: ``False`` for the token request, which carries its credentials itself.
-    :param body: the body, as it goes over the wire.
-    :param idempotent: ``False`` if the vendor would do twice what is asked for twice. Such a request is sent again
-        only after an answer that proves that nothing was done.
+    :param headers: headers in addition to the vendor's own.
+    :param authorized: ``False`` for the token request, which contains the credentials itself.
+    :param body: the encoded body.
+    :param idempotent: ``False`` if the vendor would execute a repeated request twice. Such a request is retried only
+        if the response proves that it was not executed.
     """
 
     method: str
     path: str
     headers: Mapping[str, str] = field(default_factory=dict)
-    form: Mapping[str, str] | None = field(default=None, repr=False)  # it may hold the client secret
+    form: Mapping[str, str] | None = field(default=None, repr=False)  # it may contain the client secret
     authorized: bool = True
-    body: bytes | None = field(default=None, repr=False)  # it holds people
+    body: bytes | None = field(default=None, repr=False)  # it contains contacts
     idempotent: bool = True
 
 
-LARGE_BODY = 256 * 1024  # bytes of JSON: parsing more than that would hold an event loop for too long
-
-
+LARGE_BODY = 256 * 1024  # bytes of JSON: parsing more would block the event loop for too long
 MAX_CONTAINERS = 200_000  # objects and lists in a large body
 
 
@@ -53,16 +51,16 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 class InterruptibleDecoder(JSONDecoder):
-    """A decoder that other threads can run beside: in Python, not in C."""
+    """A pure Python decoder: unlike the one in C, it lets other threads run."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(object_pairs_hook=_object, **kwargs)
         self.scan_once = py_make_scanner(self)
 
 
-@dataclass(slots=True)  # not frozen, which would triple the cost of what is made for every poll
+@dataclass(slots=True)  # not frozen, which would triple the cost per poll
 class Response:
-    """One answer: status, headers (their names in any case), and the body."""
+    """A response: status, headers (with case-insensitive names) and body."""
 
     status: int
     headers: Mapping[str, str]
@@ -73,8 +71,8 @@ class Response:
     def json(self) -> dict[str, Any]:
         """The body, which must be a JSON object.
 
-        :raises TransientError: it is not one: half a body, or a proxy's error page.
-        :raises UntrustedResponseError: it has more objects and lists than any response needs.
+        :raises TransientError: it is not one, for example an incomplete body or a proxy's error page.
+        :raises UntrustedResponseError: it has too many objects and lists.
         """
         if self._json is None:
             self._parse()
@@ -83,10 +81,10 @@ class Response:
         return self._json or {}
 
     def parse_in_thread(self) -> None:
-        """Parse a large body outside of the event loop; what is wrong with it is raised by :attr:`json`.
+        """Parse a large body in a thread; :attr:`json` raises its errors.
 
-        The C decoder would hold the interpreter lock, and with it the loop, from its beginning to its end. The pure
-        Python one can be interrupted.
+        The C decoder holds the interpreter lock until it has finished, which blocks the event loop. The pure Python
+        decoder releases it.
         """
         self._parse(InterruptibleDecoder)
 
@@ -97,18 +95,18 @@ class Response:
             self._json = error
 
     def _read_json(self, decoder: type[JSONDecoder] | None) -> dict[str, Any]:
-        # Also what follows, the garbage collector's passes and freeing them, would hold the loop.
+        # Even if parsed in a thread, the garbage collection of so many objects would block the event loop.
         if len(self.body) > LARGE_BODY and self.body.count(b"{") + self.body.count(b"[") > MAX_CONTAINERS:
             raise UntrustedResponseError(
                 f"the response has {len(self.body)} bytes and more than {MAX_CONTAINERS} objects and lists; "
-                "it was not read"
+                "it was not parsed"
             )
         try:
             value = json.loads(self.body, cls=decoder)
         except (ValueError, RecursionError):
-            raise TransientError(f"the vendor answered {self.status} with a body that is not JSON") from None
+            raise TransientError(f"the vendor returned {self.status} with a body that is not JSON") from None
         if not isinstance(value, dict):
-            raise TransientError(f"the vendor answered {self.status} with JSON that is not an object")
+            raise TransientError(f"the vendor returned {self.status} with JSON that is not an object")
         return value
 
 
@@ -117,29 +115,29 @@ Flow = Generator[Request, Response, T]
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An access token and the seconds it is good for."""
+    """An access token and its lifetime in seconds."""
 
     value: str = field(repr=False)
     expires_in: float
 
 
 def origin(url: str) -> tuple[str, str]:
-    """Return what credentials are bound to: scheme, and host with port, unless it is the usual one."""
+    """Return the origin that credentials are bound to: the scheme, and the host with any non-default port."""
     parts = urlsplit(url)
-    usual = {"https": ":443", "http": ":80"}.get(parts.scheme, "")
-    return parts.scheme, parts.netloc.lower().removesuffix(usual)
+    default_port = {"https": ":443", "http": ":80"}.get(parts.scheme, "")
+    return parts.scheme, parts.netloc.lower().removesuffix(default_port)
 
 
 def path_segment(job_id: str) -> str:
-    """Return a job id as data: percent-encoded, so that it cannot change the path or the query."""
+    """Return a job id percent-encoded, so that it cannot change the path or the query."""
     return quote(job_id, safe="")
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file for a signed address, which gets exactly these headers and never the credentials.
+    """A file to upload to a signed URL, with exactly these headers and without credentials.
 
-    :param open: opens what is to be sent, as often as it is called.
+    :param open: opens the file; may be called repeatedly, once per attempt.
     """
 
     url: str
@@ -151,11 +149,11 @@ class Upload:
 class Download:
     """A file with one item per row.
 
-    :param url: where it is. It gets no credentials, whatever the vendor says.
-    :param status: what being in the file means for an item.
-    :param format: how the file is written, gzipped or not.
-    :param own: ``url`` is a path on the account's own host, not taken from an answer; it gets the credentials.
-    :param error_field: the column that tells what went wrong.
+    :param url: the URL. Credentials are never sent to it, unless ``own`` is set.
+    :param status: the status of the items in the file.
+    :param format: the file format; the file may also be gzipped.
+    :param own: ``url`` is a path on the account's own host, not taken from a response; it gets the credentials.
+    :param error_field: the column with the error message.
     """
 
     url: str

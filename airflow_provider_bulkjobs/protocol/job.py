@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every vendor's answer becomes: a job, the state it is in, and how many items went which way."""
+"""The job that every vendor's response is converted to: its state and its item counts."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-LONGEST_NUMBER = 15  # digits
-MOST_ITEMS = 10**LONGEST_NUMBER  # nobody counts that many
-ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")  # without it, "12:00" and "now" would become moments of today
-FAR_FUTURE = 253402300800  # 1 January 10000 in epoch seconds: where datetime ends
+MAX_DIGITS = 15
+MAX_COUNT = 10**MAX_DIGITS  # larger numbers are not counts
+ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")  # without it, "12:00" and "now" would be parsed as times of today
+FAR_FUTURE = 253402300800  # 1 January 10000 in epoch seconds, which datetime cannot represent
 
 
 class JobState(StrEnum):
-    """The states of a job, in the order in which they happen."""
+    """The states of a job, in the order in which they occur."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -35,18 +35,18 @@ _UNFINISHED = frozenset({JobState.PENDING, JobState.RUNNING})
 _COUNTED = frozenset({JobState.SUCCEEDED, JobState.PARTIALLY_FAILED})  # the vendor has processed every item
 
 
-@dataclass(slots=True)  # not frozen, which would triple the cost of what is made for every poll
+@dataclass(slots=True)  # not frozen, which would triple the cost per poll
 class BulkJob:
-    """One bulk job as its vendor tells it.
+    """One bulk job as reported by its vendor.
 
-    Counts are numbers of items (contacts, companies, rows); ``None`` means that the vendor did not say,
-    never zero. Times are UTC in ISO 8601. The counts and the state agree, by one rule for all vendors: items of a
-    finished job that are counted nowhere have failed, and a job with failed items is not a success.
+    Counts are numbers of items (contacts, companies, rows); ``None`` means that the vendor did not report one,
+    never zero. Times are UTC in ISO 8601. Counts and state agree, by one rule for all vendors: items of a finished job
+    that are in no count have failed, and a job with failed items has not succeeded.
 
     :param job_id: the vendor's id of the job.
-    :param state: where the job stands.
-    :param vendor_state: the vendor's own word for it.
-    :param known: ``False`` while the vendor answers but has no record of the job yet.
+    :param state: the normalized state.
+    :param vendor_state: the state as reported by the vendor.
+    :param known: ``False`` while the vendor responds, but has no record of the job yet.
     """
 
     job_id: str
@@ -74,22 +74,22 @@ class BulkJob:
             self.state = JobState.PARTIALLY_FAILED
 
     def to_json(self) -> dict[str, Any]:
-        """Return the job as plain JSON, without the fields the vendor did not fill."""
+        """Return the job as plain JSON, without empty fields."""
         values = {name: value for name, value in asdict(self).items() if value is not None}
         return {**values, "state": self.state.value}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> BulkJob:
-        """Return the job that :meth:`to_json` was made from."""
+        """Return the job that :meth:`to_json` has serialized."""
         return cls(**{**values, "state": JobState(values["state"])})
 
 
 def count(value: Any) -> int | None:
-    """Return a vendor's number of items, or ``None`` for anything that is not one."""
+    """Return a vendor's number of items, or ``None`` if the value is not a valid count."""
     if value is None:
         return None
     number = _digits(value) if isinstance(value, str) else value
-    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number < MOST_ITEMS:
+    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number < MAX_COUNT:
         return None
     return int(number) if number == int(number) else None
 
@@ -114,4 +114,4 @@ def utc_time(value: Any) -> str | None:
 
 
 def _digits(value: str) -> int | None:
-    return int(value) if len(value) <= LONGEST_NUMBER and value.isascii() and value.isdigit() else None
+    return int(value) if len(value) <= MAX_DIGITS and value.isascii() and value.isdigit() else None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Remove from a vendor's words what no log may show: e-mail addresses, phone numbers, signed URLs and secrets."""
+"""Remove private data from a vendor's messages: e-mail addresses, phone numbers, URL signatures and secrets."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import re
 from collections.abc import Iterable
 from urllib.parse import quote, quote_plus, unquote_plus
 
-MOST = 500
+MAX_LENGTH = 500
 ADDRESS, PHONE, VALUE = "<e-mail address>", "<phone number>", "<value>"
 MIN_VALUE_LENGTH = 4  # a shorter value may be an ordinary word, unless it is written as a name
 
 EMAIL = re.compile(
-    r"""(?:\\?"[^"\n]{1,64}"|(?:[^\s"'<>(),;:=\[\]]|(?<=\w)'(?=\w))+)"""  # the local part may be quoted
+    r"""(?:\\?"[^"\n]{1,64}"|(?:[^\s"'<>(),;:=\[\]]|(?<=\w)'(?=\w))+)"""  # the local part can be quoted
     r"""(?:@|%(?:25)*40|&\#64;|\\u0040)"""
     r"""(?:[^\s"'<>(),;:=\[\]]+|\[[^\s\]]*\])"""
 )
 URL_QUERY = re.compile(r"(https?://[^\s\"'<>?#]*)[?#][^\s\"'<>]*", re.IGNORECASE)
 USER_INFO = re.compile(r"([a-z][a-z0-9+.-]*://)[^\s\"'<>/?#]*@", re.IGNORECASE)
-# The query of any other URL, also of a relative one; without a "=" a question mark may be punctuation or a pattern.
+# The query of any other URL, also of a relative one; without "=", a question mark may be punctuation or a pattern.
 QUERY = re.compile(r"(?<=[\w/.*)\]-])[?#][\w.%\[\]-]+(?:=|%3D)[^\s\"'<>]*", re.IGNORECASE)
 SECRET_PARAMETER = re.compile(
     r"\b((?:x-(?:amz|goog)-(?:signature|credential|security-token)|sig|signature|(?:\w+[_-])?token|awsaccesskeyid"
@@ -40,15 +40,17 @@ ABOUT_PHONES = re.compile(r"phone|mobile|\bsms\b|whatsapp|\bfax\b|msisdn|e\.?164
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """Return a vendor's words on one line, without secrets, e-mail addresses, phone numbers and the queries of URLs.
+    """Return a vendor's message on one line, without secrets, e-mail addresses, phone numbers and URL queries.
 
-    :param secrets: values that must not be shown, as they stand in the connection.
+    :param secrets: values to remove, as in the connection.
     """
-    if len(text) > 2 * MOST:  # patterns take their time with long texts; a word cut in two might pass unnoticed
-        text = text[: 2 * MOST].rpartition(" ")[0]
+    if (
+        len(text) > 2 * MAX_LENGTH
+    ):  # long texts are slow to match; cut between words, as half an address might not match
+        text = text[: 2 * MAX_LENGTH].rpartition(" ")[0]
     for secret in secrets:
-        if len(secret) > 3:  # a shorter one would blank out half of every sentence
-            for form in {*_forms(secret), *_base64(secret)}:  # a vendor may repeat what it was sent
+        if len(secret) > 3:  # a shorter one would match inside ordinary words
+            for form in {*_forms(secret), *_base64(secret)}:  # a vendor may repeat the encoded value
                 text = re.sub(re.escape(form), "***", text, flags=re.IGNORECASE)
     text = URL_QUERY.sub(r"\1", text)
     text = USER_INFO.sub(r"\1", text)
@@ -57,15 +59,15 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     text = EMAIL.sub(ADDRESS, text)
     text = _hide_phones(text, about_phones=bool(ABOUT_PHONES.search(text)))
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return text if len(text) <= MOST else f"{cut(text, MOST)}…"
+    return text if len(text) <= MAX_LENGTH else f"{cut(text, MAX_LENGTH)}…"
 
 
-def cut(text: str, most: int) -> str:
+def cut(text: str, limit: int) -> str:
     """Return the beginning of a text, without half a word: half a name would not be recognized as one."""
-    if len(text) <= most:
+    if len(text) <= limit:
         return text
-    head, _, rest = text[: most + 1].rpartition(" ")
-    return head if head or not rest else text[:most]
+    head, _, rest = text[: limit + 1].rpartition(" ")
+    return head if head or not rest else text[:limit]
 
 
 def _forms(value: str) -> set[str]:
@@ -117,7 +119,7 @@ def _hide_phones(text: str, *, about_phones: bool) -> str:
 
 
 def _is_phone(number: str, *, about_phones: bool) -> bool:
-    """Tell a phone number from ids, counts, versions and addresses of hosts."""
+    """Return whether a number is a phone number, as opposed to an id, a count, a version or an IP address."""
     digits = sum(character.isdigit() for character in number.removeprefix("%2B").removeprefix("%2b"))
     if digits < 7:
         return False
@@ -129,7 +131,7 @@ def _is_phone(number: str, *, about_phones: bool) -> bool:
         return True
     if GROUPED.fullmatch(number):
         return False
-    if number.isdigit():  # an id or a count, unless it begins as a national number does
+    if number.isdigit():  # an id or a count, unless it starts with 0 as national numbers do
         return number[0] == "0" and 9 <= digits <= 15
     if (number[0] == "0" and number[1].isdigit()) or "(" in number:
         return True

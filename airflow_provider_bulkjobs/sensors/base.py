@@ -30,7 +30,7 @@ from airflow_provider_bulkjobs.arguments import (
     read_job_ids,
 )
 from airflow_provider_bulkjobs.exceptions import JobExpiredError, JobFailedError
-from airflow_provider_bulkjobs.links import VendorPageLink, note_page
+from airflow_provider_bulkjobs.links import VendorPageLink, push_page_link
 from airflow_provider_bulkjobs.sensors.deferring import deferral, next_trigger
 from airflow_provider_bulkjobs.sensors.memory import PokeMemory
 from airflow_provider_bulkjobs.waiting.gate import judge
@@ -207,7 +207,7 @@ class BulkJobBaseSensor(BaseSensorOperator):
             started_at=first_poke.timestamp() if first_poke else self._started_at or time.time(),
             **(self._memory.load() if self._memory else {}),
         )
-        page = note_page(context, hook, kind)
+        page = push_page_link(context, hook, kind)
         tracker.status_change()  # an earlier poke has already logged the known states
         if not first_poke:
             self.log.info(start_message(tracker, self.poke_interval, self.timeout, page))

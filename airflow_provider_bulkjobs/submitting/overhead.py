@@ -6,7 +6,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
-from airflow_provider_bulkjobs.arguments import LONGEST
+from airflow_provider_bulkjobs.arguments import MAX_JOB_ID_LENGTH
 from airflow_provider_bulkjobs.exceptions import BadArgumentError
 from airflow_provider_bulkjobs.protocol.flow import Request
 from airflow_provider_bulkjobs.vendors.spec.operation import Operation, Options, Payload, SubmitContext
@@ -23,7 +23,7 @@ def request_overhead(operation: Operation, account: Account, options: Options, c
     """
     batch = Payload(io.BytesIO, size=0, items=0, columns=columns)
     flow = operation.submit(
-        SubmitContext(account, batch, options, "0" * LONGEST if operation.supports_append else None)
+        SubmitContext(account, batch, options, "0" * MAX_JOB_ID_LENGTH if operation.supports_append else None)
     )
     try:
         request = next(flow, None)

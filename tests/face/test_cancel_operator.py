@@ -103,14 +103,14 @@ def test_many_jobs_each_by_its_own_state(vendor, kind, method, sim, account):
 
 @pytest.mark.parametrize(("vendor", "kind"), NOT_STOPPABLE)
 def test_unsupported_job_kind_sends_no_request(vendor, kind, sim, account):
-    with pytest.raises(errors.BadArgumentError, match=f"no way to stop .*{kind!r}"):
+    with pytest.raises(errors.BadArgumentError, match=f"does not support canceling .*{kind!r}"):
         cancel(conn_id=account(vendor), job_id=sim.job(vendor, kind), job_kind=kind)
     assert sim.requests(vendor) == []
 
 
 def test_the_first_kind_is_the_default(sim, account):
     assert cancel(conn_id=account("acquia"), job_id=sim.job("acquia"))["canceled"] == 1
-    with pytest.raises(errors.BadArgumentError, match="no way to stop a contact import"):
+    with pytest.raises(errors.BadArgumentError, match="does not support canceling a contact import"):
         cancel(conn_id=account("intercom"), job_id="a")
 
 

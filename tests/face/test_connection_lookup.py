@@ -22,8 +22,8 @@ SECRET = "postgres://bot:hunter2@db"
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(connection_lookup, "FIRST_WAIT", 0.01)
-    monkeypatch.setattr(connection_lookup, "LONGEST_WAIT", 0.02)
+    monkeypatch.setattr(connection_lookup, "INITIAL_DELAY", 0.01)
+    monkeypatch.setattr(connection_lookup, "MAX_DELAY", 0.02)
 
 
 class Lookups:
@@ -227,9 +227,9 @@ def test_the_waits_between_attempts_grow_to_a_minute(monkeypatch):
     for jitter in (0, 1):
         monkeypatch.setattr(connection_lookup.random, "uniform", lambda *bounds, at=jitter: bounds[at])
         attempts = connection_lookup._Attempts(3600, reports.append)
-        waits = [attempts.wait_after(errors.ConnectionLookupError("no.")) for _ in range(8)]
+        waits = [attempts.delay_after(errors.ConnectionLookupError("no.")) for _ in range(8)]
         assert waits == [wait * (1 if jitter else 0.5) for wait in (1, 2, 4, 8, 16, 32, 60, 60)]
-    assert reports[1] == "no. Attempt 2 failed; the next one is in 1.0 s."
+    assert reports[1] == "no. Attempt 2 failed, retrying in 1.0 s."
 
 
 async def test_lookups_in_a_triggerer_take_turns(account, monkeypatch):

@@ -80,10 +80,10 @@ def test_what_is_counted_is_told_once_a_second_and_none_is_lost(stats):
         metrics.poll()
     assert stats.sum("polls") == 1
     metrics.waited_for_rate_limit(1.7)
-    metrics.tell()
+    metrics.flush()
     assert (stats.sum("polls"), stats.sum("throttled_seconds")) == (100, 1)
     metrics.waited_for_rate_limit(0.4)
-    metrics.tell()
+    metrics.flush()
     assert stats.sum("throttled_seconds") == 2
 
 

@@ -304,7 +304,7 @@ def test_a_download_that_fails(vendor, kind, fault, error, sim, account, path):
 @every_file
 def test_a_gzipped_file_that_ends_in_the_middle(vendor, kind, sim, account, path, vendors_file):
     vendors_file(gzip.compress(b"email\n" + b"a@example.com\n" * 1000)[:-10])
-    with pytest.raises(errors.VendorUnavailableError, match=r"cannot be unpacked .* 10 times in a row"):
+    with pytest.raises(errors.VendorUnavailableError, match=r"cannot be decompressed .* 10 times in a row"):
         fetch(conn_id=account(vendor), job_id=ended(sim, vendor, kind), job_kind=kind, path=str(path))
     assert not path.exists()
 

@@ -316,7 +316,7 @@ def test_literals_are_checked_when_the_dag_is_parsed(arguments, words):
         ({"allowed_failures": "None"}, "allowed_failures"),
         ({"expected_items": "0"}, "expected_items"),
         ({"job_kind": "leads"}, "contacts, export"),
-        ({"cancel_on_kill": True}, "no way to stop"),
+        ({"cancel_on_kill": True}, "does not support canceling"),
     ],
 )
 def test_rendered_values_are_checked_before_any_request(mode, arguments, words, sim, account):

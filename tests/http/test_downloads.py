@@ -119,7 +119,7 @@ def test_retry_after_of_the_storage_is_waited_for(read: Any, monkeypatch: pytest
 
 def test_ten_failures_in_a_row_are_an_error(read: Any) -> None:
     with storage(OVERLOADED) as raw:
-        with pytest.raises(VendorUnavailableError, match=r"127\.0\.0\.1 was answered with 503 10 times in a row"):
+        with pytest.raises(VendorUnavailableError, match=r"127\.0\.0\.1 failed with 503 10 times in a row"):
             read(raw)
         assert len(downloads(raw)) == 10
 
@@ -154,7 +154,7 @@ def test_expired_address_is_replaced_by_a_new_one(read: Any, kind: str, refusal:
 
 def test_address_that_is_never_good_is_an_error_after_two_new_ones(read: Any) -> None:
     with storage(http_answer(status="403 Forbidden")) as raw:
-        with pytest.raises(VendorAPIError, match=r"127\.0\.0\.1 refused the download with 403") as caught:
+        with pytest.raises(VendorAPIError, match=r"Download from 127\.0\.0\.1 failed with 403") as caught:
             read(raw)
         assert downloads(raw) == [f"/file-1.csv?sig={number}" for number in (1, 2, 3)]
         assert "sig" not in str(caught.value)

@@ -433,7 +433,7 @@ def test_the_session_refuses_other_origins(
     session: requests.Session, sim: Simulator, monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
     monkeypatch.setattr(requests.Session, "request", lambda *_, **__: pytest.fail("it was sent"))
-    with pytest.raises(BadArgumentError, match="only talks to the host of its connection"):
+    with pytest.raises(BadArgumentError, match="only sends requests to the host of its connection"):
         session.get(url.format(netloc=sim.url.removeprefix("http://")))
 
 

@@ -84,7 +84,7 @@ def test_sleep_after_the_deadline_takes_no_time(slept: list[float]) -> None:
 
 
 def test_sleep_above_the_maximum_is_refused(slept: list[float]) -> None:
-    with pytest.raises(RateLimitDelayError, match="have to wait 10"):
+    with pytest.raises(RateLimitDelayError, match="must wait 10"):
         RetryPolicy(max_sleep=9).sleep(10)
     assert slept == []
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from airflow_provider_bulkjobs.protocol.redact import MOST, redact
+from airflow_provider_bulkjobs.protocol.redact import MAX_LENGTH, redact
 
 
 @pytest.mark.parametrize(
@@ -48,12 +48,12 @@ def test_a_secret_of_a_few_letters_leaves_the_sentence_readable() -> None:
 
 
 def test_long_words_are_cut() -> None:
-    assert redact("a" * MOST) == "a" * MOST
-    assert redact("a" * (MOST + 1)) == "a" * MOST + "…"
+    assert redact("a" * MAX_LENGTH) == "a" * MAX_LENGTH
+    assert redact("a" * (MAX_LENGTH + 1)) == "a" * MAX_LENGTH + "…"
 
 
 def test_cutting_does_not_uncover_half_an_address() -> None:
-    assert "ada" not in redact("a " * (MOST // 2 - 2) + "ada@example.com")
+    assert "ada" not in redact("a " * (MAX_LENGTH // 2 - 2) + "ada@example.com")
 
 
 def test_a_long_text_is_read_in_no_time() -> None:

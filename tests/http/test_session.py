@@ -55,7 +55,7 @@ def test_a_path_may_have_an_address_in_its_query(session: AccountSession, server
 
 @pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete", "head", "options"])
 def test_no_method_leads_elsewhere(session: AccountSession, server: RawServer, method: str) -> None:
-    with pytest.raises(BadArgumentError, match="only talks to the host of its connection"):
+    with pytest.raises(BadArgumentError, match="only sends requests to the host of its connection"):
         getattr(session, method)("http://elsewhere.invalid/a")
     assert server.lines == []
 

@@ -3,16 +3,16 @@
 
 import pytest
 
-from airflow_provider_bulkjobs.http.pacing import AFTER_PAUSE, MARGIN, Pace
+from airflow_provider_bulkjobs.http.pacing import GAP_AFTER_PAUSE, MARGIN, Pace
 
 
 def turns(throttle: Pace, now: float, many: int) -> list[float]:
     """Return how long each of a crowd that comes at once has to wait."""
-    waits, came = [], now
+    waits, queued_at = [], now
     for _ in range(many):
         now += throttle.wait(now)
-        throttle.go(now, came)
-        waits.append(now - came)
+        throttle.record(now, queued_at)
+        waits.append(now - queued_at)
     return waits
 
 
@@ -32,8 +32,8 @@ def test_unused_turns_are_not_saved_up_for_a_burst() -> None:
 
 def test_whoever_goes_late_pushes_back_those_behind() -> None:
     throttle = Pace(10)
-    throttle.go(100.0, 100.0)
-    throttle.go(107.0, 100.0)  # the loop was held up
+    throttle.record(100.0, 100.0)
+    throttle.record(107.0, 100.0)  # the loop was held up
     assert throttle.wait(107.0) == pytest.approx(MARGIN / 10)
 
 
@@ -45,7 +45,7 @@ def test_no_limit_means_no_wait() -> None:
 def test_a_pause_holds_for_everybody_and_ends_one_by_one(per_second: float) -> None:
     throttle = Pace(per_second)
     throttle.pause(100.0, 30)
-    gap = MARGIN / per_second if per_second else AFTER_PAUSE
+    gap = MARGIN / per_second if per_second else GAP_AFTER_PAUSE
     assert turns(throttle, 100.0, 3) == pytest.approx([30, 30 + gap, 30 + 2 * gap])
 
 
@@ -79,9 +79,9 @@ def test_a_pause_of_no_length_stops_nobody() -> None:
 def test_those_who_come_after_a_pause_are_not_slowed_by_those_who_waited_for_its_end() -> None:
     throttle = Pace(0)
     throttle.pause(100.0, 30)
-    assert throttle.go(130.0, 110.0) == 20, "the pause is told apart from the queue"
-    assert throttle.wait(130.0) == pytest.approx(AFTER_PAUSE)
-    throttle.go(130.05, 130.01)
+    assert throttle.record(130.0, 110.0) == 20, "the pause is told apart from the queue"
+    assert throttle.wait(130.0) == pytest.approx(GAP_AFTER_PAUSE)
+    throttle.record(130.05, 130.01)
     assert throttle.wait(130.05) == 0
 
 
