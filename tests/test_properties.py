@@ -113,7 +113,7 @@ def test_requests_keep_their_distance_and_wait_for_pauses(
         assert sent >= paused_until - 1e-6
         if last is not None:
             assert sent - last >= 1 / per_second - 1e-6
-        pace.go(sent, now)
+        pace.record(sent, now)
         last = now = sent
         if pause is not None:
             pace.pause(now, pause)

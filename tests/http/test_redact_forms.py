@@ -9,7 +9,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from airflow_provider_bulkjobs.protocol.redact import MOST, redact, redact_values
+from airflow_provider_bulkjobs.protocol.redact import MAX_LENGTH, redact, redact_values
 
 SECRET = "pä$$ w&rd<\"x'y>/+="
 FORMS: dict[str, Callable[[str], str]] = {
@@ -53,5 +53,5 @@ def test_short_word_code_or_number_stays(value: str) -> None:
 
 
 def test_text_is_not_cut_within_a_word() -> None:
-    text = redact("x" * (MOST - 20) + " the name Quackenbush-Zimmermann is bad")
-    assert text == "x" * (MOST - 20) + " the name…"
+    text = redact("x" * (MAX_LENGTH - 20) + " the name Quackenbush-Zimmermann is bad")
+    assert text == "x" * (MAX_LENGTH - 20) + " the name…"
