@@ -164,13 +164,13 @@ except ImportError:
         shown.setdefault(conn_type, {})[name] = [info.field.args[0], field.get("description"), choices]
 else:
     for meta in HookMetaService.hook_meta_data():
-        dumped = meta.model_dump()
-        standard = {name: field for name, field in (dumped["standard_fields"] or {}).items() if field and field["title"]}
-        shown[dumped["connection_type"]] = {
+        form = meta.model_dump()
+        standard = {name: field for name, field in (form["standard_fields"] or {}).items() if field and field["title"]}
+        shown[form["connection_type"]] = {
             **{name: [field["title"], field["placeholder"], []] for name, field in standard.items()},
             **{
                 name: [field["schema"]["title"], field["description"], field["schema"].get("enum") or []]
-                for name, field in (dumped["extra_fields"] or {}).items()
+                for name, field in (form["extra_fields"] or {}).items()
             },
         }
 print(json.dumps(shown, default=str))
