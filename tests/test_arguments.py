@@ -66,7 +66,7 @@ def test_job_ids(given, ids):
         ("<generator object at 0x1>", "render_template_as_native_obj"),
     ],
 )
-def test_job_ids_that_make_no_sense(given, words):
+def test_invalid_job_ids(given, words):
     with pytest.raises(errors.BadArgumentError, match=re.escape(words)):
         read_job_ids(given)
 
@@ -83,7 +83,7 @@ def test_allowed_failures(given, meant):
 @pytest.mark.parametrize(
     "given", [-1, True, False, 1.0, 1.5, -0.1, math.nan, math.inf, "", "None", "5%", "1e400", "nan", [], "-1", "1.0"]
 )
-def test_allowed_failures_that_make_no_sense(given):
+def test_invalid_allowed_failures(given):
     with pytest.raises(errors.BadArgumentError, match=re.escape(f"allowed_failures={given!r}")):
         read_allowed_failures(given)
 
@@ -94,13 +94,13 @@ def test_expected_items(given, meant):
 
 
 @pytest.mark.parametrize("given", [0, -1, True, 1.5, "0", "", "None", "many", "1.5", []])
-def test_expected_items_that_make_no_sense(given):
+def test_invalid_expected_items(given):
     with pytest.raises(errors.BadArgumentError, match=re.escape(f"expected_items={given!r}")):
         read_expected_items(given)
 
 
 @pytest.mark.parametrize("given", ["", " ", None, 1])
-def test_conn_id_that_makes_no_sense(given):
+def test_invalid_conn_id(given):
     with pytest.raises(errors.BadArgumentError, match="conn_id"):
         read_conn_id(given)
 
@@ -111,5 +111,5 @@ def test_literals(value):
 
 
 @pytest.mark.parametrize("value", ["{{ x }}", "{% if x %}a{% endif %}", ["a", "{{ x }}"], object()])
-def test_what_is_yet_to_be_filled_in(value):
+def test_templates_are_not_literals(value):
     assert not is_literal(value)

@@ -112,7 +112,7 @@ def test_two_ids_where_one_is_wanted(hook: MakeHook, call: Any) -> None:
 
 
 @pytest.mark.parametrize("method", ["get_job", "cancel_job"])
-def test_a_kind_that_is_none_is_told_those_there_are(hook: MakeHook, sim: Simulator, call: Any, method: str) -> None:
+def test_unknown_job_kind_lists_the_valid_ones(hook: MakeHook, sim: Simulator, call: Any, method: str) -> None:
     with pytest.raises(BadArgumentError, match="'imports' is unknown to Intercom: use one of contacts, companies"):
         call(hook("intercom"), method, "a", "imports")
     assert asked(sim, "intercom") == []
@@ -150,7 +150,9 @@ def test_stopping_a_job_that_is_gone_is_no_error(
 
 
 @pytest.mark.parametrize(("conn_type", "kind"), [each for each in KINDS if each not in STOPPABLE])
-def test_what_cannot_be_stopped(hook: MakeHook, sim: Simulator, call: Any, conn_type: str, kind: str) -> None:
+def test_job_kind_without_cancel_is_rejected(
+    hook: MakeHook, sim: Simulator, call: Any, conn_type: str, kind: str
+) -> None:
     with pytest.raises(BadArgumentError, match=f"does not support canceling .*{kind!r}"):
         call(hook(conn_type), "cancel_job", "a", kind)
     assert asked(sim, conn_type) == []
@@ -173,33 +175,31 @@ def test_the_session_is_the_accounts_own(hook: MakeHook, sim: Simulator) -> None
 
 
 @pytest.mark.parametrize("extra", ["not json", "[]", '"text"', "7"])
-def test_an_extra_that_is_no_object_is_told_by_the_connection_test(hook: MakeHook, sim: Simulator, extra: str) -> None:
+def test_connection_test_reports_invalid_extra(hook: MakeHook, sim: Simulator, extra: str) -> None:
     import warnings
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # up to Airflow 2, Airflow itself warns about it
-        good, told = hook("intercom", extra=extra).test_connection()
+        good, message = hook("intercom", extra=extra).test_connection()
     assert not good
     # Airflow 3.0 and 3.1 keep to themselves why they cannot read a connection.
     keeps_quiet = version("apache-airflow").startswith(("3.0.", "3.1."))
     assert (
         "`mine` isn't defined" if keeps_quiet else "This connection: the field 'extra' is not a JSON object"
-    ) in told
-    assert simulator.INTERCOM_TOKEN not in told
+    ) in message
+    assert simulator.INTERCOM_TOKEN not in message
     assert asked(sim, "intercom") == []
 
 
 @pytest.mark.parametrize("port", [-1, 99999])
-def test_a_port_that_is_none_is_told_by_the_connection_test(hook: MakeHook, port: int) -> None:
-    good, told = hook("intercom", host="api.example", port=port).test_connection()
+def test_connection_test_reports_invalid_port(hook: MakeHook, port: int) -> None:
+    good, message = hook("intercom", host="api.example", port=port).test_connection()
     assert not good
-    assert "the field 'host'" in told or "the field 'port'" in told
+    assert "the field 'host'" in message or "the field 'port'" in message
 
 
-def test_a_bundle_that_is_not_there_is_told_by_the_connection_test(
-    hook: MakeHook, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_connection_test_reports_missing_ca_bundle(hook: MakeHook, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/there/is/no/such.pem")
-    good, told = hook("intercom", host="https://127.0.0.1:1").test_connection()
+    good, message = hook("intercom", host="https://127.0.0.1:1").test_connection()
     assert not good
-    assert "REQUESTS_CA_BUNDLE" in told
+    assert "REQUESTS_CA_BUNDLE" in message

@@ -13,7 +13,7 @@ def test_counts(value, number):
 
 
 @pytest.mark.parametrize("value", [None, True, False, -1, 1.5, math.nan, math.inf, "", "x", "-1", "٣", [], {}])
-def test_what_is_no_count(value):
+def test_invalid_counts(value):
     assert count(value) is None
 
 
@@ -33,7 +33,7 @@ def test_times(value, time):
 
 
 @pytest.mark.parametrize("value", [None, "", "soon", True, 0, -5, math.inf, math.nan, 10**18, [], {}, "P1D", "9" * 30])
-def test_what_is_no_time(value):
+def test_invalid_times(value):
     assert utc_time(value) is None
 
 

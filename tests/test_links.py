@@ -96,7 +96,7 @@ def test_the_link_is_declared() -> None:
 
 
 @pytest.mark.parametrize(("noted", "link"), [("https://a.example", "https://a.example"), (None, "")])
-def test_the_link_is_what_was_noted_down(monkeypatch: pytest.MonkeyPatch, noted: str | None, link: str) -> None:
+def test_link_is_read_from_xcom(monkeypatch: pytest.MonkeyPatch, noted: str | None, link: str) -> None:
     monkeypatch.setattr(links, "xcom_value", lambda ti_key, key: noted if (ti_key, key) == ("ti", "vendor_page") else 1)
     assert VendorPageLink().get_link(None, ti_key="ti") == link
 
@@ -108,7 +108,7 @@ def sensor(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> BulkJobSensor:
     return BulkJobSensor(task_id="gate", conn_id="mine", job_id=job_id, poke_interval=0.01, timeout=60)
 
 
-def test_a_sensor_notes_the_page_down_and_logs_what_happens(
+def test_sensor_pushes_the_link_and_logs_progress(
     sensor: BulkJobSensor, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     task_instance = TaskInstance()
@@ -129,7 +129,7 @@ def test_a_sensor_notes_the_page_down_and_logs_what_happens(
     assert -1 not in places
 
 
-def test_a_submit_without_a_wait_notes_the_page_down(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_submit_without_wait_pushes_the_link(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_MINE", json.dumps(sim.connection("sendgrid")))
     operator = BulkJobOperator(
         task_id="submit",
@@ -143,7 +143,7 @@ def test_a_submit_without_a_wait_notes_the_page_down(sim: Simulator, monkeypatch
     assert task_instance.pushed["vendor_page"] == "https://mc.sendgrid.com/contacts"
 
 
-def test_without_a_page_nothing_is_noted_down(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_pushed_without_a_page(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_MINE", json.dumps(sim.connection("activecampaign")))
     hook, task_instance = HOOK_OF["activecampaign"]("mine"), TaskInstance()
     assert push_page_link({"ti": task_instance}, hook, hook.job_kind(None)) is None

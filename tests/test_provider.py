@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Airflow is told about this package, and what importing the package costs."""
+"""The provider metadata, and the cost of importing the package."""
 
 import importlib
 import importlib.util
@@ -89,7 +89,7 @@ def test_every_integration_is_declared() -> None:
 
 
 def test_the_metadata_need_no_airflow() -> None:
-    told = in_fresh_python(
+    metadata = in_fresh_python(
         """
         import json, sys
 
@@ -103,7 +103,7 @@ def test_the_metadata_need_no_airflow() -> None:
         print(json.dumps(get_provider_info()))
         """
     )
-    assert told == INFO
+    assert metadata == INFO
 
 
 @pytest.mark.parametrize("conn_type", CONNECTION_TYPES)
@@ -164,13 +164,13 @@ except ImportError:
         shown.setdefault(conn_type, {})[name] = [info.field.args[0], field.get("description"), choices]
 else:
     for meta in HookMetaService.hook_meta_data():
-        told = meta.model_dump()
-        standard = {name: field for name, field in (told["standard_fields"] or {}).items() if field and field["title"]}
-        shown[told["connection_type"]] = {
+        form = meta.model_dump()
+        standard = {name: field for name, field in (form["standard_fields"] or {}).items() if field and field["title"]}
+        shown[form["connection_type"]] = {
             **{name: [field["title"], field["placeholder"], []] for name, field in standard.items()},
             **{
                 name: [field["schema"]["title"], field["description"], field["schema"].get("enum") or []]
-                for name, field in (told["extra_fields"] or {}).items()
+                for name, field in (form["extra_fields"] or {}).items()
             },
         }
 print(json.dumps(shown, default=str))

@@ -30,9 +30,8 @@ def form_behaviour(fields: Iterable[Field], *, hidden: str = "hidden_fields", dr
             name for name in (*UNUSED_FIELDS, *STANDARD_FIELDS) if name not in used and not (drawn and name == "extra")
         ],
         "relabeling": {name: field.label for name, field in used.items()},
-        "placeholders": {
-            field.name: _placeholder(field) for field in with_placeholder
-        },  # Airflow 3 shows them in its own fields only
+        # Airflow 3 shows placeholders in its own fields only.
+        "placeholders": {field.name: _placeholder(field) for field in with_placeholder},
     }
 
 

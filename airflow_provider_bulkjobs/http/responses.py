@@ -220,7 +220,7 @@ def _refusal(
 
 
 def is_outage(response: Response) -> bool:
-    """Return whether a 4xx means "retry later": the request itself was neither judged nor executed.
+    """Return whether a 4xx means "retry later": the request was not evaluated and not executed.
 
     Cloudflare marks its challenges: https://developers.cloudflare.com/cloudflare-challenges/challenge-types/challenge-pages/detect-response/
     A web page instead of an API response comes from a component in front of the vendor's API, whatever its status:

@@ -33,9 +33,7 @@ from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 
 TIMEOUTS = (CONNECT_TIMEOUT, TOTAL_TIMEOUT)  # seconds; the second applies to each read
-DOWNLOAD_TIMEOUT = (
-    3600.0  # seconds for a whole file, so that a server that sends a byte a minute does not hold a worker
-)
+DOWNLOAD_TIMEOUT = 3600.0  # seconds for a whole file, so that a slow server does not block a worker forever
 CHUNK = 256 * 1024
 GZIP = b"\x1f\x8b"
 GZIP_LAYERS = 2  # the file itself, and the content encoding

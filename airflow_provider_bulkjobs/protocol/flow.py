@@ -95,7 +95,7 @@ class Response:
             self._json = error
 
     def _read_json(self, decoder: type[JSONDecoder] | None) -> dict[str, Any]:
-        # Even if parsed in a thread, the garbage collection of so many objects would block the event loop.
+        # Garbage collection of this many objects would block the event loop, even if they are parsed in a thread.
         if len(self.body) > LARGE_BODY and self.body.count(b"{") + self.body.count(b"[") > MAX_CONTAINERS:
             raise UntrustedResponseError(
                 f"the response has {len(self.body)} bytes and more than {MAX_CONTAINERS} objects and lists; "

@@ -44,9 +44,7 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
 
     :param secrets: values to remove, as in the connection.
     """
-    if (
-        len(text) > 2 * MAX_LENGTH
-    ):  # long texts are slow to match; cut between words, as half an address might not match
+    if len(text) > 2 * MAX_LENGTH:  # long texts are slow to match; half an address might not match, so cut at a space
         text = text[: 2 * MAX_LENGTH].rpartition(" ")[0]
     for secret in secrets:
         if len(secret) > 3:  # a shorter one would match inside ordinary words

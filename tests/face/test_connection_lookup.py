@@ -232,7 +232,7 @@ def test_the_waits_between_attempts_grow_to_a_minute(monkeypatch):
     assert reports[1] == "no. Attempt 2 failed, retrying in 1.0 s."
 
 
-async def test_lookups_in_a_triggerer_take_turns(account, monkeypatch):
+async def test_lookups_in_a_triggerer_are_serialized(account, monkeypatch):
     under_way, most = [], []
 
     async def lookup(conn_id):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What those who run Airflow can watch, in every mode."""
+"""Metrics, in every mode."""
 
 import asyncio
 import time
@@ -17,27 +17,27 @@ from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
 
 
 class Recorder:
-    """As much of Airflow's Stats as is used, remembering what it is told."""
+    """As much of Airflow's Stats as is used, recording the calls."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[str, Any, dict[str, str]]] = []
+        self.emitted: list[tuple[str, Any, dict[str, str]]] = []
 
     def incr(self, stat: str, count: int, *, tags: dict[str, str]) -> None:
         assert type(count) is int
-        self.told.append((stat, count, tags))
+        self.emitted.append((stat, count, tags))
 
     def gauge(self, stat: str, value: float, *, tags: dict[str, str]) -> None:
-        self.told.append((stat, value, tags))
+        self.emitted.append((stat, value, tags))
 
     def timing(self, stat: str, dt: timedelta, *, tags: dict[str, str]) -> None:
         assert type(dt) is timedelta
-        self.told.append((stat, dt, tags))
+        self.emitted.append((stat, dt, tags))
 
     def sum(self, stat: str) -> int:
-        return sum(count for name, count, _ in self.told if name == f"bulkjobs.{stat}")
+        return sum(count for name, count, _ in self.emitted if name == f"bulkjobs.{stat}")
 
     def values(self, stat: str) -> list[Any]:
-        return [value for name, value, _ in self.told if name == f"bulkjobs.{stat}"]
+        return [value for name, value, _ in self.emitted if name == f"bulkjobs.{stat}"]
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_polls_errors_and_delays_are_counted(mode, sim, account, stats, monkeypa
     delays = stats.values("detection_delay")
     assert len(delays) == (mode != "reschedule"), "there, no poke knows that the job was unfinished before"
     assert all(timedelta() <= delay < timedelta(seconds=10) for delay in delays)
-    assert {tuple(tags.items()) for _, _, tags in stats.told} == {(("vendor", "sendgrid"),)}
+    assert {tuple(tags.items()) for _, _, tags in stats.emitted} == {(("vendor", "sendgrid"),)}
     if mode == "deferrable":
         assert stats.values("waits") == [1, 0]
 
@@ -74,7 +74,7 @@ def test_seconds_in_the_queue_are_counted(sim, account, stats):
     assert 1 <= stats.sum("throttled_seconds") <= time.monotonic() - started
 
 
-def test_what_is_counted_is_told_once_a_second_and_none_is_lost(stats):
+def test_counts_are_flushed_at_intervals_and_none_is_lost(stats):
     metrics = Metrics("sendgrid", every=3600)
     for _ in range(100):
         metrics.poll()
@@ -94,7 +94,7 @@ def test_a_clock_of_the_vendor_that_is_ahead_is_no_negative_delay(stats):
     assert stats.values("detection_delay") == [timedelta()]
 
 
-def test_what_fails_is_told_while_it_fails(stats):
+def test_errors_are_flushed_immediately_without_interval(stats):
     metrics = Metrics("sendgrid", every=0)
     metrics.error()
     metrics.waited_for_rate_limit(2)
@@ -112,7 +112,7 @@ def test_a_question_that_got_no_good_answer_is_counted_too(sim, account, stats):
 
 def test_a_time_without_a_zone_ends_no_wait(stats):
     Metrics("acme").finished(BulkJob("a", JobState.SUCCEEDED, "completed", finished_at="2026-03-14T12:00:00"))
-    assert not stats.told
+    assert not stats.emitted
 
 
 def test_airflow_has_such_metrics():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Both drivers behind one face, and a simulator for them to talk to."""
+"""Fixtures for tests of both transports against the simulator."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -35,7 +35,7 @@ def running_simulator() -> Iterator[Simulator]:
 
 @pytest.fixture
 def account(sim: Simulator) -> Callable[..., Account]:
-    """Make an account of one of the simulator's vendors, with other values where they are given."""
+    """Create an account of one of the simulator's vendors; ``values`` override the defaults."""
 
     def make(vendor: str = "sendgrid", **values: Any) -> Account:
         good = {
@@ -67,7 +67,7 @@ def drive(request: pytest.FixtureRequest) -> Driving:
 
 @pytest.fixture
 def limit(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Make a limit of both drivers smaller."""
+    """Lower a limit of both transports."""
 
     def change(**limits: float) -> None:
         for name, value in limits.items():

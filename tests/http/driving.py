@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Both drivers behind one face."""
+"""Both transports behind one interface."""
 
 import asyncio
 from collections.abc import Callable
@@ -26,12 +26,12 @@ QUICK = RetryPolicy(initial_delay=0.001, max_delay=0.001)
 
 @dataclass(frozen=True)
 class Driving:
-    """Holds conversations through one of the drivers, one after the other."""
+    """Runs flows with one of the transports, one after the other."""
 
     name: str
 
     def __call__(self, vendor: str, account: Account, *starts: Callable[[], Flow[T]], policy: RetryPolicy = QUICK) -> T:
-        """Hold all conversations on one driver; return what the last one returned."""
+        """Run all flows on one transport; return the result of the last one."""
         if self.name == "requests":
             transport = RequestsTransport(VENDOR_OF[vendor], account)
             try:
@@ -39,8 +39,8 @@ class Driving:
             finally:
                 transport.close()
 
-        async def talk() -> T:
+        async def run_all() -> T:
             async with shared_transport(VENDOR_OF[vendor], account) as transport:
                 return [await transport.run(start, policy) for start in starts][-1]
 
-        return asyncio.run(talk())
+        return asyncio.run(run_all())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A server for answers that no honest server gives: whoever tests writes the bytes."""
+"""A server for malformed responses: the test writes the raw bytes."""
 
 import socketserver
 import threading
@@ -13,17 +13,17 @@ Answer = Callable[["Exchange"], None]
 
 @dataclass
 class Exchange:
-    """One request, and the way to answer it."""
+    """One request, and the means to respond to it."""
 
     line: str
     headers: dict[str, str]
     send: Callable[[bytes], Any]
-    over: threading.Event  # set when the test is over, for answers that wait
+    over: threading.Event  # set when the test is over, for responses that wait
 
 
 @dataclass
 class RawServer:
-    """Answers with bytes, and remembers what it was asked."""
+    """Responds with raw bytes, and records the requests."""
 
     url: str
     over: threading.Event
@@ -54,7 +54,7 @@ def raw_server(answer: Answer) -> Iterator[RawServer]:
                 headers[name.lower()] = value.strip()
             exchange = Exchange(line, headers, self.connection.sendall, raw.over)
             raw.exchanges.append(exchange)
-            with suppress(OSError):  # the client had enough
+            with suppress(OSError):  # the client has closed the connection
                 answer(exchange)
 
         def finish(self) -> None:

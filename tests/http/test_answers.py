@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an answer means before its vendor reads it."""
+"""Classification of responses by status and headers."""
 
 import json
 import time
@@ -86,12 +86,12 @@ def checked(conn_type: str, response: Response, request: Request = POLL) -> Exce
         (429, {"Retry-After": "3", "X-RateLimit-Reset": "30"}, 3),
     ],
 )
-def test_pause_wanted(status: int, headers: dict[str, str], seconds: float | None) -> None:
+def test_parse_retry_after(status: int, headers: dict[str, str], seconds: float | None) -> None:
     assert parse_retry_after(answer(status, headers)) == seconds
 
 
 @pytest.mark.parametrize("conn_type", VENDOR_OF)
-def test_too_many_requests_pause_everybody_also_where_the_answer_does_not_tell_for_how_long(conn_type: str) -> None:
+def test_429_pauses_the_account_with_and_without_retry_after(conn_type: str) -> None:
     vendor = VENDOR_OF[conn_type]
     assert account_pause(vendor, POLL, answer(429)) == DEFAULT_PAUSE
     assert account_pause(vendor, POLL, answer(429, {"Retry-After": "7"})) == 7
@@ -99,7 +99,7 @@ def test_too_many_requests_pause_everybody_also_where_the_answer_does_not_tell_f
     assert account_pause(vendor, POLL, answer(200)) is None
 
 
-def test_our_clock_counts_where_the_vendor_tells_none() -> None:
+def test_local_clock_is_used_without_a_date_header() -> None:
     wanted = parse_retry_after(answer(429, {"X-RateLimit-Reset": str(time.time() + 50)}))
     assert wanted == pytest.approx(50, abs=5)
     wanted = parse_retry_after(answer(429, {"Retry-After": http_date(time.time() + 50), "Date": "no date"}))
@@ -155,7 +155,7 @@ def test_a_refused_sign_in_is_about_the_credentials(status: int) -> None:
     assert "'mine'" in str(raised)
 
 
-def test_activecampaigns_import_limit_is_told_with_400() -> None:
+def test_400_with_rate_limit_message_of_activecampaign_is_transient() -> None:
     body = {"Success": 0, "message": "Rate limit exceeded."}
     assert type(checked("activecampaign", answer(400, body=body))) is TransientError
     assert type(checked("intercom", answer(400, body=body))) is VendorAPIError
@@ -179,7 +179,7 @@ def test_a_transient_error_has_the_wait_that_the_vendor_asked_for(status: int) -
         ("", "another location"),
     ],
 )
-def test_a_redirect_is_told_by_its_host_alone(location: str, place: str) -> None:
+def test_redirect_error_shows_only_the_host(location: str, place: str) -> None:
     raised = str(checked("sendgrid", answer(302, {"Location": location})))
     assert place in raised
     assert "'mine'" in raised
@@ -193,7 +193,7 @@ def test_a_redirect_to_a_broken_address_is_an_answer_like_any_other() -> None:
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 503])
 @pytest.mark.parametrize("conn_type", VENDOR_OF)
-def test_the_vendors_words_are_told_without_what_must_not_be_logged(conn_type: str, status: int) -> None:
+def test_vendor_message_is_redacted(conn_type: str, status: int) -> None:
     words = f"ada@example.com at https://files.example/a?sig=XYZ with\nkey {SECRET} is wrong"
     raised = str(checked(conn_type, answer(status, body=refusal(conn_type, words))))
     assert "https://files.example/a" in raised

@@ -43,12 +43,12 @@ def get(path: str = "/v3/scopes") -> Flow[dict[str, Any]]:
 @pytest.mark.parametrize("fault", ["half_body", "reset", "not_json", "server_error", "rate_limit"])
 def test_a_fault_that_passes_is_borne_with(drive: Driving, sim: Simulator, account: MakeAccount, fault: str) -> None:
     sim.fault("sendgrid", fault, count=2, retry_after=0)
-    told: list[str] = []
-    answer = drive("sendgrid", account(), get, policy=RetryPolicy(initial_delay=0.001, on_retry=told.append))
+    reports: list[str] = []
+    answer = drive("sendgrid", account(), get, policy=RetryPolicy(initial_delay=0.001, on_retry=reports.append))
     assert answer["scopes"]
     assert len(sim.requests("sendgrid")) == 3
     if (drive.name, fault) != ("aiohttp", "reset"):  # aiohttp itself asks a second time after a reset
-        assert [text.partition("; ")[2][:9] for text in told] == ["attempt 1", "attempt 2"]
+        assert [text.partition("; ")[2][:9] for text in reports] == ["attempt 1", "attempt 2"]
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
@@ -63,12 +63,15 @@ def test_a_dead_proxy_is_not_taken_for_the_vendor(
 @pytest.mark.parametrize("fault", ["half_body", "reset", "not_json", "server_error"])
 def test_ten_failures_in_a_row_are_too_many(drive: Driving, sim: Simulator, account: MakeAccount, fault: str) -> None:
     sim.fault("sendgrid", fault)
-    told: list[str] = []
+    reports: list[str] = []
     with pytest.raises(VendorUnavailableError, match="10 times in a row"):
         drive(
-            "sendgrid", account(), get, policy=RetryPolicy(initial_delay=0.001, max_delay=0.001, on_retry=told.append)
+            "sendgrid",
+            account(),
+            get,
+            policy=RetryPolicy(initial_delay=0.001, max_delay=0.001, on_retry=reports.append),
         )
-    assert len(told) == 9
+    assert len(reports) == 9
     if (drive.name, fault) != ("aiohttp", "reset"):
         assert len(sim.requests("sendgrid")) == 10
 
@@ -92,7 +95,7 @@ def test_the_impatient_ask_once(drive: Driving, sim: Simulator, account: MakeAcc
     assert len(sim.requests("sendgrid")) == 1
 
 
-def test_an_outage_that_nobody_answers(drive: Driving, account: MakeAccount) -> None:
+def test_connection_refused_until_attempts_are_used_up(drive: Driving, account: MakeAccount) -> None:
     with raw_server(lambda _: None) as server:
         gone = server.url
     with pytest.raises(VendorUnavailableError, match="connection refused"):
@@ -105,7 +108,7 @@ def test_an_answer_is_not_asked_for_again(drive: Driving, sim: Simulator, accoun
     assert len(sim.requests("sendgrid")) == 1
 
 
-def test_a_bad_key_is_told_at_once_and_not_shown(drive: Driving, sim: Simulator, account: MakeAccount) -> None:
+def test_rejected_key_is_not_retried_and_not_shown(drive: Driving, sim: Simulator, account: MakeAccount) -> None:
     with pytest.raises(AuthenticationError) as caught:
         drive("sendgrid", account(password="SG.of-somebody-else"), get)
     assert len(sim.requests("sendgrid")) == 1
@@ -367,7 +370,7 @@ def test_tokens_that_are_never_good_end_in_an_error(drive: Driving, sim: Simulat
 
 
 def test_a_token_is_renewed_before_it_expires(drive: Driving, sim: Simulator, oauth2: Account) -> None:
-    sim.settings(token_seconds=0.5)  # told as 1, good for 0.9 of it by the client's reckoning
+    sim.settings(token_seconds=0.5)  # reported as 1; the client refreshes after 0.9 of it
 
     def later() -> Flow[str]:
         time.sleep(0.95)
@@ -384,7 +387,7 @@ def test_a_token_request_that_fails_is_made_again(drive: Driving, sim: Simulator
     assert drive("acquia", oauth2, me) == "api-bot"
 
 
-def test_a_wrong_client_secret_is_told_at_once(drive: Driving, sim: Simulator, account: MakeAccount) -> None:
+def test_rejected_client_secret_is_not_retried(drive: Driving, sim: Simulator, account: MakeAccount) -> None:
     wrong = account("acquia", login="acquia-client", password="wrong-secret", extra={"auth_type": "oauth2"})
     with pytest.raises(AuthenticationError, match="invalid_client") as caught:
         drive("acquia", wrong, me)
@@ -470,19 +473,21 @@ def test_credentials_stay_behind_where_a_user_follows_redirects(
         requests.exceptions.SSLError,
     ],
 )
-def test_every_failure_of_requests_may_pass(requests_mock: Any, account: MakeAccount, error: type[Exception]) -> None:
+def test_network_errors_of_requests_are_transient(
+    requests_mock: Any, account: MakeAccount, error: type[Exception]
+) -> None:
     requests_mock.get(
         "https://vendor.invalid/v3/scopes", [{"exc": error(SENDGRID_KEY)}, {"text": json.dumps({"a": 1})}]
     )
     transport = RequestsTransport(VENDOR_OF["sendgrid"], account(host="https://vendor.invalid"))
-    told: list[str] = []
-    assert transport.run(get, RetryPolicy(initial_delay=0.001, on_retry=told.append)) == {"a": 1}
+    reports: list[str] = []
+    assert transport.run(get, RetryPolicy(initial_delay=0.001, on_retry=reports.append)) == {"a": 1}
     transport.close()
-    assert len(told) == 1
-    assert SENDGRID_KEY not in told[0]
+    assert len(reports) == 1
+    assert SENDGRID_KEY not in reports[0]
 
 
-def test_a_restarted_conversation_keeps_nothing(requests_mock: Any, account: MakeAccount) -> None:
+def test_restarted_flow_starts_from_scratch(requests_mock: Any, account: MakeAccount) -> None:
     def flow() -> Flow[int]:
         first = yield Request("GET", "/first")
         second = yield Request("GET", "/second")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers that no good server gives, and surroundings that cannot be meant: both drivers must agree on them."""
+"""Malformed responses and invalid environments: both transports must treat them in the same way."""
 
 import asyncio
 import base64
@@ -71,7 +71,7 @@ UNREADABLE = {
     "half a header": b"HTTP/1.1 200 OK\r\nContent-",
     "a broken chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
     "chunks without an end": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n",
-    "a coding nobody asked for": http_answer(b"xx", "Content-Encoding: br"),
+    "unsupported encoding": http_answer(b"xx", "Content-Encoding: br"),
     "no body": b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n",
     "half a body of a coding": http_answer(b"\x1f\x8b\x08", "Content-Encoding: gzip"),
     "a list": http_answer(b"[]"),
@@ -152,7 +152,7 @@ def test_both_drivers_ask_the_same_host(account: MakeAccount, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("auth_type", ["basic", "oauth2"])
-def test_credentials_that_the_vendor_repeats_are_not_told(drive: Driving, account: MakeAccount, auth_type: str) -> None:
+def test_credentials_repeated_by_the_vendor_are_redacted(drive: Driving, account: MakeAccount, auth_type: str) -> None:
     token = "t0ken-that-is-good-for-an-hour"
     pair = base64.b64encode(b"bot:s3cret-of-ours").decode()
     sent = {"basic": pair, "oauth2": token}[auth_type]
@@ -172,7 +172,7 @@ def test_credentials_that_the_vendor_repeats_are_not_told(drive: Driving, accoun
     assert sent not in str(caught.value)
 
 
-def test_a_refused_sign_in_is_told_in_the_vendors_words(drive: Driving, account: MakeAccount) -> None:
+def test_rejected_token_request_shows_the_vendor_message(drive: Driving, account: MakeAccount) -> None:
     body = json.dumps({"error": "invalid_client", "error_description": "None of the clients has this id"}).encode()
     with raw_server(lambda exchange: exchange.send(http_answer(body, status="400 Bad Request"))) as server:
         values = {"login": "bot", "password": "s3cret-of-ours", "extra": {"auth_type": "oauth2"}}
@@ -181,7 +181,7 @@ def test_a_refused_sign_in_is_told_in_the_vendors_words(drive: Driving, account:
 
 
 @pytest.mark.parametrize("vendor", ["intercom", "sendgrid", "activecampaign"])
-def test_a_key_that_the_vendor_repeats_is_not_told(drive: Driving, account: MakeAccount, vendor: str) -> None:
+def test_key_repeated_by_the_vendor_is_redacted(drive: Driving, account: MakeAccount, vendor: str) -> None:
     key = "s3cret-of-ours"
 
     def answer(exchange: Exchange) -> None:
@@ -229,7 +229,7 @@ async def test_a_turn_that_falls_into_a_pause_is_void(sim: Simulator, account: M
     sim.fault("sendgrid", "rate_limit", count=1, retry_after=0.5)
     limited = account(extra={"requests_per_second": 10})
     async with shared_transport(VENDOR_OF["sendgrid"], limited) as transport:
-        # All have taken their turns, 0.1 s apart, before the first answer asks for silence.
+        # All requests are sent, 0.1 s apart, before the first response requests a pause.
         await asyncio.gather(*(transport.run(get, QUICK) for _ in range(4)))
     refused, *others = [request.time for request in sim.requests("sendgrid")]
     assert len(others) == 4
@@ -263,7 +263,7 @@ async def test_two_loops_at_a_time_share_nothing(account: MakeAccount) -> None:
         assert await use() is here
 
 
-async def test_an_answer_that_is_refused_leaves_the_connection_to_nobody(account: MakeAccount) -> None:
+async def test_connection_of_a_rejected_response_is_not_reused(account: MakeAccount) -> None:
     """What is left of a body that was not read must not be taken for the next answer."""
     from airflow_provider_bulkjobs.http.body import MAX_BODY
 

@@ -9,7 +9,7 @@ from airflow_provider_bulkjobs.protocol.redact import MAX_LENGTH, redact
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "redacted"),
     [
         ("nothing to hide", "nothing to hide"),
         ("", ""),
@@ -26,8 +26,8 @@ from airflow_provider_bulkjobs.protocol.redact import MAX_LENGTH, redact
         ("  wide   open  ", "wide open"),
     ],
 )
-def test_redact(text: str, told: str) -> None:
-    assert redact(text) == told
+def test_redact(text: str, redacted: str) -> None:
+    assert redact(text) == redacted
 
 
 def test_secrets_are_blanked_out_wherever_they_stand() -> None:

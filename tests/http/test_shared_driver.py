@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Many waits on one connection: one session, one throttle, one token."""
+"""Many waits on one connection share one session, one rate limiter and one token."""
 
 import asyncio
 import gc
@@ -147,9 +147,9 @@ async def test_a_pause_holds_for_every_wait(sim: Simulator, account: Callable[..
     assert min(others) - refused >= 0.38
 
 
-@pytest.mark.parametrize(("fault", "told"), [("rate_limit", {"retry_after": 1}), ("server_error", {})])
-async def test_a_failing_sign_in_pauses_them_all_as_well(fault, told, sim: Simulator, oauth2: Account) -> None:
-    sim.fault("acquia", fault, count=1, path="oauth", **told)
+@pytest.mark.parametrize(("fault", "options"), [("rate_limit", {"retry_after": 1}), ("server_error", {})])
+async def test_a_failing_sign_in_pauses_them_all_as_well(fault, options, sim: Simulator, oauth2: Account) -> None:
+    sim.fault("acquia", fault, count=1, path="oauth", **options)
     async with shared_transport(ACQUIA, oauth2) as transport:
         with pytest.raises(VendorUnavailableError):
             await transport.run(me, NO_RETRY)
@@ -172,7 +172,7 @@ async def test_a_pause_outlives_those_who_were_asked_for_it(sim: Simulator, acco
     assert after - refused >= 0.95
 
 
-async def test_only_so_many_requests_are_under_way(sim: Simulator, account: Callable[..., Account]) -> None:
+async def test_concurrent_requests_are_limited(sim: Simulator, account: Callable[..., Account]) -> None:
     sim.fault("sendgrid", "slow", seconds=0.05)
     async with shared_transport(SENDGRID, account()) as transport:
         await asyncio.gather(*(transport.run(scopes, QUICK) for _ in range(MANY)))
@@ -200,12 +200,12 @@ async def test_a_token_that_dies_while_others_queue_ends_none_of_them(sim: Simul
 
 
 async def test_what_all_wait_for_goes_ahead_of_the_queue() -> None:
-    turns = RateLimiter("mine")
-    turns.set_rate(20)
-    queue = [asyncio.ensure_future(turns.acquire(Metrics("acme"))) for _ in range(MAX_CONCURRENT_REQUESTS)]
+    limiter = RateLimiter("mine")
+    limiter.set_rate(20)
+    queue = [asyncio.ensure_future(limiter.acquire(Metrics("acme"))) for _ in range(MAX_CONCURRENT_REQUESTS)]
     while not queue[0].done():
         await asyncio.sleep(0)
-    await turns.acquire_priority()
+    await limiter.acquire_priority()
     assert sum(one.done() for one in queue) <= 2
     await asyncio.gather(*queue)
 
