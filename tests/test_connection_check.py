@@ -263,7 +263,7 @@ def test_an_account_is_named_where_its_user_is_an_address(attempt: Try) -> None:
 def test_a_test_does_not_take_longer_than_people_wait(
     attempt: Try, monkeypatch: pytest.MonkeyPatch, conn_type: str, extra: dict[str, str]
 ) -> None:
-    monkeypatch.setattr("airflow_provider_bulkjobs.hooks.connection_test.LONGEST", 1.0)
+    monkeypatch.setattr("airflow_provider_bulkjobs.hooks.connection_test.MAX_SECONDS", 1.0)
     monkeypatch.setattr("airflow_provider_bulkjobs.http.requests_transport.FINAL_POLL_TIMEOUT", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         began = time.monotonic()

@@ -89,7 +89,7 @@ def submission_of(key: tuple[str, str, str], operation: Operation, options: Any)
 
 def fits(key: tuple[str, str, str], operation: Operation, options: Any, record: dict[str, Any]) -> bool:
     with submission_of(key, operation, options) as submission:
-        return submission._take(Row(1, record)) is None
+        return submission._add(Row(1, record)) is None
 
 
 def size_of(key: tuple[str, str, str], operation: Operation, context: SubmitContext) -> int:
@@ -120,7 +120,7 @@ def test_full_request_is_within_the_limit(key, number):
         account, open_job = submission._client.account, OPEN_JOB if operation.supports_append else None
         sizes = [
             size_of(key, operation, SubmitContext(account, batch.payload, submission._options, open_job))
-            for batch in submission._portions(0)
+            for batch in submission._batches(0)
         ]
     assert max(sizes) <= LIMIT
     if number == 1:

@@ -17,7 +17,7 @@ from airflow_provider_bulkjobs.hooks.connection_lookup import (
     read_connection,
     retry_lookup_async,
 )
-from airflow_provider_bulkjobs.hooks.connection_test import ask, explain
+from airflow_provider_bulkjobs.hooks.connection_test import explain, run_test
 from airflow_provider_bulkjobs.vendors import VENDORS
 from airflow_provider_bulkjobs.vendors.spec.fields import Account, connection_title
 
@@ -133,7 +133,7 @@ class BulkJobHook(BaseHook):
             account = self._account(read_connection(self.conn_id), conn_id=None)
             transport = RequestsTransport(self.vendor, account)
             try:
-                return True, ask(self.vendor, account, transport)
+                return True, run_test(self.vendor, account, transport)
             finally:
                 transport.close()
         except Exception as error:  # noqa: BLE001  (the form must show a message for any error)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The connection test, in words for whoever fills in the form."""
+"""The connection test, and its messages for the connection form."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ if TYPE_CHECKING:
     from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field
     from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 
-LONGEST = 20.0  # seconds after which nothing more is asked: somebody is sitting in front of it
-MAX_PAUSE = 5.0  # seconds that the vendor may ask for between two questions
+MAX_SECONDS = 20.0  # a user is waiting for it
+MAX_PAUSE = 5.0  # seconds of Retry-After between two requests
 
 
-def ask(vendor: Vendor, account: Account, transport: RequestsTransport) -> str:
-    """Ask the cheapest question that needs the credentials; return a sentence that names the account."""
+def run_test(vendor: Vendor, account: Account, transport: RequestsTransport) -> str:
+    """Send the cheapest authenticated request; return a sentence that names the account."""
     from airflow_provider_bulkjobs.http.retry import RetryPolicy
 
-    end = time.monotonic() + LONGEST
+    end = time.monotonic() + MAX_SECONDS
     policy = RetryPolicy(failures=1, max_sleep=MAX_PAUSE, remaining=lambda: end - time.monotonic())
     flow = vendor.check(account)
     try:
         request = next(flow)
         while True:
-            # Told also of an outage, or a pause: what was established before is for the conversation to say.
+            # Outages are thrown into the flow as well: it may have identified the account already.
             request = transport.step(flow, request, policy, thrown=errors.BulkJobError)
     except StopIteration as finished:
         return redact(str(finished.value), account.secrets)
 
 
 def explain(vendor: Vendor, error: Exception) -> str:
-    """Return what is wrong and what to do about it."""
+    """Return the message for a failed test: what is wrong, and what to do."""
     match error:
         case errors.AuthenticationError():
             return _message(str(error), (field for field in vendor.fields if field.name == "password" or field.choices))

@@ -95,7 +95,7 @@ def guarded_hook(hook: Callable[..., Any], guard: Callable[[], AbstractContextMa
 
 def describe_submit_error(error: BaseException, submission: Submission) -> str:
     """Return the message of an error that ended a submit."""
-    message = str(error) if isinstance(error, BulkJobError) else f"{_error_text(error)}. {submission.account}"
+    message = str(error) if isinstance(error, BulkJobError) else f"{_error_text(error)}. {submission.report}"
     return f"{message} Not retried: a retry would submit the records a second time."
 
 

@@ -56,7 +56,7 @@ class BulkJobResultsOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002
         """Fetch the item results and write the file."""
         from airflow_provider_bulkjobs.hooks.bulk_job import hook_for
-        from airflow_provider_bulkjobs.results.item_results import outcomes
+        from airflow_provider_bulkjobs.results.item_results import iter_item_results
         from airflow_provider_bulkjobs.results.writers import JsonLinesFile
 
         try:
@@ -68,7 +68,7 @@ class BulkJobResultsOperator(BaseOperator):
         counts: Counter[str] = Counter()
         with JsonLinesFile(self.path) as file:
             for job_id in job_ids:
-                for outcome in outcomes(hook, kind, job_id, self.max_bytes):
+                for outcome in iter_item_results(hook, kind, job_id, self.max_bytes):
                     file.write({"job_id": job_id, **outcome._asdict()})
                     counts[outcome.status] += 1
         by_status = ", ".join(f"{number} {status}" for status, number in counts.items())

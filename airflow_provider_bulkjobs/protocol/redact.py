@@ -97,7 +97,7 @@ def redact_values(text: str, values: Iterable[str]) -> str:
 
 
 def _is_short_name(value: str) -> bool:
-    """Tell "Bob", "Li" and "\u674e\u4f1f" from ordinary words, codes and numbers."""
+    """Return whether a short value is a name ("Bob", "Li", "\u674e\u4f1f"), not an ordinary word, code or number."""
     return len(value) > 1 and value[0].isalpha() and (value.istitle() or not value.isascii())
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The outcomes of the single items of a job, at flat memory, however many there are."""
+"""The results of the single items of a job, read with constant memory."""
 
 from __future__ import annotations
 
@@ -27,32 +27,34 @@ if TYPE_CHECKING:
     from airflow_provider_bulkjobs.http.client import Client
     from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind
 
-MOST_NEW_ADDRESSES = 2  # for one file
+MAX_NEW_URLS = 2  # for one file
 T = TypeVar("T")
 
 
-def outcomes(
+def iter_item_results(
     client: Client, kind: JobKind, job_id: str, max_bytes: int, policy: RetryPolicy | None = None
 ) -> Iterator[ItemResult]:
-    """Ask the vendor, and yield each item's outcome.
+    """Request the results of a job, and yield one for each item.
 
-    :param max_bytes: how large a file may be, unpacked.
-    :param policy: when to stop asking a vendor or a file storage that fails.
-    :raises JobNotFinishedError: the job is not over yet.
-    :raises BadArgumentError: the vendor has no outcomes of single items for this kind of job.
-    :raises VendorAPIError: the vendor refused, or lists no item although the job counts some.
-    :raises BulkJobError: anything else; what was yielded so far is not all.
+    :param max_bytes: the maximum size of a file, decompressed.
+    :param policy: the retry policy for the vendor and for the storage of its files.
+    :raises JobNotFinishedError: the job has not finished.
+    :raises BadArgumentError: the vendor has no per-item results for this job kind.
+    :raises VendorAPIError: the vendor rejected the request, or lists no item although the job counts some.
+    :raises BulkJobError: any other error; the results that were yielded are incomplete.
     """
     if kind.results is None:
-        raise BadArgumentError(f"{client.vendor.label} tells nothing about the items of a {kind.noun} ({kind.name!r})")
+        raise BadArgumentError(
+            f"{client.vendor.label} has no per-item results for a {kind.noun} (job_kind {kind.name!r})"
+        )
     start = partial(kind.results, client.account, job_id)
     status = partial(kind.status, client.account, job_id)
     parts = _Parts(client, start, status, max_bytes, policy or RetryPolicy(on_retry=client.log.warning))
     counts: Counter[str] = Counter()
     for part in parts:
-        for outcome in part:
-            counts[outcome.status] += 1
-            yield outcome
+        for result in part:
+            counts[result.status] += 1
+            yield result
     if parts.job is not None:
         _check_counts(client, parts.job, counts, lists_all=parts.lists_all)
 
@@ -60,8 +62,8 @@ def outcomes(
 class _Parts:
     """The parts of a job's results, each a page or a file.
 
-    Where a file is not at its address any more, the vendor is asked for the results again, which have a new address.
-    The parts that were read before are left out: the results of a finished job do not change.
+    If the URL of a file has expired, the results are requested again to get a new one. The parts that were read before
+    are skipped: the results of a finished job do not change.
     """
 
     def __init__(
@@ -75,24 +77,24 @@ class _Parts:
         self._client = client
         self._start = start
         self._status = status
-        self._most_bytes = max_bytes
-        self._patience = policy
+        self._max_bytes = max_bytes
+        self._policy = policy
         self._steps: Iterator[list[ItemResult] | Download] | None = None
         self._read = 0
-        self._new_addresses = 0
-        self.job: BulkJob | None = None  # where the first answer of the results has its counts
-        self.lists_all = False  # there is a file that lists all items of the job, and not only failed ones
+        self._new_urls = 0
+        self.job: BulkJob | None = None  # if the first response of the results has its counts
+        self.lists_all = False  # a file lists all items of the job, not only the failed ones
 
     def __iter__(self) -> Iterator[list[ItemResult] | ResultFile]:
         while (part := self._retry(self._next)) is not None:
             yield part
             self._read += 1
-            self._new_addresses = 0
+            self._new_urls = 0
 
     def _next(self) -> list[ItemResult] | ResultFile | None:
         try:
             if self._steps is None:
-                self._steps = self._ask()
+                self._steps = self._run_flow()
                 for _ in range(self._read):
                     next(self._steps, None)
             step = next(self._steps, None)
@@ -101,13 +103,13 @@ class _Parts:
             return self._retry(lambda: self._fetch(step))
         except FileUnavailableError as error:
             self._steps = None
-            self._new_addresses += 1
-            if self._new_addresses > MOST_NEW_ADDRESSES:
+            self._new_urls += 1
+            if self._new_urls > MAX_NEW_URLS:
                 raise
             raise TransientError(str(error)) from error
 
-    def _ask(self) -> Iterator[list[ItemResult] | Download]:
-        """Hold the conversation about the results."""
+    def _run_flow(self) -> Iterator[list[ItemResult] | Download]:
+        """Run the flow of the results."""
         flow = self._start()
         try:
             step = next(flow)
@@ -117,7 +119,7 @@ class _Parts:
                     step = next(flow)
                     continue
                 try:
-                    response = self._client.transport.ask(step, self._patience)
+                    response = self._client.transport.ask(step, self._policy)
                 except VendorAPIError as error:
                     step = flow.throw(error)
                 else:
@@ -129,7 +131,7 @@ class _Parts:
             raise VendorUnavailableError(str(error), retry_after=error.retry_after) from error
 
     def _read_job(self, request: Request, response: Response) -> BulkJob | None:
-        """Return the job, if its status is what was asked for and nothing else has to be asked for it."""
+        """Return the job, if the first request was that of its status and needs no further one."""
         status = self._status()
         try:
             if next(status) == request:
@@ -137,7 +139,7 @@ class _Parts:
         except StopIteration as end:
             job: BulkJob = end.value
             return job
-        except BulkJobError:  # the results will raise it, too
+        except BulkJobError:  # the flow of the results raises it as well
             pass
         return None
 
@@ -148,30 +150,33 @@ class _Parts:
 
     def _open(self, download: Download) -> AbstractContextManager[BinaryIO]:
         if download.own:
-            headers = {**download.headers, "Accept-Encoding": "identity"}  # an unpacked size can be checked only here
-            return self._client.transport.open_file(download.url, headers, self._most_bytes)
-        return open_file(download.url, self._client.vendor, self._client.account, self._most_bytes)
+            headers = {
+                **download.headers,
+                "Accept-Encoding": "identity",
+            }  # only then can the decompressed size be checked
+            return self._client.transport.open_file(download.url, headers, self._max_bytes)
+        return open_file(download.url, self._client.vendor, self._client.account, self._max_bytes)
 
-    def _retry(self, ask: Callable[[], T]) -> T:
-        return self._patience.retry(ask)
+    def _retry(self, action: Callable[[], T]) -> T:
+        return self._policy.retry(action)
 
 
 def _check_counts(client: Client, job: BulkJob, counts: Counter[str], *, lists_all: bool) -> None:
-    """Compare the outcomes with the counts of the job.
+    """Compare the number of results with the counts of the job.
 
-    :raises VendorAPIError: there is none, although the job counts some: what was read was not the results.
+    :raises VendorAPIError: there is no result, although the job counts some items.
     """
     what = "item" if lists_all else "failed item"
-    as_list = counts.total() if lists_all else counts["failed"]
+    listed = counts.total() if lists_all else counts["failed"]
     counted = job.total if lists_all else job.failed
     has_failures = job.state is JobState.PARTIALLY_FAILED and not lists_all
-    if not as_list and (counted or has_failures):
+    if not listed and (counted or has_failures):
         number = f"{counted} of them" if counted else "some"
         raise VendorAPIError(
             f"{client.vendor.label} lists no {what} of job {job.job_id}, although there are {number} (state "
-            f"{job.vendor_state!r}). The results are incomplete. Look into the vendor's own pages, or try again later."
+            f"{job.vendor_state!r}). The results are incomplete. Check the vendor's web pages, or retry later."
         )
-    if as_list < (counted or 0):
+    if listed < (counted or 0):
         client.log.warning(
-            "%s counts %d %ss of job %s and lists %d of them", client.vendor.label, counted, what, job.job_id, as_list
+            "%s counts %d %ss of job %s and lists %d of them", client.vendor.label, counted, what, job.job_id, listed
         )

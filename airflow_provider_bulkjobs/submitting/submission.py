@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Submitting records: all of them checked before the first request, and each request accounted for.
+"""Submitting records: all of them are validated before the first request, and each batch has a checkpoint.
 
-What has been accepted is noted down before the next request goes out, so that a second try can go on where the
-first one ended. It never sends twice what the vendor would do twice.
+The checkpoint is written before the next request is sent, so that a retry resumes with the first batch that was not
+accepted. A request that is not idempotent is never sent twice.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ if TYPE_CHECKING:
 
     from airflow_provider_bulkjobs.http.client import Client
 
-MOST_PROBLEMS = 10  # told in one message
+MAX_PROBLEMS = 10  # in one message
 
 
 class Submission:
     """The submit of some records.
 
-    :param options: as the vendor wants them.
+    :param options: the validated options of the vendor's request.
     """
 
     def __init__(self, client: Client, kind: str, operation: Operation, options: Options, log: Logger) -> None:
@@ -98,12 +98,12 @@ class Submission:
         """
         problems: list[str] = []
         for row in rows:
-            if (problem := self._take(row)) is None:
+            if (problem := self._add(row)) is None:
                 continue
             self.invalid += 1
             if reject is not None:
                 reject(row._replace(problem=problem))
-            elif len(problems) < MOST_PROBLEMS:
+            elif len(problems) < MAX_PROBLEMS:
                 problems.append(f"line {row.line} {redact(problem)}")
         self.batcher.cut()
         if problems:
@@ -117,121 +117,123 @@ class Submission:
             )
 
     def send(self, checkpoints: CheckpointStore, earlier: Checkpoint | None = None) -> Checkpoint:
-        """Send what has not been accepted yet; return the ids of all jobs.
+        """Send the batches that have not been accepted yet; return the checkpoint with the ids of all jobs.
 
-        :param earlier: what an earlier try has noted down.
-        :raises BulkJobError: the vendor refused or failed; the message says what was accepted and what was not.
+        :param earlier: the checkpoint of an earlier try.
+        :raises BulkJobError: a request failed; the message has the accepted and the remaining batches.
         """
-        progress = self._checkpoint = self._take_up(earlier)
+        checkpoint = self._checkpoint = self._resume(earlier)
         turn = time.monotonic()
         gap = 60 / self._operation.requests_per_minute if self._operation.requests_per_minute else 0.0
-        for batch in self._portions(progress.accepted):
+        for batch in self._batches(checkpoint.accepted):
             if (early := turn - time.monotonic()) > 0:
                 time.sleep(early)
-            turn = time.monotonic() + gap  # a pause is not made up for: that would be the next one's cause
-            self._send(batch, progress, checkpoints)
-        checkpoints.publish(progress)  # once more, if that has failed
-        return progress
+            turn = time.monotonic() + gap  # a delay is not made up for: that would exceed the rate limit again
+            self._send(batch, checkpoint, checkpoints)
+        checkpoints.publish(checkpoint)  # again, in case it failed before
+        return checkpoint
 
-    def _take(self, row: Row) -> str | None:
+    def _add(self, row: Row) -> str | None:
         record = self._check(row)
         return record if isinstance(record, str) else self.batcher.add(row.line, record, row.columns)
 
-    def _portions(self, skip: int) -> Iterator[Batch]:
+    def _batches(self, skip: int) -> Iterator[Batch]:
         if self.takes_records:
             yield from self.batcher.batches(skip)
         elif not skip:
             yield Batch(1, 0, 0, Payload(io.BytesIO, size=0, items=0))
 
-    def _take_up(self, progress: Checkpoint | None) -> Checkpoint:
+    def _resume(self, checkpoint: Checkpoint | None) -> Checkpoint:
         what = [self.batcher.fingerprint, self._client.conn_id, self.kind, self._operation.name, self._options]
         fingerprint = hashlib.blake2b(encode_json(what), digest_size=16).hexdigest()
-        if progress is None or not (progress.accepted or progress.in_flight):
-            return Checkpoint(fingerprint)  # nothing was sent, so these may be other records
-        if progress.fingerprint != fingerprint:
-            unknown = " and one of unknown outcome" if progress.in_flight else ""
-            raise (UnknownOutcomeError if progress.in_flight else BulkJobError)(
-                f"An earlier try had {progress.accepted} batches accepted ({named(progress.job_ids)}){unknown}, but of "
-                "other records or options than there are now. This try cannot continue it, and nothing was sent. To "
-                "submit all there is now, delete the task state of this task instance, then clear the task."
+        if checkpoint is None or not (checkpoint.accepted or checkpoint.in_flight):
+            return Checkpoint(fingerprint)  # nothing was sent, so different records are fine
+        if checkpoint.fingerprint != fingerprint:
+            unknown = " and one of unknown outcome" if checkpoint.in_flight else ""
+            raise (UnknownOutcomeError if checkpoint.in_flight else BulkJobError)(
+                f"Cannot resume: an earlier try submitted {checkpoint.accepted} batches ({named(checkpoint.job_ids)})"
+                f"{unknown} from different records or options. Nothing was sent. To submit the current records from the "
+                "start, delete the task state of this task instance, then clear the task."
             )
-        if progress.in_flight:
-            self._checkpoint = progress
-            raise UnknownOutcomeError(f"An earlier try ended in the middle of a request. {self.account}")
-        done, of = progress.accepted, self.requests
-        self._log.info("Going on where an earlier try has ended: %d of %d requests are accepted already", done, of)
-        return progress
+        if checkpoint.in_flight:
+            self._checkpoint = checkpoint
+            raise UnknownOutcomeError(
+                "The previous try was interrupted while a request was in flight", hint=self.report
+            )
+        done, of = checkpoint.accepted, self.requests
+        self._log.info("Resuming after an earlier try: %d of %d batches are already accepted", done, of)
+        return checkpoint
 
-    def _send(self, batch: Batch, progress: Checkpoint, checkpoints: CheckpointStore) -> None:
+    def _send(self, batch: Batch, checkpoint: Checkpoint, checkpoints: CheckpointStore) -> None:
         from airflow_provider_bulkjobs.http.retry import RetryPolicy
 
         def on_retry(failure: str) -> None:
-            self._release(progress, checkpoints)  # what is tried again has certainly not been executed
+            self._release(checkpoint, checkpoints)  # a request that is retried was certainly not executed
             self._log.warning("%s", redact_records(failure, batch, operation))
 
         client, operation = self._client, self._operation
-        open_job = progress.job_ids[-1] if operation.supports_append and progress.job_ids else None
+        open_job = checkpoint.job_ids[-1] if operation.supports_append and checkpoint.job_ids else None
         context = SubmitContext(client.account, batch.payload, self._options, open_job)
         try:
             job_id = client.transport.run(
-                lambda: _marked(operation.submit(context), idempotent=operation.idempotent),
-                RetryPolicy(on_retry=on_retry, in_flight=partial(_reserve, progress, checkpoints)),
+                lambda: _mark_not_idempotent(operation.submit(context), idempotent=operation.idempotent),
+                RetryPolicy(on_retry=on_retry, in_flight=partial(_reserve, checkpoint, checkpoints)),
             )
         except UnknownOutcomeError as error:
             # Not "from error", which has the values of the records in its message.
-            raise UnknownOutcomeError(redact_records(str(error), batch, operation), hint=self.account) from None
+            raise UnknownOutcomeError(redact_records(str(error), batch, operation), hint=self.report) from None
         except BulkJobError as error:
-            self._release(progress, checkpoints)
+            self._release(checkpoint, checkpoints)
             message = describe_refusal(error, batch, self.batcher, operation, client.account.secrets)
-            raise error.reworded(message, hint=self.account) from None
-        progress.in_flight = False
-        progress.accepted += 1
-        if job_id not in progress.job_ids:
-            progress.job_ids.append(job_id)
-        # Before anything that can fail: the id is known nowhere else yet.
+            raise error.reworded(message, hint=self.report) from None
+        checkpoint.in_flight = False
+        checkpoint.accepted += 1
+        if job_id not in checkpoint.job_ids:
+            checkpoint.job_ids.append(job_id)
+        # Before anything that can fail: the id is not stored anywhere yet.
         self._log.info("Batch %d of %d accepted (%s): job %s", *self._place(batch), job_id)
         try:
-            checkpoints.save(progress)
+            checkpoints.save(checkpoint)
         except CheckpointError as error:
-            raise CheckpointError(f"{error} {self.account}") from error
+            raise CheckpointError(f"{error} {self.report}") from error
 
-    def _release(self, progress: Checkpoint, checkpoints: CheckpointStore) -> None:
-        """Note that the request was certainly not executed."""
-        if not progress.in_flight:
+    def _release(self, checkpoint: Checkpoint, checkpoints: CheckpointStore) -> None:
+        """Store that the request was certainly not executed."""
+        if not checkpoint.in_flight:
             return
-        progress.in_flight = False
+        checkpoint.in_flight = False
         try:
-            checkpoints.save(progress)
+            checkpoints.save(checkpoint)
         except CheckpointError as error:  # the request's own error matters more
-            self._log.warning("%s If this try ends now, the next one will not continue the submit.", error)
+            self._log.warning("%s If this try ends now, the next one will not resume the submit.", error)
 
     def _place(self, batch: Batch) -> tuple[int, int, str]:
         where = lines(batch.first, batch.last) if self.takes_records else "no records"
         return batch.number, self.requests, where
 
     @property
-    def account(self) -> str:
-        """What was accepted, what is unknown and what was not sent, in words."""
-        progress, label = self._checkpoint or Checkpoint(""), self._client.vendor.label
+    def report(self) -> str:
+        """The accepted batches, the one of unknown outcome, and those that were not sent."""
+        checkpoint, label = self._checkpoint or Checkpoint(""), self._client.vendor.label
         if self.takes_records:
-            return describe_batches(progress, self.batcher, label)
-        return describe_request(progress, label)
+            return describe_batches(checkpoint, self.batcher, label)
+        return describe_request(checkpoint, label)
 
 
-def _reserve(progress: Checkpoint, checkpoints: CheckpointStore) -> None:
-    """Note that the request may be on its way from now on."""
-    if progress.in_flight:
+def _reserve(checkpoint: Checkpoint, checkpoints: CheckpointStore) -> None:
+    """Store that the request may be executed from now on."""
+    if checkpoint.in_flight:
         return
-    progress.in_flight = True
+    checkpoint.in_flight = True
     try:
-        checkpoints.save(progress)
+        checkpoints.save(checkpoint)
     except BaseException:
-        progress.in_flight = False  # it is not sent
+        checkpoint.in_flight = False  # it is not sent
         raise
 
 
-def _marked(flow: SubmitFlow, *, idempotent: bool) -> SubmitFlow:
-    """Mark what must not be sent twice; a question may always be asked again."""
+def _mark_not_idempotent(flow: SubmitFlow, *, idempotent: bool) -> SubmitFlow:
+    """Mark all requests but GET as not idempotent."""
     if idempotent:
         return (yield from flow)
     try:

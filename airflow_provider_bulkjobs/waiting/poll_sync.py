@@ -23,24 +23,24 @@ MAY_PASS = (
     errors.RateLimitDelayError,
     errors.DeadlineExceededError,
 )
-KEY_PAUSE = 1.0  # seconds before another key is tried in the same process
+KEY_PAUSE = 1.0  # seconds before another key is tried by the same process
 
 
 def poll_all(
-    client: Client, wait: JobTracker, policy: RetryPolicy, *, silent_fail: bool, is_last_poll: bool = False
+    client: Client, tracker: JobTracker, policy: RetryPolicy, *, silent_fail: bool, is_last_poll: bool = False
 ) -> None:
-    """Ask about each unfinished job, and log what is new.
+    """Poll each unfinished job once, and log what has changed.
 
-    :param silent_fail: log the errors that concern one job, and continue with the others.
-    :param is_last_poll: of this process. The next one does not know which keys have been refused, so that several are
-        tried at once.
-    :raises JobExpiredError: a job that was seen before is gone.
-    :raises BulkJobError: anything else that went wrong.
+    :param silent_fail: log the errors that concern one job, and continue with the other jobs.
+    :param is_last_poll: whether this process ends after it. The next process does not know the rejected keys, so
+        several are tried at once.
+    :raises JobExpiredError: a job that was seen before no longer exists.
+    :raises BulkJobError: any other error.
     """
     try:
-        for job_id in wait.unfinished:
+        for job_id in tracker.unfinished:
             try:
-                while not _ask_with_renewed_key(client, wait, policy, job_id):
+                while not _poll_with_key_renewal(client, tracker, policy, job_id):
                     if silent_fail:
                         break
                     if not is_last_poll:
@@ -53,32 +53,32 @@ def poll_all(
                     raise
                 client.log.error("%s Continuing, because of silent_fail.", error)  # noqa: TRY400
     finally:
-        if status_change := wait.status_change():
+        if status_change := tracker.status_change():
             client.log.info("%s", status_change)
 
 
-def _ask_with_renewed_key(client: Client, wait: JobTracker, policy: RetryPolicy, job_id: str) -> bool:
-    """Ask; return ``False`` where the vendor refused the key, and the connection has another one by now."""
+def _poll_with_key_renewal(client: Client, tracker: JobTracker, policy: RetryPolicy, job_id: str) -> bool:
+    """Poll a job; return ``False`` if the vendor rejected the key and the connection has a new one."""
     key = client.account.fingerprint
     try:
-        _ask(client, wait, policy, job_id)
+        _poll_job(client, tracker, policy, job_id)
     except errors.AuthenticationError as error:
         if not client.reload_connection():
             raise
-        wait.note_refused_key(key, error)
+        tracker.note_refused_key(key, error)
         client.log.warning("%s %s", error, NEW_KEY)
         return False
     return True
 
 
-def _ask(client: Client, wait: JobTracker, policy: RetryPolicy, job_id: str) -> None:
+def _poll_job(client: Client, tracker: JobTracker, policy: RetryPolicy, job_id: str) -> None:
     metrics = client.transport.metrics
     try:
-        job = client.transport.run(partial(wait.kind.status, client.account, job_id), policy)
+        job = client.transport.run(partial(tracker.kind.status, client.account, job_id), policy)
     except errors.BulkJobError as error:
-        wait.record_error(job_id, error)
+        tracker.record_error(job_id, error)
     else:
-        if wait.note(job, time.time()):
+        if tracker.note(job, time.time()):
             metrics.finished(job)
     finally:
         metrics.poll()

@@ -52,6 +52,6 @@ def test_every_contact_is_sent_once(before_and_after, vendor):
 @pytest.mark.parametrize(("vendor", "jobs"), [("activecampaign", 4), ("intercom", 1)])
 def test_retry_resumes_and_waits_for_all_jobs(before_and_after, airflow, vendor, jobs):
     assert before_and_after
-    assert "Going on where an earlier try has ended" in airflow.task_log("e2e_submit", RUN, vendor)
+    assert "Resuming after an earlier try" in airflow.task_log("e2e_submit", RUN, vendor)
     assert len(airflow.xcom("e2e_submit", RUN, vendor, key="job_ids")) == jobs
     assert airflow.xcom("e2e_submit", RUN, vendor)["job_count"] == jobs

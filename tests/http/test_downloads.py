@@ -21,7 +21,7 @@ from airflow_provider_bulkjobs.exceptions import (
 from airflow_provider_bulkjobs.hooks.bulk_job import IntercomHook, SendGridHook
 from airflow_provider_bulkjobs.http import signed_urls as files
 from airflow_provider_bulkjobs.http.retry import RetryPolicy
-from airflow_provider_bulkjobs.results.item_results import outcomes
+from airflow_provider_bulkjobs.results.item_results import iter_item_results
 
 CSV = b"email,error\na@example.com,bad\nb@example.com,worse\n"
 ROWS = [{"email": "a@example.com", "error": "bad"}, {"email": "b@example.com", "error": "worse"}]
@@ -67,7 +67,9 @@ def read(account: Callable[..., Any]) -> Callable[..., list[Any]]:
         job_kind = hook.job_kind("contacts" if kind == "contacts" else "export")
         policy = policy or RetryPolicy(initial_delay=0.001, max_delay=0.001, on_retry=lambda _: None)
         try:
-            return [one.item for one in outcomes(hook, job_kind, "7", limits.get("max_bytes", MAX_BYTES), policy)]
+            return [
+                one.item for one in iter_item_results(hook, job_kind, "7", limits.get("max_bytes", MAX_BYTES), policy)
+            ]
         finally:
             hook.transport.close()
 

@@ -13,7 +13,7 @@ from airflow_provider_bulkjobs.exceptions import VendorAPIError
 from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
 from airflow_provider_bulkjobs.hooks.connection import read_account
 from airflow_provider_bulkjobs.http.retry import RetryPolicy
-from airflow_provider_bulkjobs.results.item_results import outcomes
+from airflow_provider_bulkjobs.results.item_results import iter_item_results
 
 HOOK_OF = {hook_class.conn_type: hook_class for hook_class in HOOKS}
 TWO_ROWS = b"email,error\na,bad\nb,bad\n"
@@ -38,7 +38,7 @@ def read() -> Callable[..., tuple[int, int]]:
         with raw_server(answer) as raw:
             values = {"host": raw.url, "conn_id": "mine", "login": "bot", "password": "secret"}
             hook.account = read_account(hook.vendor.fields, **values, extra={"requests_per_second": 0})
-            found = list(outcomes(hook, hook.job_kind(kind), "7", 10**6, policy))
+            found = list(iter_item_results(hook, hook.job_kind(kind), "7", 10**6, policy))
             hook.transport.close()
             return len(found), len(raw.lines)
 

@@ -8,7 +8,7 @@ from vendors.scripted import Script, make_account
 
 from airflow_provider_bulkjobs.exceptions import VendorUnavailableError
 from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
-from airflow_provider_bulkjobs.results.item_results import outcomes
+from airflow_provider_bulkjobs.results.item_results import iter_item_results
 
 HOOK_OF = {hook_class.conn_type: hook_class for hook_class in HOOKS}
 COMPLETE = {"data": {"attributes": {"status": "complete", "total_count": 3, "failed_count": 2}}}
@@ -61,5 +61,5 @@ def test_missing_list_is_not_treated_as_empty(
     hook.account = make_account(hook.vendor, script.url())
     job_kind = next(one for one in hook.vendor.kinds if one.name == kind)
     with pytest.raises(VendorUnavailableError, match=words):
-        list(outcomes(hook, job_kind, "7", 10**6))
+        list(iter_item_results(hook, job_kind, "7", 10**6))
     hook.transport.close()

@@ -12,7 +12,7 @@ from airflow_provider_bulkjobs.http.pool import shared_transport
 from airflow_provider_bulkjobs.http.requests_transport import RequestsTransport
 from airflow_provider_bulkjobs.http.retry import RetryPolicy
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
-from airflow_provider_bulkjobs.results.item_results import outcomes
+from airflow_provider_bulkjobs.results.item_results import iter_item_results
 from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 
 QUICK = RetryPolicy(failures=3, initial_delay=0.001, max_delay=0.001, on_retry=lambda _: None)
@@ -82,5 +82,5 @@ def test_404_of_results_is_an_error(script: Script, vendor: Vendor) -> None:
     hook = HOOK_OF[vendor.conn_type]("mine")
     hook.account = make_account(vendor, script.url())
     with pytest.raises(VendorUnavailableError, match="404"):
-        list(outcomes(hook, vendor.kinds[0], "7", 10**6))
+        list(iter_item_results(hook, vendor.kinds[0], "7", 10**6))
     hook.transport.close()

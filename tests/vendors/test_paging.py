@@ -9,7 +9,7 @@ from vendors.scripted import DRIVERS, Script, make_account
 from airflow_provider_bulkjobs.exceptions import UntrustedResponseError
 from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
-from airflow_provider_bulkjobs.results.item_results import outcomes
+from airflow_provider_bulkjobs.results.item_results import iter_item_results
 from airflow_provider_bulkjobs.vendors import klaviyo
 from airflow_provider_bulkjobs.vendors.acquia_campaign_studio import jobs as acquia_jobs
 from airflow_provider_bulkjobs.vendors.hubspot import imports as hubspot_jobs
@@ -47,7 +47,7 @@ def read_results(script: Script, conn_type: str) -> list[Any]:
     hook = HOOK_OF[conn_type]("mine")
     hook.account = make_account(hook.vendor, script.url())
     try:
-        return list(outcomes(hook, hook.vendor.kinds[0], "7", 10**6))
+        return list(iter_item_results(hook, hook.vendor.kinds[0], "7", 10**6))
     finally:
         hook.transport.close()
 

@@ -58,9 +58,9 @@ from airflow_provider_bulkjobs.http.pool import shared_transport
 from airflow_provider_bulkjobs.http.requests_transport import RequestsTransport
 from airflow_provider_bulkjobs.http.retry import RetryPolicy
 from airflow_provider_bulkjobs.protocol.flow import Response
-from airflow_provider_bulkjobs.results.item_results import outcomes
+from airflow_provider_bulkjobs.results.item_results import iter_item_results
 from airflow_provider_bulkjobs.submitting.records import Row
-from airflow_provider_bulkjobs.submitting.submission import Submission, _marked
+from airflow_provider_bulkjobs.submitting.submission import Submission, _mark_not_idempotent
 from airflow_provider_bulkjobs.vendors import VENDORS
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.item_result import ItemResult
@@ -189,7 +189,7 @@ def prepared(case: Case, account: Account, records: Any = None, options: Any = N
 def contexts(
     submission: Submission, account: Account, options: Any, open_job: str | None = None
 ) -> list[SubmitContext]:
-    return [SubmitContext(account, batch.payload, options, open_job) for batch in submission._portions(0)]
+    return [SubmitContext(account, batch.payload, options, open_job) for batch in submission._batches(0)]
 
 
 def run(transport: str, vendor: Vendor, account: Account, *starts: Callable[[], Any]) -> Any:
@@ -223,7 +223,7 @@ def send(case: Case, transport: str, host: str, *first: Callable[[Account], Any]
             case.vendor,
             account,
             *[lambda start=start: start(account) for start in first],
-            lambda: _marked(case.operation.submit(context), idempotent=case.operation.idempotent),
+            lambda: _mark_not_idempotent(case.operation.submit(context), idempotent=case.operation.idempotent),
         )
 
 
@@ -725,7 +725,7 @@ def fetch(script: Script, key: tuple[str, str], prefix: str = "", max_bytes: int
     vendor, kind = KIND_OF[key]
     hook = make_hook(vendor, make_account(vendor, script.url(prefix)))
     try:
-        return list(outcomes(hook, kind, JOB, max_bytes, QUICK))
+        return list(iter_item_results(hook, kind, JOB, max_bytes, QUICK))
     finally:
         hook.transport.close()
 
