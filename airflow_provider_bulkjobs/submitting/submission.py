@@ -151,9 +151,10 @@ class Submission:
         if checkpoint.fingerprint != fingerprint:
             unknown = " and one of unknown outcome" if checkpoint.in_flight else ""
             raise (UnknownOutcomeError if checkpoint.in_flight else BulkJobError)(
-                f"Cannot resume: an earlier try submitted {checkpoint.accepted} batches ({named(checkpoint.job_ids)})"
-                f"{unknown} from different records or options. Nothing was sent. To submit the current records from the "
-                "start, delete the task state of this task instance, then clear the task."
+                f"Cannot resume: an earlier try had {checkpoint.accepted} batches accepted "
+                f"({named(checkpoint.job_ids)}){unknown} from different records or options. Nothing was sent. To "
+                "submit the current records from the start, delete the task state of this task instance, then clear "
+                "the task."
             )
         if checkpoint.in_flight:
             self._checkpoint = checkpoint

@@ -408,7 +408,7 @@ def test_after_a_death_in_the_middle_of_a_request_nothing_is_sent(answered, case
     before = len(sim.requests(case.vendor))
     store.dies = lambda _value: False
     for _ in range(2):
-        with pytest.raises(PartialSubmitError, match=r"in the middle of a request.*Batch 1 .*outcome unknown"):
+        with pytest.raises(PartialSubmitError, match=r"request was in flight.*Batch 1 .*outcome unknown"):
             submit({"task_state_store": store}, conn_id=conn_id, **case.arguments())
     assert len(sim.requests(case.vendor)) == before == int(answered)
 
@@ -446,7 +446,7 @@ def test_a_retry_with_something_else_stops(changes, sim, account):
     with pytest.raises(errors.AuthenticationError):
         submit({"ti": first, "task_state_store": store}, **arguments)
     before = len(sim.requests("activecampaign"))
-    with pytest.raises(errors.BulkJobError, match=r"of other records or options.*nothing was sent") as caught:
+    with pytest.raises(errors.BulkJobError, match=r"from different records or options.*Nothing was sent") as caught:
         submit({"task_state_store": store}, **{**arguments, **changes})
     assert first.pushed[-1][0] in str(caught.value)
     assert len(sim.requests("activecampaign")) == before
@@ -977,7 +977,9 @@ def test_a_connection_that_makes_no_sense(mode, connection):
 )
 def test_a_share_is_one_of_what_was_submitted(mode, allowed, expected, passes, sim, account, monkeypatch):
     # ActiveCampaign does not report the total, and rejects addresses only after it has accepted the request.
-    monkeypatch.setattr(simulated_activecampaign, "fault_of", lambda item: "bounces" * item["email"].startswith("bad"))
+    monkeypatch.setattr(
+        simulated_activecampaign, "item_error", lambda item: "bounces" * item["email"].startswith("bad")
+    )
     records = [person(n) for n in range(95)] + [{"email": f"bad-{n}@example.com"} for n in range(5)]
     arguments = {"conn_id": account("activecampaign"), "records": records, "expected_items": expected}
     if passes:
