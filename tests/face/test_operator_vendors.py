@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Submits that are particular to one vendor."""
+
+import json
+
+import pytest
+from face.submit_cases import CSV, IMPORT, IN_PIECES, Store, TaskInstance, books, each_once, person, run, sent, submit
+
+from airflow_provider_bulkjobs import exceptions as errors
+from airflow_provider_bulkjobs import simulator
+from airflow_provider_bulkjobs.http import retry as patience_module
+from airflow_provider_bulkjobs.vendors import activecampaign
+
+pytestmark = pytest.mark.usefixtures("no_pace")
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_the_import_limit_of_activecampaign_is_retried(durable, sim, account, monkeypatch):
+    monkeypatch.setattr(activecampaign, "IMPORT_PAUSE", 0.05)
+    first = TaskInstance(on_id=lambda: sim.fault("activecampaign", "import_limit", count=2))
+    context = {"ti": first} | ({"task_state_store": Store()} if durable else {})
+    submit(context, conn_id=account("activecampaign"), **IMPORT.arguments())
+    assert books(sim, "activecampaign") == each_once(600)
+    assert len(sent(sim, "activecampaign")) == 5
+
+
+def test_no_pause_at_all_is_what_was_asked_for(sim, account, monkeypatch):
+    pauses = []
+    monkeypatch.setattr(patience_module.RetryPolicy, "sleep", lambda _self, seconds: pauses.append(seconds))
+    sim.fault("activecampaign", "rate_limit", count=1, retry_after=0)
+    submit(conn_id=account("activecampaign"), **IMPORT.arguments(1))
+    assert max(pauses) <= 1
+
+
+def test_imports_of_activecampaign_keep_to_a_hundred_a_minute(pace, sim, account):
+    submit(conn_id=account("activecampaign", extra={"requests_per_second": 0}), **IMPORT.arguments())
+    first, _, third = (request.time for request in sent(sim, "activecampaign"))
+    assert third - first >= 1.15
+
+
+@pytest.mark.parametrize("operation", ["create", "update", "delete"])
+@pytest.mark.parametrize("closed", [True, False], ids=["closed", "gone"])
+def test_a_job_of_intercom_that_takes_no_more_is_followed_by_another(closed, operation, sim, account):
+    [case] = [case for case in IN_PIECES if case[:3] == ("intercom", "contacts", operation)]
+    sim.settings(job_seconds=0 if closed else 60)
+    first = TaskInstance()
+    first.on_id = lambda: None if closed else sim.expire(first.pushed[-1][0])
+    job_ids = submit({"ti": first, "task_state_store": Store()}, conn_id=account("intercom"), **case.arguments())
+    assert len(job_ids) == len(set(job_ids)) == (3 if closed else 2)
+    assert first.pushed[-1] == job_ids
+    assert books(sim, "intercom") == each_once(250)
+
+
+def test_a_token_that_may_not_submit_is_no_closed_job(sim, account):
+    sim.fault("intercom", "server_error", status=403)
+    with pytest.raises(errors.PermissionDeniedError):
+        submit(conn_id=account("intercom"), operation="create", records=[person(1)])
+    assert len(sent(sim, "intercom")) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "uploads"),
+    [
+        ({"fault": "unauthorized"}, errors.VendorAPIError, 1),
+        ({"fault": "redirect"}, errors.VendorAPIError, 1),
+        ({"fault": "server_error"}, errors.VendorUnavailableError, 10),
+        ({"fault": "reset"}, errors.VendorUnavailableError, 10),
+    ],
+    ids=lambda value: value["fault"] if isinstance(value, dict) else None,
+)
+def test_an_upload_that_fails_is_a_failed_submit(fault, error, uploads, sim, account, impatient):
+    sim.fault("sendgrid", path="/sendgrid-uploads/", **fault)
+    task_instance = TaskInstance()
+    with pytest.raises(error, match=r"[Uu]pload.*0 of 1 batches accepted") as caught:
+        run(context={"ti": task_instance}, conn_id=account("sendgrid"), **CSV.arguments())
+    assert not any(task_instance.pushed)
+    assert "Signature" not in str(caught.value)
+    puts = [request for request in sim.requests("sendgrid") if "/sendgrid-uploads/" in request.path_qs]
+    assert len(puts) == uploads
+    assert sim.requests("elsewhere") == []
+    for request in puts:
+        assert not {"authorization", "cookie", "on-behalf-of"} & request.headers.keys()
+        assert simulator.SENDGRID_KEY not in str(request.headers)
+
+
+def test_an_upload_goes_through_after_failures(sim, account, impatient):
+    sim.fault("sendgrid", "server_error", path="/sendgrid-uploads/", count=3)
+    sim.fault("sendgrid", "reset", path="/sendgrid-uploads/", count=1, after=True)
+    assert run(conn_id=account("sendgrid"), **CSV.arguments())["created"] == 250
+    assert books(sim, "sendgrid") == each_once(250)
+
+
+def test_an_upload_has_a_length_and_nothing_but_the_headers_asked_for(sim, account):
+    run(conn_id=account("sendgrid", extra={"on_behalf_of": "subuser"}), **CSV.arguments())
+    [put] = [request for request in sim.requests("sendgrid") if "/sendgrid-uploads/" in request.path_qs]
+    ours = put.headers.keys() - {"host", "accept-encoding", "content-length", "user-agent"}  # HTTP's own
+    assert ours == {"x-amz-server-side-encryption"}
+    assert 0 < int(put.headers["content-length"]) < sum(len(json.dumps(person(n))) for n in range(250)) / 2, "gzipped"
+
+
+@pytest.mark.parametrize(
+    ("records", "options", "words"),
+    [
+        ([{"email": "a@example.com", "shoe_size": "9"}], None, "no field for column 'shoe_size'"),
+        ([{"email": "a@example.com", "x": "9"}], {"field_mappings": ["_rf2_T"]}, "1 entries for 2 columns"),
+    ],
+)
+def test_columns_without_a_field_open_no_import(records, options, words, sim, account):
+    with pytest.raises(errors.BadArgumentError, match=words):
+        submit(conn_id=account("sendgrid"), operation="import_csv", records=records, options=options)
+    assert sent(sim, "sendgrid") == []
+
+
+def test_columns_are_mapped_by_hand(sim, account):
+    records = [{"email": "a@example.com", "x": "9"}]
+    arguments = {"operation": "import_csv", "options": {"field_mappings": ["_rf2_T", None]}}
+    assert run(conn_id=account("sendgrid"), records=records, **arguments)["created"] == 1
+    assert not [request for request in sim.requests("sendgrid") if "field_definitions" in request.path_qs]

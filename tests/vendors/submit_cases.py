@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Submits and results of every vendor, from the fixtures."""
+
+import asyncio
+import json
+import os
+import socket
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from vendors.facts import (
+    LIMITS,
+    SUBMITS,
+    Answer,
+    Key,
+    Limits,
+    Submit,
+)
+from vendors.scripted import Script, ScriptedHandler, Seen, make_account, raw_body
+
+from airflow_provider_bulkjobs.exceptions import (
+    BulkJobError,
+)
+from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS, BulkJobHook
+from airflow_provider_bulkjobs.http.pool import shared_transport
+from airflow_provider_bulkjobs.http.requests_transport import RequestsTransport
+from airflow_provider_bulkjobs.http.retry import RetryPolicy
+from airflow_provider_bulkjobs.protocol.flow import Response
+from airflow_provider_bulkjobs.submitting.records import Row
+from airflow_provider_bulkjobs.submitting.submission import Submission, _mark_not_idempotent
+from airflow_provider_bulkjobs.vendors import VENDORS
+from airflow_provider_bulkjobs.vendors.spec.fields import Account
+from airflow_provider_bulkjobs.vendors.spec.operation import Operation, SubmitContext
+from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
+
+QUICK = RetryPolicy(failures=3, initial_delay=0.001, max_delay=0.001, on_retry=lambda _: None)
+
+
+JOB = "j-1"
+
+
+HOOK_OF = {hook_class.conn_type: hook_class for hook_class in HOOKS}
+
+
+def answer(body: Any, status: int = 202, **headers: str) -> Answer:
+    return {"status": status, "body": body, "headers": headers}
+
+
+UPLOAD = "/bucket/key?X-Amz-Signature=signed"
+
+
+HERE = "{here}"  # the URL of the scripted server, in a response
+
+
+OPENED = SUBMITS["sendgrid", "contacts", "import_csv"].answers[0]["body"]
+
+
+ID = (answer({"id": JOB, "state": "running", "tasks": []}),)
+
+
+JOB_ID = (answer({"job_id": JOB}),)
+
+
+@dataclass(frozen=True)
+class Case:
+    vendor: Vendor
+    kind: JobKind
+    operation: Operation
+
+    @property
+    def key(self) -> Key:
+        return self.vendor.conn_type, self.kind.name, self.operation.name
+
+    @property
+    def limits(self) -> Limits:
+        return LIMITS[self.key]
+
+    @property
+    def submit(self) -> Submit:
+        return SUBMITS[self.key]
+
+    def __str__(self) -> str:
+        return "-".join(self.key)
+
+
+KINDS = [(vendor, kind) for vendor in VENDORS for kind in vendor.kinds]
+
+
+CASES = [Case(vendor, kind, operation) for vendor, kind in KINDS for operation in kind.operations]
+
+
+CASE_OF = {case.key: case for case in CASES}
+
+
+DRIVEN = [
+    (case, transport) for case in CASES for transport in ("requests", "aiohttp")[: 1 if case.operation.gzipped else 2]
+]
+
+
+each_case = pytest.mark.parametrize("case", CASES, ids=str)
+
+
+each_driven = pytest.mark.parametrize(
+    ("case", "transport"), DRIVEN, ids=[f"{case}-{transport}" for case, transport in DRIVEN]
+)
+
+
+each_driver = pytest.mark.parametrize("transport", ["requests", "aiohttp"])
+
+
+each_kind = pytest.mark.parametrize(
+    ("vendor", "kind"), KINDS, ids=[f"{vendor.conn_type}-{kind.name}" for vendor, kind in KINDS]
+)
+
+
+WITH_RESULTS = [(vendor, kind) for vendor, kind in KINDS if kind.results is not None]
+
+
+each_kind_with_results = pytest.mark.parametrize(
+    ("vendor", "kind"), WITH_RESULTS, ids=[f"{vendor.conn_type}-{kind.name}" for vendor, kind in WITH_RESULTS]
+)
+
+
+class RoughHandler(ScriptedHandler):
+    """Responds as scripted: also with bytes, and with interrupted connections."""
+
+    def answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode(errors="surrogateescape")
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self.script.seen.append(Seen(self.command, self.path, headers, body))
+        scripted = self.script.answers.popleft() if self.script.answers else {"status": 418, "body": {}}
+        breaks = scripted.get("breaks")
+        self.close_connection = breaks is not None
+        if breaks in {"closed", "reset"}:
+            if breaks == "reset":
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            os.close(self.connection.detach())
+            return
+        raw = scripted["body"] if isinstance(scripted.get("body"), bytes) else raw_body(scripted)
+        raw = raw.replace(HERE.encode(), self.script.url().encode())
+        self.send_response(scripted["status"])
+        for name, value in {"Content-Type": "application/json", **scripted.get("headers", {})}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(raw) + (10 if breaks == "half a body" else 0)))
+        self.end_headers()
+        self.wfile.write(raw)
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815
+
+
+def make_hook(vendor: Vendor, account: Account) -> BulkJobHook:
+    hook = HOOK_OF[vendor.conn_type](account.conn_id)
+    hook.account = account
+    return hook
+
+
+def response(body: Any) -> Response:
+    return Response(200, {}, json.dumps(body).encode())
+
+
+def prepared(case: Case, account: Account, records: Any = None, options: Any = None) -> Submission:
+    submit = case.submit
+    options = submit.options if options is None else options
+    submission = Submission(make_hook(case.vendor, account), case.kind.name, case.operation, options, None)
+    if submission.takes_records:
+        rows = submit.records if records is None else records
+        submission.prepare((Row(number, record) for number, record in enumerate(rows, 1)), None)
+    return submission
+
+
+def contexts(
+    submission: Submission, account: Account, options: Any, open_job: str | None = None
+) -> list[SubmitContext]:
+    return [SubmitContext(account, batch.payload, options, open_job) for batch in submission._batches(0)]
+
+
+def run(transport: str, vendor: Vendor, account: Account, *starts: Callable[[], Any]) -> Any:
+    """Run flows on one transport with retries; return the result of the last one."""
+    if transport == "requests":
+        requests_transport = RequestsTransport(vendor, account)
+        try:
+            return [requests_transport.run(start, QUICK) for start in starts][-1]
+        except BulkJobError as error:
+            return error
+        finally:
+            requests_transport.close()
+
+    async def run_flows() -> Any:
+        async with shared_transport(vendor, account) as aiohttp_transport:
+            try:
+                return [await aiohttp_transport.run(start, QUICK) for start in starts][-1]
+            except BulkJobError as error:
+                return error
+
+    return asyncio.run(run_flows())
+
+
+def send(case: Case, transport: str, host: str, *first: Callable[[Account], Any], open_job: str | None = None) -> Any:
+    """Send the submit of a case as the operator would; return the job's id, or the error."""
+    account = make_account(case.vendor, host)
+    with prepared(case, account) as submission:
+        [context] = contexts(submission, account, case.submit.options, open_job)
+        return run(
+            transport,
+            case.vendor,
+            account,
+            *[lambda start=start: start(account) for start in first],
+            lambda: _mark_not_idempotent(case.operation.submit(context), idempotent=case.operation.idempotent),
+        )
+
+
+def sent(script: Script) -> list[tuple[str, str]]:
+    return [(seen.method, seen.path) for seen in script.seen]
