@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The same conversations over both drivers: what goes wrong on the wire, and where credentials go."""
+"""The same flows over both transports: errors on the wire, and where credentials are sent."""
 
 import gzip
-import json
 import logging
 import time
 from collections.abc import Callable
@@ -12,14 +11,13 @@ from typing import Any
 
 import pytest
 import requests
-from driving import QUICK, VENDOR_OF, Driving
+from driving import VENDOR_OF, Driving
 from raw_server import Exchange, http_answer, raw_server
 
 from airflow_provider_bulkjobs.exceptions import (
     AuthenticationError,
     BadArgumentError,
     JobNotFoundError,
-    TransientError,
     UntrustedResponseError,
     VendorAPIError,
     VendorUnavailableError,
@@ -457,47 +455,3 @@ def test_credentials_stay_behind_where_a_user_follows_redirects(
     finally:
         transport.close()
     assert sim.requests("elsewhere") == []
-
-
-# What the simulator cannot do to requests.
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        requests.exceptions.ConnectTimeout,
-        requests.exceptions.ReadTimeout,
-        requests.exceptions.ProxyError,
-        requests.exceptions.ChunkedEncodingError,
-        requests.exceptions.ContentDecodingError,
-        requests.exceptions.SSLError,
-    ],
-)
-def test_network_errors_of_requests_are_transient(
-    requests_mock: Any, account: MakeAccount, error: type[Exception]
-) -> None:
-    requests_mock.get(
-        "https://vendor.invalid/v3/scopes", [{"exc": error(SENDGRID_KEY)}, {"text": json.dumps({"a": 1})}]
-    )
-    transport = RequestsTransport(VENDOR_OF["sendgrid"], account(host="https://vendor.invalid"))
-    reports: list[str] = []
-    assert transport.run(get, RetryPolicy(initial_delay=0.001, on_retry=reports.append)) == {"a": 1}
-    transport.close()
-    assert len(reports) == 1
-    assert SENDGRID_KEY not in reports[0]
-
-
-def test_restarted_flow_starts_from_scratch(requests_mock: Any, account: MakeAccount) -> None:
-    def flow() -> Flow[int]:
-        first = yield Request("GET", "/first")
-        second = yield Request("GET", "/second")
-        if second.json["number"] != first.json["number"]:
-            raise TransientError("they do not belong together")
-        return int(second.json["number"])
-
-    requests_mock.get("https://vendor.invalid/first", [{"json": {"number": 1}}, {"json": {"number": 2}}])
-    requests_mock.get("https://vendor.invalid/second", json={"number": 2})
-    transport = RequestsTransport(VENDOR_OF["sendgrid"], account(host="https://vendor.invalid"))
-    assert transport.run(flow, QUICK) == 2
-    transport.close()
-    assert requests_mock.call_count == 4
