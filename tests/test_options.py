@@ -4,7 +4,7 @@
 from typing import Any
 
 import pytest
-from vendors.facts import OPERATIONS as DOCUMENTED
+from vendors.fixture_loader import OPERATIONS as DOCUMENTED
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError
 from airflow_provider_bulkjobs.submitting.options import choose_operation, read_options

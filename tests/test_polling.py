@@ -4,7 +4,7 @@
 import asyncio
 
 import pytest
-from test_wait import make_wait
+from test_tracker import make_wait
 
 from airflow_provider_bulkjobs import exceptions as errors
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState

@@ -96,7 +96,7 @@ def test_counts_and_state_of_a_job_agree(
 
 @given(st.integers(1, 60), st.floats(0, 1e4), st.floats(0.001, 100), st.floats(0.001, 1000))
 def test_backoff_is_within_its_bounds(failures: int, retry_after: float, initial: float, maximum: float) -> None:
-    policy = RetryPolicy(failures=failures + 1, initial_delay=initial, max_delay=maximum, on_retry=lambda _: None)
+    policy = RetryPolicy(max_attempts=failures + 1, initial_delay=initial, max_delay=maximum, on_retry=lambda _: None)
     delay = policy.delay_before_retry(failures, TransientError("down", retry_after=retry_after))
     longest = min(initial * 2 ** (failures - 1), maximum)
     assert max(longest / 2, retry_after) <= delay <= max(longest, retry_after)

@@ -132,8 +132,8 @@ def test_both_forms_have_the_same_fields(conn_type: str) -> None:
         assert [list(v.values) for v in widget.kwargs["validators"] if hasattr(v, "values")] == (
             [choices] if choices else []
         )
-        drawn = getattr(widget.kwargs["widget"], "__name__", "")
-        assert (drawn == "draw") == (HAS_FLASK_FORMS and bool(choices))
+        rendered_by = getattr(widget.kwargs["widget"], "__name__", "")
+        assert (rendered_by == "render") == (HAS_FLASK_FORMS and bool(choices))
         assert default is None or widget.kwargs["default"] == str(default)
 
 

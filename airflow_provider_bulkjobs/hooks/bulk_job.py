@@ -98,7 +98,7 @@ class BulkJobHook(BaseHook):
         from airflow_provider_bulkjobs.http.retry import RetryPolicy
 
         kind, job_id = self.cancelable_job_kind(job_kind), read_job_id(job_id)
-        policy = RetryPolicy(failures=3, on_retry=self.log.warning)
+        policy = RetryPolicy(max_attempts=3, on_retry=self.log.warning)
         return self._log_cancel(job_id, self.transport.run(lambda: kind.stop(self.account, job_id), policy))
 
     async def acancel_job(self, job_id: str | int, job_kind: str | None = None) -> bool:
@@ -108,7 +108,7 @@ class BulkJobHook(BaseHook):
 
         kind, job_id = self.cancelable_job_kind(job_kind), read_job_id(job_id)
         account = await retry_lookup_async(self.load_account, self.log.warning, WORKER_LIMIT)
-        policy = RetryPolicy(failures=3, on_retry=self.log.warning)
+        policy = RetryPolicy(max_attempts=3, on_retry=self.log.warning)
         async with shared_transport(self.vendor, account) as transport:
             return self._log_cancel(job_id, await transport.run(lambda: kind.stop(account, job_id), policy))
 

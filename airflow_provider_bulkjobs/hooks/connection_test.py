@@ -25,7 +25,7 @@ def run_test(vendor: Vendor, account: Account, transport: RequestsTransport) -> 
     from airflow_provider_bulkjobs.http.retry import RetryPolicy
 
     end = time.monotonic() + MAX_SECONDS
-    policy = RetryPolicy(failures=1, max_sleep=MAX_PAUSE, remaining=lambda: end - time.monotonic())
+    policy = RetryPolicy(max_attempts=1, max_sleep=MAX_PAUSE, remaining=lambda: end - time.monotonic())
     flow = vendor.check(account)
     try:
         request = next(flow)

@@ -261,7 +261,7 @@ class Engine:
                 yield REFRESH
             token, headers = (self._token, self._headers) if authorized else (None, NO_HEADERS)
             if not request.idempotent:
-                policy.in_flight()
+                policy.before_send()
             return (yield from self._send(request, headers)), token
         finally:
             self._limiter.release()

@@ -81,7 +81,7 @@ class RequestsTransport:
         """
         return self._drive(self._engine.run(start, policy), policy)
 
-    def ask(self, request: Request | Upload, policy: RetryPolicy) -> Response:
+    def send(self, request: Request | Upload, policy: RetryPolicy) -> Response:
         """Send a single request; see :meth:`Engine.exchange`."""
         return self._drive(self._engine.exchange(request, policy), policy)
 

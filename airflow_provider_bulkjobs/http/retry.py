@@ -26,22 +26,22 @@ log = logging.getLogger(__name__)
 class RetryPolicy:
     """When to retry a request, and when to give up.
 
-    :param failures: the maximum number of attempts in a row; 1 means no retry.
+    :param max_attempts: the maximum number of attempts in a row; 1 means no retry.
     :param initial_delay: seconds of backoff after the first failure; doubled after each further one.
     :param max_delay: the maximum of the backoff, in seconds. The vendor's ``Retry-After`` may be longer.
     :param max_sleep: the longest single sleep in seconds that the caller accepts.
     :param remaining: how many seconds are left until the deadline.
     :param on_retry: called with a message before each retry.
-    :param in_flight: called right before a non-idempotent request is sent.
+    :param before_send: called right before a non-idempotent request is sent.
     """
 
-    failures: int = 10
+    max_attempts: int = 10
     initial_delay: float = 1.0
     max_delay: float = 60.0
     max_sleep: float = math.inf
     remaining: Callable[[], float] = lambda: math.inf
     on_retry: Callable[[str], None] = log.warning
-    in_flight: Callable[[], None] = lambda: None
+    before_send: Callable[[], None] = lambda: None
 
     def delay_before_retry(self, failures: int, error: TransientError) -> float:
         """Return the seconds to wait before the next attempt, and report it.
@@ -49,14 +49,14 @@ class RetryPolicy:
         :param failures: how many attempts have failed in a row.
         :raises VendorUnavailableError: there is no attempt left.
         """
-        if failures >= self.failures:
-            times = f" {self.failures} times in a row" if self.failures > 1 else ""
+        if failures >= self.max_attempts:
+            times = f" {self.max_attempts} times in a row" if self.max_attempts > 1 else ""
             raise VendorUnavailableError(
                 f"{error.message}{times}", hint=error.hint, retry_after=error.retry_after
             ) from error
         backoff = min(self.initial_delay * 2 ** (failures - 1), self.max_delay)
         wait: float = max(backoff * random.uniform(0.5, 1.0), error.retry_after or 0.0)  # noqa: S311
-        self.on_retry(f"{error}; attempt {failures} of {self.failures} failed, retrying in {wait:.0f} s")
+        self.on_retry(f"{error}; attempt {failures} of {self.max_attempts} failed, retrying in {wait:.0f} s")
         return wait
 
     def retry(self, action: Callable[[], T]) -> T:
@@ -89,4 +89,4 @@ class RetryPolicy:
 
 
 # One attempt and no sleep, for callers that must not block.
-NO_RETRY = RetryPolicy(failures=1, max_sleep=0.0)
+NO_RETRY = RetryPolicy(max_attempts=1, max_sleep=0.0)

@@ -217,6 +217,6 @@ def _host(url: str, vendor: Vendor, account: Account) -> str:
     except ValueError:
         parts, host = urlsplit(""), None
     secure = parts.scheme == "https" or (parts.scheme == "http" and vendor.base_url(account).startswith("http:"))
-    if not host or not secure:
+    if not host or not secure or not host.isprintable() or " " in host:
         raise UntrustedResponseError(f"{vendor.label} returned a file URL that is not a valid https URL")
     return host

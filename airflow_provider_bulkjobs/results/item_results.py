@@ -119,7 +119,7 @@ class _Parts:
                     step = next(flow)
                     continue
                 try:
-                    response = self._client.transport.ask(step, self._policy)
+                    response = self._client.transport.send(step, self._policy)
                 except VendorAPIError as error:
                     step = flow.throw(error)
                 else:

@@ -33,6 +33,7 @@ from airflow_provider_bulkjobs.exceptions import JobExpiredError, JobFailedError
 from airflow_provider_bulkjobs.links import VendorPageLink, push_page_link
 from airflow_provider_bulkjobs.sensors.deferring import deferral, next_trigger
 from airflow_provider_bulkjobs.sensors.memory import PokeMemory
+from airflow_provider_bulkjobs.waiting.cancel_on_kill import canceling
 from airflow_provider_bulkjobs.waiting.gate import judge
 from airflow_provider_bulkjobs.waiting.messages import (
     NEXT_STEPS,
@@ -172,11 +173,8 @@ class BulkJobBaseSensor(BaseSensorOperator):
             # A new hook: the old one may have been interrupted during a request.
             hook = hook_for(self.conn_id)
             for job_id in job_ids:
-                self.log.info("Task killed: canceling %s job %s", hook.vendor.label, job_id)
-                try:
+                with canceling(self.log, hook.vendor.label, job_id):
                     hook.cancel_job(job_id, self.job_kind)
-                except errors.BulkJobError as error:
-                    self.log.warning("Job %s could not be canceled: %s", job_id, error)
 
     def _open_jobs(self) -> list[str]:
         return self._tracker.stoppable if self._tracker else []
@@ -220,7 +218,7 @@ class BulkJobBaseSensor(BaseSensorOperator):
 
         hook, tracker = self._start(context)
         end = time.time() + FIRST_POLLS
-        policy = RetryPolicy(failures=1, max_sleep=1.0, remaining=lambda: end - time.time())
+        policy = RetryPolicy(max_attempts=1, max_sleep=1.0, remaining=lambda: end - time.time())
         try:
             poll_all(hook, tracker, policy, silent_fail=self.silent_fail)
         except MAY_PASS as error:

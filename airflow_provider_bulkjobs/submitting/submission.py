@@ -178,7 +178,7 @@ class Submission:
         try:
             job_id = client.transport.run(
                 lambda: _mark_not_idempotent(operation.submit(context), idempotent=operation.idempotent),
-                RetryPolicy(on_retry=on_retry, in_flight=partial(_reserve, checkpoint, checkpoints)),
+                RetryPolicy(on_retry=on_retry, before_send=partial(_reserve, checkpoint, checkpoints)),
             )
         except UnknownOutcomeError as error:
             # Not "from error", which has the values of the records in its message.

@@ -27,6 +27,7 @@ from airflow_provider_bulkjobs.protocol.job import JobState
 from airflow_provider_bulkjobs.triggers.current_account import CurrentAccount
 from airflow_provider_bulkjobs.triggers.event import checkpoint, failed, finished, timeout_message
 from airflow_provider_bulkjobs.triggers.final_poll import final_poll
+from airflow_provider_bulkjobs.waiting.cancel_on_kill import canceling
 from airflow_provider_bulkjobs.waiting.poll_async import is_canceled, poll
 from airflow_provider_bulkjobs.waiting.poll_interval import MIN_DEFERRAL, PollInterval
 from airflow_provider_bulkjobs.waiting.tracker import NEW_KEY, JobTracker
@@ -146,11 +147,8 @@ class BulkJobTrigger(BaseTrigger):
         await asyncio.gather(*(self._stop(hook, job_id) for job_id in job_ids))
 
     async def _stop(self, hook: BulkJobHook, job_id: str) -> None:
-        self.log.info("Task killed: canceling %s job %s", hook.vendor.label, job_id)
-        try:
+        with canceling(self.log, hook.vendor.label, job_id):
             await hook.acancel_job(job_id, self.job_kind)
-        except BulkJobError as error:
-            self.log.warning("Job %s could not be canceled: %s", job_id, error)
 
     async def _run(self, hook: BulkJobHook) -> dict[str, Any]:
         tracker = self._tracker = JobTracker(

@@ -31,14 +31,20 @@ class Lookups:
 
     def __init__(self, monkeypatch, failures):
         self.failures, self.count = list(failures), 0
+        self.is_async = False
         real_async, real = bulk_job.get_connection_async, BaseHook.get_connection
 
         async def lookup_async(conn_id):
             self.fail()
-            return await real_async(conn_id)
+            self.is_async = True  # before Airflow 3.3 it calls the other one
+            try:
+                return await real_async(conn_id)
+            finally:
+                self.is_async = False
 
         def lookup(conn_id):
-            self.fail()
+            if not self.is_async:
+                self.fail()
             return real(conn_id)
 
         monkeypatch.setattr(bulk_job, "get_connection_async", lookup_async)

@@ -201,12 +201,12 @@ def test_later_step_that_stays_down_leaves_the_outcome_unknown(world: World) -> 
         yield GET
 
     with pytest.raises(UnknownOutcomeError):
-        world.drive(world.engine.run(flow, RetryPolicy(failures=2, on_retry=str)), [response(), UNSENT, UNSENT])
+        world.drive(world.engine.run(flow, RetryPolicy(max_attempts=2, on_retry=str)), [response(), UNSENT, UNSENT])
 
 
 def test_attempts_are_limited(world: World) -> None:
     with pytest.raises(VendorUnavailableError, match="3 times in a row"):
-        world.exchange(GET, *[UNSENT] * 3, policy=RetryPolicy(failures=3, on_retry=lambda _: None))
+        world.exchange(GET, *[UNSENT] * 3, policy=RetryPolicy(max_attempts=3, on_retry=lambda _: None))
     assert len(world.slept) == 2
 
 
@@ -283,7 +283,7 @@ def test_rate_limiter_is_released_whatever_happens(world: World) -> None:
 
 def test_non_idempotent_request_is_announced_right_before_it_is_sent(world: World) -> None:
     sent_before: list[int] = []
-    policy = RetryPolicy(on_retry=lambda _: None, in_flight=lambda: sent_before.append(len(world.sent)))
+    policy = RetryPolicy(on_retry=lambda _: None, before_send=lambda: sent_before.append(len(world.sent)))
     world.exchange(GET, response(), policy=policy)
     world.exchange(POST, UNSENT, response(), policy=policy)
     assert sent_before == [1, 2]

@@ -33,7 +33,7 @@ def get() -> Flow[dict[str, object]]:
 def submit(account: Account) -> int:
     transport = RequestsTransport(VENDOR_OF["sendgrid"], account)
     try:
-        return transport.ask(Request("POST", "/v3/submit", body=b"{}", idempotent=False), QUICK).status
+        return transport.send(Request("POST", "/v3/submit", body=b"{}", idempotent=False), QUICK).status
     finally:
         transport.close()
 

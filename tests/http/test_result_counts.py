@@ -34,7 +34,7 @@ def read() -> Callable[..., tuple[int, int]]:
                 exchange.send(http_answer(json.dumps(left.pop(0)).replace("{here}", raw.url).encode()))
 
         hook = HOOK_OF[conn_type]("mine")
-        policy = RetryPolicy(failures=3, initial_delay=0.001, max_delay=0.001, on_retry=lambda _: None)
+        policy = RetryPolicy(max_attempts=3, initial_delay=0.001, max_delay=0.001, on_retry=lambda _: None)
         with raw_server(answer) as raw:
             values = {"host": raw.url, "conn_id": "mine", "login": "bot", "password": "secret"}
             hook.account = read_account(hook.vendor.fields, **values, extra={"requests_per_second": 0})

@@ -20,7 +20,7 @@ from airflow_provider_bulkjobs.vendors.spec.fields import Account
 
 MakeAccount = Callable[..., Account]
 POST = Request("POST", "/v3/submit", body=b"{}", idempotent=False)
-QUICK = RetryPolicy(failures=2, initial_delay=0.001, on_retry=lambda _: None)
+QUICK = RetryPolicy(max_attempts=2, initial_delay=0.001, on_retry=lambda _: None)
 
 
 @contextmanager
@@ -34,7 +34,7 @@ def driver_for(account: Account) -> Iterator[RequestsTransport]:
 
 def submit(account: Account) -> Response:
     with driver_for(account) as transport:
-        return transport.ask(POST, QUICK)
+        return transport.send(POST, QUICK)
 
 
 def interrupt(_: Exchange) -> None:
@@ -144,5 +144,5 @@ def test_idle_connection_is_not_used_for_a_request_that_is_not_idempotent(
 ) -> None:
     monkeypatch.setattr(requests_driver, "MAX_IDLE", 0.0)
     with server_that_forgets_connections() as (url, used), driver_for(account(host=url)) as transport:
-        assert [transport.ask(POST, QUICK).status for _ in range(3)] == [200] * 3
+        assert [transport.send(POST, QUICK).status for _ in range(3)] == [200] * 3
         assert used == [0, 1, 2]

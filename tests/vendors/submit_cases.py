@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from vendors.facts import (
+from vendors.fixture_loader import (
     LIMITS,
     SUBMITS,
     Answer,
@@ -36,7 +36,7 @@ from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.operation import Operation, SubmitContext
 from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
 
-QUICK = RetryPolicy(failures=3, initial_delay=0.001, max_delay=0.001, on_retry=lambda _: None)
+QUICK = RetryPolicy(max_attempts=3, initial_delay=0.001, max_delay=0.001, on_retry=lambda _: None)
 
 
 JOB = "j-1"

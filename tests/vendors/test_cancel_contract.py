@@ -4,7 +4,7 @@
 from typing import Any
 
 import pytest
-from vendors.facts import CANCELS, CREDENTIALS, KindKey
+from vendors.fixture_loader import CANCELS, CREDENTIALS, KindKey
 from vendors.scripted import DRIVERS, Script, make_account
 
 from airflow_provider_bulkjobs.exceptions import PermissionDeniedError

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from vendors.facts import ACCEPT, CREDENTIALS, EVERY_KIND, FACTS, FIXTURES, KIND_FACTS, PATHS, WORDS, read_json
+from vendors.fixture_loader import ACCEPT, CREDENTIALS, EVERY_KIND, FACTS, FIXTURES, KIND_FACTS, PATHS, WORDS, read_json
 from vendors.scripted import DRIVERS, SECRET, FlowOutcome, Script, Seen, by_hand, make_account
 
 from airflow_provider_bulkjobs.exceptions import (

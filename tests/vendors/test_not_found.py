@@ -15,7 +15,7 @@ from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
 from airflow_provider_bulkjobs.results.item_results import iter_item_results
 from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 
-QUICK = RetryPolicy(failures=3, initial_delay=0.001, max_delay=0.001, on_retry=lambda _: None)
+QUICK = RetryPolicy(max_attempts=3, initial_delay=0.001, max_delay=0.001, on_retry=lambda _: None)
 VENDOR_OF = {hook_class.conn_type: hook_class.vendor for hook_class in HOOKS}
 HOOK_OF = {hook_class.conn_type: hook_class for hook_class in HOOKS}
 
@@ -64,7 +64,7 @@ async def test_404_of_details_is_retried(script: Script, vendor: Vendor, transpo
 @each_driver
 @each_vendor
 async def test_persistent_404_of_details_is_an_error(script: Script, vendor: Vendor, transport: str) -> None:
-    error = await run(script, vendor, transport, *[STATE_OF[vendor.conn_type], GONE] * QUICK.failures)
+    error = await run(script, vendor, transport, *[STATE_OF[vendor.conn_type], GONE] * QUICK.max_attempts)
     assert type(error) is VendorUnavailableError, error
     assert not script.answers
 

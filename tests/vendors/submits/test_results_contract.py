@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from vendors.facts import (
+from vendors.fixture_loader import (
     CREDENTIALS,
     LEAK,
     PATHS,

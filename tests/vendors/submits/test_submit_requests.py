@@ -4,7 +4,7 @@
 import json
 
 import pytest
-from vendors.facts import (
+from vendors.fixture_loader import (
     ACCEPT,
     CREDENTIALS,
     LIMITS,

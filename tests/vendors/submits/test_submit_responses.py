@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from vendors.facts import (
+from vendors.fixture_loader import (
     ACCEPTED,
     LEAK,
     PRIVATE,

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from vendors.facts import (
+from vendors.fixture_loader import (
     Answer,
 )
 from vendors.scripted import SECRET, Script, make_account
@@ -120,7 +120,7 @@ def test_upload_requires_https_unless_vendor_is_http() -> None:
         upload = flow.send(response(opened))
         transport = RequestsTransport(IMPORT.vendor, account)
         with pytest.raises(UntrustedResponseError):
-            transport.ask(upload, QUICK)
+            transport.send(upload, QUICK)
         transport.close()
 
 

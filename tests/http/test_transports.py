@@ -331,7 +331,7 @@ def test_nothing_secret_is_logged(
     assert SENDGRID_KEY not in repr(account())
 
 
-# OAuth2, one conversation after the other; many at a time are in test_shared_driver.py.
+# OAuth2, one conversation after the other; many at a time are in test_shared_transport.py.
 
 
 def me() -> Flow[str]:

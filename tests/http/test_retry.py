@@ -43,7 +43,7 @@ def test_default_backoff_starts_at_one_second() -> None:
 
 
 def test_backoff_is_jittered_between_half_and_all_of_it() -> None:
-    jittered = waits(RetryPolicy(failures=1000, initial_delay=8, max_delay=8), 200)
+    jittered = waits(RetryPolicy(max_attempts=1000, initial_delay=8, max_delay=8), 200)
     assert all(4 <= wait <= 8 for wait in jittered)
     assert len(set(jittered)) > 100
 
@@ -64,7 +64,7 @@ def test_tenth_failure_in_a_row_is_the_last() -> None:
 
 def test_each_retry_is_reported() -> None:
     reports: list[str] = []
-    waits(RetryPolicy(failures=5, on_retry=reports.append), 2, retry_after=7)
+    waits(RetryPolicy(max_attempts=5, on_retry=reports.append), 2, retry_after=7)
     assert reports == [
         "down; attempt 1 of 5 failed, retrying in 7 s",
         "down; attempt 2 of 5 failed, retrying in 7 s",

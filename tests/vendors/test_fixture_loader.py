@@ -6,19 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from vendors import facts
+from vendors import fixture_loader
 
 from airflow_provider_bulkjobs.vendors.klaviyo import Klaviyo
 
-WHOLE = json.loads((facts.FIXTURES / "klaviyo/vendor.json").read_text())
+WHOLE = json.loads((fixture_loader.FIXTURES / "klaviyo/vendor.json").read_text())
 
 
 def error_of(path: Path, monkeypatch: pytest.MonkeyPatch, content: Any) -> str:
-    monkeypatch.setattr(facts, "FIXTURES", path)
+    monkeypatch.setattr(fixture_loader, "FIXTURES", path)
     (path / "klaviyo").mkdir()
     (path / "klaviyo/vendor.json").write_text(content if isinstance(content, str) else json.dumps(content))
     with pytest.raises(AssertionError) as caught:
-        facts.facts_of(Klaviyo())
+        fixture_loader.facts_of(Klaviyo())
     return str(caught.value)
 
 
@@ -43,7 +43,7 @@ def test_missing_key_is_named(
 
 def test_all_missing_keys_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     message = error_of(tmp_path, monkeypatch, {})
-    assert all(f"'{key}'" in message for key in facts.VENDOR_KEYS)
+    assert all(f"'{key}'" in message for key in fixture_loader.VENDOR_KEYS)
 
 
 def test_invalid_json_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,6 +51,6 @@ def test_invalid_json_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_missing_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(facts, "FIXTURES", tmp_path)
+    monkeypatch.setattr(fixture_loader, "FIXTURES", tmp_path)
     with pytest.raises(AssertionError, match=r"klaviyo/vendor\.json is missing"):
-        facts.facts_of(Klaviyo())
+        fixture_loader.facts_of(Klaviyo())

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from requests.structures import CaseInsensitiveDict
-from vendors.facts import refusal
+from vendors.fixture_loader import refusal
 
 from airflow_provider_bulkjobs.exceptions import (
     AuthenticationError,
