@@ -108,6 +108,10 @@ class BulkJobBaseSensor(BaseSensorOperator):
         """Resume after a deferral. ``soft_fail`` skips a trigger that timed out, and not one that failed."""
         try:
             return super().resume_execution(next_method, next_kwargs, context)
+        except AirflowSensorTimeout as error:  # the trigger timed out; Airflow 3.0 itself does not skip that
+            if self.soft_fail:
+                raise AirflowSkipException(f"{error} (skipped because of soft_fail)") from error
+            raise
         except AirflowSkipException as error:
             reason = (next_kwargs or {}).get("error", "unknown reason")
             if next_method != TRIGGER_FAILED or reason == TRIGGER_TIMEOUT or not self.soft_fail:
