@@ -78,7 +78,7 @@ def pace():
 
 
 @pytest.fixture
-def impatient(monkeypatch):
+def quick_retries(monkeypatch):
     """Let ten failures in a row take a moment instead of minutes."""
     original = patience_module.RetryPolicy.__init__
     monkeypatch.setattr(

@@ -11,7 +11,6 @@ from face.modes import MODES, Store, run
 from airflow_provider_bulkjobs import exceptions as errors
 from airflow_provider_bulkjobs._airflow import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
 from airflow_provider_bulkjobs.exceptions import JobExpiredError, JobFailedError
-from airflow_provider_bulkjobs.http import retry as patience_module
 from airflow_provider_bulkjobs.waiting import tracker as wait
 
 # What ends a task for good in every Airflow. Airflow retries anything else.
@@ -138,13 +137,7 @@ ROWS = {
 
 
 @pytest.fixture
-def world(sim: Any, account: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> World:
-    original = patience_module.RetryPolicy.__init__
-    monkeypatch.setattr(
-        patience_module.RetryPolicy,
-        "__init__",
-        lambda self, **values: original(self, **{**values, "initial_delay": 0.001, "max_delay": 0.002}),
-    )
+def world(sim: Any, account: Callable[..., str], quick_retries: None, monkeypatch: pytest.MonkeyPatch) -> World:
     return World(sim, account, monkeypatch)
 
 

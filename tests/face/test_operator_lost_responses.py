@@ -54,7 +54,7 @@ def test_what_the_vendor_would_do_twice_is_sent_once(fault, case, sim, account, 
 
 @idempotent
 @lost_answers
-def test_what_comes_to_the_same_is_sent_again(fault, case, sim, account, long_jobs, impatient, monkeypatch):
+def test_what_comes_to_the_same_is_sent_again(fault, case, sim, account, long_jobs, quick_retries, monkeypatch):
     monkeypatch.setattr(requests_driver, "TOTAL_TIMEOUT", 1 if fault == "slow" else 20)
     first = TaskInstance(on_id=lambda: sim.fault(case.vendor, fault, count=1, after=True, seconds=2))
     submit({"ti": first}, conn_id=account(case.vendor), **case.arguments())
@@ -63,7 +63,7 @@ def test_what_comes_to_the_same_is_sent_again(fault, case, sim, account, long_jo
 
 
 @pytest.mark.parametrize("operation", EXPORTS, ids="-".join)
-def test_a_lost_order_of_an_export(operation, sim, account, impatient):
+def test_a_lost_order_of_an_export(operation, sim, account, quick_retries):
     vendor, kind, name = operation
     arguments = {"conn_id": account(vendor), "job_kind": kind, "operation": name, "options": EXPORTS[operation]}
     sim.fault(vendor, "reset", count=1, after=True)
@@ -78,7 +78,7 @@ def test_a_lost_order_of_an_export(operation, sim, account, impatient):
 
 @once_only
 @pytest.mark.parametrize("durable", [True, False])
-def test_too_many_requests_is_proof_that_nothing_was_done(durable, case, sim, account, long_jobs, impatient):
+def test_too_many_requests_is_proof_that_nothing_was_done(durable, case, sim, account, long_jobs, quick_retries):
     first = TaskInstance(on_id=lambda: sim.fault(case.vendor, "rate_limit", count=3, retry_after=0.01))
     context = {"ti": first} | ({"task_state_store": Store()} if durable else {})
     submit(context, conn_id=account(case.vendor), **case.arguments())
@@ -86,7 +86,7 @@ def test_too_many_requests_is_proof_that_nothing_was_done(durable, case, sim, ac
     assert len(sent(sim, case.vendor)) == 6
 
 
-def test_a_server_that_is_not_there_is_proof_that_nothing_was_done(connection, impatient):
+def test_a_server_that_is_not_there_is_proof_that_nothing_was_done(connection, quick_retries):
     conn_id = connection("nobody", conn_type="activecampaign", host="http://127.0.0.1:1", password="x")
     with pytest.raises(errors.VendorUnavailableError, match=r"Batch 1 .*not accepted"):
         submit(conn_id=conn_id, **IMPORT.arguments())

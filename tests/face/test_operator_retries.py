@@ -184,7 +184,7 @@ def test_a_job_that_is_gone_is_submitted_anew(mode, sim, account):
 
 
 @both_modes
-def test_a_retry_of_the_wait_sends_nothing(mode, sim, account, impatient):
+def test_a_retry_of_the_wait_sends_nothing(mode, sim, account, quick_retries):
     arguments, store = {"conn_id": account("activecampaign"), **IMPORT.arguments(250)}, Store()
     sim.fault("activecampaign", "server_error", path="/import/info")
     with pytest.raises(errors.VendorUnavailableError):

@@ -68,7 +68,7 @@ def test_a_token_that_may_not_submit_is_no_closed_job(sim, account):
     ],
     ids=lambda value: value["fault"] if isinstance(value, dict) else None,
 )
-def test_an_upload_that_fails_is_a_failed_submit(fault, error, uploads, sim, account, impatient):
+def test_an_upload_that_fails_is_a_failed_submit(fault, error, uploads, sim, account, quick_retries):
     sim.fault("sendgrid", path="/sendgrid-uploads/", **fault)
     task_instance = TaskInstance()
     with pytest.raises(error, match=r"[Uu]pload.*0 of 1 batches accepted") as caught:
@@ -83,7 +83,7 @@ def test_an_upload_that_fails_is_a_failed_submit(fault, error, uploads, sim, acc
         assert simulator.SENDGRID_KEY not in str(request.headers)
 
 
-def test_an_upload_goes_through_after_failures(sim, account, impatient):
+def test_an_upload_goes_through_after_failures(sim, account, quick_retries):
     sim.fault("sendgrid", "server_error", path="/sendgrid-uploads/", count=3)
     sim.fault("sendgrid", "reset", path="/sendgrid-uploads/", count=1, after=True)
     assert run(conn_id=account("sendgrid"), **CSV.arguments())["created"] == 250

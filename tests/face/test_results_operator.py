@@ -13,7 +13,6 @@ from aiohttp import web
 from airflow_provider_bulkjobs import exceptions as errors
 from airflow_provider_bulkjobs import simulator
 from airflow_provider_bulkjobs._airflow import AirflowSkipException
-from airflow_provider_bulkjobs.http import retry as patience_module
 from airflow_provider_bulkjobs.operators.bulk_job import BulkJobOperator, BulkJobResultsOperator
 from airflow_provider_bulkjobs.simulator import intercom as simulated_intercom
 from airflow_provider_bulkjobs.simulator import sendgrid_files
@@ -95,19 +94,9 @@ PLACES = {"sendgrid": "/sendgrid-downloads/", "intercom": "/download/content/"}
 ODD_CSV = 'email,error\n"a,b@example.com","broken\nin two"\n'.encode("utf-8-sig")
 ODD_ITEMS = [{"email": "a,b@example.com", "error": "broken\nin two"}]
 
+pytestmark = pytest.mark.usefixtures("quick_retries")
 every_kind = pytest.mark.parametrize(("vendor", "kind"), KINDS)
 every_file = pytest.mark.parametrize(("vendor", "kind"), FILES)
-
-
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch):
-    """Let ten failures in a row take a moment instead of minutes."""
-    original = patience_module.RetryPolicy.__init__
-    monkeypatch.setattr(
-        patience_module.RetryPolicy,
-        "__init__",
-        lambda self, **kwargs: original(self, **{**kwargs, "initial_delay": 0.001, "max_delay": 0.002}),
-    )
 
 
 @pytest.fixture

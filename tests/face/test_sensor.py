@@ -18,7 +18,6 @@ from airflow_provider_bulkjobs._airflow import (
     TaskDeferred,
 )
 from airflow_provider_bulkjobs.exceptions import JobFailedError
-from airflow_provider_bulkjobs.http import retry as patience_module
 from airflow_provider_bulkjobs.sensors import base as waiting
 from airflow_provider_bulkjobs.sensors.bulk_job import BulkJobSensor
 from airflow_provider_bulkjobs.waiting import tracker as wait
@@ -29,17 +28,6 @@ RESULT_KEYS = [
     *("vendor", "conn_id", "job_kind", "state", "total", "succeeded", "failed", "created", "updated", "deleted"),
     *("created_at", "started_at", "finished_at", "job_count", "jobs"),
 ]
-
-
-@pytest.fixture
-def impatient(monkeypatch):
-    """Let ten failures in a row take a moment instead of minutes."""
-    original = patience_module.RetryPolicy.__init__
-    monkeypatch.setattr(
-        patience_module.RetryPolicy,
-        "__init__",
-        lambda self, **kwargs: original(self, **{**kwargs, "initial_delay": 0.001, "max_delay": 0.002}),
-    )
 
 
 @every_mode
@@ -160,7 +148,7 @@ def test_job_that_is_known_a_moment_later(mode, sim, account, monkeypatch):
 
 @every_mode
 @pytest.mark.parametrize("fault", ["server_error", "reset", "half_body", "not_json", "rate_limit"])
-def test_a_lost_poll_is_not_a_failed_job(mode, fault, sim, account, impatient):
+def test_a_lost_poll_is_not_a_failed_job(mode, fault, sim, account, quick_retries):
     job_id = sim.job("sendgrid", "contacts", states=["pending", "completed"], items=1)
     how = {"retry_after": 0} if fault == "rate_limit" else {}  # that a pause is kept is tested where it is the subject
     sim.fault("sendgrid", fault, count=4, **how)
@@ -168,7 +156,7 @@ def test_a_lost_poll_is_not_a_failed_job(mode, fault, sim, account, impatient):
 
 
 @every_mode
-def test_vendor_down_for_good(mode, sim, account, impatient):
+def test_vendor_down_for_good(mode, sim, account, quick_retries):
     job_id = sim.job("sendgrid", "contacts", states=["pending"], items=1)
     sim.fault("sendgrid", "outage")
     with pytest.raises(errors.VendorUnavailableError, match="10 times in a row") as caught:
@@ -176,7 +164,7 @@ def test_vendor_down_for_good(mode, sim, account, impatient):
     assert job_id in str(caught.value)
 
 
-def test_import_limit_of_activecampaign_is_retried(sim, account, impatient):
+def test_import_limit_of_activecampaign_is_retried(sim, account, quick_retries):
     job_id = sim.job("activecampaign", "contacts", states=["completed"], items=1)
     sim.fault("activecampaign", "import_limit", count=2)
     assert run("poke", conn_id=account("activecampaign"), job_id=job_id)["state"] == "succeeded"
