@@ -6,6 +6,8 @@ VENV = .venv
 TOOLS = .nox-tools
 CONSTRAINTS ?= constraints.txt
 JOBS ?= 2
+# Many tests wait, so there are more processes than most machines have cores.
+TEST_JOBS ?= 4
 
 # The last Airflow 2, which renders the connection forms differently.
 VENV_2 = $(VENV)-airflow-2
@@ -33,7 +35,7 @@ help:
 	@echo "make format  format and fix the code with ruff"
 	@echo "make clean   remove everything that these targets created"
 	@echo "Variables: PYTHON=python3.12 (interpreter), VENV=folder (environment), CONSTRAINTS= (newest packages),"
-	@echo "JOBS=4 (matrix cells tested in parallel)"
+	@echo "JOBS=4 (matrix cells tested in parallel), TEST_JOBS=8 (processes of make test; 0: one, without pytest-xdist)"
 
 $(STAMP): pyproject.toml $(CONSTRAINTS)
 	@echo "Installing Airflow and the provider into $(VENV), which takes a minute or two ..."
@@ -49,7 +51,7 @@ $(STAMP_2): pyproject.toml $(CONSTRAINTS_2)
 	@touch $@
 
 test: $(STAMP)
-	$(RUN) pytest --ignore=tests/e2e --ignore=tests/ui --ignore=tests/matrix
+	$(RUN) pytest --numprocesses=$(TEST_JOBS) --dist=worksteal --ignore=tests/e2e --ignore=tests/ui --ignore=tests/matrix
 
 check: $(STAMP)
 	$(RUN) ruff check

@@ -32,7 +32,8 @@ with warnings.catch_warnings():
     airflow_provider_bulkjobs.hooks.bulk_job.BaseHook.get_connection("first")
     del os.environ["AIRFLOW_CONN_FIRST"]
 
-from airflow_provider_bulkjobs.simulator import Simulator  # noqa: E402  (after Airflow, as everything else)
+from airflow_provider_bulkjobs.http.retry import RetryPolicy  # noqa: E402  (after Airflow, as everything else)
+from airflow_provider_bulkjobs.simulator import Simulator  # noqa: E402
 
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -59,3 +60,14 @@ def sim(running_simulator: Simulator) -> Iterator[Simulator]:
     running_simulator.reset()
     yield running_simulator
     running_simulator.reset()
+
+
+@pytest.fixture
+def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let ten failures in a row take a moment instead of minutes."""
+    original = RetryPolicy.__init__
+    monkeypatch.setattr(
+        RetryPolicy,
+        "__init__",
+        lambda self, **kwargs: original(self, **{**kwargs, "initial_delay": 0.001, "max_delay": 0.002}),
+    )

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from airflow_provider_bulkjobs import simulator
-from airflow_provider_bulkjobs.http import retry as patience_module
 from airflow_provider_bulkjobs.sensors import base as waiting
 from airflow_provider_bulkjobs.simulator import Simulator
 from airflow_provider_bulkjobs.submitting import submission
@@ -75,17 +74,6 @@ def no_pace(request, monkeypatch):
 @pytest.fixture
 def pace():
     """Keep to the pace after all."""
-
-
-@pytest.fixture
-def quick_retries(monkeypatch):
-    """Let ten failures in a row take a moment instead of minutes."""
-    original = patience_module.RetryPolicy.__init__
-    monkeypatch.setattr(
-        patience_module.RetryPolicy,
-        "__init__",
-        lambda self, **kwargs: original(self, **{**kwargs, "initial_delay": 0.001, "max_delay": 0.002}),
-    )
 
 
 @pytest.fixture

@@ -380,6 +380,7 @@ def test_a_token_is_renewed_before_it_expires(drive: Driving, sim: Simulator, oa
 
 
 @pytest.mark.parametrize("fault", ["server_error", "half_body", "not_json", "reset"])
+@pytest.mark.usefixtures("quick_retries")
 def test_a_token_request_that_fails_is_made_again(drive: Driving, sim: Simulator, oauth2: Account, fault: str) -> None:
     sim.fault("acquia", fault, count=2, path="oauth")
     assert drive("acquia", oauth2, me) == "api-bot"
