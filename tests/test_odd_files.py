@@ -7,7 +7,7 @@ import pytest
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError
 from airflow_provider_bulkjobs.submitting.records import read_records
-from airflow_provider_bulkjobs.vendors.activecampaign import IMPORT
+from airflow_provider_bulkjobs.vendors.activecampaign.submits import IMPORT
 from airflow_provider_bulkjobs.vendors.toolkit.validators import needs
 
 

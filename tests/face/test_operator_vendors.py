@@ -9,7 +9,7 @@ from face.submit_cases import CSV, IMPORT, IN_PIECES, Store, TaskInstance, books
 from airflow_provider_bulkjobs import exceptions as errors
 from airflow_provider_bulkjobs import simulator
 from airflow_provider_bulkjobs.http import retry as patience_module
-from airflow_provider_bulkjobs.vendors import activecampaign
+from airflow_provider_bulkjobs.vendors.activecampaign import vendor as activecampaign
 
 pytestmark = pytest.mark.usefixtures("no_pace")
 

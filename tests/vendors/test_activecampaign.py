@@ -8,7 +8,8 @@ from vendors.scripted import DRIVERS, SECRET, FlowOutcome, Script, make_account
 
 from airflow_provider_bulkjobs.exceptions import VendorAPIError, VendorUnavailableError
 from airflow_provider_bulkjobs.protocol.job import BulkJob
-from airflow_provider_bulkjobs.vendors.activecampaign import ActiveCampaign, batch_status
+from airflow_provider_bulkjobs.vendors.activecampaign import ActiveCampaign
+from airflow_provider_bulkjobs.vendors.activecampaign.jobs import batch_status
 
 VENDOR = ActiveCampaign()
 WORDS = f"no ada@example.com at https://files.example.com/a?sig=XYZ\nwith key {SECRET}"

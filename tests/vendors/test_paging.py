@@ -10,9 +10,9 @@ from airflow_provider_bulkjobs.exceptions import UntrustedResponseError
 from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
 from airflow_provider_bulkjobs.results.item_results import iter_item_results
-from airflow_provider_bulkjobs.vendors import klaviyo
 from airflow_provider_bulkjobs.vendors.acquia_campaign_studio import jobs as acquia_jobs
 from airflow_provider_bulkjobs.vendors.hubspot import imports as hubspot_jobs
+from airflow_provider_bulkjobs.vendors.klaviyo import jobs as klaviyo
 from airflow_provider_bulkjobs.vendors.toolkit.paging import Pages
 
 VENDORS = {hook_class.conn_type: hook_class.vendor for hook_class in HOOKS}
