@@ -104,13 +104,22 @@ def utc_time(value: Any) -> str | None:
         return datetime.fromtimestamp(value, UTC).isoformat() if 0 < value < FAR_FUTURE else None
     if not isinstance(value, str) or not ISO_DATE.match(value):
         return None
-    import pendulum
-
     try:
-        moment = pendulum.parse(value)
-        return moment.in_timezone("UTC").isoformat() if isinstance(moment, pendulum.DateTime) else None
+        moment = _parse_time(value)
+        return moment.astimezone(UTC).isoformat() if moment else None
     except (ValueError, TypeError, OverflowError):
         return None
+
+
+def _parse_time(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)  # a tenth of pendulum's time, which counts: jobs report it in every poll
+    except ValueError:
+        import pendulum
+
+        parsed = pendulum.parse(text)
+        return parsed if isinstance(parsed, datetime) else None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _digits(value: str) -> int | None:
