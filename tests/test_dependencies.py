@@ -21,6 +21,7 @@ DISTRIBUTION_OF = {
     "airflow": "apache-airflow",
     "asgiref": "apache-airflow",
     "certifi": "requests",
+    "jwt": "apache-airflow",  # with cryptography
     "multidict": "aiohttp",
     "yarl": "aiohttp",
 }
