@@ -21,7 +21,8 @@ DISTRIBUTION_OF = {
     "airflow": "apache-airflow",
     "asgiref": "apache-airflow",
     "certifi": "requests",
-    "jwt": "apache-airflow",  # with cryptography
+    "cryptography": "apache-airflow",
+    "jwt": "apache-airflow",
     "multidict": "aiohttp",
     "yarl": "aiohttp",
 }

@@ -254,7 +254,7 @@ class Engine:
         if isinstance(request, Upload):
             uploaded: Response = yield Transfer(request)
             return uploaded
-        if request.max_age:
+        if request.max_age and request.method == "GET":
             shared = self._shared.get(request, self._clock())
             return shared if shared is not None else (yield Share(request, policy))
         return (yield from self._fetch(request, policy))

@@ -18,7 +18,7 @@ from airflow_provider_bulkjobs.exceptions import (
     VendorUnavailableError,
 )
 from airflow_provider_bulkjobs.hooks.connection import read_account
-from airflow_provider_bulkjobs.http.engine import Acquire, Engine, Refresh, Send, Sleep, Steps
+from airflow_provider_bulkjobs.http.engine import Acquire, Engine, Refresh, Send, Share, Sleep, Steps
 from airflow_provider_bulkjobs.http.responses import DEFAULT_PAUSE, NetworkError, ResponseTooLargeError
 from airflow_provider_bulkjobs.http.retry import RetryPolicy
 from airflow_provider_bulkjobs.metrics import Metrics
@@ -95,6 +95,11 @@ class World:
             case Acquire(priority):
                 self.queued += 1
                 self.acquired += not priority
+            case Share(request, policy):
+                try:
+                    return self.drive(self.engine.fetch(request, policy), script)
+                except BulkJobError as error:
+                    return error
             case Refresh():
                 self.refreshed += 1
                 self.drive(self.engine.refresh(), script)
