@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class _Group:
-    """The queue of a group of endpoints that has a rate limit of its own."""
+    """The queue of a group of endpoints with a separate rate limit."""
 
     def __init__(self, pace: Pace) -> None:
         self.pace = pace

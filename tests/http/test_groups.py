@@ -114,3 +114,19 @@ async def test_rate_of_a_group_follows_the_connection() -> None:
     started = time.monotonic()
     await asyncio.gather(*(limiter.acquire(NO_METRICS, SLOW) for _ in range(5)))
     assert time.monotonic() - started < MARGIN / 10 + 0.09
+
+
+async def test_group_is_served_in_order() -> None:
+    limiter, served = RateLimiter("mine"), []
+    limiter.set_rate(1000)
+    limiter.pause(0.05, SLOW)
+
+    async def request(name: str) -> None:
+        await limiter.acquire(NO_METRICS, SLOW)
+        served.append(name)
+
+    first = asyncio.ensure_future(request("first"))
+    await asyncio.sleep(0)
+    time.sleep(0.08)  # the loop is held up until the pause is over  # noqa: ASYNC251
+    await asyncio.gather(request("second"), first)
+    assert served == ["first", "second"]

@@ -40,7 +40,7 @@ class RateLimit:
 
 @dataclass(frozen=True, slots=True)
 class Throttling:
-    """How a vendor limits the rate of requests, beside ``Retry-After``, which always counts.
+    """How a vendor limits the rate of requests, in addition to ``Retry-After``, which always counts.
 
     :param headers: the prefixes of the headers ``…remaining`` and ``…reset``. The reset may be a timestamp, or the
         remaining seconds, also with their unit (``432 seconds``).

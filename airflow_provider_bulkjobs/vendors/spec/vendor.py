@@ -90,7 +90,7 @@ class Vendor(ABC):
     notes: ClassVar[VendorDocs] = VendorDocs()
 
     auth: ClassVar[Auth]
-    fixed_headers: ClassVar[Mapping[str, str]] = {}  # of all authorized requests, beside those of fields
+    fixed_headers: ClassVar[Mapping[str, str]] = {}  # sent with all authorized requests
     errors: ClassVar[Errors]
     throttling: ClassVar[Throttling] = Throttling()
 
