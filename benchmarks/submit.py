@@ -25,7 +25,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,7 +95,7 @@ def ours(case: Case, url: str) -> Callable[[str], None]:
     os.environ["AIRFLOW_CONN_BENCH"] = json.dumps({**connection, "extra": {"requests_per_second": 0}})
     hook = hook_for("bench")
     kind = hook.job_kind(None)
-    operation = replace(choose_operation(hook.vendor, kind, case.operation), requests_per_minute=0)
+    operation = choose_operation(hook.vendor, kind, case.operation)
 
     def submit(path: str) -> None:
         with Submission(hook, kind.name, operation, {}, logging.getLogger("bench")) as submission:

@@ -115,10 +115,9 @@ def operation_row(kind: JobKind, operation: Operation) -> tuple[str, ...]:
     items = f"{operation.max_items:,} records" if operation.max_items else "no records"
     size = "" if operation.max_bytes == MAX_BYTES else f", {operation.max_bytes:,} bytes"
     size += f", {operation.max_item_bytes:,} bytes each" if operation.max_item_bytes else ""
-    rate = f"; {operation.requests_per_minute:g} per minute" if operation.requests_per_minute else ""
     options = ", ".join(f"`{option.name}`" for option in operation.options)
     retried = "yes" if operation.idempotent else "no"
-    return f"`{kind.name}`", f"`{operation.name}`", f"{items}{size}{rate}", options, retried
+    return f"`{kind.name}`", f"`{operation.name}`", f"{items}{size}", options, retried
 
 
 def state_rows(kinds: Iterable[JobKind]) -> Iterator[tuple[str, ...]]:

@@ -21,6 +21,8 @@ DISTRIBUTION_OF = {
     "airflow": "apache-airflow",
     "asgiref": "apache-airflow",
     "certifi": "requests",
+    "cryptography": "apache-airflow",
+    "jwt": "apache-airflow",
     "multidict": "aiohttp",
     "yarl": "aiohttp",
 }

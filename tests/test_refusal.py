@@ -66,7 +66,7 @@ def refused(script: Script, conn_type: str, rows: list[Row], *answers: dict[str,
     hook = HOOK_OF[conn_type]("mine")
     hook.account = make_account(hook.vendor, script.url())
     kind = hook.vendor.kinds[0]
-    operation = replace(kind.operations[0], max_items=size, requests_per_minute=0)
+    operation = replace(kind.operations[0], max_items=size)
     script.play(answers)
     with Submission(hook, kind.name, operation, {}, logging.getLogger("tests")) as submission:
         submission.prepare(rows, lambda _row: None)

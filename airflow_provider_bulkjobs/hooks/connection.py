@@ -36,7 +36,9 @@ def read_account(
     :raises BadConnectionError: a value is missing or invalid; names the field and what to do.
     """
     given = {**(extra or {}), "host": host, "login": login, "password": password}
-    messages = _Messages(conn_id, (password or "").strip())
+    fields = tuple(fields)
+    secrets = (given.get(field.name) for field in fields if field.is_secret)
+    messages = _Messages(conn_id, tuple(secret.strip() for secret in secrets if isinstance(secret, str)))
     values: dict[str, Any] = {}
     for declared in fields:
         value = given.get(declared.name)
@@ -50,15 +52,15 @@ def read_account(
             values["host"] = _base_url(messages, declared, str(value), port, schema)
         else:
             values[declared.name] = _checked(messages, declared, value)
-    return Account(conn_id, values)
+    return Account(conn_id, values, fields)
 
 
 @dataclass(frozen=True, slots=True)
 class _Messages:
-    """Error messages about a connection, without its secret, which may be in the wrong field."""
+    """Error messages about a connection, without its secrets, which may be in the wrong field."""
 
     conn_id: str | None
-    secret: str = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)
 
     def error(self, declared: Field, problem: str, remedy: str) -> BadConnectionError:
         """Return the error for a field."""
@@ -68,8 +70,8 @@ class _Messages:
 
     def safe_repr(self, text: str) -> str:
         """Return a value unless it is part of the secret, or long enough to be another secret."""
-        value, secret = text.casefold(), self.secret.casefold()
-        is_secret = bool(secret) and (value in secret or secret in value)
+        value = text.casefold()
+        is_secret = any(secret and (value in secret or secret in value) for secret in map(str.casefold, self.secrets))
         return f"a value of {len(text)} characters" if is_secret or len(text) > MAX_SHOWN else repr(text)
 
 
@@ -79,6 +81,8 @@ def _checked(messages: _Messages, declared: Field, value: Any) -> Any:
     text = str(value)
     if text == MASK:
         raise messages.error(declared, f"still reads {MASK}", "Enter the real value and save the connection.")
+    if declared.type == "text":
+        return text
     # A line break in a header value would inject a second header.
     if not text.isprintable():
         raise messages.error(declared, "contains a line break or another invisible character", "Copy it again.")

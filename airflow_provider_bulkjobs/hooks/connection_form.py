@@ -50,7 +50,9 @@ def form_fields(fields: Iterable[Field]) -> dict[str, Any]:
 
 
 def _form_field(field: Field) -> dict[str, Any]:
-    schema: dict[str, Any] = {"type": [field.type, "null"]}
+    schema: dict[str, Any] = {"type": ["number" if field.type == "number" else "string", "null"]}
+    if field.is_secret:
+        schema["format"] = "password"
     if field.choices:
         schema["enum"] = [*field.choices]
     if field.default is not None:
@@ -77,7 +79,7 @@ def form_widgets(fields: Iterable[Field], *, drawn: bool = False) -> dict[str, A
 
 
 def _form_widget(field: Field, *, drawn: bool) -> Any:
-    from wtforms import StringField
+    from wtforms import PasswordField, StringField
     from wtforms.validators import Optional, any_of
 
     widget = None
@@ -85,10 +87,10 @@ def _form_widget(field: Field, *, drawn: bool) -> Any:
         widget = _list_of(field.choices)
     else:
         with suppress(ImportError):
-            from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
+            from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget, BS3TextFieldWidget
 
-            widget = BS3TextFieldWidget()
-    return StringField(
+            widget = BS3PasswordFieldWidget() if field.is_secret else BS3TextFieldWidget()
+    return (PasswordField if field.is_secret else StringField)(
         field.label,
         # Airflow 3 renders the choices of any_of as a list.
         validators=[Optional(), *([any_of([*field.choices])] if field.choices else [])],

@@ -18,7 +18,18 @@ from yarl import URL
 
 from airflow_provider_bulkjobs.exceptions import BulkJobError
 from airflow_provider_bulkjobs.http.body import ACCEPTED_ENCODINGS, MAX_BODY, check_length, decode_body
-from airflow_provider_bulkjobs.http.engine import Acquire, Effect, Engine, Flow, Refresh, Send, Sleep, Steps, Transfer
+from airflow_provider_bulkjobs.http.engine import (
+    Acquire,
+    Effect,
+    Engine,
+    Flow,
+    Refresh,
+    Send,
+    Share,
+    Sleep,
+    Steps,
+    Transfer,
+)
 from airflow_provider_bulkjobs.http.rate_limiter import RateLimiter
 from airflow_provider_bulkjobs.http.responses import (
     BASE_HEADERS,
@@ -28,6 +39,7 @@ from airflow_provider_bulkjobs.http.responses import (
     ResponseTooLargeError,
 )
 from airflow_provider_bulkjobs.http.retry import RetryPolicy
+from airflow_provider_bulkjobs.http.shared_responses import Key, key_of
 from airflow_provider_bulkjobs.http.tls_and_proxy import http_proxy_for
 from airflow_provider_bulkjobs.metrics import Metrics
 from airflow_provider_bulkjobs.protocol.flow import LARGE_BODY, Response
@@ -55,9 +67,9 @@ class AiohttpTransport:
         # aiohttp uses CIMultiDict; with any other mapping it would convert the headers for each request.
         self._engine = Engine(vendor, account, limiter, self.metrics, convert=CIMultiDict)
         self._refreshing: asyncio.Task[None] | None = None
-        self._base_url = vendor.base_url(account)
-        self._url = lru_cache(MAX_CACHED_URLS)(partial(_url, self._base_url))
-        self._proxy = http_proxy_for(self._base_url)
+        self._sharing: dict[Key, asyncio.Task[Response]] = {}
+        self._url = lru_cache(MAX_CACHED_URLS)(partial(URL, encoded=True))
+        self._proxy = http_proxy_for(self._engine.base_url)
         self._session = aiohttp.ClientSession(
             # Requests queue in the rate limiter: in the connector, waiting would count against their timeouts.
             connector=aiohttp.TCPConnector(ssl=tls, limit=0, ttl_dns_cache=300, keepalive_timeout=60),
@@ -82,6 +94,8 @@ class AiohttpTransport:
         """Close the connections."""
         if self._refreshing is not None:
             self._refreshing.cancel()
+        for task in self._sharing.values():
+            task.cancel()
         await self._session.close()
         self.metrics.flush()
 
@@ -113,25 +127,31 @@ class AiohttpTransport:
             case Send():
                 return await self._send(effect)
             case Acquire():
-                await (self._limiter.acquire_priority() if effect.priority else self._limiter.acquire(self.metrics))
+                if effect.priority:
+                    await self._limiter.acquire_priority()
+                else:
+                    await self._limiter.acquire(self.metrics, effect.limit)
             case Sleep():
                 await asyncio.sleep(effect.seconds)
             case Refresh():
                 await self._refresh()
+            case Share():
+                return await self._share(effect)
             case Transfer():
                 raise NotImplementedError("only workers upload files")
         return None
 
     async def _send(self, send: Send) -> Response:
         request = send.request
+        url = self._engine.url(request)
         try:
             received = await self._session.request(
                 request.method,
-                self._url(request.path),
+                self._url(url) if request.authorized else URL(url, encoded=True),  # its query may have a secret
                 headers={**send.headers, **request.headers} if request.headers else send.headers,
                 data=request.body if request.form is None else request.form,
                 allow_redirects=False,
-                proxy=self._proxy,
+                proxy=self._proxy if request.authorized else http_proxy_for(url),
             )
             body = await _read(received)
         except (aiohttp.ClientError, OSError) as error:
@@ -151,18 +171,32 @@ class AiohttpTransport:
     async def _refresh(self) -> None:
         if self._refreshing is None:
             # One task fetches the token for all requests that wait for it; if it fails, they all fail.
-            self._refreshing = asyncio.ensure_future(self._drive(self._engine.refresh()))
+            self._refreshing = asyncio.ensure_future(self._fetch_token())
             self._refreshing.add_done_callback(self._refreshed)
         await asyncio.shield(self._refreshing)
+
+    async def _fetch_token(self) -> None:
+        await self._drive(self._engine.refresh())
+        self._proxy = http_proxy_for(self._engine.base_url)  # the base URL may have come with the token
 
     def _refreshed(self, task: asyncio.Task[None]) -> None:
         self._refreshing = None
         if not task.cancelled():
             task.exception()  # mark it as retrieved: it is raised in the requests that wait for the token
 
+    async def _share(self, share: Share) -> Response:
+        key = key_of(share.request)
+        if key not in self._sharing:
+            # As above: one task for all that wait for the response, and one error.
+            fetching = self._drive(self._engine.fetch(share.request, share.policy))
+            self._sharing[key] = asyncio.ensure_future(fetching)
+            self._sharing[key].add_done_callback(partial(self._fetched, key))
+        return await asyncio.shield(self._sharing[key])
 
-def _url(base_url: str, path: str) -> URL:
-    return URL(base_url + path, encoded=True)
+    def _fetched(self, key: Key, task: asyncio.Task[Response]) -> None:
+        del self._sharing[key]
+        if not task.cancelled():
+            task.exception()  # mark it as retrieved
 
 
 async def _read(received: aiohttp.ClientResponse) -> bytes:

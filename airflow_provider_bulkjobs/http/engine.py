@@ -23,6 +23,7 @@ from airflow_provider_bulkjobs.exceptions import (
     VendorAPIError,
     VendorUnavailableError,
 )
+from airflow_provider_bulkjobs.http.addresses import token_url, trusted_base_url
 from airflow_provider_bulkjobs.http.responses import (
     DEFAULT_PAUSE,
     NetworkError,
@@ -33,9 +34,11 @@ from airflow_provider_bulkjobs.http.responses import (
     raise_for_status,
 )
 from airflow_provider_bulkjobs.http.retry import RetryPolicy
+from airflow_provider_bulkjobs.http.shared_responses import SharedResponses
 from airflow_provider_bulkjobs.metrics import Metrics
 from airflow_provider_bulkjobs.protocol.flow import Request, Response, Token, Upload
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
+from airflow_provider_bulkjobs.vendors.spec.throttling import RateLimit
 from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 
 T = TypeVar("T")
@@ -48,9 +51,11 @@ class Acquire:
     """Wait for the rate limiter.
 
     :param priority: ahead of the queue, for the token request that all queued requests depend on.
+    :param limit: the rate limit of the group of endpoints, if it has its own.
     """
 
     priority: bool = False
+    limit: RateLimit | None = None
 
 
 @dataclass(slots=True)  # not frozen: one is made for every poll
@@ -80,7 +85,15 @@ class Refresh:
     """Run :meth:`Engine.refresh`, once for all requests that wait for the token."""
 
 
-Effect = Acquire | Send | Transfer | Sleep | Refresh
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Run :meth:`Engine.fetch`, once for all that wait for the same response; the outcome is the :class:`Response`."""
+
+    request: Request
+    policy: RetryPolicy
+
+
+Effect = Acquire | Send | Transfer | Sleep | Refresh | Share
 Steps = Generator[Effect, Any, T]
 Flow = Generator[Any, Response, T]
 ACQUIRE, ACQUIRE_FIRST, REFRESH = Acquire(), Acquire(priority=True), Refresh()
@@ -89,14 +102,14 @@ ACQUIRE, ACQUIRE_FIRST, REFRESH = Acquire(), Acquire(priority=True), Refresh()
 class Limiter(Protocol):
     """The part of a rate limiter that the engine uses; the transport does the waiting."""
 
-    def try_acquire(self) -> bool:
+    def try_acquire(self, limit: RateLimit | None) -> bool:
         """Acquire without waiting, if possible."""
 
     def release(self) -> None:
         """Release the slot of a finished request."""
 
-    def pause(self, seconds: float) -> None:
-        """Pause the account for ``seconds``."""
+    def pause(self, seconds: float, limit: RateLimit | None = None) -> None:
+        """Pause the account for ``seconds``; only a group of endpoints, if its limit is given."""
 
 
 class Engine:
@@ -125,6 +138,19 @@ class Engine:
         self._accepted: Token | None = None  # the last one that the vendor accepted
         self._headers: Mapping[str, str] = NO_HEADERS
         self._headers_until = 0.0
+        self._base_url = vendor.base_url(account)
+        self._shared = SharedResponses()
+
+    @property
+    def base_url(self) -> str:
+        """Where authorized requests are sent: the configured base URL, or the one that came with the token."""
+        return self._base_url
+
+    def url(self, request: Request) -> str:
+        """Return the URL of a request."""
+        if request.authorized:
+            return self._base_url + request.path
+        return token_url(self._vendor, self._account, request)
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -190,6 +216,8 @@ class Engine:
 
     def _keep(self, token: Token | None, until: float) -> None:
         headers = credential_headers(self._vendor, self._account, token.value if token else None)
+        if token is not None and token.base_url is not None:
+            self._base_url = trusted_base_url(self._vendor, self._account, token.base_url)
         self._token, self._headers, self._headers_until = token, self._convert(headers), until
 
     def _retry(self, attempt: Callable[[], Steps[T]], policy: RetryPolicy) -> Steps[T]:
@@ -226,6 +254,19 @@ class Engine:
         if isinstance(request, Upload):
             uploaded: Response = yield Transfer(request)
             return uploaded
+        if request.max_age and request.method == "GET":
+            shared = self._shared.get(request, self._clock())
+            return shared if shared is not None else (yield Share(request, policy))
+        return (yield from self._fetch(request, policy))
+
+    def fetch(self, request: Request, policy: RetryPolicy) -> Steps[Response]:
+        """Send a request whose response is shared. Raises like one attempt of :meth:`exchange`."""
+        sent_at = self._clock()
+        response = yield from self._fetch(request, policy)
+        self._shared.put(request, response, sent_at)
+        return response
+
+    def _fetch(self, request: Request, policy: RetryPolicy) -> Steps[Response]:
         response, token = yield from self._exchange_once(request, policy)
         try:
             self._check(request, response, token)
@@ -254,8 +295,9 @@ class Engine:
         authorized = request.authorized
         if authorized and self.is_refresh_due:
             yield REFRESH
-        if not self._limiter.try_acquire():
-            yield ACQUIRE
+        limit = self._vendor.rate_limit_of(request)
+        if not self._limiter.try_acquire(limit):
+            yield ACQUIRE if limit is None else Acquire(limit=limit)
         try:
             if authorized and self.is_refresh_due:  # it may have expired while the request was queued
                 yield REFRESH
@@ -270,13 +312,13 @@ class Engine:
         try:
             response: Response = yield Send(request, headers)
         except NetworkError as error:
-            raise network_error(self._vendor, self._account, request, error) from None
+            raise network_error(self._vendor, self._account, request, error, self.url(request)) from None
         except ResponseTooLargeError as error:
             if request.idempotent:
                 raise UntrustedResponseError(str(error)) from None
             raise UnknownOutcomeError(str(error)) from None
         if (pause := account_pause(self._vendor, request, response)) is not None:
-            self._limiter.pause(pause)
+            self._limiter.pause(pause, self._vendor.rate_limit_of(request))
         return response
 
 

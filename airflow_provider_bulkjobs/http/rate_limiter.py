@@ -7,14 +7,32 @@ import asyncio
 import logging
 import time
 
-from airflow_provider_bulkjobs.http.pacing import Pace
+from airflow_provider_bulkjobs.http.pacing import Pace, rate_of
 from airflow_provider_bulkjobs.metrics import Metrics
+from airflow_provider_bulkjobs.vendors.spec.throttling import RateLimit
 
 # Enough for 50 polls a second with responses that take 200 ms, and few enough for the strictest vendor. Unused
 # connections cost time per poll, and memory (280 KiB each).
 MAX_CONCURRENT_REQUESTS = 10
 LONG_QUEUE = 10.0  # seconds
 log = logging.getLogger(__name__)
+
+
+class _Group:
+    """The queue of a group of endpoints with a separate rate limit."""
+
+    def __init__(self, pace: Pace) -> None:
+        self.pace = pace
+        self.head = asyncio.Lock()
+
+    async def wait(self) -> float:
+        """Wait at the head of the queue; return the seconds waited."""
+        queued_at = now = time.monotonic()
+        while (wait := self.pace.wait(now)) > 0:
+            await asyncio.sleep(wait)
+            now = time.monotonic()
+        self.pace.record(now, queued_at)
+        return now - queued_at
 
 
 class RateLimiter:
@@ -26,6 +44,7 @@ class RateLimiter:
     def __init__(self, conn_id: str) -> None:
         self._conn_id = conn_id
         self._pace = Pace()
+        self._groups: dict[RateLimit, _Group] = {}
         self._head = asyncio.Lock()  # only the head of the queue waits for the pace and for a slot
         self._released = asyncio.Event()  # set when a request has finished
         self._no_priority = asyncio.Event()  # set unless a priority request is waiting
@@ -42,15 +61,19 @@ class RateLimiter:
     def set_rate(self, per_second: float) -> None:
         """Set the number of requests per second; 0 for no limit."""
         self._pace.set_rate(per_second)
+        for limit, group in self._groups.items():
+            group.pace.set_rate(rate_of(limit, per_second))
 
-    def pause(self, seconds: float) -> None:
-        """Send no request for ``seconds``."""
-        self._pace.pause(time.monotonic(), seconds)
+    def pause(self, seconds: float, limit: RateLimit | None = None) -> None:
+        """Send no request for ``seconds``; of the group, if one is given, else of the account."""
+        pace = self._pace if limit is None else self._group(limit).pace
+        pace.pause(time.monotonic(), seconds)
 
-    def try_acquire(self) -> bool:
+    def try_acquire(self, limit: RateLimit | None = None) -> bool:
         """Acquire a slot if that is possible without waiting."""
         if (
-            self._pace.gap
+            limit is not None
+            or self._pace.gap
             or self._in_flight >= MAX_CONCURRENT_REQUESTS
             or self._head.locked()
             or self._pace.wait(time.monotonic())
@@ -59,8 +82,12 @@ class RateLimiter:
         self._in_flight += 1
         return True
 
-    async def acquire(self, metrics: Metrics) -> None:
-        """Wait in the queue for a slot."""
+    async def acquire(self, metrics: Metrics, limit: RateLimit | None = None) -> None:
+        """Wait in the queue for a slot; before that, in the queue of the group, if one is given."""
+        if limit is not None:
+            group = self._group(limit)
+            async with group.head:  # not in the account's queue, where it would hold up all others
+                metrics.waited_for_rate_limit(await group.wait())
         queued_at = time.monotonic()
         self._queued += 1
         try:
@@ -104,6 +131,11 @@ class RateLimiter:
         """Release the slot of a finished request."""
         self._in_flight -= 1
         self._released.set()
+
+    def _group(self, limit: RateLimit) -> _Group:
+        if limit not in self._groups:
+            self._groups[limit] = _Group(Pace(rate_of(limit, self._pace.per_second), limit.burst))
+        return self._groups[limit]
 
     def _warn_of_long_queue(self) -> None:
         queue = self.queue(0)

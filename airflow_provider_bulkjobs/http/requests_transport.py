@@ -24,11 +24,12 @@ from airflow_provider_bulkjobs.http.engine import (
     Flow,
     Refresh,
     Send,
+    Share,
     Sleep,
     Steps,
     Transfer,
 )
-from airflow_provider_bulkjobs.http.pacing import Pace
+from airflow_provider_bulkjobs.http.pacing import Pace, rate_of
 from airflow_provider_bulkjobs.http.responses import (
     CONNECT_TIMEOUT,
     FINAL_POLL_TIMEOUT,
@@ -42,6 +43,7 @@ from airflow_provider_bulkjobs.http.signed_urls import open_body, send_file, tra
 from airflow_provider_bulkjobs.metrics import Metrics
 from airflow_provider_bulkjobs.protocol.flow import Request, Response, Upload
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
+from airflow_provider_bulkjobs.vendors.spec.throttling import RateLimit
 from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 
 T = TypeVar("T")
@@ -133,11 +135,13 @@ class RequestsTransport:
             case Transfer():
                 return send_file(effect.upload, self._vendor, self._account)
             case Acquire():
-                self.metrics.waited_for_rate_limit(self._limiter.acquire(policy.sleep))
+                self.metrics.waited_for_rate_limit(self._limiter.acquire(policy.sleep, effect.limit))
             case Sleep():
                 policy.sleep(effect.seconds)
             case Refresh():
                 self._refresh(policy)
+            case Share():
+                return self._drive(self._engine.fetch(effect.request, effect.policy), policy)
         return None
 
     def _send(self, send: Send, policy: RetryPolicy) -> Response:
@@ -151,10 +155,9 @@ class RequestsTransport:
         try:
             with (
                 watch_sending() as sending,
-                self.session.request(
+                self.session.send_to(  # the engine's headers contain the credentials
+                    self._engine.url(request),
                     request.method,
-                    request.path,
-                    authorized=False,  # the engine's headers contain the credentials
                     headers={**send.headers, **request.headers},
                     data=request.body if request.form is None else request.form,
                     timeout=(min(CONNECT_TIMEOUT, seconds), seconds),
@@ -181,6 +184,7 @@ class RequestsTransport:
         with self._token_lock:
             if self._engine.is_refresh_due:
                 self._drive(self._engine.refresh(), policy)
+                self.session.use(self._engine.base_url)
 
 
 class _Limiter:
@@ -188,28 +192,41 @@ class _Limiter:
 
     def __init__(self, per_second: float) -> None:
         self.pace = Pace(per_second)
+        self._groups: dict[RateLimit, Pace] = {}
 
-    def try_acquire(self) -> bool:
+    def try_acquire(self, limit: RateLimit | None = None) -> bool:
         now = time.monotonic()
-        if self.pace.wait(now) > 0:
+        paces = self._paces(limit)
+        if any(pace.wait(now) > 0 for pace in paces):
             return False
-        self.pace.record(now, now)
+        for pace in paces:
+            pace.record(now, now)
         return True
 
-    def acquire(self, sleep: Callable[[float], None]) -> float:
+    def acquire(self, sleep: Callable[[float], None], limit: RateLimit | None = None) -> float:
         """Wait until the next request may be sent; return the seconds waited."""
         now = queued_at = time.monotonic()
-        while (wait := self.pace.wait(now)) > 0:
+        paces = self._paces(limit)
+        while (wait := max(pace.wait(now) for pace in paces)) > 0:
             sleep(wait)
             now = time.monotonic()
-        self.pace.record(now, queued_at)
+        for pace in paces:
+            pace.record(now, queued_at)
         return now - queued_at
 
     def release(self) -> None:
         """Do nothing: this transport has no concurrent requests."""
 
-    def pause(self, seconds: float) -> None:
-        self.pace.pause(time.monotonic(), seconds)
+    def pause(self, seconds: float, limit: RateLimit | None = None) -> None:
+        self._paces(limit)[-1].pause(time.monotonic(), seconds)
+
+    def _paces(self, limit: RateLimit | None) -> list[Pace]:
+        """Return the pace of the account, and that of the group of endpoints."""
+        if limit is None:
+            return [self.pace]
+        if limit not in self._groups:
+            self._groups[limit] = Pace(rate_of(limit, self.pace.per_second), limit.burst)
+        return [self.pace, self._groups[limit]]
 
 
 def _read(received: requests.Response, deadline: float) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
@@ -16,7 +16,6 @@ from airflow_provider_bulkjobs.exceptions import (
     AuthenticationError,
     BadConnectionError,
     BulkJobError,
-    InvalidItem,
     JobNotFoundError,
     PermissionDeniedError,
     TransientError,
@@ -26,7 +25,9 @@ from airflow_provider_bulkjobs.exceptions import (
 from airflow_provider_bulkjobs.http.tls_and_proxy import NO_CERTIFICATES, PROXY_VARIABLES
 from airflow_provider_bulkjobs.protocol.flow import LARGE_BODY, Request, Response
 from airflow_provider_bulkjobs.protocol.redact import redact
+from airflow_provider_bulkjobs.vendors.spec.body_path import body_of
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
+from airflow_provider_bulkjobs.vendors.spec.throttling import RATE_HEADERS, parse_seconds
 from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 
 BASE_HEADERS = {
@@ -50,33 +51,43 @@ RETRY_LATER = frozenset({423, 425, 477})
 # vendor does not use it for its rate limit.)
 FINAL = frozenset({400, 401, 405, 407, 411, 413, 414, 415, 429, 431})
 EPOCH = 1_000_000_000  # a reset above this is a timestamp, below it a number of seconds
+# Members of a token request that are no secrets.
+PUBLIC_MEMBERS = frozenset({"grant_type", "scope", "client_id"})
 DEFAULT_PAUSE = 1.0  # seconds, for a rate-limited response without Retry-After or a reset header
 MAX_PAUSE = 24 * 3600.0
 
 
-def parse_retry_after(response: Response) -> float | None:
+def parse_retry_after(
+    response: Response, prefixes: Iterable[str] = RATE_HEADERS, *, is_limited: bool | None = None
+) -> float | None:
     """Return for how many seconds the response asks to send nothing, or ``None``.
 
     ``Retry-After`` (seconds or a date) counts on any response; a reset header only if no request remains. Vendors
     give the reset as a timestamp or as seconds, SendGrid as both:
     https://www.twilio.com/docs/sendgrid/api-reference/how-to-use-the-sendgrid-v3-api/rate-limits
+
+    :param prefixes: of the headers with the remaining requests and the reset.
+    :param is_limited: whether the response means "too many requests"; by default, if its status is 429.
     """
     headers = response.headers
+    if is_limited is None:
+        is_limited = response.status == 429
     retry_after = headers.get("retry-after")
     if retry_after and (seconds := _seconds(retry_after, headers)) is not None:
         return seconds
-    for prefix in ("x-ratelimit-", "ratelimit-"):
+    for prefix in prefixes:
         reset = headers.get(f"{prefix}reset")
-        if reset and (response.status == 429 or headers.get(f"{prefix}remaining") == "0"):
+        if reset and (is_limited or headers.get(f"{prefix}remaining") == "0"):
             return _seconds(reset, headers)
     return None
 
 
 def account_pause(vendor: Vendor, request: Request, response: Response) -> float | None:
     """Return for how many seconds to send nothing to this account, or ``None``."""
-    pause = parse_retry_after(response)
-    if pause is None and vendor.is_rate_limited(response):
-        return vendor.default_retry_after(request) or DEFAULT_PAUSE
+    is_limited = vendor.status_of(response) == 429
+    pause = parse_retry_after(response, vendor.throttling.headers, is_limited=is_limited)
+    if pause is None and is_limited:
+        pause = _clamped(vendor.default_pause(request, response) or DEFAULT_PAUSE)
     return pause
 
 
@@ -84,6 +95,8 @@ def _seconds(value: str, headers: Mapping[str, str]) -> float | None:
     try:
         number = float(value)
     except ValueError:
+        if (seconds := parse_seconds(value)) is not None:
+            return _clamped(seconds)
         timestamp = _epoch(value)
         return None if timestamp is None else _clamped(timestamp - _vendor_time(headers))
     return _clamped(number - _vendor_time(headers) if number > EPOCH else number)
@@ -168,30 +181,34 @@ def raise_for_status(
     :raises UnknownOutcomeError: the same for a non-idempotent request that may have been executed.
     :raises VendorAPIError: the vendor rejected the request; the message has the vendor's message and what to check.
     """
-    if 200 <= response.status < 300:
+    status = vendor.status_of(response)
+    if 200 <= status < 300:
         return
     if request.body is None and len(response.body) > LARGE_BODY:
         # A poll may run on an event loop, and only a submit has long lists of errors that are worth parsing.
         response = Response(response.status, response.headers, response.body[:LARGE_BODY])
-    message = _vendor_message(vendor, account, response, token if request.authorized else None)
-    what = f"{vendor.label} returned {response.status}{f' ({message})' if message else ''}"
-    if 300 <= response.status < 400:
+    message = _vendor_message(vendor, account, request, response, token if request.authorized else None)
+    if 200 <= response.status < 300:
+        what = f"{vendor.label} rejected the request (status {response.status}): {message or 'no reason given'}"
+    else:
+        what = f"{vendor.label} returned {response.status}{f' ({message})' if message else ''}"
+    if 300 <= status < 400:
         what += f": redirected to {_redirect_origin(response)}"
     _raise_if_unavailable(vendor, account, request, response, what)
-    if response.status == 407:
+    if status == 407:
         names = ", ".join(PROXY_VARIABLES)
         raise BadConnectionError(f"The proxy returned 407. Set user and password in the proxy's URL ({names}).")
-    kind, hint = _refusal(vendor, account, request, response)
-    items = _invalid_items(vendor, response) if kind is VendorAPIError else ()
+    kind, hint = _refusal(account, request, status)
+    items = vendor.invalid_items(body_of(response)) if kind is VendorAPIError else ()
     raise kind(what, hint=hint, status=response.status, vendor_message=message or None, invalid_items=items)
 
 
 def _raise_if_unavailable(vendor: Vendor, account: Account, request: Request, response: Response, what: str) -> None:
     """Raise unless the vendor has finally rejected the request, in which case it was certainly not executed."""
-    status = response.status
-    pause = parse_retry_after(response)
-    if vendor.is_rate_limited(response):
-        raise TransientError(what, retry_after=vendor.default_retry_after(request) if pause is None else pause)
+    status = vendor.status_of(response)
+    pause = parse_retry_after(response, vendor.throttling.headers, is_limited=status == 429)
+    if status == 429:
+        raise TransientError(what, retry_after=vendor.default_pause(request, response) if pause is None else pause)
     is_redirect = 300 <= status < 400
     if status == 408 or status >= 500 or status < 400:
         if not request.idempotent:  # it may have been executed
@@ -203,14 +220,11 @@ def _raise_if_unavailable(vendor: Vendor, account: Account, request: Request, re
         raise TransientError(what, hint=hint, retry_after=pause)
 
 
-def _refusal(
-    vendor: Vendor, account: Account, request: Request, response: Response
-) -> tuple[type[VendorAPIError], str]:
+def _refusal(account: Account, request: Request, status: int) -> tuple[type[VendorAPIError], str]:
     """Return the class of the error for a rejected request, and what to do about it."""
-    status = response.status
     if status < 400:
         return VendorAPIError, f"Credentials are never sent to another address. Correct the host of {account.name}."
-    if status in vendor.bad_key_statuses or (status in {400, 401, 403} and not request.authorized):
+    if status == 401 or (status in {400, 403} and not request.authorized):
         return AuthenticationError, f"Check the credentials in {account.name}."
     if status == 403:
         return PermissionDeniedError, f"Check the permissions of the credentials in {account.name}."
@@ -245,22 +259,20 @@ def _redirect_origin(response: Response) -> str:
     return redact(f"{target.scheme}://{target.hostname}") if target.hostname else "another location"
 
 
-def _vendor_message(vendor: Vendor, account: Account, response: Response, token: str | None) -> str:
-    try:
-        message = vendor.error_text(response.json)
-    except TransientError:
-        message = None
-    if not message:
+def _vendor_message(vendor: Vendor, account: Account, request: Request, response: Response, token: str | None) -> str:
+    body = body_of(response)
+    message = None if body is None else vendor.error_text(body)
+    if not message and response.status >= 300:
         message = HTTPStatus(response.status).phrase if response.status in set(HTTPStatus) else ""
-    sent = [value.rpartition(" ")[2] for value in vendor.headers(account, token or "-").values()]
-    return redact(message, [*account.secrets, *sent])
+    sent = request.headers if not request.authorized else vendor.headers(account, token or "-")
+    credentials = [*(value.rpartition(" ")[2] for value in sent.values()), *_secrets_of(request)]
+    return redact(message or "", [*account.secrets, *credentials])
 
 
-def _invalid_items(vendor: Vendor, response: Response) -> list[InvalidItem]:
-    try:
-        return vendor.invalid_items(response.json)
-    except BulkJobError:  # the body is not JSON
-        return []
+def _secrets_of(request: Request) -> list[str]:
+    """Return the secrets in a token request, such as a signed assertion."""
+    members = {**(request.form or {}), **(request.secret_query or {})}
+    return [value for name, value in members.items() if name not in PUBLIC_MEMBERS]
 
 
 def credential_headers(vendor: Vendor, account: Account, token: str | None) -> dict[str, str]:
@@ -277,9 +289,12 @@ def credential_headers(vendor: Vendor, account: Account, token: str | None) -> d
     return headers
 
 
-def network_error(vendor: Vendor, account: Account, request: Request, error: NetworkError) -> BulkJobError:
-    """Return the error for a request without a complete response."""
-    host = urlsplit(vendor.base_url(account)).hostname
+def network_error(vendor: Vendor, account: Account, request: Request, error: NetworkError, url: str) -> BulkJobError:
+    """Return the error for a request without a complete response.
+
+    :param url: where it was sent; only the host is shown.
+    """
+    host = urlsplit(url).hostname
     if error.certificate == NO_CERTIFICATES:
         return BadConnectionError(NO_CERTIFICATES)
     if error.certificate is not None:

@@ -21,7 +21,7 @@ from airflow_provider_bulkjobs.exceptions import BadArgumentError
 from airflow_provider_bulkjobs.http.body import ACCEPTED_ENCODINGS
 from airflow_provider_bulkjobs.http.log_filter import hide_queries
 from airflow_provider_bulkjobs.http.responses import BASE_HEADERS, CONNECT_TIMEOUT, TOTAL_TIMEOUT
-from airflow_provider_bulkjobs.http.tls_and_proxy import apply_environment, tls_context
+from airflow_provider_bulkjobs.http.tls_and_proxy import apply_environment, proxy_for, tls_context
 from airflow_provider_bulkjobs.protocol.flow import origin
 
 MAX_INTERIM = 100  # responses before the final one; without a limit, the total timeout would not hold
@@ -123,14 +123,21 @@ class AccountSession(requests.Session):
     def __init__(self, base_url: str, authorize: Callable[[], dict[str, str]]) -> None:
         super().__init__()
         self.headers.update({**BASE_HEADERS, "Accept-Encoding": ACCEPTED_ENCODINGS})
-        self.base_url = base_url
         self._authorize = authorize
-        bundle = apply_environment(self, base_url)
-        if base_url.startswith("https:"):
-            tls_context(bundle)  # fail now: requests would report an invalid bundle as a connection error
+        self.base_url = ""
+        self.use(base_url)
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for prefix in ("https://", "http://"):
             self.mount(prefix, _WatchedAdapter())
+
+    def use(self, base_url: str) -> None:
+        """Send requests to this base URL from now on."""
+        if base_url == self.base_url:
+            return
+        self.base_url = base_url
+        bundle = apply_environment(self, base_url)
+        if base_url.startswith("https:"):
+            tls_context(bundle)  # fail now: requests would report an invalid bundle as a connection error
 
     def drop_connections(self) -> None:
         """Close idle connections, so that the next request opens a new one."""
@@ -161,6 +168,7 @@ class AccountSession(requests.Session):
         :param url: a path such as ``/v3/scopes``, or a URL of the same origin.
         :raises BadArgumentError: the URL is of another origin, which must not receive the credentials.
         """
+        own = self._authorize() if authorized else {}  # first: it may find out the base URL
         if ABSOLUTE.match(url.strip()):
             if origin(urljoin(self.base_url, url)) != origin(self.base_url):
                 raise BadArgumentError(
@@ -169,7 +177,13 @@ class AccountSession(requests.Session):
                 )
         else:
             url = f"{self.base_url}/{url.removeprefix('/')}"
+        return self.send_to(url, method, headers={**own, **(headers or {})}, **kwargs)
+
+    def send_to(self, url: str, method: str, **kwargs: Any) -> requests.Response:
+        """Send a request that has all its headers, to a URL that is known to be trusted."""
         kwargs.setdefault("timeout", (CONNECT_TIMEOUT, TOTAL_TIMEOUT))
-        own = self._authorize() if authorized else {}
+        if not url.startswith(self.base_url):  # a token endpoint, which may need another proxy, or none
+            proxy = proxy_for(url)
+            kwargs["proxies"] = {"http": proxy, "https": proxy}
         with hide_queries():
-            return super().request(method, url, headers={**own, **(headers or {})}, **kwargs)
+            return super().request(method, url, **kwargs)

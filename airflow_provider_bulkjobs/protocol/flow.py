@@ -24,22 +24,28 @@ T = TypeVar("T")
 class Request:
     """One request to the account's own host.
 
-    :param path: relative to the base URL, percent-encoded, with the query.
+    :param path: relative to the base URL, percent-encoded, with the query. The token request may have an absolute URL
+        that the vendor declares; see :func:`~airflow_provider_bulkjobs.http.addresses.token_url`.
     :param form: form fields of the body.
     :param headers: headers in addition to the vendor's own.
     :param authorized: ``False`` for the token request, which contains the credentials itself.
+    :param secret_query: parameters of the token request's query that contain the credentials.
     :param body: the encoded body.
     :param idempotent: ``False`` if the vendor would execute a repeated request twice. Such a request is retried only
         if the response proves that it was not executed.
+    :param max_age: of a GET: a response that is younger than this many seconds may be shared by all flows of the
+        account, and identical requests at the same time are sent once. 0 for a response of its own.
     """
 
     method: str
     path: str
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # those of a token request are credentials
     form: Mapping[str, str] | None = field(default=None, repr=False)  # it may contain the client secret
     authorized: bool = True
     body: bytes | None = field(default=None, repr=False)  # it contains contacts
     idempotent: bool = True
+    secret_query: Mapping[str, str] | None = field(default=None, repr=False)
+    max_age: float = 0.0
 
 
 LARGE_BODY = 256 * 1024  # bytes of JSON: parsing more would block the event loop for too long
@@ -115,10 +121,14 @@ Flow = Generator[Request, Response, T]
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An access token and its lifetime in seconds."""
+    """An access token and its lifetime in seconds.
+
+    :param base_url: the base URL of the API, if the vendor returns or discovers it.
+    """
 
     value: str = field(repr=False)
     expires_in: float
+    base_url: str | None = None
 
 
 def origin(url: str) -> tuple[str, str]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -123,12 +122,7 @@ class Submission:
         :raises BulkJobError: a request failed; the message has the accepted and the remaining batches.
         """
         checkpoint = self._checkpoint = self._resume(earlier)
-        turn = time.monotonic()
-        gap = 60 / self._operation.requests_per_minute if self._operation.requests_per_minute else 0.0
         for batch in self._batches(checkpoint.accepted):
-            if (early := turn - time.monotonic()) > 0:
-                time.sleep(early)
-            turn = time.monotonic() + gap  # a delay is not made up for: that would exceed the rate limit again
             self._send(batch, checkpoint, checkpoints)
         checkpoints.publish(checkpoint)  # again, in case it failed before
         return checkpoint

@@ -2,9 +2,7 @@
 """The sensor, trigger and hooks against the simulator, over real HTTP."""
 
 import json
-import time
 from collections.abc import Callable, Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +10,6 @@ import pytest
 from airflow_provider_bulkjobs import simulator
 from airflow_provider_bulkjobs.sensors import base as waiting
 from airflow_provider_bulkjobs.simulator import Simulator
-from airflow_provider_bulkjobs.submitting import submission
 
 PASSWORDS = {
     "intercom": simulator.INTERCOM_TOKEN,
@@ -61,19 +58,6 @@ def account(sim: Simulator, connection: Callable[..., str]) -> Callable[..., str
         return connection(conn_id or f"{good['conn_type']}_default", **{**good, **values})
 
     return make
-
-
-@pytest.fixture
-def no_pace(request, monkeypatch):
-    """Send imports to ActiveCampaign as fast as can be; the simulator does not mind, unless asked to."""
-    if "pace" not in request.fixturenames:
-        hurried = SimpleNamespace(monotonic=time.monotonic, sleep=lambda _seconds: None)
-        monkeypatch.setattr(submission, "time", hurried)
-
-
-@pytest.fixture
-def pace():
-    """Keep to the pace after all."""
 
 
 @pytest.fixture

@@ -16,8 +16,6 @@ from airflow_provider_bulkjobs.exceptions import JobExpiredError, JobFailedError
 from airflow_provider_bulkjobs.operators.bulk_job import BulkJobOperator
 from airflow_provider_bulkjobs.simulator import activecampaign as simulated_activecampaign
 
-pytestmark = pytest.mark.usefixtures("no_pace")
-
 
 @both_modes
 @pytest.mark.parametrize(

@@ -32,8 +32,6 @@ from airflow_provider_bulkjobs._airflow import (
 from airflow_provider_bulkjobs.exceptions import PartialSubmitError
 from airflow_provider_bulkjobs.http import requests_transport as requests_driver
 
-pytestmark = pytest.mark.usefixtures("no_pace")
-
 
 @once_only
 @lost_answers

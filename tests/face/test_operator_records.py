@@ -11,9 +11,6 @@ from face.submit_cases import Store, books, both_modes, each_once, make, person,
 from airflow_provider_bulkjobs import exceptions as errors
 from airflow_provider_bulkjobs.operators.bulk_job import BulkJobOperator
 
-pytestmark = pytest.mark.usefixtures("no_pace")
-
-
 MIXED = [person(1), {"first_name": "B"}, person(3), {}, "person", person(6)]
 
 

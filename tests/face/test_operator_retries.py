@@ -36,8 +36,6 @@ from airflow_provider_bulkjobs.http import requests_transport as requests_driver
 from airflow_provider_bulkjobs.operators.checkpoint_store import PART, STATE, TaskCheckpointStore
 from airflow_provider_bulkjobs.submitting.checkpoint import Checkpoint
 
-pytestmark = pytest.mark.usefixtures("no_pace")
-
 
 @in_pieces
 def test_a_retry_goes_on_with_the_first_request_that_was_not_accepted(case, sim, account, long_jobs):

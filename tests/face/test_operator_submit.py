@@ -31,8 +31,6 @@ from airflow_provider_bulkjobs import exceptions as errors
 from airflow_provider_bulkjobs import simulator
 from airflow_provider_bulkjobs.vendors import VENDORS
 
-pytestmark = pytest.mark.usefixtures("no_pace")
-
 
 def test_every_operation_of_those_that_the_simulator_serves_is_here(sim):
     there_are = {

@@ -2,6 +2,7 @@
 """Submits that are particular to one vendor."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from face.submit_cases import CSV, IMPORT, IN_PIECES, Store, TaskInstance, books, each_once, person, run, sent, submit
@@ -10,13 +11,13 @@ from airflow_provider_bulkjobs import exceptions as errors
 from airflow_provider_bulkjobs import simulator
 from airflow_provider_bulkjobs.http import retry as patience_module
 from airflow_provider_bulkjobs.vendors.activecampaign import vendor as activecampaign
-
-pytestmark = pytest.mark.usefixtures("no_pace")
+from airflow_provider_bulkjobs.vendors.spec.throttling import Throttling
 
 
 @pytest.mark.parametrize("durable", [True, False])
 def test_the_import_limit_of_activecampaign_is_retried(durable, sim, account, monkeypatch):
-    monkeypatch.setattr(activecampaign, "IMPORT_PAUSE", 0.05)
+    limit = replace(activecampaign.IMPORT_LIMIT, pause=0.05)
+    monkeypatch.setattr(activecampaign.ActiveCampaign, "throttling", Throttling(limits=(limit,)))
     first = TaskInstance(on_id=lambda: sim.fault("activecampaign", "import_limit", count=2))
     context = {"ti": first} | ({"task_state_store": Store()} if durable else {})
     submit(context, conn_id=account("activecampaign"), **IMPORT.arguments())
@@ -32,8 +33,8 @@ def test_no_pause_at_all_is_what_was_asked_for(sim, account, monkeypatch):
     assert max(pauses) <= 1
 
 
-def test_imports_of_activecampaign_keep_to_a_hundred_a_minute(pace, sim, account):
-    submit(conn_id=account("activecampaign", extra={"requests_per_second": 0}), **IMPORT.arguments())
+def test_imports_of_activecampaign_keep_to_a_hundred_a_minute(sim, account):
+    submit(conn_id=account("activecampaign", extra={}), **IMPORT.arguments())
     first, _, third = (request.time for request in sent(sim, "activecampaign"))
     assert third - first >= 1.15
 

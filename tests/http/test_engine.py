@@ -18,13 +18,14 @@ from airflow_provider_bulkjobs.exceptions import (
     VendorUnavailableError,
 )
 from airflow_provider_bulkjobs.hooks.connection import read_account
-from airflow_provider_bulkjobs.http.engine import Acquire, Engine, Refresh, Send, Sleep, Steps
+from airflow_provider_bulkjobs.http.engine import Acquire, Engine, Refresh, Send, Share, Sleep, Steps
 from airflow_provider_bulkjobs.http.responses import DEFAULT_PAUSE, NetworkError, ResponseTooLargeError
 from airflow_provider_bulkjobs.http.retry import RetryPolicy
 from airflow_provider_bulkjobs.metrics import Metrics
 from airflow_provider_bulkjobs.protocol.flow import Request, Response
 from airflow_provider_bulkjobs.vendors import VENDORS
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
+from airflow_provider_bulkjobs.vendors.spec.throttling import RateLimit
 
 VENDOR = {vendor.conn_type: vendor for vendor in VENDORS}
 QUIET = RetryPolicy(on_retry=lambda _: None)
@@ -57,11 +58,12 @@ class World:
         self.sent: list[Request] = []
         self.slept: list[float] = []
         self.pauses: list[float] = []
+        self.paused_groups: list[RateLimit | None] = []
         self.acquired = self.released = self.queued = self.refreshed = 0
         account = account_for(self.conn_type, extra=self.extra)
         self.engine = Engine(VENDOR[self.conn_type], account, self, Metrics("test"), clock=lambda: self.now)
 
-    def try_acquire(self) -> bool:
+    def try_acquire(self, limit: RateLimit | None) -> bool:
         if not self.is_busy:
             self.acquired += 1
         return not self.is_busy
@@ -69,8 +71,9 @@ class World:
     def release(self) -> None:
         self.released += 1
 
-    def pause(self, seconds: float) -> None:
+    def pause(self, seconds: float, limit: RateLimit | None = None) -> None:
         self.pauses.append(seconds)
+        self.paused_groups.append(limit)
 
     def drive(self, steps: Steps[Any], outcomes: Iterable[ItemResult]) -> Any:
         script = iter(outcomes)
@@ -92,6 +95,11 @@ class World:
             case Acquire(priority):
                 self.queued += 1
                 self.acquired += not priority
+            case Share(request, policy):
+                try:
+                    return self.drive(self.engine.fetch(request, policy), script)
+                except BulkJobError as error:
+                    return error
             case Refresh():
                 self.refreshed += 1
                 self.drive(self.engine.refresh(), script)

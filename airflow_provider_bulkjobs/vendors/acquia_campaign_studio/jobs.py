@@ -31,6 +31,7 @@ ALIAS = re.compile(r"[a-z][a-z0-9_]*")
 CAMEL_CASE = frozenset({"ipAddress", "lastActive", "overwriteWithBlank"})
 NOT_CONTACT_FIELDS = CAMEL_CASE | {"id", "tags", "owner"}  # a contact with only these fields is blank
 CONTACT_ALIASES = ("email", "firstname", "lastname", "company", "phone", "mobile")
+PASTED_PATHS = ("/s/dashboard", "/s/login", "/s", "/api")
 MAX_PAGES = 10_000  # a job has up to 10,000 contacts, and a page has at least one
 
 STATES = States(
@@ -47,7 +48,7 @@ STATES = States(
 
 def base_url(account: Account) -> str:
     """Return the root URL of the instance, without an API or UI path, which users may have pasted with it."""
-    return account.host_without("/s/dashboard", "/s/login", "/s", "/api") or ""
+    return account.host_without(*PASTED_PATHS) or ""
 
 
 def next_page(account: Account, page: str) -> str:

@@ -7,33 +7,14 @@ https://devdocs.mautic.org/en/latest/rest_api/authentication.html
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Mapping
-from typing import Any
-
-from airflow_provider_bulkjobs.exceptions import BadConnectionError, TransientError
-from airflow_provider_bulkjobs.protocol.flow import Flow, Request, Token
-from airflow_provider_bulkjobs.protocol.job import count
+from airflow_provider_bulkjobs.protocol.flow import Flow, Request
 from airflow_provider_bulkjobs.vendors.acquia_campaign_studio import jobs
-from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field, connection_title
+from airflow_provider_bulkjobs.vendors.spec.errors import Errors, Message
+from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field
 from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
 from airflow_provider_bulkjobs.vendors.spec.vendor_docs import VendorDocs
+from airflow_provider_bulkjobs.vendors.toolkit.auth import AuthChoice, Basic, ClientCredentials
 from airflow_provider_bulkjobs.vendors.toolkit.connection_test import format_identity, require_vendor_response
-from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict, as_list
-
-
-def fetch_token(account: Account) -> Flow[Token]:
-    """Fetch an access token; the client credentials are sent in the body, because a query could be logged."""
-    form = {
-        "grant_type": "client_credentials",
-        "client_id": account["login"],
-        "client_secret": account["password"],
-    }
-    body = (yield Request("POST", "/oauth/v2/token", form=form, authorized=False)).json
-    token = body.get("access_token")
-    if not isinstance(token, str) or not (token.isascii() and token.isprintable()):
-        raise TransientError(f"{AcquiaCampaignStudio.label} response to the token request has no access token")
-    return Token(token, count(body.get("expires_in")) or 3600)
 
 
 class AcquiaCampaignStudio(Vendor):
@@ -76,6 +57,11 @@ class AcquiaCampaignStudio(Vendor):
             default="basic",
         ),
     )
+    auth = AuthChoice({"basic": Basic(), "oauth2": ClientCredentials(endpoint="/oauth/v2/token")})
+    api_paths = jobs.PASTED_PATHS
+    errors = Errors(  # "errors" in current Mautic, "error" in older versions and in OAuth2
+        messages=(Message("", "error", "error_description"), Message("errors", "message"), Message("error", "message"))
+    )
     kinds = (
         JobKind(
             "contacts",
@@ -104,36 +90,9 @@ class AcquiaCampaignStudio(Vendor):
         ),
     )
 
-    def base_url(self, account: Account) -> str:
-        """Return the root URL of the instance."""
-        return jobs.base_url(account)
-
-    def headers(self, account: Account, token: str | None) -> Mapping[str, str]:
-        """Return the header for basic authentication, or with the access token."""
-        if account["auth_type"] == "oauth2":
-            return {"Authorization": f"Bearer {token}"}
-        if ":" in account["login"]:
-            raise BadConnectionError(
-                f"{connection_title(account.conn_id)}: the field 'login' (User name or client id) contains a colon, "
-                "which basic authentication does not support. Use auth_type oauth2."
-            )
-        pair = f"{account['login']}:{account['password']}".encode()
-        return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
-
-    def token_flow(self, account: Account) -> Flow[Token] | None:
-        """Return the flow of the token request for OAuth2, else ``None``."""
-        return fetch_token(account) if account["auth_type"] == "oauth2" else None
-
     def check(self, account: Account) -> Flow[str]:
         """Request the user of the credentials."""
         body = (yield Request("GET", "/api/users/self")).json
         name, number = body.get("username"), body.get("id")
         require_vendor_response(self, account, isinstance(name, str) and name and number)
         return f"Connected to Campaign Studio as user {format_identity(name, number)} of {self.base_url(account)}."
-
-    def error_text(self, body: Mapping[str, Any]) -> str | None:
-        """Return the message of each error: ``errors`` in current Mautic, ``error`` in older versions and in OAuth2."""
-        if isinstance(body.get("error"), str):
-            return ": ".join(str(body[key]) for key in ("error", "error_description") if body.get(key))
-        errors = [as_dict(e) for e in (*as_list(body.get("errors")), *as_list(body.get("error")))]
-        return "; ".join(str(error["message"]) for error in errors if error.get("message")) or None

@@ -6,7 +6,7 @@ https://developers.activecampaign.com/reference/bulk-import-contacts
 
 from __future__ import annotations
 
-from airflow_provider_bulkjobs.vendors.activecampaign.jobs import STATES, raise_if_rejected
+from airflow_provider_bulkjobs.vendors.activecampaign.jobs import STATES
 from airflow_provider_bulkjobs.vendors.spec.operation import Operation, Option, Record, SubmitContext, SubmitFlow
 from airflow_provider_bulkjobs.vendors.toolkit.submits import accepted_job_id, json_request
 from airflow_provider_bulkjobs.vendors.toolkit.validators import needs
@@ -19,7 +19,6 @@ def submit_import(context: SubmitContext) -> SubmitFlow:
     """Submit a batch of contacts."""
     extra = {name: value for name, value in context.options.items() if name not in ON_CONTACTS}
     body = (yield json_request("POST", SUBMIT_PATH, context, key="contacts", extra=extra)).json
-    raise_if_rejected(context.account, body)
     return accepted_job_id(STATES.vendor, body, "batchId")
 
 
@@ -47,5 +46,4 @@ IMPORT = Operation(
         Option("callback", (dict,), "your URL, called at the end of the import, with the reasons of failed contacts"),
     ),
     per_record_options=ON_CONTACTS,
-    requests_per_minute=100,
 )

@@ -8,20 +8,24 @@ https://developers.activecampaign.com/reference/rate-limits
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_bulkjobs.exceptions import InvalidItem
 from airflow_provider_bulkjobs.protocol.flow import Flow, Request, Response
 from airflow_provider_bulkjobs.vendors.activecampaign import jobs
 from airflow_provider_bulkjobs.vendors.activecampaign.submits import IMPORT, SUBMIT_PATH
+from airflow_provider_bulkjobs.vendors.spec.body_path import find
+from airflow_provider_bulkjobs.vendors.spec.errors import Errors, InvalidItems, Message
 from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field
+from airflow_provider_bulkjobs.vendors.spec.throttling import RateLimit, Throttling
 from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
 from airflow_provider_bulkjobs.vendors.spec.vendor_docs import VendorDocs
+from airflow_provider_bulkjobs.vendors.toolkit.auth import HeaderKey
 from airflow_provider_bulkjobs.vendors.toolkit.connection_test import format_identity, require_vendor_response
-from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict, as_list
+from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict
 
-IMPORT_PAUSE = 60.0  # seconds; the import limit is per minute
+IMPORT_LIMIT = RateLimit((SUBMIT_PATH,), 100, seconds=60.0, pause=60.0)  # the response does not say when it resets
+IMPORT_LIMIT_REACHED = b"Rate limit exceeded"  # in the message of a 400 response, or of one with status 200
+POSITION = re.compile(r"(\d{1,9})$")
 ACCOUNT = re.compile(r"https://([\w-]+)\.(?:api-us\d+|activehosted)\.com(?:/|$)")
 
 
@@ -31,6 +35,12 @@ def contacts_page(account: Account) -> str | None:
     return f"https://{found[1]}.activehosted.com/app/contacts" if found else None
 
 
+def _is_rejected(body: Any) -> bool:
+    """Return whether a response with status 200 is a rejection; the flag has two spellings."""
+    flags = [*find(body, "Success"), *find(body, "success")]
+    return any(flag in {0, "0"} for flag in flags if isinstance(flag, int | str))
+
+
 class ActiveCampaign(Vendor):
     """ActiveCampaign; each account has its own API address."""
 
@@ -38,7 +48,6 @@ class ActiveCampaign(Vendor):
     label = "ActiveCampaign"
     docs_url = jobs.DOCS_URL
     requests_per_second = 5.0  # shared by all keys of the account
-    bad_key_statuses = frozenset({401, 403})
     fields = (
         Field(
             "host",
@@ -57,6 +66,15 @@ class ActiveCampaign(Vendor):
             required=True,
         ),
     )
+    auth = HeaderKey("Api-Token")
+    api_paths = ("/api/3", "/api")
+    errors = Errors(
+        messages=(Message("", "message"),),
+        meaning={403: 401},  # of a missing or wrong key
+        failed=_is_rejected,
+        invalid_items=InvalidItems("failureReasons", "contact", POSITION, message="failureReason"),
+    )
+    throttling = Throttling(limits=(IMPORT_LIMIT,))
     kinds = (
         JobKind(
             "contacts",
@@ -84,41 +102,23 @@ class ActiveCampaign(Vendor):
         ),
     )
 
-    def base_url(self, account: Account) -> str:
-        """Return the account URL without the API's path, which users may have pasted with it."""
-        return account.host_without("/api/3", "/api") or ""
-
-    def headers(self, account: Account, token: str | None) -> Mapping[str, str]:  # noqa: ARG002
-        """Return the key in the vendor's own header, without an authorization scheme."""
-        return {"Api-Token": account["password"]}
-
     def check(self, account: Account) -> Flow[str]:
         """Request the user of the key."""
         body = (yield Request("GET", "/api/3/users/me")).json
-        jobs.raise_if_rejected(account, body)
         user = as_dict(body.get("user"))
         name, number = user.get("username"), user.get("id")
         require_vendor_response(self, account, name or number)
         return f"Connected to ActiveCampaign as user {format_identity(name, number)} of {self.base_url(account)}."
 
-    def error_text(self, body: Mapping[str, Any]) -> str | None:
+    def error_text(self, body: Any) -> str | None:
         """Return the message and the number of invalid contacts (their values must not be logged)."""
-        reasons = as_list(body.get("failureReasons"))
+        reasons = find(body, "failureReasons")
         texts = [reason for reason in reasons if isinstance(reason, str)]
         contacts = len(reasons) - len(texts)
-        parts = [str(body.get("message") or ""), *texts, f"{contacts} invalid contacts" if contacts else ""]
+        parts = [super().error_text(body) or "", *texts, f"{contacts} invalid contacts" if contacts else ""]
         return " ".join(part for part in parts if part) or None
 
-    def invalid_items(self, body: Mapping[str, Any]) -> list[InvalidItem]:
-        """Return the rejected contacts."""
-        return jobs.invalid_contacts(body)
-
-    def is_rate_limited(self, response: Response) -> bool:
-        """Return whether a response is a 429, or a 400 because of the import limit."""
-        return response.status == 429 or (
-            response.status == 400 and jobs.IMPORT_LIMIT_REACHED.encode() in response.body
-        )
-
-    def default_retry_after(self, request: Request) -> float | None:
-        """Return a minute for imports: the response to an exceeded import limit does not say when it resets."""
-        return IMPORT_PAUSE if request.path == SUBMIT_PATH else None
+    def status_of(self, response: Response) -> int:
+        """Return 429 if the import limit is reached, which is a 400, or a rejection with status 200."""
+        status = super().status_of(response)
+        return 429 if status == 400 and IMPORT_LIMIT_REACHED in response.body else status

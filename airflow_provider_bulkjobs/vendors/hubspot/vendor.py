@@ -12,16 +12,14 @@ https://knowledge.hubspot.com/import-and-export/set-up-your-import-file
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from airflow_provider_bulkjobs.protocol.flow import Flow, Request
 from airflow_provider_bulkjobs.vendors.hubspot import imports as jobs
+from airflow_provider_bulkjobs.vendors.spec.errors import Errors, Message
 from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field
 from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
 from airflow_provider_bulkjobs.vendors.spec.vendor_docs import VendorDocs
+from airflow_provider_bulkjobs.vendors.toolkit.auth import BEARER
 from airflow_provider_bulkjobs.vendors.toolkit.connection_test import request_optional, require_vendor_response
-from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict, as_list
 
 
 class HubSpot(Vendor):
@@ -49,6 +47,10 @@ class HubSpot(Vendor):
             where="default: HubSpot's host",
         ),
     )
+    auth = BEARER
+    default_host = "https://api.hubapi.com"
+    api_paths = (jobs.IMPORTS_PATH, "/crm/v3")
+    errors = Errors(messages=(Message("", "message"), Message("errors", "message")))
     kinds = (
         JobKind(
             "import",
@@ -79,14 +81,6 @@ class HubSpot(Vendor):
         ),
     )
 
-    def base_url(self, account: Account) -> str:
-        """Return the API host."""
-        return account.host_without(jobs.IMPORTS_PATH, "/crm/v3") or "https://api.hubapi.com"
-
-    def headers(self, account: Account, token: str | None) -> Mapping[str, str]:  # noqa: ARG002
-        """Return the access token as a bearer token."""
-        return {"Authorization": f"Bearer {account['password']}"}
-
     def check(self, account: Account) -> Flow[str]:
         """Request one import, which needs the same scope as a submit, and the account id."""
         body = (yield Request("GET", f"{jobs.IMPORTS_PATH}?limit=1")).json
@@ -98,8 +92,3 @@ class HubSpot(Vendor):
                 "The account id could not be read (it needs the scope oauth)."
             )
         return f"Connected to HubSpot account {number}. The access token can import."
-
-    def error_text(self, body: Mapping[str, Any]) -> str | None:
-        """Return the message of the response and of each error."""
-        messages = [body.get("message"), *(as_dict(error).get("message") for error in as_list(body.get("errors")))]
-        return "; ".join(str(message) for message in messages if message) or None

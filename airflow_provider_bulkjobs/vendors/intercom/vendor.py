@@ -6,19 +6,20 @@ https://developers.intercom.com/docs/references/rest-api/api.intercom.io
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import ClassVar
 
 from airflow_provider_bulkjobs.exceptions import BadConnectionError
 from airflow_provider_bulkjobs.protocol.flow import Flow, Request, Response
 from airflow_provider_bulkjobs.vendors.intercom import jobs
 from airflow_provider_bulkjobs.vendors.intercom import submits as submit
+from airflow_provider_bulkjobs.vendors.spec.errors import Errors, Message
 from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field
 from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
 from airflow_provider_bulkjobs.vendors.spec.vendor_docs import VendorDocs
+from airflow_provider_bulkjobs.vendors.toolkit.auth import BEARER
 from airflow_provider_bulkjobs.vendors.toolkit.connection_test import require_vendor_response
-from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict, as_list
+from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict
 
 HOSTS = {
     "us": "https://api.intercom.io",
@@ -72,6 +73,9 @@ class Intercom(Vendor):
             placeholder="Preview",
         ),
     )
+    auth = BEARER
+    regions: ClassVar = HOSTS  # never the "url" in a response, which may name another region
+    errors = Errors(messages=(Message("errors", "code", "message"),))
     kinds = (
         JobKind(
             "contacts",
@@ -125,14 +129,6 @@ class Intercom(Vendor):
         ),
     )
 
-    def base_url(self, account: Account) -> str:
-        """Return the host of the region, never the ``url`` in a response, which may name another region."""
-        return account.host or HOSTS[account["region"]]
-
-    def headers(self, account: Account, token: str | None) -> Mapping[str, str]:  # noqa: ARG002
-        """Return the access token as a bearer token."""
-        return {"Authorization": f"Bearer {account['password']}"}
-
     def check(self, account: Account) -> Flow[str]:
         """Request the workspace of the token; the response also contains its region."""
         response = yield Request("GET", "/me", jobs.version(account, "2.15"))
@@ -151,15 +147,9 @@ class Intercom(Vendor):
         where = f" ({app.get('id_code')}, region {region!r})" if region in HOSTS else ""
         return f"Connected to {workspace}{where}."
 
-    def error_text(self, body: Mapping[str, Any]) -> str | None:
-        """Return the code and the message of each error in an ``error.list``."""
-        errors = [as_dict(error) for error in as_list(body.get("errors"))]
-        messages = [": ".join(str(e[key]) for key in ("code", "message") if e.get(key)) for e in errors]
-        return "; ".join(message for message in messages if message) or None
-
-    def is_rate_limited(self, response: Response) -> bool:
-        """Return whether a 429 is a rate limit, and not the rejection of a second export, which a retry cannot fix."""
-        return response.status == 429 and PENDING_EXPORT not in response.body
+    def status_of(self, response: Response) -> int:
+        """Return 409 for the rejection of a second export, which has status 429 and is no rate limit."""
+        return 409 if response.status == 429 and PENDING_EXPORT in response.body else super().status_of(response)
 
 
 def _region(account: Account) -> str:

@@ -8,20 +8,21 @@ https://developers.klaviyo.com/en/docs/rate_limits_and_error_handling
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from typing import ClassVar
 
-from airflow_provider_bulkjobs.exceptions import InvalidItem
 from airflow_provider_bulkjobs.protocol.flow import Flow, Request
 from airflow_provider_bulkjobs.vendors.klaviyo import jobs
 from airflow_provider_bulkjobs.vendors.klaviyo.submits import IMPORT, MEDIA_TYPE
+from airflow_provider_bulkjobs.vendors.spec.errors import Errors, InvalidItems, Message
 from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field
 from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
 from airflow_provider_bulkjobs.vendors.spec.vendor_docs import VendorDocs
+from airflow_provider_bulkjobs.vendors.toolkit.auth import HeaderKey
 from airflow_provider_bulkjobs.vendors.toolkit.connection_test import require_vendor_response
 from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict, as_list
 
 REVISION = "2026-07-15"
+TEXT = "detail or title"
 POINTER = re.compile(r"/data/attributes/profiles/data/(\d{1,9})(?:/attributes)?(?:/(.*))?$")
 
 
@@ -55,7 +56,16 @@ class Klaviyo(Vendor):
             "API revision (date) sent in the `revision` header.",
             placeholder=REVISION,
             default=REVISION,
+            header="revision",
         ),
+    )
+    auth = HeaderKey(prefix="Klaviyo-API-Key ")
+    fixed_headers: ClassVar = {"Accept": MEDIA_TYPE}
+    default_host = "https://a.klaviyo.com"
+    api_paths = ("/api",)
+    errors = Errors(
+        messages=(Message("errors", TEXT),),
+        invalid_items=InvalidItems("errors", "source.pointer", POINTER, message=TEXT),
     )
     kinds = (
         JobKind(
@@ -81,18 +91,6 @@ class Klaviyo(Vendor):
         ),
     )
 
-    def base_url(self, account: Account) -> str:
-        """Return the API host."""
-        return account.host_without("/api") or "https://a.klaviyo.com"
-
-    def headers(self, account: Account, token: str | None) -> Mapping[str, str]:  # noqa: ARG002
-        """Return the key with Klaviyo's authorization scheme, and the revision, which every request needs."""
-        return {
-            "Authorization": f"Klaviyo-API-Key {account['password']}",
-            "revision": account["revision"],
-            "Accept": MEDIA_TYPE,
-        }
-
     def check(self, account: Account) -> Flow[str]:
         """Request the account of the key."""
         response = yield Request("GET", "/api/accounts")
@@ -100,21 +98,3 @@ class Klaviyo(Vendor):
         accounts = [str(one["id"]) for one in found if one.get("type") == "account" and one.get("id")]
         require_vendor_response(self, account, accounts)
         return f"Connected to Klaviyo as account {', '.join(accounts)}."
-
-    def error_text(self, body: Mapping[str, Any]) -> str | None:
-        """Return the detail or the title of each error."""
-        errors = map(as_dict, as_list(body.get("errors")))
-        messages = [error.get("detail") or error.get("title") for error in errors]
-        return "; ".join(str(message) for message in messages if message) or None
-
-    def invalid_items(self, body: Mapping[str, Any]) -> list[InvalidItem]:
-        """Return the profiles that the error pointers refer to."""
-        return [item for error in map(as_dict, as_list(body.get("errors"))) if (item := _invalid_profile(error))]
-
-
-def _invalid_profile(error: Mapping[str, Any]) -> InvalidItem | None:
-    found = POINTER.match(str(as_dict(error.get("source")).get("pointer")))
-    if not found:
-        return None
-    message = error.get("detail") or error.get("title")
-    return InvalidItem(int(found[1]), (found[2] or "").replace("/", ".") or None, str(message) if message else None)

@@ -7,26 +7,26 @@ https://www.twilio.com/docs/sendgrid/api-reference/contacts
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from typing import ClassVar
 
-from airflow_provider_bulkjobs.exceptions import InvalidItem, PermissionDeniedError
+from airflow_provider_bulkjobs.exceptions import PermissionDeniedError
 from airflow_provider_bulkjobs.protocol.flow import Flow, Request
 from airflow_provider_bulkjobs.vendors.sendgrid import jobs
 from airflow_provider_bulkjobs.vendors.sendgrid import submits as submit
+from airflow_provider_bulkjobs.vendors.spec.errors import Errors, InvalidItems, Message
 from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field
 from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
 from airflow_provider_bulkjobs.vendors.spec.vendor_docs import VendorDocs
+from airflow_provider_bulkjobs.vendors.toolkit.auth import BEARER
 from airflow_provider_bulkjobs.vendors.toolkit.connection_test import (
     format_identity,
     request_optional,
     require_vendor_response,
 )
-from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict, as_list
+from airflow_provider_bulkjobs.vendors.toolkit.status import as_list
 
 CONTACT = re.compile(r"contacts\[(\d{1,9})\](?:\.(.+))?$")  # the 'field' of an error that concerns one contact
 USER_NAME_SCOPE = "user.username.read"
-HOSTS = {"global": "https://api.sendgrid.com", "eu": "https://api.eu.sendgrid.com"}
 
 
 class SendGrid(Vendor):
@@ -64,7 +64,15 @@ class SendGrid(Vendor):
             "On behalf of",
             "User name of the subuser to act for, if the key belongs to the parent account.",
             placeholder="subuser",
+            header="on-behalf-of",
         ),
+    )
+    auth = BEARER
+    regions: ClassVar = {"global": "https://api.sendgrid.com", "eu": "https://api.eu.sendgrid.com"}
+    api_paths = ("/v3",)
+    errors = Errors(  # "errors" is a list, or one object for an import status
+        messages=(Message("errors", "field", "message"),),
+        invalid_items=InvalidItems("errors", "field", CONTACT, message="message"),
     )
     kinds = (
         JobKind(
@@ -103,15 +111,6 @@ class SendGrid(Vendor):
         ),
     )
 
-    def base_url(self, account: Account) -> str:
-        """Return the host of the region."""
-        return account.host_without("/v3") or HOSTS[account["region"]]
-
-    def headers(self, account: Account, token: str | None) -> Mapping[str, str]:  # noqa: ARG002
-        """Return the API key as a bearer token, and the subuser if one is set."""
-        subuser = account["on_behalf_of"]
-        return {"Authorization": f"Bearer {account['password']}"} | ({"on-behalf-of": subuser} if subuser else {})
-
     def check(self, account: Account) -> Flow[str]:
         """Request the scopes of the key, and its user name if the scopes allow it."""
         body = (yield Request("GET", "/v3/scopes")).json.get("scopes")
@@ -131,18 +130,3 @@ class SendGrid(Vendor):
         if not name and not number:
             return f"{message}. Its user could not be read (it needs the scope {USER_NAME_SCOPE})."
         return f"{message} and belongs to user {format_identity(name, number)}."
-
-    def error_text(self, body: Mapping[str, Any]) -> str | None:
-        """Return the field and the message of each error; ``errors`` is a list, or one object for an import status."""
-        errors = [as_dict(error) for error in as_list(body.get("errors"))]
-        messages = [": ".join(str(e[key]) for key in ("field", "message") if e.get(key)) for e in errors]
-        return "; ".join(message for message in messages if message) or None
-
-    def invalid_items(self, body: Mapping[str, Any]) -> list[InvalidItem]:
-        """Return the contacts that the errors refer to, in fields such as ``contacts[3].email``."""
-        found = [(as_dict(e), CONTACT.match(str(as_dict(e).get("field")))) for e in as_list(body.get("errors"))]
-        return [
-            InvalidItem(int(match[1]), match[2], str(error["message"]) if error.get("message") else None)
-            for error, match in found
-            if match
-        ]

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from airflow_provider_bulkjobs.exceptions import BadConnectionError
+
 STANDARD_FIELDS = ("host", "login", "password")
 
 
@@ -21,6 +23,9 @@ class Field:
     :param where: a short form of ``help``, shown in Airflow's own fields, which have little room.
     :param choices: the allowed values; the form shows them as a list.
     :param default: the value of an empty field.
+    :param type: ``text`` may have line breaks, as a private key does.
+    :param secret: the value is a secret, as that of ``password`` always is.
+    :param header: the header in which the value is sent with each request, unless it is empty.
     """
 
     name: str
@@ -31,20 +36,31 @@ class Field:
     required: bool = False
     choices: tuple[str, ...] = ()
     default: str | float | None = None
-    type: Literal["string", "number"] = "string"
+    type: Literal["string", "number", "text"] = "string"
+    secret: bool = False
+    header: str = ""
 
     @property
     def is_standard(self) -> bool:
         """Whether the field is one of Airflow's own connection fields."""
         return self.name in STANDARD_FIELDS
 
+    @property
+    def is_secret(self) -> bool:
+        """Whether the value must never appear in logs or messages."""
+        return self.secret or self.name == "password"
+
 
 @dataclass(frozen=True)
 class Account:
-    """The validated values of a connection, as the vendor's functions use them."""
+    """The validated values of a connection, as the vendor's functions use them.
+
+    :param fields: the fields that the vendor declares.
+    """
 
     conn_id: str | None
     values: Mapping[str, Any] = field(repr=False)
+    fields: tuple[Field, ...] = field(default=(), repr=False)
 
     @property
     def name(self) -> str:
@@ -71,8 +87,22 @@ class Account:
     @property
     def secrets(self) -> tuple[str, ...]:
         """The values that must never appear in logs or messages."""
-        password = self.values.get("password")
-        return (str(password),) if password else ()
+        names = ("password", *(field.name for field in self.fields if field.is_secret))
+        return tuple(dict.fromkeys(str(value) for name in names if (value := self.values.get(name))))
+
+    def require(self, name: str) -> str:
+        """Return the value of a field that the chosen authentication needs.
+
+        :raises BadConnectionError: it is empty.
+        """
+        if value := self.values.get(name):
+            return str(value)
+        raise self.error(name, "is missing", "The chosen authentication needs it.")
+
+    def error(self, name: str, problem: str, remedy: str) -> BadConnectionError:
+        """Return the error for a field."""
+        label = next((f" ({field.label})" for field in self.fields if field.name == name), "")
+        return BadConnectionError(f"{connection_title(self.conn_id)}: the field {name!r}{label} {problem}. {remedy}")
 
     @property
     def fingerprint(self) -> tuple[object, ...]:

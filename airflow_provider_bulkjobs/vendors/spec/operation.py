@@ -100,7 +100,6 @@ class Operation:
     :param gzipped: the request body is gzipped in a file on disk; otherwise it is held in memory.
     :param idempotent: whether the request may be retried after its response was lost.
     :param supports_append: whether further requests can be appended to the job of the first one.
-    :param requests_per_minute: a separate rate limit of this request; 0 if there is none.
     """
 
     name: str
@@ -121,7 +120,6 @@ class Operation:
     gzipped: bool = False
     idempotent: bool = False
     supports_append: bool = False
-    requests_per_minute: float = 0.0
 
     def check_for(self, options: Options) -> Check:
         """Return the record check for these options.

@@ -22,10 +22,13 @@ from airflow_provider_bulkjobs.exceptions import (
 )
 from airflow_provider_bulkjobs.protocol.flow import Flow, Request, Response, Token
 from airflow_provider_bulkjobs.protocol.job import BulkJob
+from airflow_provider_bulkjobs.vendors.spec.auth import Auth
+from airflow_provider_bulkjobs.vendors.spec.errors import Errors
 from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field, rate_field
 from airflow_provider_bulkjobs.vendors.spec.item_result import ResultsFlow
 from airflow_provider_bulkjobs.vendors.spec.operation import Operation
 from airflow_provider_bulkjobs.vendors.spec.states import States
+from airflow_provider_bulkjobs.vendors.spec.throttling import RateLimit, Throttling
 from airflow_provider_bulkjobs.vendors.spec.vendor_docs import VendorDocs
 
 T = TypeVar("T")
@@ -84,8 +87,17 @@ class Vendor(ABC):
     fields: ClassVar[tuple[Field, ...]]
     kinds: ClassVar[tuple[JobKind, ...]]  # the first is the default
     requests_per_second: ClassVar[float] = 0.0  # the published rate limit; 0 if there is none
-    bad_key_statuses: ClassVar[frozenset[int]] = frozenset({401})
     notes: ClassVar[VendorDocs] = VendorDocs()
+
+    auth: ClassVar[Auth]
+    fixed_headers: ClassVar[Mapping[str, str]] = {}  # sent with all authorized requests
+    errors: ClassVar[Errors]
+    throttling: ClassVar[Throttling] = Throttling()
+
+    default_host: ClassVar[str] = ""  # where the API is, if the connection has no host
+    regions: ClassVar[Mapping[str, str]] = {}  # the same for each value of the field 'region'
+    api_paths: ClassVar[tuple[str, ...]] = ()  # suffixes that users may have pasted with the host, longest first
+    domains: ClassVar[tuple[str, ...]] = ()  # where an API may be whose address comes from a response
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Append the rate limit field to the fields of the vendor."""
@@ -94,33 +106,48 @@ class Vendor(ABC):
             cls.fields = (*cls.fields, rate_field(cls.requests_per_second))
 
     @abstractmethod
-    def base_url(self, account: Account) -> str:
-        """Return the base URL that request paths are appended to, without a trailing slash."""
-
-    @abstractmethod
-    def headers(self, account: Account, token: str | None) -> Mapping[str, str]:
-        """Return the headers that authenticate a request."""
-
-    @abstractmethod
     def check(self, account: Account) -> Flow[str]:
         """Test the connection with the cheapest authenticated request; return a sentence that names the account."""
 
-    def token_flow(self, account: Account) -> Flow[Token] | None:  # noqa: ARG002
-        """Return the flow that fetches an access token, or ``None`` if the account uses none."""
-        return None
+    def base_url(self, account: Account) -> str:
+        """Return the configured base URL that request paths are appended to, without a trailing slash."""
+        default = self.regions[account["region"]] if self.regions else self.default_host
+        return account.host_without(*self.api_paths) or default
 
-    @abstractmethod
-    def error_text(self, body: Mapping[str, Any]) -> str | None:
+    def headers(self, account: Account, token: str | None) -> Mapping[str, str]:
+        """Return the headers of each authorized request: the credentials, fixed headers, and those of fields."""
+        own = {field.header: str(account[field.name]) for field in self.fields if field.header and account[field.name]}
+        return {**self.auth.headers(account, token), **self.fixed_headers, **own}
+
+    def token_flow(self, account: Account) -> Flow[Token] | None:
+        """Return the flow that fetches an access token or the base URL, or ``None`` if the account needs neither."""
+        return self.auth.token_flow(account)
+
+    def error_text(self, body: Any) -> str | None:
         """Return the vendor's message from the body of an error response."""
+        return self.errors.text(body)
 
-    def invalid_items(self, body: Mapping[str, Any]) -> list[InvalidItem]:  # noqa: ARG002
+    def invalid_items(self, body: Any) -> list[InvalidItem]:
         """Return the invalid items of an error response, for vendors that report their positions."""
-        return []
+        return self.errors.invalid_items.read(body) if self.errors.invalid_items else []
 
-    def is_rate_limited(self, response: Response) -> bool:
-        """Return whether a response means "too many requests"."""
-        return response.status == 429
+    def status_of(self, response: Response) -> int:
+        """Return the HTTP status that a response stands for: 401 for an expired token, 429 for a rate limit …
 
-    def default_retry_after(self, request: Request) -> float | None:  # noqa: ARG002
-        """Return the pause in seconds after "too many requests" if no response header gives one."""
+        It differs from the real one where the vendor reports failures with status 200, or with an unusual one.
+        """
+        return self.errors.status(response)
+
+    def rate_limit_of(self, request: Request) -> RateLimit | None:
+        """Return the rate limit of the group of endpoints that a request belongs to."""
+        for limit in self.throttling.limits:
+            if limit.applies_to(request):
+                return limit
         return None
+
+    def default_pause(self, request: Request, response: Response) -> float | None:
+        """Return the pause in seconds after "too many requests" if no response header gives one."""
+        if (pause := self.throttling.pause(response)) is not None or (pause := self.errors.pause(response)) is not None:
+            return pause
+        limit = self.rate_limit_of(request)
+        return limit.pause if limit else None

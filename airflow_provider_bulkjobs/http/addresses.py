@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where requests are sent: the configured host, a token endpoint, or a base URL that came from a response."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode, urlsplit
+
+from airflow_provider_bulkjobs.exceptions import UntrustedResponseError
+from airflow_provider_bulkjobs.protocol.flow import Request
+from airflow_provider_bulkjobs.protocol.redact import redact
+from airflow_provider_bulkjobs.vendors.spec.fields import Account
+from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
+
+
+def token_url(vendor: Vendor, account: Account, request: Request) -> str:
+    """Return the URL of a request that contains the credentials itself.
+
+    An absolute URL that the vendor declares is only used with the vendor's own API. If the connection has another host
+    (a gateway, a simulated vendor), the credentials go to that host and no other, to the same path.
+    """
+    url = request.path
+    if not url.startswith("https://"):
+        url = vendor.base_url(account) + url
+    elif account.host is not None and not _is_own(vendor, _hostname(account.host)):
+        url = vendor.base_url(account) + urlsplit(url).path
+    return f"{url}?{urlencode(request.secret_query)}" if request.secret_query else url
+
+
+def trusted_base_url(vendor: Vendor, account: Account, url: str) -> str:
+    """Return a base URL from a response, without a trailing slash.
+
+    :raises UntrustedResponseError: it is not https (unless the configured host is not either), or neither on the
+        configured host nor on one of the vendor's domains.
+    """
+    configured = urlsplit(vendor.base_url(account))
+    host = _hostname(url)
+    if host is not None:
+        parts = urlsplit(url)
+        is_secure = parts.scheme == "https" or parts.scheme == configured.scheme == "http"
+        is_plain = parts.username is None and not parts.query and not parts.fragment and url.isprintable()
+        if is_secure and is_plain and (host == configured.hostname or _is_own(vendor, host)):
+            return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+    hosts = " or ".join([str(configured.hostname), *(f"*.{domain}" for domain in vendor.domains)])
+    raise UntrustedResponseError(
+        f"{vendor.label} returned the API address {redact(url.partition('?')[0])[:100]!r}, which is not trusted",
+        hint=f"Credentials are only sent to https addresses on {hosts}. Check the host of {account.name}.",
+    )
+
+
+def _is_own(vendor: Vendor, host: str | None) -> bool:
+    if host is None:
+        return False
+    known = {_hostname(url) for url in (vendor.default_host, *vendor.regions.values())}
+    return host in known or any(f".{host}".endswith(f".{domain}") for domain in vendor.domains)
+
+
+def _hostname(url: str) -> str | None:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises if it is not a valid port number
+    except ValueError:
+        return None
+    return parts.hostname

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Responses that all flows of an account may share while they are fresh."""
+
+from __future__ import annotations
+
+from airflow_provider_bulkjobs.protocol.flow import Request, Response
+
+Key = tuple[str, tuple[tuple[str, str], ...]]
+
+
+def key_of(request: Request) -> Key:
+    """Return what identical requests have in common; they are all GETs of the same account."""
+    return request.path, tuple(sorted(request.headers.items()))
+
+
+class SharedResponses:
+    """The latest responses to requests with a ``max_age``."""
+
+    def __init__(self) -> None:
+        self._responses: dict[Key, tuple[float, float, Response]] = {}  # with time and age at which they expire
+
+    def get(self, request: Request, now: float) -> Response | None:
+        """Return a response that is young enough for a request."""
+        found = self._responses.get(key_of(request))
+        return found[2] if found is not None and now - found[0] < request.max_age else None
+
+    def put(self, request: Request, response: Response, sent_at: float) -> None:
+        """Keep a response; forget those that have expired.
+
+        :param sent_at: when its request was sent: the response may be no older than that.
+        """
+        kept = {key: each for key, each in self._responses.items() if sent_at - each[0] < each[1]}
+        self._responses = {**kept, key_of(request): (sent_at, request.max_age, response)}

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a vendor reports errors: messages, codes and their meaning, failures in successful responses, invalid items."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_bulkjobs.exceptions import InvalidItem
+from airflow_provider_bulkjobs.protocol.flow import Response
+from airflow_provider_bulkjobs.vendors.spec.body_path import body_of, find, text_at
+
+
+class Message:
+    """Where an error response has messages.
+
+    :param at: the path of the errors (see :func:`~.body_path.find`). A text at this path is itself a message.
+    :param parts: the paths in each error that form its message, joined with a colon: ``"code", "message"``. With
+        ``or``, the first one that is present counts: ``"detail or title"``.
+    """
+
+    __slots__ = ("at", "parts")
+
+    def __init__(self, at: str, *parts: str) -> None:
+        self.at = at
+        self.parts = parts
+
+    def read(self, body: Any) -> list[str]:
+        """Return the messages in a body."""
+        errors = find(body, self.at)
+        texts = [one if isinstance(one, str) else ": ".join(filter(None, self._parts(one))) for one in errors]
+        return [text for text in texts if text]
+
+    def _parts(self, error: Any) -> list[str]:
+        return [text_at(error, part) for part in self.parts] if isinstance(error, dict) else []
+
+
+OAUTH2_ERROR = Message("", "error", "error_description")  # RFC 6749, section 5.2
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidItems:
+    """Where an error response names invalid items of the request.
+
+    :param at: the path of the errors.
+    :param position: the path in each error of the text with the position.
+    :param pattern: matches that text; its first group is the position from 0, its second one, if any, the field.
+    :param message: the path in each error of its message; several with ``or``.
+    """
+
+    at: str
+    position: str
+    pattern: re.Pattern[str]
+    message: str
+
+    def read(self, body: Any) -> list[InvalidItem]:
+        """Return the invalid items in a body."""
+        found = [(error, self.pattern.match(text_at(error, self.position))) for error in find(body, self.at)]
+        return [
+            InvalidItem(int(match[1]), _field(match), text_at(error, self.message) or None)
+            for error, match in found
+            if match
+        ]
+
+
+def _field(match: re.Match[str]) -> str | None:
+    name = match[2] if match.re.groups > 1 else None
+    return name.replace("/", ".") if name else None
+
+
+@dataclass(frozen=True, slots=True)
+class Errors:
+    """How a vendor reports errors.
+
+    :param messages: where the messages are. All that are found are shown.
+    :param codes: the paths of the vendor's error codes.
+    :param meaning: the HTTP status that an error code (text), or another HTTP status (number), stands for:
+        ``{"601": 401, "606": 429, 403: 401}``. The engine treats the response as one with that status: it refreshes
+        the token at 401, waits at 429, and retries at 5xx.
+    :param failed: whether a body is a failure although the status is 2xx. It stands for 400, unless its code has a
+        meaning.
+    :param pauses: the seconds to wait after an error code that stands for 429, if the response does not say.
+    :param invalid_items: where invalid items are named.
+    """
+
+    messages: tuple[Message, ...]
+    codes: tuple[str, ...] = ()
+    meaning: Mapping[str | int, int] = field(default_factory=dict)
+    failed: Callable[[Any], object] | None = None
+    pauses: Mapping[str, float] = field(default_factory=dict)
+    invalid_items: InvalidItems | None = None
+
+    def text(self, body: Any) -> str | None:
+        """Return the messages in the body of an error response."""
+        texts = [text for message in self.messages for text in message.read(body)]
+        return "; ".join(dict.fromkeys(texts or OAUTH2_ERROR.read(body))) or None
+
+    def status(self, response: Response) -> int:
+        """Return the HTTP status that a response stands for."""
+        status = response.status
+        if 200 <= status < 300:
+            if self.failed is None or not self.failed(body := body_of(response)):
+                return status
+            return self._meaning_of_code(body, 400)
+        other = self.meaning.get(status, status)
+        return self._meaning_of_code(body_of(response), other) if self.codes else other
+
+    def pause(self, response: Response) -> float | None:
+        """Return the seconds to wait that the error code of a response has, if any."""
+        if not self.pauses:
+            return None
+        codes = self._codes(body_of(response))
+        return next((self.pauses[code] for code in codes if code in self.pauses), None)
+
+    def _meaning_of_code(self, body: Any, otherwise: int) -> int:
+        return next((self.meaning[code] for code in self._codes(body) if code in self.meaning), otherwise)
+
+    def _codes(self, body: Any) -> list[str]:
+        return [str(code) for path in self.codes for code in find(body, path)]
