@@ -16,7 +16,7 @@ import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
-from airflow_provider_bulkjobs.exceptions import BulkJobError
+from airflow_provider_bulkjobs.exceptions import BulkJobError, UntrustedResponseError
 from airflow_provider_bulkjobs.http.body import ACCEPTED_ENCODINGS, MAX_BODY, check_length, decode_body
 from airflow_provider_bulkjobs.http.engine import Acquire, Effect, Engine, Flow, Refresh, Send, Sleep, Steps, Transfer
 from airflow_provider_bulkjobs.http.rate_limiter import RateLimiter
@@ -162,6 +162,8 @@ class AiohttpTransport:
 
 
 def _url(base_url: str, path: str) -> URL:
+    if not path.startswith("/"):  # together with the base URL, it could name another host
+        raise UntrustedResponseError("only workers send requests to other hosts than that of the connection")
     return URL(base_url + path, encoded=True)
 
 

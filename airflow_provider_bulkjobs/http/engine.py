@@ -21,7 +21,6 @@ from airflow_provider_bulkjobs.exceptions import (
     UnknownOutcomeError,
     UntrustedResponseError,
     VendorAPIError,
-    VendorUnavailableError,
 )
 from airflow_provider_bulkjobs.http.responses import (
     DEFAULT_PAUSE,
@@ -203,7 +202,6 @@ class Engine:
                 yield Sleep(policy.delay_before_retry(failures, error))
 
     def _run_once(self, flow: Flow[T], policy: RetryPolicy) -> Steps[T]:
-        is_executed = False  # whether a non-idempotent request succeeded: the flow must not be restarted then
         try:
             request = next(flow)
             while True:
@@ -212,15 +210,10 @@ class Engine:
                 except VendorAPIError as error:
                     request = flow.throw(error)  # the flow may send another request instead
                     continue
-                is_executed = is_executed or not getattr(request, "idempotent", True)
                 request = flow.send(response)
         except StopIteration as finished:
             result: T = finished.value
             return result
-        except (TransientError, VendorUnavailableError, UntrustedResponseError) as error:
-            if is_executed:
-                raise UnknownOutcomeError(str(error)) from error
-            raise
 
     def _attempt(self, request: Request | Upload, policy: RetryPolicy) -> Steps[Response]:
         if isinstance(request, Upload):
@@ -260,7 +253,7 @@ class Engine:
             if authorized and self.is_refresh_due:  # it may have expired while the request was queued
                 yield REFRESH
             token, headers = (self._token, self._headers) if authorized else (None, NO_HEADERS)
-            if not request.idempotent:
+            if request.idempotent is False:
                 policy.before_send()
             return (yield from self._send(request, headers)), token
         finally:
@@ -272,7 +265,7 @@ class Engine:
         except NetworkError as error:
             raise network_error(self._vendor, self._account, request, error) from None
         except ResponseTooLargeError as error:
-            if request.idempotent:
+            if request.idempotent is not False:
                 raise UntrustedResponseError(str(error)) from None
             raise UnknownOutcomeError(str(error)) from None
         if (pause := account_pause(self._vendor, request, response)) is not None:

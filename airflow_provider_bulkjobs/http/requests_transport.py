@@ -7,14 +7,19 @@ import http.client
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, BinaryIO, TypeVar
 
 import requests
 import urllib3
 from urllib3.util.response import assert_header_parsing
 
-from airflow_provider_bulkjobs.exceptions import BulkJobError, DeadlineExceededError, VendorAPIError
+from airflow_provider_bulkjobs.exceptions import (
+    BulkJobError,
+    DeadlineExceededError,
+    UntrustedResponseError,
+    VendorAPIError,
+)
 from airflow_provider_bulkjobs.http.body import MAX_BODY, check_length, decode_body
 from airflow_provider_bulkjobs.http.engine import (
     Acquire,
@@ -40,7 +45,7 @@ from airflow_provider_bulkjobs.http.retry import RetryPolicy
 from airflow_provider_bulkjobs.http.session import AccountSession, watch_sending
 from airflow_provider_bulkjobs.http.signed_urls import open_body, send_file, translate_download_errors
 from airflow_provider_bulkjobs.metrics import Metrics
-from airflow_provider_bulkjobs.protocol.flow import Request, Response, Upload
+from airflow_provider_bulkjobs.protocol.flow import Request, Response, Upload, is_own_host, origin
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 
@@ -63,6 +68,7 @@ class RequestsTransport:
         self._token_lock = threading.Lock()
         self._last_used = 0.0
         self.session = AccountSession(vendor.base_url(account), self._credentials)
+        self._other_hosts: dict[tuple[str, str], AccountSession] = {}
 
     @property
     def pause_left(self) -> float:
@@ -72,7 +78,8 @@ class RequestsTransport:
     def close(self) -> None:
         """Close the connections."""
         self.metrics.flush()
-        self.session.close()
+        for session in (self.session, *self._other_hosts.values()):
+            session.close()
 
     def run(self, start: Callable[[], Flow[T]], policy: RetryPolicy) -> T:
         """Run a flow to its end; see :meth:`Engine.run`.
@@ -105,8 +112,9 @@ class RequestsTransport:
     @contextmanager
     def open_file(self, path: str, headers: Mapping[str, str], max_bytes: int) -> Iterator[BinaryIO]:
         """Open a file on the account's own host for streaming; see :func:`open_file`."""
+        session = self._session_for(path)
         with translate_download_errors(self._vendor.label):
-            received = self.session.get(path, headers=dict(headers), stream=True, allow_redirects=False)
+            received = session.get(path, headers=dict(headers), stream=True, allow_redirects=False)
             with received, open_body(received, self._vendor.label, max_bytes) as file:
                 yield file
 
@@ -146,22 +154,28 @@ class RequestsTransport:
             raise DeadlineExceededError("the deadline passed while waiting for responses")
         seconds = min(TOTAL_TIMEOUT, max(policy.remaining(), FINAL_POLL_TIMEOUT))
         started = time.monotonic()
-        if not request.idempotent and started - self._last_used > MAX_IDLE:
-            self.session.drop_connections()
+        session = self._session_for(request.path)
+        if request.idempotent is False and started - self._last_used > MAX_IDLE:
+            session.drop_connections()
+        stack = ExitStack()
+        file = stack.enter_context(request.open()) if request.open else None  # its errors are none of the network
         try:
             with (
+                stack,
                 watch_sending() as sending,
-                self.session.request(
+                session.request(
                     request.method,
                     request.path,
                     authorized=False,  # the engine's headers contain the credentials
                     headers={**send.headers, **request.headers},
-                    data=request.body if request.form is None else request.form,
+                    data=file if file is not None else request.body or request.form,
                     timeout=(min(CONNECT_TIMEOUT, seconds), seconds),
                     allow_redirects=False,
                     stream=True,
                 ) as received,
             ):
+                if file is not None:
+                    started = time.monotonic()  # a large file may take longer than a response may
                 check_length(received.headers)
                 if (original := received.raw._original_response) is not None:
                     assert_header_parsing(original.msg)  # urllib3 only logs malformed headers
@@ -172,6 +186,25 @@ class RequestsTransport:
             raise NetworkError.from_library(error, sent=sending.is_sent, timed_out=timed_out) from None
         finally:
             self._last_used = time.monotonic()
+
+    def _session_for(self, path: str) -> AccountSession:
+        """Return the session for a path of the account's host, or for a URL of another host of the vendor.
+
+        :raises UntrustedResponseError: the vendor does not declare that host, so it must not receive the credentials.
+        """
+        if path.startswith("/"):
+            return self.session
+        target = origin(path)
+        if target == origin(self.session.base_url):
+            return self.session
+        if not is_own_host(path, self._vendor.own_hosts):
+            raise UntrustedResponseError(
+                f"a request of {self._vendor.label} leads to another host than that of {self._account.name}; it was "
+                "not sent, because it has the credentials"
+            )
+        if target not in self._other_hosts:
+            self._other_hosts[target] = AccountSession("://".join(target), self._credentials)
+        return self._other_hosts[target]
 
     def _credentials(self) -> dict[str, str]:
         self._refresh(RetryPolicy())

@@ -8,7 +8,7 @@ result. The same flow runs with requests, with aiohttp and in a test.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from json.decoder import JSONDecoder
 from json.scanner import py_make_scanner  # type: ignore[attr-defined]
@@ -24,13 +24,16 @@ T = TypeVar("T")
 class Request:
     """One request to the account's own host.
 
-    :param path: relative to the base URL, percent-encoded, with the query.
+    :param path: relative to the base URL, percent-encoded, with the query; or the URL of another host that the vendor
+        declares as its own (``Vendor.own_hosts``).
     :param form: form fields of the body.
     :param headers: headers in addition to the vendor's own.
     :param authorized: ``False`` for the token request, which contains the credentials itself.
     :param body: the encoded body.
+    :param open: opens a file that is streamed from disk as the body; called once per attempt. Only workers send files.
     :param idempotent: ``False`` if the vendor would execute a repeated request twice. Such a request is retried only
-        if the response proves that it was not executed.
+        if the response proves that it was not executed. ``None``: in a submit as its operation declares, elsewhere
+        ``True``.
     """
 
     method: str
@@ -39,7 +42,8 @@ class Request:
     form: Mapping[str, str] | None = field(default=None, repr=False)  # it may contain the client secret
     authorized: bool = True
     body: bytes | None = field(default=None, repr=False)  # it contains contacts
-    idempotent: bool = True
+    open: Callable[[], BinaryIO] | None = field(default=None, repr=False)
+    idempotent: bool | None = None
 
 
 LARGE_BODY = 256 * 1024  # bytes of JSON: parsing more would block the event loop for too long
@@ -128,6 +132,20 @@ def origin(url: str) -> tuple[str, str]:
     return parts.scheme, parts.netloc.lower().removesuffix(default_port)
 
 
+def is_own_host(url: str, own_hosts: Iterable[str]) -> bool:
+    """Return whether a URL is on one of a vendor's hosts, by https.
+
+    :param own_hosts: host names; one that begins with a period stands for all hosts below it.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = (parts.hostname or "").lower(), parts.port
+    except ValueError:
+        return False
+    is_plain = parts.scheme == "https" and port in {None, 443} and parts.username is None
+    return is_plain and any(host.endswith(own) if own.startswith(".") else host == own for own in own_hosts)
+
+
 def path_segment(job_id: str) -> str:
     """Return a job id percent-encoded, so that it cannot change the path or the query."""
     return quote(job_id, safe="")
@@ -137,28 +155,24 @@ def path_segment(job_id: str) -> str:
 class Upload:
     """A file to upload to a signed URL, with exactly these headers and without credentials.
 
+    A file for the account's own host is a :class:`Request` with ``open``.
+
     :param open: opens the file; may be called repeatedly, once per attempt.
     """
 
     url: str
     headers: Mapping[str, str]
     open: Callable[[], BinaryIO]
+    method: Literal["PUT", "POST"] = "PUT"
 
 
 @dataclass(frozen=True, slots=True)
-class Download:
-    """A file with one item per row.
+class SaveProgress:
+    """Values that a submit must not forget once a step has succeeded, such as the id of a job that was created.
 
-    :param url: the URL. Credentials are never sent to it, unless ``own`` is set.
-    :param status: the status of the items in the file.
-    :param format: the file format; the file may also be gzipped.
-    :param own: ``url`` is a path on the account's own host, not taken from a response; it gets the credentials.
-    :param error_field: the column with the error message.
+    They are stored with the checkpoint, added to earlier ones, and named in error messages. A submit that is resumed
+    receives them in ``SubmitContext.progress``, and skips the steps that they prove. So they must not contain personal
+    data, secrets or signed URLs. The flow receives ``None``.
     """
 
-    url: str
-    status: str
-    format: Literal["csv", "jsonl"] = "csv"
-    error_field: str | None = None
-    own: bool = False
-    headers: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, str | int]

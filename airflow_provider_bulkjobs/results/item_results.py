@@ -18,10 +18,10 @@ from airflow_provider_bulkjobs.exceptions import (
 )
 from airflow_provider_bulkjobs.http.retry import RetryPolicy
 from airflow_provider_bulkjobs.http.signed_urls import FileUnavailableError, open_file, save
-from airflow_provider_bulkjobs.protocol.flow import Download, Flow, Request, Response
+from airflow_provider_bulkjobs.protocol.flow import Flow, Request, Response
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
 from airflow_provider_bulkjobs.results.result_files import ResultFile
-from airflow_provider_bulkjobs.vendors.spec.item_result import ItemResult, ResultsFlow
+from airflow_provider_bulkjobs.vendors.spec.item_result import Download, ItemResult, ResultsFlow
 
 if TYPE_CHECKING:
     from airflow_provider_bulkjobs.http.client import Client
