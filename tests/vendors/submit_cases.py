@@ -199,6 +199,13 @@ def run(transport: str, vendor: Vendor, account: Account, *starts: Callable[[], 
     return asyncio.run(run_flows())
 
 
+def steps(case: Case, context: SubmitContext) -> Any:
+    """Return the flow of a submit as the operator runs it."""
+    return SubmitSteps(idempotent=case.operation.idempotent, save=lambda _step: None).run(
+        case.operation.submit(context)
+    )
+
+
 def send(case: Case, transport: str, host: str, *first: Callable[[Account], Any], open_job: str | None = None) -> Any:
     """Send the submit of a case as the operator would; return the job's id, or the error."""
     account = make_account(case.vendor, host)
@@ -209,9 +216,7 @@ def send(case: Case, transport: str, host: str, *first: Callable[[Account], Any]
             case.vendor,
             account,
             *[lambda start=start: start(account) for start in first],
-            lambda: SubmitSteps(idempotent=case.operation.idempotent, save=lambda _step: None).run(
-                case.operation.submit(context)
-            ),
+            lambda: steps(case, context),
         )
 
 

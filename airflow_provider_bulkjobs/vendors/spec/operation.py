@@ -100,7 +100,8 @@ class Operation:
     :param replaces_records: the option that is given instead of records.
     :param encode: encodes a record as bytes.
     :param is_csv: records are sent as rows of a CSV file, with a column for each field that occurs in any record.
-    :param gzipped: the request body is gzipped in a file on disk; otherwise it is held in memory.
+    :param gzipped: the request body is gzipped in a file on disk. Others are held in memory up to ``MAX_BYTES``; larger
+        ones are on disk as well, and ``Payload.open`` streams them.
     :param idempotent: whether the whole submit may be repeated, also after its response was lost. It is the default for
         each of its requests but GET, which ``Request.idempotent`` overrides: ``True`` if the request may be repeated
         with the progress saved so far, such as creating an empty container, or closing a job that is already closed.
