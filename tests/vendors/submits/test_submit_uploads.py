@@ -115,7 +115,7 @@ def test_upload_requires_https_unless_vendor_is_http() -> None:
     account = make_account(IMPORT.vendor, "https://vendor.example.com")
     with prepared(IMPORT, account) as submission:
         [context] = contexts(submission, account, IMPORT.submit.options)
-        flow = IMPORT.operation.submit(context)
+        flow = steps(IMPORT, context)
         next(flow)
         opened = {**OPENED, "upload_uri": "http://127.0.0.1:9/key?signed"}
         upload = flow.send(response(opened))
