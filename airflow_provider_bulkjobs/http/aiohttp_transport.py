@@ -162,7 +162,7 @@ class AiohttpTransport:
 
 
 def _url(base_url: str, path: str) -> URL:
-    if not path.startswith("/"):  # together with the base URL, it could name another host
+    if not path.startswith("/") or path.startswith("//"):  # together with the base URL, it could name another host
         raise UntrustedResponseError("only workers send requests to other hosts than that of the connection")
     return URL(base_url + path, encoded=True)
 

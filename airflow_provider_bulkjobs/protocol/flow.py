@@ -25,7 +25,7 @@ class Request:
     """One request to the account's own host.
 
     :param path: relative to the base URL, percent-encoded, with the query; or the URL of another host that the vendor
-        declares as its own (``Vendor.own_hosts``).
+        declares as its own (``Vendor.domains``).
     :param form: form fields of the body.
     :param headers: headers in addition to the vendor's own.
     :param authorized: ``False`` for the token request, which contains the credentials itself.
@@ -132,18 +132,15 @@ def origin(url: str) -> tuple[str, str]:
     return parts.scheme, parts.netloc.lower().removesuffix(default_port)
 
 
-def is_own_host(url: str, own_hosts: Iterable[str]) -> bool:
-    """Return whether a URL is on one of a vendor's hosts, by https.
-
-    :param own_hosts: host names; one that begins with a period stands for all hosts below it.
-    """
+def is_in_domains(url: str, domains: Iterable[str]) -> bool:
+    """Return whether a URL is https, and on a host in one of a vendor's domains."""
     try:
         parts = urlsplit(url)
         host, port = (parts.hostname or "").lower(), parts.port
     except ValueError:
         return False
     is_plain = parts.scheme == "https" and port in {None, 443} and parts.username is None
-    return is_plain and any(host.endswith(own) if own.startswith(".") else host == own for own in own_hosts)
+    return is_plain and any(f".{host}".endswith(f".{domain}") for domain in domains)
 
 
 def path_segment(job_id: str) -> str:

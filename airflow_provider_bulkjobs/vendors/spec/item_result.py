@@ -30,8 +30,8 @@ class Download:
     :param url: the URL. Credentials are never sent to it, unless ``own`` is set.
     :param status: the status of all items in the file; not needed with ``read_row``.
     :param format: ``csv``, ``jsonl`` (one object per line) or ``json`` (a list of objects). The file may be gzipped.
-    :param own: ``url`` is a path on the account's own host, or the URL of another host that the vendor declares as its
-        own; it gets the credentials.
+    :param own: ``url`` is a path on the account's own host, or the URL of another host in ``Vendor.domains``; it gets
+        the credentials.
     :param error_field: the column with the error message.
     :param read_row: converts a row that has its own status; ``None`` leaves it out.
     :param archive: the files are members of such an archive.

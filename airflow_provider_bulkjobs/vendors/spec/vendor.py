@@ -85,7 +85,7 @@ class Vendor(ABC):
     kinds: ClassVar[tuple[JobKind, ...]]  # the first is the default
     requests_per_second: ClassVar[float] = 0.0  # the published rate limit; 0 if there is none
     bad_key_statuses: ClassVar[frozenset[int]] = frozenset({401})
-    own_hosts: ClassVar[tuple[str, ...]] = ()  # further hosts that receive the credentials, as in is_own_host
+    domains: ClassVar[tuple[str, ...]] = ()  # of other hosts of the vendor, which receive the credentials as well
     notes: ClassVar[VendorDocs] = VendorDocs()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
