@@ -85,9 +85,11 @@ def test_archive_without_a_matching_file_is_an_error(data: bytes) -> None:
         read(data)
 
 
-@pytest.mark.parametrize("download", [ZIP, TAR])
+@pytest.mark.parametrize("download", [ZIP, TAR], ids=["zip", "tar"])
 @pytest.mark.parametrize(
-    "data", [b"", b"<html>sign in</html>", b'{"error": "expired"}', zip_of(("a.csv", A * 99))[:-30]]
+    "data",
+    [b"", b"<html>sign in</html>", b'{"error": "expired"}', zip_of(("a.csv", A * 99))[:-30]],
+    ids=["empty", "page", "JSON", "cut off"],
 )
 def test_what_is_no_archive_may_have_expired(download: Download, data: bytes) -> None:
     with pytest.raises(FileUnavailableError, match=r"no complete (zip|tar\.gz) archive"):

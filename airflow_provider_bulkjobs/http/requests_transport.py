@@ -45,7 +45,7 @@ from airflow_provider_bulkjobs.http.retry import RetryPolicy
 from airflow_provider_bulkjobs.http.session import AccountSession, watch_sending
 from airflow_provider_bulkjobs.http.signed_urls import open_body, send_file, translate_download_errors
 from airflow_provider_bulkjobs.metrics import Metrics
-from airflow_provider_bulkjobs.protocol.flow import Request, Response, Upload, is_in_domains, origin
+from airflow_provider_bulkjobs.protocol.flow import Request, Response, Upload, is_in_domains, is_url, origin
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 
@@ -188,18 +188,20 @@ class RequestsTransport:
             self._last_used = time.monotonic()
 
     def _session_for(self, path: str) -> AccountSession:
-        """Return the session for a path of the account's host, or for a URL of another host of the vendor.
+        """Return the session for a path or URL of the account's host, or for a URL of another host of the vendor.
 
         :raises UntrustedResponseError: the vendor does not declare that host, so it must not receive the credentials.
         """
         if path.startswith("/") and not path.startswith("//"):
             return self.session
-        if not is_in_domains(path, self._vendor.domains):
+        target = origin(path) if is_url(path) else None
+        if target == origin(self.session.base_url):
+            return self.session
+        if target is None or not is_in_domains(path, self._vendor.domains):
             raise UntrustedResponseError(
                 f"a request of {self._vendor.label} leads to another host than that of {self._account.name}; it was "
                 "not sent, because it has the credentials"
             )
-        target = origin(path)
         if target not in self._other_hosts:
             self._other_hosts[target] = AccountSession("://".join(target), self._credentials)
         return self._other_hosts[target]

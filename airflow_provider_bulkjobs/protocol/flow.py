@@ -132,15 +132,27 @@ def origin(url: str) -> tuple[str, str]:
     return parts.scheme, parts.netloc.lower().removesuffix(default_port)
 
 
-def is_in_domains(url: str, domains: Iterable[str]) -> bool:
-    """Return whether a URL is https, and on a host in one of a vendor's domains."""
+def is_url(text: str) -> bool:
+    """Return whether a text is a URL of http or https, without a user name."""
     try:
-        parts = urlsplit(url)
-        host, port = (parts.hostname or "").lower(), parts.port
+        parts = urlsplit(text)
+        _ = parts.port  # raises if it is not a valid port number
     except ValueError:
         return False
-    is_plain = parts.scheme == "https" and port in {None, 443} and parts.username is None
-    return is_plain and any(f".{host}".endswith(f".{domain}") for domain in domains)
+    return parts.scheme in {"https", "http"} and bool(parts.hostname) and parts.username is None
+
+
+def is_in_domains(url: str, domains: Iterable[str]) -> bool:
+    """Return whether a URL is https, and on a host in one of a vendor's domains."""
+    if not is_url(url):
+        return False
+    parts = urlsplit(url)
+    host = parts.hostname
+    return (
+        parts.scheme == "https"
+        and parts.port in {None, 443}
+        and any(f".{host}".endswith(f".{domain}") for domain in domains)
+    )
 
 
 def path_segment(job_id: str) -> str:

@@ -131,6 +131,13 @@ def test_other_host_receives_nothing(url: str) -> None:
     assert not server.request_history
 
 
+def test_url_of_the_own_host_is_like_its_path(script: Script) -> None:
+    script.play([OK])
+    send(script.url("/prefix"), Request("POST", script.url("/elsewhere"), body=b"x"))
+    assert script.seen[0].path == "/elsewhere"
+    assert SECRET in script.seen[0].headers["authorization"]
+
+
 def test_download_from_a_declared_host_has_the_credentials() -> None:
     with requests_mock.Mocker() as server:
         server.get("https://files.example.com/1.zip", content=b"data")
