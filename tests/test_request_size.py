@@ -10,6 +10,7 @@ from vendors.scripted import make_account
 
 from airflow_provider_bulkjobs.arguments import MAX_JOB_ID_LENGTH
 from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
+from airflow_provider_bulkjobs.protocol.flow import Request
 from airflow_provider_bulkjobs.submitting.overhead import request_overhead
 from airflow_provider_bulkjobs.submitting.records import Row
 from airflow_provider_bulkjobs.submitting.submission import Submission
@@ -97,8 +98,8 @@ def size_of(key: tuple[str, str, str], operation: Operation, context: SubmitCont
     if key[2] == "import_csv":
         return context.payload.size
     request = next(operation.submit(context))
-    assert not hasattr(request, "open")
-    return len(request.body or request.path)  # type: ignore[union-attr]
+    assert isinstance(request, Request)
+    return len(request.body or request.path)
 
 
 def test_every_operation_with_records_is_here():

@@ -10,10 +10,9 @@ import pytest
 
 from airflow_provider_bulkjobs.exceptions import VendorAPIError
 from airflow_provider_bulkjobs.http.signed_urls import FileUnavailableError
-from airflow_provider_bulkjobs.protocol.flow import Download
 from airflow_provider_bulkjobs.results import result_files
 from airflow_provider_bulkjobs.results.result_files import ResultFile
-from airflow_provider_bulkjobs.vendors.spec.item_result import ItemResult
+from airflow_provider_bulkjobs.vendors.spec.item_result import Download, ItemResult
 
 ERRORS = Download("", "failed", error_field="error")
 EXPORT = Download("", "exported")

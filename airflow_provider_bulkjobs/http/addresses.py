@@ -6,7 +6,7 @@ from __future__ import annotations
 from urllib.parse import urlencode, urlsplit
 
 from airflow_provider_bulkjobs.exceptions import UntrustedResponseError
-from airflow_provider_bulkjobs.protocol.flow import Request
+from airflow_provider_bulkjobs.protocol.flow import Request, origin
 from airflow_provider_bulkjobs.protocol.redact import redact
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
@@ -21,9 +21,30 @@ def token_url(vendor: Vendor, account: Account, request: Request) -> str:
     url = request.path
     if not url.startswith("https://"):
         url = vendor.base_url(account) + url
-    elif account.host is not None and not _is_own(vendor, _hostname(account.host)):
+    elif not _has_own_host(vendor, account):
         url = vendor.base_url(account) + urlsplit(url).path
     return f"{url}?{urlencode(request.secret_query)}" if request.secret_query else url
+
+
+def request_url(vendor: Vendor, account: Account, base_url: str, path: str) -> str:
+    """Return the URL of a request with the credentials: below the base URL, or on another host of the vendor.
+
+    As above, with a gateway as the connection's host all requests go there.
+
+    :raises UntrustedResponseError: it is a URL on a host that the vendor does not declare.
+    """
+    if path.startswith("/") and not path.startswith("//"):
+        return base_url + path
+    if _hostname(path) is not None and origin(path) == origin(base_url):
+        return path
+    if path.startswith("https://") and _is_own(vendor, _hostname(path)) and _is_plain(path) and not urlsplit(path).port:
+        return (
+            path if _has_own_host(vendor, account) else base_url + path.removeprefix(f"https://{urlsplit(path).netloc}")
+        )
+    raise UntrustedResponseError(
+        f"A request of {vendor.label} leads to another host than that of {account.name}. It was not sent, because it "
+        "has the credentials"
+    )
 
 
 def trusted_base_url(vendor: Vendor, account: Account, url: str) -> str:
@@ -37,7 +58,7 @@ def trusted_base_url(vendor: Vendor, account: Account, url: str) -> str:
     if host is not None:
         parts = urlsplit(url)
         is_secure = parts.scheme == "https" or parts.scheme == configured.scheme == "http"
-        is_plain = parts.username is None and not parts.query and not parts.fragment and url.isprintable()
+        is_plain = _is_plain(url) and not parts.query and not parts.fragment
         if is_secure and is_plain and (host == configured.hostname or _is_own(vendor, host)):
             return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
     hosts = " or ".join([str(configured.hostname), *(f"*.{domain}" for domain in vendor.domains)])
@@ -47,11 +68,21 @@ def trusted_base_url(vendor: Vendor, account: Account, url: str) -> str:
     )
 
 
+def _has_own_host(vendor: Vendor, account: Account) -> bool:
+    """Return whether the connection leads to the vendor's own API, and not to a gateway or a simulated vendor."""
+    return account.host is None or _is_own(vendor, _hostname(account.host))
+
+
 def _is_own(vendor: Vendor, host: str | None) -> bool:
     if host is None:
         return False
     known = {_hostname(url) for url in (vendor.default_host, *vendor.regions.values())}
     return host in known or any(f".{host}".endswith(f".{domain}") for domain in vendor.domains)
+
+
+def _is_plain(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.username is None and url.isprintable()
 
 
 def _hostname(url: str) -> str | None:

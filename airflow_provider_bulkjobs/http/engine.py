@@ -21,9 +21,8 @@ from airflow_provider_bulkjobs.exceptions import (
     UnknownOutcomeError,
     UntrustedResponseError,
     VendorAPIError,
-    VendorUnavailableError,
 )
-from airflow_provider_bulkjobs.http.addresses import token_url, trusted_base_url
+from airflow_provider_bulkjobs.http.addresses import request_url, token_url, trusted_base_url
 from airflow_provider_bulkjobs.http.responses import (
     DEFAULT_PAUSE,
     NetworkError,
@@ -149,7 +148,7 @@ class Engine:
     def url(self, request: Request) -> str:
         """Return the URL of a request."""
         if request.authorized:
-            return self._base_url + request.path
+            return request_url(self._vendor, self._account, self._base_url, request.path)
         return token_url(self._vendor, self._account, request)
 
     @property
@@ -231,7 +230,6 @@ class Engine:
                 yield Sleep(policy.delay_before_retry(failures, error))
 
     def _run_once(self, flow: Flow[T], policy: RetryPolicy) -> Steps[T]:
-        is_executed = False  # whether a non-idempotent request succeeded: the flow must not be restarted then
         try:
             request = next(flow)
             while True:
@@ -240,15 +238,10 @@ class Engine:
                 except VendorAPIError as error:
                     request = flow.throw(error)  # the flow may send another request instead
                     continue
-                is_executed = is_executed or not getattr(request, "idempotent", True)
                 request = flow.send(response)
         except StopIteration as finished:
             result: T = finished.value
             return result
-        except (TransientError, VendorUnavailableError, UntrustedResponseError) as error:
-            if is_executed:
-                raise UnknownOutcomeError(str(error)) from error
-            raise
 
     def _attempt(self, request: Request | Upload, policy: RetryPolicy) -> Steps[Response]:
         if isinstance(request, Upload):
@@ -302,7 +295,7 @@ class Engine:
             if authorized and self.is_refresh_due:  # it may have expired while the request was queued
                 yield REFRESH
             token, headers = (self._token, self._headers) if authorized else (None, NO_HEADERS)
-            if not request.idempotent:
+            if request.idempotent is False:
                 policy.before_send()
             return (yield from self._send(request, headers)), token
         finally:
@@ -314,7 +307,7 @@ class Engine:
         except NetworkError as error:
             raise network_error(self._vendor, self._account, request, error, self.url(request)) from None
         except ResponseTooLargeError as error:
-            if request.idempotent:
+            if request.idempotent is not False:
                 raise UntrustedResponseError(str(error)) from None
             raise UnknownOutcomeError(str(error)) from None
         if (pause := account_pause(self._vendor, request, response)) is not None:

@@ -7,14 +7,18 @@ import http.client
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, BinaryIO, TypeVar
 
 import requests
 import urllib3
 from urllib3.util.response import assert_header_parsing
 
-from airflow_provider_bulkjobs.exceptions import BulkJobError, DeadlineExceededError, VendorAPIError
+from airflow_provider_bulkjobs.exceptions import (
+    BulkJobError,
+    DeadlineExceededError,
+    VendorAPIError,
+)
 from airflow_provider_bulkjobs.http.body import MAX_BODY, check_length, decode_body
 from airflow_provider_bulkjobs.http.engine import (
     Acquire,
@@ -107,8 +111,10 @@ class RequestsTransport:
     @contextmanager
     def open_file(self, path: str, headers: Mapping[str, str], max_bytes: int) -> Iterator[BinaryIO]:
         """Open a file on the account's own host for streaming; see :func:`open_file`."""
+        own = {**self._credentials(), **headers}
+        url = self._engine.url(Request("GET", path))
         with translate_download_errors(self._vendor.label):
-            received = self.session.get(path, headers=dict(headers), stream=True, allow_redirects=False)
+            received = self.session.send_to(url, "GET", headers=own, stream=True, allow_redirects=False)
             with received, open_body(received, self._vendor.label, max_bytes) as file:
                 yield file
 
@@ -150,21 +156,26 @@ class RequestsTransport:
             raise DeadlineExceededError("the deadline passed while waiting for responses")
         seconds = min(TOTAL_TIMEOUT, max(policy.remaining(), FINAL_POLL_TIMEOUT))
         started = time.monotonic()
-        if not request.idempotent and started - self._last_used > MAX_IDLE:
+        if request.idempotent is False and started - self._last_used > MAX_IDLE:
             self.session.drop_connections()
+        stack = ExitStack()
+        file = stack.enter_context(request.open()) if request.open else None  # its errors are none of the network
         try:
             with (
+                stack,
                 watch_sending() as sending,
-                self.session.send_to(  # the engine's headers contain the credentials
+                self.session.send_to(
                     self._engine.url(request),
                     request.method,
                     headers={**send.headers, **request.headers},
-                    data=request.body if request.form is None else request.form,
+                    data=file if file is not None else request.body or request.form,
                     timeout=(min(CONNECT_TIMEOUT, seconds), seconds),
                     allow_redirects=False,
                     stream=True,
                 ) as received,
             ):
+                if file is not None:
+                    started = time.monotonic()  # a large file may take longer than a response may
                 check_length(received.headers)
                 if (original := received.raw._original_response) is not None:
                     assert_header_parsing(original.msg)  # urllib3 only logs malformed headers

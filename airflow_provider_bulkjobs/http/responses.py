@@ -211,7 +211,7 @@ def _raise_if_unavailable(vendor: Vendor, account: Account, request: Request, re
         raise TransientError(what, retry_after=vendor.default_pause(request, response) if pause is None else pause)
     is_redirect = 300 <= status < 400
     if status == 408 or status >= 500 or status < 400:
-        if not request.idempotent:  # it may have been executed
+        if request.idempotent is False:  # it may have been executed
             raise UnknownOutcomeError(what)
         if not is_redirect:
             raise TransientError(what, retry_after=pause)
@@ -303,6 +303,6 @@ def network_error(vendor: Vendor, account: Account, request: Request, error: Net
             f"{account.name}; for a private certificate authority, set REQUESTS_CA_BUNDLE."
         )
     where = f"{vendor.label} (host {host} of {account.name})"
-    if error.sent and not request.idempotent:
+    if error.sent and request.idempotent is False:
         return UnknownOutcomeError(f"Connection to {where} was interrupted after the request was sent ({error})")
     return TransientError(f"Connection to {where} failed ({error})")

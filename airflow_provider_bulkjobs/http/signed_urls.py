@@ -58,7 +58,8 @@ def send_file(upload: Upload, vendor: Vendor, account: Account) -> Response:
     try:
         with hide_requests(), _session(upload.url) as session, upload.open() as file:
             # A file of unknown length would be sent in chunked encoding, which signed URLs do not accept.
-            received = session.put(
+            received = session.request(
+                upload.method,
                 upload.url,
                 data=file,
                 headers=dict(upload.headers),
@@ -97,6 +98,9 @@ def open_file(url: str, vendor: Vendor, account: Account, max_bytes: int) -> Ite
 def open_body(received: requests.Response, host: str, max_bytes: int) -> Iterator[BinaryIO]:
     """Open the body of a response; see :func:`open_file`."""
     _raise_if_transient(received, f"download from {host}")
+    if received.status_code == 204:  # no rows
+        yield io.BytesIO()
+        return
     if received.status_code in EXPIRED:
         raise FileUnavailableError(
             f"Download from {host} failed with {received.status_code}; the file may have expired"

@@ -38,13 +38,13 @@ class TaskCheckpointStore:
         self._state = task_state(context)
         self._max_tries: int | None = getattr(self._task_instance, "max_tries", None)
         self._stored_ids = 0
-        self._stored_accepted = 0
+        self._stored = _progress(Checkpoint(""))
         self._is_behind = False
         self._published = -1
 
     @property
     def is_durable(self) -> bool:
-        """Whether the next try can resume after all accepted batches."""
+        """Whether the next try can resume after all accepted batches and steps."""
         return self._state is not None and not self._is_behind
 
     def load(self) -> Checkpoint | None:
@@ -56,7 +56,7 @@ class TaskCheckpointStore:
         if checkpoint and checkpoint.finished and checkpoint.finished.max_tries != self._max_tries:
             checkpoint = None  # the task was cleared after it had its result
         now = checkpoint or Checkpoint("")
-        self._stored_ids, self._stored_accepted = len(now.job_ids), now.accepted
+        self._stored_ids, self._stored = len(now.job_ids), _progress(now)
         self.publish(now)  # Airflow has cleared the XCom of the earlier try
         return checkpoint
 
@@ -159,7 +159,7 @@ class TaskCheckpointStore:
         try:
             attempts(self._write, checkpoint)
         except Exception as error:
-            self._is_behind = checkpoint.accepted > self._stored_accepted
+            self._is_behind = _progress(checkpoint) != self._stored
             self.publish(checkpoint)
             raise CheckpointError(
                 f"The checkpoint could not be written to Airflow's task state ({_describe(error)})."
@@ -171,7 +171,12 @@ class TaskCheckpointStore:
             part = (number - 1) // PART
             set_task_state(self._state, f"{STATE}_{part}", checkpoint.job_ids[part * PART :])
         set_task_state(self._state, STATE, {**checkpoint.to_json(), JOB_IDS: number})
-        self._stored_ids, self._stored_accepted, self._is_behind = number, checkpoint.accepted, False
+        self._stored_ids, self._stored, self._is_behind = number, _progress(checkpoint), False
+
+
+def _progress(checkpoint: Checkpoint) -> tuple[int, dict[str, str | int]]:
+    """Return what must not be forgotten: a request that is in flight is either known to the store, or was not sent."""
+    return checkpoint.accepted, dict(checkpoint.progress)
 
 
 def _is_transient(error: BaseException) -> bool:

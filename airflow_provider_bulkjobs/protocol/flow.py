@@ -24,15 +24,17 @@ T = TypeVar("T")
 class Request:
     """One request to the account's own host.
 
-    :param path: relative to the base URL, percent-encoded, with the query. The token request may have an absolute URL
-        that the vendor declares; see :func:`~airflow_provider_bulkjobs.http.addresses.token_url`.
+    :param path: relative to the base URL, percent-encoded, with the query; or the URL of another host that the vendor
+        declares as its own (``Vendor.domains``). The token request may have any URL that the vendor declares.
     :param form: form fields of the body.
     :param headers: headers in addition to the vendor's own.
     :param authorized: ``False`` for the token request, which contains the credentials itself.
     :param secret_query: parameters of the token request's query that contain the credentials.
     :param body: the encoded body.
+    :param open: opens a file that is streamed from disk as the body; called once per attempt. Only workers send files.
     :param idempotent: ``False`` if the vendor would execute a repeated request twice. Such a request is retried only
-        if the response proves that it was not executed.
+        if the response proves that it was not executed. ``None``: in a submit as its operation declares, elsewhere
+        ``True``.
     :param max_age: of a GET: a response that is younger than this many seconds may be shared by all flows of the
         account, and identical requests at the same time are sent once. 0 for a response of its own.
     """
@@ -43,7 +45,8 @@ class Request:
     form: Mapping[str, str] | None = field(default=None, repr=False)  # it may contain the client secret
     authorized: bool = True
     body: bytes | None = field(default=None, repr=False)  # it contains contacts
-    idempotent: bool = True
+    open: Callable[[], BinaryIO] | None = field(default=None, repr=False)
+    idempotent: bool | None = None
     secret_query: Mapping[str, str] | None = field(default=None, repr=False)
     max_age: float = 0.0
 
@@ -147,28 +150,24 @@ def path_segment(job_id: str) -> str:
 class Upload:
     """A file to upload to a signed URL, with exactly these headers and without credentials.
 
+    A file for the account's own host is a :class:`Request` with ``open``.
+
     :param open: opens the file; may be called repeatedly, once per attempt.
     """
 
     url: str
     headers: Mapping[str, str]
     open: Callable[[], BinaryIO]
+    method: Literal["PUT", "POST"] = "PUT"
 
 
 @dataclass(frozen=True, slots=True)
-class Download:
-    """A file with one item per row.
+class SaveProgress:
+    """Values that a submit must not forget once a step has succeeded, such as the id of a job that was created.
 
-    :param url: the URL. Credentials are never sent to it, unless ``own`` is set.
-    :param status: the status of the items in the file.
-    :param format: the file format; the file may also be gzipped.
-    :param own: ``url`` is a path on the account's own host, not taken from a response; it gets the credentials.
-    :param error_field: the column with the error message.
+    They are stored with the checkpoint, added to earlier ones, and named in error messages. A submit that is resumed
+    receives them in ``SubmitContext.progress``, and skips the steps that they prove. So they must not contain personal
+    data, secrets or signed URLs. The flow receives ``None``.
     """
 
-    url: str
-    status: str
-    format: Literal["csv", "jsonl"] = "csv"
-    error_field: str | None = None
-    own: bool = False
-    headers: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, str | int]

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
@@ -18,10 +18,11 @@ from airflow_provider_bulkjobs.exceptions import (
 )
 from airflow_provider_bulkjobs.http.retry import RetryPolicy
 from airflow_provider_bulkjobs.http.signed_urls import FileUnavailableError, open_file, save
-from airflow_provider_bulkjobs.protocol.flow import Download, Flow, Request, Response
+from airflow_provider_bulkjobs.protocol.flow import Flow, Request, Response
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
+from airflow_provider_bulkjobs.results.archives import ArchivedFiles
 from airflow_provider_bulkjobs.results.result_files import ResultFile
-from airflow_provider_bulkjobs.vendors.spec.item_result import ItemResult, ResultsFlow
+from airflow_provider_bulkjobs.vendors.spec.item_result import Download, ItemResult, ResultsFlow
 
 if TYPE_CHECKING:
     from airflow_provider_bulkjobs.http.client import Client
@@ -85,13 +86,13 @@ class _Parts:
         self.job: BulkJob | None = None  # if the first response of the results has its counts
         self.lists_all = False  # a file lists all items of the job, not only the failed ones
 
-    def __iter__(self) -> Iterator[list[ItemResult] | ResultFile]:
+    def __iter__(self) -> Iterator[Iterable[ItemResult]]:
         while (part := self._retry(self._next)) is not None:
             yield part
             self._read += 1
             self._new_urls = 0
 
-    def _next(self) -> list[ItemResult] | ResultFile | None:
+    def _next(self) -> Iterable[ItemResult] | None:
         try:
             if self._steps is None:
                 self._steps = self._run_flow()
@@ -143,10 +144,16 @@ class _Parts:
             pass
         return None
 
-    def _fetch(self, download: Download) -> ResultFile:
-        file = ResultFile(save(self._open(download)), download, self._client.log.warning)
+    def _fetch(self, download: Download) -> Iterable[ItemResult]:
+        file = save(self._open(download))
+        warn = self._client.log.warning
+        results = (
+            ArchivedFiles(file, download, self._max_bytes, warn)
+            if download.archive
+            else ResultFile(file, download, warn)
+        )
         self.lists_all = self.lists_all or download.status != "failed"
-        return file
+        return results
 
     def _open(self, download: Download) -> AbstractContextManager[BinaryIO]:
         if download.own:

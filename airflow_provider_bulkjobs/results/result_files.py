@@ -6,19 +6,21 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import IO, Any, BinaryIO, cast
 
 from airflow_provider_bulkjobs.exceptions import VendorAPIError
 from airflow_provider_bulkjobs.http.signed_urls import FileUnavailableError
-from airflow_provider_bulkjobs.protocol.flow import Download
-from airflow_provider_bulkjobs.vendors.spec.item_result import ItemResult
+from airflow_provider_bulkjobs.vendors.spec.item_result import Download, ItemResult
 
 MAX_ROW_LENGTH = 4 * 1024 * 1024  # characters of CSV, bytes of JSON; as objects they take about 20 times the memory
 MAX_COLUMNS = 10_000
 EXTRA_CELLS = "extra_cells"  # the key for cells without a column
 FIRST_BYTES = 4096
+LIST_START, EMPTY_LIST = re.compile(r"\s*\[\s*"), re.compile(r"\s*\[\s*\]")
+COMMA, LIST_END = re.compile(r"\s*,\s*"), re.compile(r"\s*\]")
 BOM = b"\xef\xbb\xbf"
 ZIP = b"PK\x03\x04"
 # A file of failed items has a column for the error or for an identifier. Web pages and error messages do not.
@@ -45,7 +47,14 @@ class ResultFile:
         self._warn = warn
         try:
             self._check_first_bytes(file)
-            self._rows = self._read_json_lines(file) if download.format == "jsonl" else self._read_csv(file)
+            match download.format:
+                case "csv":
+                    self._rows = self._read_csv(file)
+                case "jsonl":
+                    self._rows = self._read_objects(_json_lines(file))
+                case "json":
+                    self._file = text = _text(file)
+                    self._rows = self._read_objects(_json_list(text))
         except BaseException:
             self._file.close()
             raise
@@ -58,13 +67,15 @@ class ResultFile:
         data = file.read(FIRST_BYTES)
         file.seek(0)
         if data.startswith(ZIP):
-            raise VendorAPIError("the vendor's file is a zip archive, which is not supported")
+            raise VendorAPIError("the vendor's file is a zip archive, which was not expected")
         if b"\0" in data:
             raise VendorAPIError("the vendor's file is not UTF-8 text")
         text = data.removeprefix(BOM).lstrip()
         content = None
         if text.startswith(b"<"):
             content = "a web page or an XML document"
+        elif self._download.format == "json" and text and not text.startswith(b"["):
+            content = "no list of items"
         elif self._download.format == "csv" and text.startswith((b"{", b"[")):
             content = "JSON instead of CSV"
         elif self._download.format == "jsonl" and _is_message(text):
@@ -73,7 +84,7 @@ class ResultFile:
             raise FileUnavailableError(f"the vendor's file is {content}. It may have expired or require a login.")
 
     def _read_csv(self, file: IO[bytes]) -> Iterator[ItemResult]:
-        self._file = text = io.TextIOWrapper(cast("BinaryIO", file), encoding="utf-8-sig", errors="replace", newline="")
+        self._file = text = _text(file)
         lines = _Lines(text)
         rows = _checked(csv.reader(lines), lines)
         names = _column_names(next(filter(None, rows), []))
@@ -101,7 +112,7 @@ class ResultFile:
                 item |= dict.fromkeys(names[len(cells) :])
                 if len(cells) > len(names):
                     item[EXTRA_CELLS] = cells[len(names) :]
-            yield ItemResult(self._download.status, item.get(error_name) if error_name else None, item)
+            yield from self._result(item, item.get(error_name) if error_name else None)
         if uneven:
             self._warn(
                 "%d rows of the vendor's file have more or fewer cells than its header. Missing cells are null, extra "
@@ -110,17 +121,62 @@ class ResultFile:
                 EXTRA_CELLS,
             )
 
-    def _read_json_lines(self, file: IO[bytes]) -> Iterator[ItemResult]:
-        while line := file.readline(MAX_ROW_LENGTH + 1):
-            if len(line) > MAX_ROW_LENGTH:
-                raise _too_long()
-            if not line.strip():
-                continue
-            item = _parse(line)
+    def _read_objects(self, items: Iterator[Any]) -> Iterator[ItemResult]:
+        for item in items:
             if not isinstance(item, dict):
-                raise VendorAPIError("the vendor's file does not consist of JSON objects, one per line")
+                raise VendorAPIError("the vendor's file does not consist of JSON objects")
             error = item.get(self._download.error_field) if self._download.error_field else None
-            yield ItemResult(self._download.status, None if error is None else str(error), item)
+            yield from self._result(item, None if error is None else str(error))
+
+    def _result(self, item: dict[str, Any], error: str | None) -> Iterator[ItemResult]:
+        if self._download.read_row is None:
+            yield ItemResult(self._download.status, error, item)
+        elif (result := self._download.read_row(item)) is not None:
+            yield result
+
+
+def _json_lines(file: IO[bytes]) -> Iterator[Any]:
+    while line := file.readline(MAX_ROW_LENGTH + 1):
+        if len(line) > MAX_ROW_LENGTH:
+            raise _too_long()
+        if line.strip():
+            yield _parse(line)
+
+
+def _text(file: IO[bytes]) -> io.TextIOWrapper:
+    return io.TextIOWrapper(cast("BinaryIO", file), encoding="utf-8-sig", errors="replace", newline="")
+
+
+def _json_list(text: io.TextIOWrapper) -> Iterator[Any]:
+    """Yield the elements of a JSON list, with about one of them in memory.
+
+    :raises VendorAPIError: the file is not a JSON list, or ends before its end, or an element is too long.
+    """
+    decode = json.JSONDecoder().raw_decode
+    before, end = LIST_START, EMPTY_LIST
+    buffer, position, at_end = "", 0, False
+    while not end.match(buffer, position):
+        try:
+            value, after = decode(buffer, _end_of(before.match(buffer, position)))
+        except (ValueError, RecursionError):
+            rest = buffer[position:]
+            if len(rest) > MAX_ROW_LENGTH:
+                raise _too_long() from None
+            if at_end:
+                raise VendorAPIError("the vendor's file is not a complete list in JSON") from None
+            more = text.read(max(len(rest), FIRST_BYTES))  # twice as much, so that a long element is not parsed often
+            buffer, position, at_end = rest + more, 0, not more
+        else:
+            if after - position > MAX_ROW_LENGTH:
+                raise _too_long()
+            yield value
+            position, before, end = after, COMMA, LIST_END
+
+
+def _end_of(match: re.Match[str] | None) -> int:
+    if match is None:
+        raise ValueError
+    return match.end()
 
 
 class _Lines:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import IO, BinaryIO, NamedTuple, cast
 
 from airflow_provider_bulkjobs.submitting.table_rows import ROW_END, csv_line, encode_row
-from airflow_provider_bulkjobs.vendors.spec.operation import Operation, Payload, Record
+from airflow_provider_bulkjobs.vendors.spec.operation import MAX_BYTES, Operation, Payload, Record
 from airflow_provider_bulkjobs.vendors.toolkit.values import (
     SURROGATE,
     is_blank,
@@ -227,10 +227,11 @@ class Batcher:
         return Payload(lambda: open_batch(cut), cut.size, cut.items, tuple(self._columns))
 
     def _open_plain(self, cut: Cut) -> BinaryIO:
-        file = io.BytesIO()
+        # A body of ordinary size is held in memory; a large file, which is uploaded, is on disk.
+        file = io.BytesIO() if cut.size <= MAX_BYTES else _temporary()
         self._copy(cut, file)
         file.seek(0)
-        return file
+        return cast("BinaryIO", file)
 
     def _open_gzipped(self, cut: Cut) -> BinaryIO:
         """Gzip a request into a temporary file: the upload URL requires the length in advance."""

@@ -34,6 +34,7 @@ class Checkpoint:
     :param fingerprint: hash of the records and options submitted.
     :param accepted: number of requests that the vendor has accepted.
     :param in_flight: whether the next request may have been sent, and must not be sent again.
+    :param progress: what the next request has saved of its steps, such as the id of a job that was created.
     :param finished: set once the task has its result.
     """
 
@@ -42,6 +43,12 @@ class Checkpoint:
     in_flight: bool = False
     job_ids: list[str] = field(default_factory=list)
     finished: Finished | None = None
+    progress: dict[str, str | int] = field(default_factory=dict)
+
+    @property
+    def has_sent(self) -> bool:
+        """Whether the vendor has accepted anything, or may have."""
+        return self.accepted > 0 or self.in_flight or bool(self.progress)
 
     def to_json(self) -> dict[str, Any]:
         """Return the checkpoint as plain JSON."""

@@ -31,4 +31,7 @@ def request_overhead(operation: Operation, account: Account, options: Options, c
         return 0
     if not isinstance(request, Request) or request.method == "GET":
         return 0
-    return len(request.path) + len(request.body or b"")
+    if request.open is None:
+        return len(request.path) + len(request.body or b"")
+    with request.open() as file:
+        return len(request.path) + len(file.read())

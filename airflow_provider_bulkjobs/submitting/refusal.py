@@ -12,7 +12,7 @@ from typing import Any
 from airflow_provider_bulkjobs.exceptions import BulkJobError, InvalidItem, VendorAPIError, sentence
 from airflow_provider_bulkjobs.protocol.redact import cut, redact, redact_values
 from airflow_provider_bulkjobs.submitting.batches import Batch, Batcher
-from airflow_provider_bulkjobs.vendors.spec.operation import Operation
+from airflow_provider_bulkjobs.vendors.spec.operation import MAX_BYTES, Operation
 from airflow_provider_bulkjobs.vendors.toolkit.values import safe_name
 
 MAX_LINES = 10  # in one message
@@ -51,7 +51,7 @@ def _line(item: InvalidItem, line: int, secrets: Iterable[str]) -> str:
 
 def _records(batch: Batch, operation: Operation) -> Any:
     """Return the records of a batch as they were sent, in the vendor's format."""
-    if operation.gzipped:  # an upload, which may not fit into memory; no request to the vendor's API contains it
+    if operation.gzipped or batch.payload.size > MAX_BYTES:  # an upload, which may not fit into memory
         return []
     try:
         if operation.is_csv:

@@ -2,7 +2,8 @@
 """Submitting records: all of them are validated before the first request, and each batch has a checkpoint.
 
 The checkpoint is written before the next request is sent, so that a retry resumes with the first batch that was not
-accepted. A request that is not idempotent is never sent twice.
+accepted, and within it with the first step whose progress was not saved. A request that is not idempotent is never sent
+twice.
 """
 
 from __future__ import annotations
@@ -10,12 +11,11 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError, BulkJobError, UnknownOutcomeError
-from airflow_provider_bulkjobs.protocol.flow import Request
+from airflow_provider_bulkjobs.protocol.flow import SaveProgress
 from airflow_provider_bulkjobs.protocol.redact import redact
 from airflow_provider_bulkjobs.submitting.batches import Batch, Batcher
 from airflow_provider_bulkjobs.submitting.checkpoint import Checkpoint, CheckpointError, CheckpointStore
@@ -23,13 +23,19 @@ from airflow_provider_bulkjobs.submitting.overhead import request_overhead
 from airflow_provider_bulkjobs.submitting.record_check import RecordCheck
 from airflow_provider_bulkjobs.submitting.records import Row
 from airflow_provider_bulkjobs.submitting.refusal import describe_refusal, redact_records
-from airflow_provider_bulkjobs.submitting.submit_report import describe_batches, describe_request, lines, named
+from airflow_provider_bulkjobs.submitting.steps import Requests, SubmitSteps
+from airflow_provider_bulkjobs.submitting.submit_report import (
+    describe_batches,
+    describe_progress,
+    describe_request,
+    lines,
+    named,
+)
 from airflow_provider_bulkjobs.vendors.spec.operation import (
     Operation,
     Options,
     Payload,
     SubmitContext,
-    SubmitFlow,
     encode_json,
 )
 
@@ -72,7 +78,7 @@ class Submission:
     @property
     def has_sent(self) -> bool:
         """Whether the vendor has accepted anything, or may have."""
-        return self._checkpoint is not None and (self._checkpoint.accepted > 0 or self._checkpoint.in_flight)
+        return self._checkpoint is not None and self._checkpoint.has_sent
 
     @property
     def job_ids(self) -> list[str]:
@@ -122,10 +128,18 @@ class Submission:
         :raises BulkJobError: a request failed; the message has the accepted and the remaining batches.
         """
         checkpoint = self._checkpoint = self._resume(earlier)
+        try:
+            self._send_batches(checkpoint, checkpoints)
+        except BaseException as error:
+            if checkpoint.progress and not isinstance(error, BulkJobError):  # these have the report in their message
+                error.add_note(self.report)
+            raise
+        return checkpoint
+
+    def _send_batches(self, checkpoint: Checkpoint, checkpoints: CheckpointStore) -> None:
         for batch in self._batches(checkpoint.accepted):
             self._send(batch, checkpoint, checkpoints)
         checkpoints.publish(checkpoint)  # again, in case it failed before
-        return checkpoint
 
     def _add(self, row: Row) -> str | None:
         record = self._check(row)
@@ -140,10 +154,11 @@ class Submission:
     def _resume(self, checkpoint: Checkpoint | None) -> Checkpoint:
         what = [self.batcher.fingerprint, self._client.conn_id, self.kind, self._operation.name, self._options]
         fingerprint = hashlib.blake2b(encode_json(what), digest_size=16).hexdigest()
-        if checkpoint is None or not (checkpoint.accepted or checkpoint.in_flight):
+        if checkpoint is None or not checkpoint.has_sent:
             return Checkpoint(fingerprint)  # nothing was sent, so different records are fine
         if checkpoint.fingerprint != fingerprint:
             unknown = " and one of unknown outcome" if checkpoint.in_flight else ""
+            unknown += f" and one begun ({describe_progress(checkpoint)})" if checkpoint.progress else ""
             raise (UnknownOutcomeError if checkpoint.in_flight else BulkJobError)(
                 f"Cannot resume: an earlier try had {checkpoint.accepted} batches accepted "
                 f"({named(checkpoint.job_ids)}){unknown} from different records or options. Nothing was sent. To "
@@ -156,33 +171,47 @@ class Submission:
                 "The previous try was interrupted while a request was in flight", hint=self.report
             )
         done, of = checkpoint.accepted, self.requests
-        self._log.info("Resuming after an earlier try: %d of %d batches are already accepted", done, of)
+        begun = f", and the next one is begun ({describe_progress(checkpoint)})" if checkpoint.progress else ""
+        self._log.info("Resuming after an earlier try: %d of %d batches are already accepted%s", done, of, begun)
         return checkpoint
 
     def _send(self, batch: Batch, checkpoint: Checkpoint, checkpoints: CheckpointStore) -> None:
         from airflow_provider_bulkjobs.http.retry import RetryPolicy
 
         def on_retry(failure: str) -> None:
-            self._release(checkpoint, checkpoints)  # a request that is retried was certainly not executed
+            if not steps.is_executed:  # a request that is retried was certainly not executed
+                self._release(checkpoint, checkpoints)
             self._log.warning("%s", redact_records(failure, batch, operation))
 
         client, operation = self._client, self._operation
         open_job = checkpoint.job_ids[-1] if operation.supports_append and checkpoint.job_ids else None
-        context = SubmitContext(client.account, batch.payload, self._options, open_job)
+        steps = SubmitSteps(
+            idempotent=operation.idempotent, save=partial(self._save_progress, batch, checkpoint, checkpoints)
+        )
+
+        def start() -> Requests:
+            progress = dict(checkpoint.progress)  # a flow that is restarted continues after it, too
+            return steps.run(
+                operation.submit(SubmitContext(client.account, batch.payload, self._options, open_job, progress))
+            )
+
         try:
             job_id = client.transport.run(
-                lambda: _mark_not_idempotent(operation.submit(context), idempotent=operation.idempotent),
-                RetryPolicy(on_retry=on_retry, before_send=partial(_reserve, checkpoint, checkpoints)),
+                start, RetryPolicy(on_retry=on_retry, before_send=partial(_reserve, checkpoint, checkpoints))
             )
         except UnknownOutcomeError as error:
             # Not "from error", which has the values of the records in its message.
             raise UnknownOutcomeError(redact_records(str(error), batch, operation), hint=self.report) from None
         except BulkJobError as error:
-            self._release(checkpoint, checkpoints)
+            if steps.is_executed:  # a later step has failed
+                raise UnknownOutcomeError(redact_records(str(error), batch, operation), hint=self.report) from None
+            if not isinstance(error, CheckpointError):
+                self._release(checkpoint, checkpoints)
             message = describe_refusal(error, batch, self.batcher, operation, client.account.secrets)
             raise error.reworded(message, hint=self.report) from None
         checkpoint.in_flight = False
         checkpoint.accepted += 1
+        checkpoint.progress.clear()
         if job_id not in checkpoint.job_ids:
             checkpoint.job_ids.append(job_id)
         # Before anything that can fail: the id is not stored anywhere yet.
@@ -191,6 +220,15 @@ class Submission:
             checkpoints.save(checkpoint)
         except CheckpointError as error:
             raise CheckpointError(f"{error} {self.report}") from error
+
+    def _save_progress(
+        self, batch: Batch, checkpoint: Checkpoint, checkpoints: CheckpointStore, step: SaveProgress
+    ) -> None:
+        checkpoint.progress.update(step.values)
+        checkpoint.in_flight = False
+        # Before anything that can fail: the values are not stored anywhere yet.
+        self._log.info("Batch %d of %d (%s): %s", *self._place(batch), describe_progress(checkpoint))
+        checkpoints.save(checkpoint)
 
     def _release(self, checkpoint: Checkpoint, checkpoints: CheckpointStore) -> None:
         """Store that the request was certainly not executed."""
@@ -225,23 +263,3 @@ def _reserve(checkpoint: Checkpoint, checkpoints: CheckpointStore) -> None:
     except BaseException:
         checkpoint.in_flight = False  # it is not sent
         raise
-
-
-def _mark_not_idempotent(flow: SubmitFlow, *, idempotent: bool) -> SubmitFlow:
-    """Mark all requests but GET as not idempotent."""
-    if idempotent:
-        return (yield from flow)
-    try:
-        request = next(flow)
-        while True:
-            if isinstance(request, Request) and request.method != "GET":
-                request = replace(request, idempotent=False)
-            try:
-                response = yield request
-            except BulkJobError as error:
-                request = flow.throw(error)
-            else:
-                request = flow.send(response)
-    except StopIteration as end:
-        job_id: str = end.value
-        return job_id

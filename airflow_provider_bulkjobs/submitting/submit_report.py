@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow_provider_bulkjobs.protocol.redact import redact
+
 if TYPE_CHECKING:
     from airflow_provider_bulkjobs.submitting.batches import Batch, Batcher
     from airflow_provider_bulkjobs.submitting.checkpoint import Checkpoint
@@ -17,7 +19,9 @@ def describe_request(checkpoint: Checkpoint, vendor: str) -> str:
     if checkpoint.accepted:
         return f"The request was accepted ({named(checkpoint.job_ids)})."
     if checkpoint.in_flight:
-        return f"The outcome of the request is unknown. Check {vendor} before you submit it again."
+        return f"The outcome of the request is unknown{_begun(checkpoint)}. Check {vendor} before you submit it again."
+    if checkpoint.progress:
+        return f"The request was begun ({describe_progress(checkpoint)}) and not completed."
     return "The request was not accepted."
 
 
@@ -32,7 +36,9 @@ def describe_batches(checkpoint: Checkpoint, batcher: Batcher, vendor: str) -> s
         return f"{report}."
     number = accepted + 1
     next_batch = _batch(batcher, number)
-    outcome = "outcome unknown" if checkpoint.in_flight else "not accepted"
+    outcome = f"outcome unknown{_begun(checkpoint)}" if checkpoint.in_flight else "not accepted"
+    if checkpoint.progress and not checkpoint.in_flight:
+        outcome = f"begun ({describe_progress(checkpoint)}), not completed"
     report += f". Batch {number} ({lines(next_batch.first, next_batch.last)}): {outcome}."
     if number + 1 == total:
         report += f" Batch {total}: not sent."
@@ -41,6 +47,15 @@ def describe_batches(checkpoint: Checkpoint, batcher: Batcher, vendor: str) -> s
     if checkpoint.in_flight:
         report += f" Check {vendor} for batch {number}, then submit the remaining lines."
     return report
+
+
+def describe_progress(checkpoint: Checkpoint) -> str:
+    """Return the progress of a request that takes several steps as text: the vendor's ids."""
+    return redact(", ".join(f"{name} {value}" for name, value in checkpoint.progress.items()))
+
+
+def _begun(checkpoint: Checkpoint) -> str:
+    return f" (begun: {describe_progress(checkpoint)})" if checkpoint.progress else ""
 
 
 def lines(first: int, last: int) -> str:

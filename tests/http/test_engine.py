@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The engine's rules without a socket: which effects it yields, and what it makes of their outcomes."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,6 @@ from airflow_provider_bulkjobs.exceptions import (
     AuthenticationError,
     BadConnectionError,
     BulkJobError,
-    TransientError,
     UnknownOutcomeError,
     UntrustedResponseError,
     VendorAPIError,
@@ -181,35 +180,6 @@ def test_unusable_response_restarts_the_flow_of_idempotent_requests(world: World
         return (yield GET).json
 
     assert world.drive(world.engine.run(flow, QUIET), [response(body=b"half"), response(body=b'{"a":1}')]) == {"a": 1}
-
-
-def executed_then(error: Exception) -> Callable[[], Any]:
-    def flow() -> Any:
-        yield POST
-        raise error
-
-    return flow
-
-
-@pytest.mark.parametrize("error", [TransientError("no id"), UntrustedResponseError("too complex")])
-def test_flow_never_restarts_after_a_non_idempotent_request(world: World, error: Exception) -> None:
-    with pytest.raises(UnknownOutcomeError):
-        world.drive(world.engine.run(executed_then(error), QUIET), [response()])
-    assert world.sent == [POST]
-
-
-def test_refusal_read_from_the_body_stays_a_refusal(world: World) -> None:
-    with pytest.raises(VendorAPIError, match="refused"):
-        world.drive(world.engine.run(executed_then(VendorAPIError("refused")), QUIET), [response()])
-
-
-def test_later_step_that_stays_down_leaves_the_outcome_unknown(world: World) -> None:
-    def flow() -> Any:
-        yield POST
-        yield GET
-
-    with pytest.raises(UnknownOutcomeError):
-        world.drive(world.engine.run(flow, RetryPolicy(max_attempts=2, on_retry=str)), [response(), UNSENT, UNSENT])
 
 
 def test_attempts_are_limited(world: World) -> None:

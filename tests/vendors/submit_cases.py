@@ -30,7 +30,8 @@ from airflow_provider_bulkjobs.http.requests_transport import RequestsTransport
 from airflow_provider_bulkjobs.http.retry import RetryPolicy
 from airflow_provider_bulkjobs.protocol.flow import Response
 from airflow_provider_bulkjobs.submitting.records import Row
-from airflow_provider_bulkjobs.submitting.submission import Submission, _mark_not_idempotent
+from airflow_provider_bulkjobs.submitting.steps import SubmitSteps
+from airflow_provider_bulkjobs.submitting.submission import Submission
 from airflow_provider_bulkjobs.vendors import VENDORS
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.operation import Operation, SubmitContext
@@ -198,6 +199,13 @@ def run(transport: str, vendor: Vendor, account: Account, *starts: Callable[[], 
     return asyncio.run(run_flows())
 
 
+def steps(case: Case, context: SubmitContext) -> Any:
+    """Return the flow of a submit as the operator runs it."""
+    return SubmitSteps(idempotent=case.operation.idempotent, save=lambda _step: None).run(
+        case.operation.submit(context)
+    )
+
+
 def send(case: Case, transport: str, host: str, *first: Callable[[Account], Any], open_job: str | None = None) -> Any:
     """Send the submit of a case as the operator would; return the job's id, or the error."""
     account = make_account(case.vendor, host)
@@ -208,7 +216,7 @@ def send(case: Case, transport: str, host: str, *first: Callable[[Account], Any]
             case.vendor,
             account,
             *[lambda start=start: start(account) for start in first],
-            lambda: _mark_not_idempotent(case.operation.submit(context), idempotent=case.operation.idempotent),
+            lambda: steps(case, context),
         )
 
 

@@ -42,7 +42,7 @@ NO_LISTS: list[tuple[str, str, list[Any], str]] = [
         "acquia_campaign_studio",
         "contacts",
         [{"status": "completed"}, {"status": "completed"}],
-        "without the requested details",
+        "has no list of job details",
     ),
     ("hubspot", "import", [{"state": "DONE"}, {}], "no list of import errors"),
     ("klaviyo", "profiles", [COMPLETE, {}], "no list of import errors"),

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 from typing import Any
-from urllib.parse import quote, urljoin, urlsplit
 
-from airflow_provider_bulkjobs.exceptions import TransientError, UntrustedResponseError
-from airflow_provider_bulkjobs.protocol.flow import Flow, Request, origin, path_segment
+from airflow_provider_bulkjobs.protocol.flow import Flow, Request, path_segment
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState, count
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.item_result import ItemResult, ResultsFlow
 from airflow_provider_bulkjobs.vendors.spec.operation import Operation, Option, Record, SubmitContext, SubmitFlow, every
 from airflow_provider_bulkjobs.vendors.spec.states import States
-from airflow_provider_bulkjobs.vendors.toolkit.paging import Pages
-from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict, as_list, request_details, require_finished
+from airflow_provider_bulkjobs.vendors.toolkit.paging import NextLink, Pages, list_pages
+from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint, as_dict, as_list
 from airflow_provider_bulkjobs.vendors.toolkit.submits import accepted_job_id, json_request
 from airflow_provider_bulkjobs.vendors.toolkit.validators import identifies_if_given, needs
 from airflow_provider_bulkjobs.vendors.toolkit.values import is_blank, safe_names
@@ -51,72 +50,39 @@ def base_url(account: Account) -> str:
     return account.host_without(*PASTED_PATHS) or ""
 
 
-def next_page(account: Account, page: str) -> str:
-    """Return the path of the next page of details, from the relative URL in ``next-page``.
-
-    :raises UntrustedResponseError: the URL is on another host, which must not receive the credentials.
-    :raises TransientError: the URL is invalid.
-    """
-    base = base_url(account)
-    try:
-        url = urljoin(f"{base}/", page)
-        base_parts, parts = urlsplit(base), urlsplit(url)
-    except ValueError:
-        raise TransientError(f"{STATES.vendor} response has an invalid URL in 'next-page'") from None
-    if origin(url) != origin(base):
-        raise UntrustedResponseError("the vendor's next page of details is on another host; it was not requested")
-    path = parts.path
-    if path.startswith(f"{base_parts.path}/"):
-        path = path[len(base_parts.path) :]
-    # The path is usually encoded already; encoding the rest makes both transports send the same.
-    return quote(f"{path}?{parts.query}" if parts.query else path, safe="/?%&=+,;:@!$'()*~")
+STATUS = StatusEndpoint("/api/contacts/job/{job_id}", STATES)
 
 
 def details_of(account: Account, job_id: str) -> Pages:
-    """Return the pages of a completed job's details; the cursor is the path of the page."""
-    path = f"/api/contacts/job/{path_segment(job_id)}?details=1"
-    read = partial(_read_details, account)
-    return Pages(f"{STATES.vendor}: the list of job details", read, path, max_pages=MAX_PAGES)
-
-
-def _read_details(account: Account, path: str) -> Flow[tuple[list[Any], str | None]]:
-    """Request a page of details; return its contacts, and the path of the next page.
+    """Return the pages of a completed job's details: the only source of failures.
 
     The mark of the last page is undocumented: a missing next page and an empty page both end the list.
     """
-    details = (yield from request_details(STATES.vendor, path)).get("details")
-    contacts = details.get("contacts") if isinstance(details, dict) else None
-    if not isinstance(details, dict) or not isinstance(contacts, list):
-        # The details are the only source of failures, so missing ones must not count as "no failures".
-        raise TransientError(f"{STATES.vendor} returned 'completed' without the requested details")
-    page = details.get("next-page")
-    if page is None:
-        return contacts, None
-    if not isinstance(page, str) or not page.strip():
-        raise TransientError(f"{STATES.vendor} response has an invalid 'next-page'")
-    following = next_page(account, page)
-    return contacts, following if contacts else None
+    return list_pages(
+        STATES.vendor,
+        "job details",
+        f"/api/contacts/job/{path_segment(job_id)}?details=1",
+        items="details.contacts",
+        following=NextLink("details.next-page", base_url(account)),
+        max_pages=MAX_PAGES,
+    )
 
 
 def job_status(account: Account, job_id: str) -> Flow[BulkJob]:
     """Request a job and, once it is completed, count the outcomes in all pages of its details."""
-    path = f"/api/contacts/job/{path_segment(job_id)}"
-    body = (yield Request("GET", path)).json
-    state, word = STATES.read(body)
-    if not state.is_finished:
-        return BulkJob(job_id, state, word)
+    job = yield from STATUS(account, job_id)
+    if not job.state.is_finished:
+        return job
 
     outcomes = Counter[str]()
     pages = details_of(account, job_id)
     while pages.has_next:
         outcomes.update(outcome(contact) for contact in (yield from pages.read_next()))
     if not pages.is_complete:
-        return BulkJob(job_id, JobState.PARTIALLY_FAILED, word)
+        return replace(job, state=JobState.PARTIALLY_FAILED)
 
-    return BulkJob(
-        job_id,
-        state,
-        word,
+    return replace(
+        job,
         total=outcomes.total(),
         succeeded=outcomes["created"] + outcomes["updated"],
         failed=outcomes["failed"],
@@ -135,8 +101,7 @@ def outcome(contact: Any) -> str:
 
 def job_results(account: Account, job_id: str) -> ResultsFlow:
     """Yield the outcome of each contact with the vendor's error message, page by page."""
-    response = yield Request("GET", f"/api/contacts/job/{path_segment(job_id)}")
-    require_finished(STATES, response.json)
+    yield from STATUS.finished(account, job_id)
     pages = details_of(account, job_id)
     while pages.has_next:
         contacts = yield from pages.read_next()

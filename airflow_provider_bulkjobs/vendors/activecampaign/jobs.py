@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_bulkjobs.exceptions import TransientError
 from airflow_provider_bulkjobs.protocol.flow import Flow, Request, path_segment
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
-from airflow_provider_bulkjobs.vendors.spec.item_result import ItemResult, ResultsFlow
+from airflow_provider_bulkjobs.vendors.spec.item_result import ResultsFlow
 from airflow_provider_bulkjobs.vendors.spec.states import States
+from airflow_provider_bulkjobs.vendors.toolkit.listed_items import ListedItems
 from airflow_provider_bulkjobs.vendors.toolkit.status import require_finished
 
 DOCS_URL = "https://developers.activecampaign.com/reference/bulk-import-status-info"
@@ -33,6 +33,8 @@ STATES = States(
         "interrupted": JobState.FAILED,  # stopped by failures, never resumed
     },
 )
+CREATED = ListedItems("success", "created", key="id")
+FAILED = ListedItems("failure", "failed", key="email")
 
 
 def read_batch(body: Mapping[str, Any], job_id: str) -> BulkJob:
@@ -43,26 +45,12 @@ def read_batch(body: Mapping[str, Any], job_id: str) -> BulkJob:
     state, word = STATES.read(_stored(body))
     if not state.is_finished:
         return BulkJob(job_id, state, word, known=word != NOT_STORED)
-    return BulkJob(job_id, state, word, failed=len(_items(body, "failure")), created=len(_items(body, "success")))
+    created, failed = (len(each.values(body, STATES.vendor)) for each in (CREATED, FAILED))
+    return BulkJob(job_id, state, word, failed=failed, created=created)
 
 
 def _stored(body: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"status": NOT_STORED} if body.get("status") is False else body
-
-
-def _items(body: Mapping[str, Any], key: str) -> list[Any]:
-    """Return one of a batch's lists; PHP encodes a list with gaps as an object.
-
-    A missing or null list is empty.
-
-    :raises TransientError: the value is neither a list nor an object; it is not treated as an empty list.
-    """
-    items = body.get(key)
-    if items is None:
-        return []
-    if not isinstance(items, list | dict):
-        raise TransientError(f"{STATES.vendor} response: {key!r} is not a list")
-    return list(items.values()) if isinstance(items, dict) else items
 
 
 def batch_status(account: Account, job_id: str) -> Flow[BulkJob]:  # noqa: ARG001
@@ -75,5 +63,5 @@ def batch_results(account: Account, job_id: str) -> ResultsFlow:  # noqa: ARG001
     """Yield the ids of created contacts and the failed addresses; ActiveCampaign lists no reasons and no updates."""
     body = (yield Request("GET", f"/api/3/import/info?batchId={path_segment(job_id)}")).json
     require_finished(STATES, _stored(body))
-    yield [ItemResult("created", None, {"id": one}) for one in _items(body, "success")]
-    yield [ItemResult("failed", None, {"email": one}) for one in _items(body, "failure")]
+    yield CREATED.read(body, STATES.vendor)
+    yield FAILED.read(body, STATES.vendor)

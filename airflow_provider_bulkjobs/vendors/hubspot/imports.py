@@ -7,16 +7,15 @@ https://github.com/HubSpot/HubSpot-public-api-spec-collection (CRM, Imports, v3)
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
-from urllib.parse import quote
 
-from airflow_provider_bulkjobs.exceptions import BadArgumentError, TransientError
+from airflow_provider_bulkjobs.exceptions import BadArgumentError
 from airflow_provider_bulkjobs.protocol.flow import Flow, Request, path_segment
-from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState, count, utc_time
+from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState, count
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.item_result import ItemResult, ResultsFlow
 from airflow_provider_bulkjobs.vendors.spec.operation import (
@@ -29,9 +28,10 @@ from airflow_provider_bulkjobs.vendors.spec.operation import (
     SubmitFlow,
 )
 from airflow_provider_bulkjobs.vendors.spec.states import States
-from airflow_provider_bulkjobs.vendors.toolkit.paging import Pages
-from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict, request_details, require_finished
+from airflow_provider_bulkjobs.vendors.toolkit.paging import Cursor, Pages, list_pages
+from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint, as_dict
 from airflow_provider_bulkjobs.vendors.toolkit.submits import accepted_job_id
+from airflow_provider_bulkjobs.vendors.toolkit.uploads import FilePart, multipart
 from airflow_provider_bulkjobs.vendors.toolkit.validators import identifies_if_given, needs_any
 
 DOCS_URL = "https://developers.hubspot.com/docs/api/crm/imports"
@@ -59,68 +59,50 @@ STATES = States(
 )
 
 
+STATUS = StatusEndpoint(f"{IMPORTS_PATH}/{{job_id}}", STATES, times={"created_at": "createdAt"})
+
+
 def errors_of(job_id: str, more: str = "") -> Pages:
     """Return the pages of an import's errors.
 
     :param more: additional query parameters.
     """
-    read = partial(_read_errors, f"{_path(job_id)}/errors?limit=100{more}")
-    return Pages("HubSpot: the list of import errors", read, max_pages=MAX_PAGES)
+    return list_pages(
+        STATES.vendor,
+        "import errors",
+        f"{_path(job_id)}/errors?limit=100{more}",
+        items="results",
+        following=Cursor("paging.next", "after", key="after"),
+        max_pages=MAX_PAGES,
+    )
 
 
-def _read_errors(path: str, after: str) -> Flow[tuple[list[Any], str | None]]:
-    """Request a page of errors; return them, and the cursor of the next page."""
-    page = yield from request_details(STATES.vendor, f"{path}&after={quote(after, safe='')}" if after else path)
-    errors = page.get("results")
-    if not isinstance(errors, list):
-        # The list is the only source of failures, so a missing one must not count as "no failures".
-        raise TransientError("HubSpot response has no list of import errors")
-    return [as_dict(error) for error in errors], _next_cursor(page)
-
-
-def _next_cursor(page: Mapping[str, Any]) -> str | None:
-    """Return the cursor of the next page.
-
-    :raises TransientError: the response announces a next page without a valid cursor.
-    """
-    paging = page.get("paging")
-    if paging is None:
-        return None
-    if isinstance(paging, dict):
-        following = paging.get("next")
-        if following is None:
-            return None
-        after = as_dict(following).get("after")
-        if isinstance(after, str | int) and not isinstance(after, bool) and after != "":
-            return str(after)
-    raise TransientError("HubSpot response has no valid 'after' cursor for the next page of errors")
-
-
-def import_status(account: Account, job_id: str) -> Flow[BulkJob]:  # noqa: ARG001
+def import_status(account: Account, job_id: str) -> Flow[BulkJob]:
     """Request an import and, once it is done, count the rows with errors.
 
     A row with an error counts as failed, even if HubSpot imported its other columns.
     """
-    body = (yield Request("GET", _path(job_id))).json
-    state, word = STATES.read(body)
-    failed: int | None = None
-    if state is JobState.SUCCEEDED:
-        rows: set[tuple[Any, ...]] = set()
-        errors = errors_of(job_id)
-        while errors.has_next:
-            rows.update(_row(error) for error in (yield from errors.read_next()))
-        state = state if errors.is_complete and not rows else JobState.PARTIALLY_FAILED
-        # An error without a line number, or with line 0, concerns the whole file.
-        failed = len(rows) if errors.is_complete and all(line for *_, line in rows) else None
-    return BulkJob(job_id, state, word, failed=failed, created_at=utc_time(body.get("createdAt")))
+    job = yield from STATUS(account, job_id)
+    if job.state is not JobState.SUCCEEDED:
+        return job
+    rows: set[tuple[Any, ...]] = set()
+    errors = errors_of(job_id)
+    while errors.has_next:
+        rows.update(_row(as_dict(error)) for error in (yield from errors.read_next()))
+    state = job.state if errors.is_complete and not rows else JobState.PARTIALLY_FAILED
+    # An error without a line number, or with line 0, concerns the whole file.
+    return replace(
+        job, state=state, failed=len(rows) if errors.is_complete and all(line for *_, line in rows) else None
+    )
 
 
-def import_results(account: Account, job_id: str) -> ResultsFlow:  # noqa: ARG001
+def import_results(account: Account, job_id: str) -> ResultsFlow:
     """Yield the errors of an import with their rows, page by page; a row may have several."""
-    require_finished(STATES, (yield Request("GET", _path(job_id))).json)
+    yield from STATUS.finished(account, job_id)
     errors = errors_of(job_id, "&includeErrorMessage=true&includeRowData=true")
     while errors.has_next:
-        yield [ItemResult("failed", _error_message(error), error) for error in (yield from errors.read_next())]
+        found = map(as_dict, (yield from errors.read_next()))
+        yield [ItemResult("failed", _error_message(error), error) for error in found]
     errors.require_complete()
 
 
@@ -149,8 +131,8 @@ def submit(import_type: str, context: SubmitContext) -> SubmitFlow:
         "importOperations": {object_type: import_type},
         "files": [{"fileName": FILE_NAME, "fileFormat": "CSV", "fileImportPage": page}],
     }
-    content_type, body = _multipart(json.dumps(request).encode(), payload.data)
-    response = yield Request("POST", IMPORTS_PATH, {"Content-Type": content_type}, body=body)
+    form = multipart({"importRequest": json.dumps(request)}, FilePart("files", FILE_NAME, "text/csv", payload.open))
+    response = yield Request("POST", IMPORTS_PATH, {"Content-Type": form.content_type}, body=form.data)
     return accepted_job_id("HubSpot", response.json, "id")
 
 
@@ -201,22 +183,6 @@ def _needs_identifier(options: Options) -> Check:
 def _mapping(object_type: str, column: str, identifiers: Mapping[str, str]) -> dict[str, str]:
     column_type = {"columnType": identifiers[column]} if column in identifiers else {}
     return {"columnObjectTypeId": object_type, "columnName": column, "propertyName": column, **column_type}
-
-
-def _multipart(request: bytes, file: bytes) -> tuple[str, bytes]:
-    """Return the content type and the body of a form with the import request and its file."""
-    boundary = hashlib.blake2b(
-        request + file, digest_size=16
-    ).hexdigest()  # neither of them can contain this hash of both
-    head = 'Content-Disposition: form-data; name="'
-    body = (
-        f'--{boundary}\r\n{head}importRequest"\r\n\r\n'.encode()
-        + request
-        + f'\r\n--{boundary}\r\n{head}files"; filename="{FILE_NAME}"\r\nContent-Type: text/csv\r\n\r\n'.encode()
-        + file
-        + f"\r\n--{boundary}--\r\n".encode()
-    )
-    return f"multipart/form-data; boundary={boundary}", body
 
 
 ON_COLUMNS = ("columnObjectTypeId", "columnMappings")

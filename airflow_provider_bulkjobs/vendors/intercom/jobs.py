@@ -9,15 +9,17 @@ https://developers.intercom.com/docs/references/2.15/rest-api/api.intercom.io/da
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from airflow_provider_bulkjobs.exceptions import TransientError
-from airflow_provider_bulkjobs.protocol.flow import Download, Flow, Request, path_segment
+from airflow_provider_bulkjobs.protocol.flow import Flow, Request, path_segment
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState, count, utc_time
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
-from airflow_provider_bulkjobs.vendors.spec.item_result import ItemResult, ResultsFlow
+from airflow_provider_bulkjobs.vendors.spec.item_result import Download, ItemResult, ResultsFlow
 from airflow_provider_bulkjobs.vendors.spec.states import States
-from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict, as_list, require_finished
+from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint, as_dict, as_list
 
 DOCS_URL = "https://developers.intercom.com/docs/references/rest-api/api.intercom.io"
 
@@ -59,13 +61,13 @@ EXPORT_STATES = States(
 )
 
 
-def read_bulk_job(body: Mapping[str, Any], job_id: str) -> BulkJob:
-    """Read a bulk job; the items are counted per task, the failures are not counted."""
+def _read_tasks(job: BulkJob, body: Mapping[str, Any]) -> BulkJob:
+    """Complete a bulk job; the items are counted per task, the failures are not counted."""
     found = as_list(body.get("tasks"))
     tasks = [as_dict(task) for task in found]
     items = [count(task.get("item_count")) for task in tasks]
     started = [time for task in tasks if (time := utc_time(task.get("started_at")))]
-    state, word = BULK_STATES.read(body)
+    state = job.state
     if state is JobState.SUCCEEDED:
         if not all(isinstance(task, dict) for task in found):
             raise TransientError("Intercom response has tasks that are not objects")
@@ -74,14 +76,11 @@ def read_bulk_job(body: Mapping[str, Any], job_id: str) -> BulkJob:
             state = JobState.RUNNING
         elif JobState.PARTIALLY_FAILED in states:
             state = JobState.PARTIALLY_FAILED
-    return BulkJob(
-        job_id,
-        state,
-        word,
+    return replace(
+        job,
+        state=state,
         total=None if None in items or not items else sum(item for item in items if item),
-        created_at=utc_time(body.get("created_at")),
         started_at=min(started, default=None),
-        finished_at=utc_time(body.get("completed_at")),
     )
 
 
@@ -89,15 +88,9 @@ def _has_errors(task: Mapping[str, Any]) -> bool:
     return task.get("state") == "completed_with_errors"
 
 
-def read_job(body: Mapping[str, Any], job_id: str) -> BulkJob:
-    """Read a generic job, which processes one resource and reports only its state."""
-    return BulkJob(job_id, *JOB_STATES.read(body))
-
-
-def read_export(body: Mapping[str, Any], job_id: str) -> BulkJob:
-    """Read a message data export; "no data" is a success with 0 items."""
-    state, word = EXPORT_STATES.read(body)
-    return BulkJob(job_id, state, word, total=0 if word == "no_data" else None)
+def _read_no_data(job: BulkJob, _body: Mapping[str, Any]) -> BulkJob:
+    """Complete a message data export; "no data" is a success with 0 items."""
+    return replace(job, total=0) if job.vendor_state == "no_data" else job
 
 
 def version(account: Account, default: str) -> dict[str, str]:
@@ -105,28 +98,20 @@ def version(account: Account, default: str) -> dict[str, str]:
     return {"Intercom-Version": account["api_version"] or default}
 
 
-def contacts_status(account: Account, job_id: str) -> Flow[BulkJob]:
-    """Request a bulk contacts job; creates, updates and deletes have the same endpoint."""
-    response = yield Request("GET", f"/contacts/bulk/{path_segment(job_id)}", version(account, "Preview"))
-    return read_bulk_job(response.json, job_id)
-
-
-def companies_status(account: Account, job_id: str) -> Flow[BulkJob]:
-    """Request a bulk companies job."""
-    response = yield Request("GET", f"/companies/bulk/{path_segment(job_id)}", version(account, "Preview"))
-    return read_bulk_job(response.json, job_id)
-
-
-def job_status(account: Account, job_id: str) -> Flow[BulkJob]:
-    """Request a generic job, such as an enqueued ticket."""
-    response = yield Request("GET", f"/jobs/status/{path_segment(job_id)}", version(account, "2.15"))
-    return read_job(response.json, job_id)
-
-
-def export_status(account: Account, job_id: str) -> Flow[BulkJob]:
-    """Request a message data export."""
-    response = yield Request("GET", f"/export/content/data/{path_segment(job_id)}", version(account, "2.15"))
-    return read_export(response.json, job_id)
+_bulk_status = partial(
+    StatusEndpoint,
+    states=BULK_STATES,
+    times={"created_at": "created_at", "finished_at": "completed_at"},
+    headers=partial(version, default="Preview"),
+    adjust=_read_tasks,
+)
+contacts_status = _bulk_status("/contacts/bulk/{job_id}")  # creates, updates and deletes have the same endpoint
+companies_status = _bulk_status("/companies/bulk/{job_id}")
+# A generic job, such as an enqueued ticket: it processes one resource, and reports only its state.
+job_status = StatusEndpoint("/jobs/status/{job_id}", JOB_STATES, headers=partial(version, default="2.15"))
+export_status = StatusEndpoint(
+    "/export/content/data/{job_id}", EXPORT_STATES, headers=partial(version, default="2.15"), adjust=_read_no_data
+)
 
 
 def cancel_export(account: Account, job_id: str) -> Flow[None]:
@@ -139,14 +124,14 @@ def bulk_results(noun: str, account: Account, job_id: str) -> ResultsFlow:
 
     :param noun: ``contacts`` or ``companies``.
     """
-    response = yield Request("GET", f"/{noun}/bulk/{path_segment(job_id)}", version(account, "Preview"))
-    word = require_finished(BULK_STATES, response.json)
-    tasks = response.json.get("tasks")
+    status = contacts_status if noun == "contacts" else companies_status
+    body = yield from status.finished(account, job_id)
+    tasks = body.get("tasks")
     if not isinstance(tasks, list):
         raise TransientError("Intercom response has no list of tasks")
     failed = [task for task in map(as_dict, tasks) if _has_errors(task)]
-    if not failed and word != "completed":
-        raise TransientError(f"Intercom returned {word!r}, but no task with errors")
+    if not failed and body["state"] != "completed":
+        raise TransientError(f"Intercom returned {body['state']!r}, but no task with errors")
     yield [
         ItemResult(
             "failed",
@@ -159,15 +144,14 @@ def bulk_results(noun: str, account: Account, job_id: str) -> ResultsFlow:
 
 def job_results(account: Account, job_id: str) -> ResultsFlow:
     """Yield the resource that a generic job created."""
-    body = (yield Request("GET", f"/jobs/status/{path_segment(job_id)}", version(account, "2.15"))).json
-    word = require_finished(JOB_STATES, body)
+    body = yield from job_status.finished(account, job_id)
     item = {name: body.get(name) for name in ("resource_type", "resource_id")}
-    yield [ItemResult("created" if word == "success" else "failed", None, item)]
+    yield [ItemResult("created" if body["status"] == "success" else "failed", None, item)]
 
 
 def export_results(account: Account, job_id: str) -> ResultsFlow:
     """Download the messages of an export from the account's own host; ``download_url`` is ignored."""
-    response = yield Request("GET", f"/export/content/data/{path_segment(job_id)}", version(account, "2.15"))
-    if require_finished(EXPORT_STATES, response.json) in {"completed", "complete"}:
+    body = yield from export_status.finished(account, job_id)
+    if body["status"] in {"completed", "complete"}:
         headers = {"Accept": "application/octet-stream", **version(account, "2.15")}
         yield Download(f"/download/content/data/{path_segment(job_id)}", "exported", own=True, headers=headers)

@@ -8,15 +8,15 @@ https://www.twilio.com/docs/sendgrid/api-reference/contacts/export-contacts-stat
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from airflow_provider_bulkjobs.exceptions import TransientError
-from airflow_provider_bulkjobs.protocol.flow import Download, Flow, Request, path_segment
-from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState, count, utc_time
+from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
-from airflow_provider_bulkjobs.vendors.spec.item_result import ResultsFlow
+from airflow_provider_bulkjobs.vendors.spec.item_result import Download, ResultsFlow
 from airflow_provider_bulkjobs.vendors.spec.states import States
-from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict, check_counts, require_finished
+from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint, as_dict
 
 DOCS_URL = "https://www.twilio.com/docs/sendgrid/api-reference/contacts"
 
@@ -43,79 +43,60 @@ EXPORT_STATES = States(
 )
 
 
-def read_import(body: Mapping[str, Any], job_id: str) -> BulkJob:
-    """Read an import; the counts in the response depend on the type of job."""
-    state, word = IMPORT_STATES.read(body)
-    if state is JobState.SUCCEEDED and not isinstance(body.get("results"), dict | None):
+def _count_successes(job: BulkJob, body: Mapping[str, Any]) -> BulkJob:
+    """Complete the counts of an import; which ones there are depends on the type of job."""
+    if job.state is JobState.SUCCEEDED and not isinstance(body.get("results"), dict | None):
         raise TransientError("SendGrid response has 'results' that are not an object")
-    results = as_dict(body.get("results"))
-    counts = [results.get(f"{name}_count") for name in ("requested", "created", "updated", "deleted", "errored")]
-    check_counts("SendGrid", state, *counts)
-    total, created, updated, deleted, failed = map(count, counts)
-    if state in {JobState.PARTIALLY_FAILED, JobState.FAILED} and failed == 0:
+    failed = job.failed
+    if job.state in {JobState.PARTIALLY_FAILED, JobState.FAILED} and failed == 0:
         failed = None  # "errored" or "failed" with a count of 0: the number of failed items is unknown
     succeeded: int | None = None
-    if state.is_finished:
+    if job.state.is_finished:
         # "deleted_count" counts successes only for a delete; SendGrid documents it as a count of errors elsewhere.
-        is_delete = body.get("job_type") == "delete" or (created is None and updated is None)
-        parts = [part for part in ((deleted,) if is_delete else (created, updated)) if part is not None]
+        is_delete = body.get("job_type") == "delete" or (job.created is None and job.updated is None)
+        parts = [part for part in ((job.deleted,) if is_delete else (job.created, job.updated)) if part is not None]
         if parts:
             succeeded = sum(parts)
-        elif total is not None and failed is not None:
-            succeeded = total - failed
-    return BulkJob(
-        job_id,
-        state,
-        word,
-        total=total,
-        failed=failed,
-        succeeded=succeeded,
-        created=created,
-        updated=updated,
-        deleted=deleted,
-        started_at=utc_time(body.get("started_at")),
-        finished_at=utc_time(body.get("finished_at")),
-    )
+        elif job.total is not None and failed is not None:
+            succeeded = job.total - failed
+    return replace(job, failed=failed, succeeded=succeeded)
 
 
-def read_export(body: Mapping[str, Any], job_id: str) -> BulkJob:
-    """Read an export; its download URLs are signed, so they are not stored in the job."""
-    return BulkJob(
-        job_id,
-        *EXPORT_STATES.read(body),
-        total=count(body.get("contact_count")),
-        created_at=utc_time(body.get("created_at")),
-        finished_at=utc_time(body.get("completed_at")),
-    )
+# Upserts, CSV imports and deletes have the same endpoint.
+import_status = StatusEndpoint(
+    "/v3/marketing/contacts/imports/{job_id}",
+    IMPORT_STATES,
+    counts={
+        "total": "results.requested_count",
+        "failed": "results.errored_count",
+        **{name: f"results.{name}_count" for name in ("created", "updated", "deleted")},
+    },
+    times={"started_at": "started_at", "finished_at": "finished_at"},
+    adjust=_count_successes,
+)
+# Its download URLs are signed, so they are not stored in the job.
+export_status = StatusEndpoint(
+    "/v3/marketing/contacts/exports/{job_id}",
+    EXPORT_STATES,
+    counts={"total": "contact_count"},
+    times={"created_at": "created_at", "finished_at": "completed_at"},
+)
 
 
-def import_status(account: Account, job_id: str) -> Flow[BulkJob]:  # noqa: ARG001
-    """Request an import; upserts, CSV imports and deletes have the same endpoint."""
-    response = yield Request("GET", f"/v3/marketing/contacts/imports/{path_segment(job_id)}")
-    return read_import(response.json, job_id)
-
-
-def export_status(account: Account, job_id: str) -> Flow[BulkJob]:  # noqa: ARG001
-    """Request an export."""
-    response = yield Request("GET", f"/v3/marketing/contacts/exports/{path_segment(job_id)}")
-    return read_export(response.json, job_id)
-
-
-def import_results(account: Account, job_id: str) -> ResultsFlow:  # noqa: ARG001
+def import_results(account: Account, job_id: str) -> ResultsFlow:
     """Download the file of failed rows, if there is one."""
-    body = (yield Request("GET", f"/v3/marketing/contacts/imports/{path_segment(job_id)}")).json
-    require_finished(IMPORT_STATES, body)
+    body = yield from import_status.finished(account, job_id)
     url = as_dict(body.get("results")).get("errors_url")
     if url:
         yield Download(str(url), "failed", error_field="error")
-    elif failed := read_import(body, job_id).failed:
+    elif failed := import_status.read(body, job_id).failed:
         raise TransientError(f"SendGrid counts {failed} failed contacts, but the response has no errors_url")
 
 
-def export_results(account: Account, job_id: str) -> ResultsFlow:  # noqa: ARG001
+def export_results(account: Account, job_id: str) -> ResultsFlow:
     """Download the files of an export; there may be several."""
-    body = (yield Request("GET", f"/v3/marketing/contacts/exports/{path_segment(job_id)}")).json
-    if require_finished(EXPORT_STATES, body) != "ready":
+    body = yield from export_status.finished(account, job_id)
+    if EXPORT_STATES.read(body)[1] != "ready":
         return
     urls = body.get("urls")
     if not isinstance(urls, list):

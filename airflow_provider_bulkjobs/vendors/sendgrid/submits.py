@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError, TransientError
-from airflow_provider_bulkjobs.protocol.flow import Request, Upload
+from airflow_provider_bulkjobs.protocol.flow import Request, SaveProgress, Upload
 from airflow_provider_bulkjobs.vendors.spec.operation import (
     Operation,
     Option,
@@ -46,7 +46,11 @@ def upsert(context: SubmitContext) -> SubmitFlow:
 
 
 def import_csv(context: SubmitContext) -> SubmitFlow:
-    """Start an import, and upload the file to the URL in the response."""
+    """Start an import, and upload the file to the URL in the response.
+
+    The URL is a credential, so it is not saved: a submit that is resumed starts another import, and the first one never
+    receives a file.
+    """
     columns = context.payload.columns
     mappings = context.options.get("field_mappings")
     if mappings is None:
@@ -59,6 +63,7 @@ def import_csv(context: SubmitContext) -> SubmitFlow:
     body = {**context.options, "file_type": "csv", "field_mappings": mappings}
     response = yield Request("PUT", f"{CONTACTS_PATH}/imports", JSON_HEADERS, body=encode_json(body))
     job_id = accepted_job_id("SendGrid", response.json, "job_id")
+    yield SaveProgress({"job_id": job_id})
     upload_uri = response.json.get("upload_uri")
     if not isinstance(upload_uri, str):
         raise TransientError("SendGrid response has no upload_uri")

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The result of each item of a job, as far as the vendor reports it."""
+"""The result of each item of a job, as far as the vendor reports it: in responses, or in files."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
 
-from airflow_provider_bulkjobs.protocol.flow import Download, Request, Response
+from airflow_provider_bulkjobs.protocol.flow import Request, Response
 
 
 class ItemResult(NamedTuple):
@@ -20,6 +21,32 @@ class ItemResult(NamedTuple):
     status: str
     error: str | None
     item: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file with one item per row.
+
+    :param url: the URL. Credentials are never sent to it, unless ``own`` is set.
+    :param status: the status of all items in the file; not needed with ``read_row``.
+    :param format: ``csv``, ``jsonl`` (one object per line) or ``json`` (a list of objects). The file may be gzipped.
+    :param own: ``url`` is a path on the account's own host, or the URL of another host in ``Vendor.domains``; it gets
+        the credentials.
+    :param error_field: the column with the error message.
+    :param read_row: converts a row that has its own status; ``None`` leaves it out.
+    :param archive: the files are members of such an archive.
+    :param members: the members to read, as a pattern of their names: ``*.csv``.
+    """
+
+    url: str
+    status: str = ""
+    format: Literal["csv", "jsonl", "json"] = "csv"
+    error_field: str | None = None
+    own: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
+    read_row: Callable[[dict[str, Any]], ItemResult | None] | None = None
+    archive: Literal["zip", "tar.gz"] | None = None
+    members: str = "*"
 
 
 # Yields requests, and receives their responses; also yields lists of results, and receives None for them.

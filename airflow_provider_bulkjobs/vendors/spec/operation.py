@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from airflow_provider_bulkjobs.protocol.flow import Request, Response, Upload
+from airflow_provider_bulkjobs.protocol.flow import Request, Response, SaveProgress, Upload
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 
 Record = Mapping[str, Any]
@@ -63,15 +63,18 @@ class SubmitContext:
 
     :param options: the validated options of the vendor's request.
     :param open_job: the id of the job to append to, if the operation supports it and a job is open.
+    :param progress: the values that an earlier try of this request has saved with :class:`SaveProgress`.
     """
 
     account: Account
     payload: Payload
     options: Options
     open_job: str | None = None
+    progress: Mapping[str, str | int] = field(default_factory=dict)
 
 
-SubmitFlow = Generator[Request | Upload, Response, str]
+# Yields requests, and receives their responses; also yields SaveProgress, and receives None for it.
+SubmitFlow = Generator[Request | Upload | SaveProgress, Response, str]
 
 
 def encode_json(value: Any) -> bytes:
@@ -97,8 +100,11 @@ class Operation:
     :param replaces_records: the option that is given instead of records.
     :param encode: encodes a record as bytes.
     :param is_csv: records are sent as rows of a CSV file, with a column for each field that occurs in any record.
-    :param gzipped: the request body is gzipped in a file on disk; otherwise it is held in memory.
-    :param idempotent: whether the request may be retried after its response was lost.
+    :param gzipped: the request body is gzipped in a file on disk. Others are held in memory up to ``MAX_BYTES``; larger
+        ones are on disk as well, and ``Payload.open`` streams them.
+    :param idempotent: whether the whole submit may be repeated, also after its response was lost. It is the default for
+        each of its requests but GET, which ``Request.idempotent`` overrides: ``True`` if the request may be repeated
+        with the progress saved so far, such as creating an empty container, or closing a job that is already closed.
     :param supports_append: whether further requests can be appended to the job of the first one.
     """
 

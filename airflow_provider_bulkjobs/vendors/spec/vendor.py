@@ -97,7 +97,7 @@ class Vendor(ABC):
     default_host: ClassVar[str] = ""  # where the API is, if the connection has no host
     regions: ClassVar[Mapping[str, str]] = {}  # the same for each value of the field 'region'
     api_paths: ClassVar[tuple[str, ...]] = ()  # suffixes that users may have pasted with the host, longest first
-    domains: ClassVar[tuple[str, ...]] = ()  # where an API may be whose address comes from a response
+    domains: ClassVar[tuple[str, ...]] = ()  # of other hosts of the vendor, which may receive the credentials as well
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Append the rate limit field to the fields of the vendor."""

@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading the status of a job and its details."""
+"""The status of a job as data, and reading its details."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_bulkjobs.exceptions import JobNotFinishedError, JobNotFoundError, TransientError
-from airflow_provider_bulkjobs.protocol.flow import Flow, Request
-from airflow_provider_bulkjobs.protocol.job import JobState, count
+from airflow_provider_bulkjobs.protocol.flow import Flow, Request, path_segment
+from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState, count, utc_time
+from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.states import States
+from airflow_provider_bulkjobs.vendors.toolkit.composite_ids import CompositeId
+from airflow_provider_bulkjobs.vendors.toolkit.json_path import value_at
 
 
 def as_list(value: Any) -> list[Any]:
@@ -49,10 +53,83 @@ def require_finished(states: States, body: Mapping[str, Any]) -> str:
     return word
 
 
-def check_counts(vendor: str, state: JobState, *counts: Any) -> None:
-    """Check that what a successful job counts is numbers; a missing or null count is none.
+@dataclass(frozen=True, slots=True)
+class StatusEndpoint:
+    """The status of a job, requested with one path. Call it for the status flow of a :class:`JobKind`.
 
-    :raises TransientError: one is something else, and must not pass for "nothing failed".
+    Paths in the response are those of :func:`value_at`, relative to the status object. ``succeeded`` is a result, so an
+    unfinished job has none. Where the vendor does not count it, it is ``processed`` or ``total``, without ``failed``.
+
+    :param path: the path of the request. ``{job_id}`` is replaced by the id, as one path segment.
+    :param states: the documented states.
+    :param at: the path of the status object in the response.
+    :param counts: the paths of the counts, by the names of the fields of :class:`BulkJob`, and ``processed``: the items
+        that were processed, including the failed ones. Several paths are summed.
+    :param times: the paths of the times, by the names of the fields of :class:`BulkJob`.
+    :param headers: returns the headers of the request, in addition to the vendor's own.
+    :param ids: the parts of the job id, which replace ``{name}`` in the path.
+    :param adjust: returns the job from what was read and the status object, where the vendor is particular.
     """
-    if state is JobState.SUCCEEDED and any(value is not None and count(value) is None for value in counts):
-        raise TransientError(f"{vendor} answered with a count that is not a number of items")
+
+    path: str
+    states: States
+    at: str = ""
+    counts: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    times: Mapping[str, str] = field(default_factory=dict)
+    headers: Callable[[Account], Mapping[str, str]] | None = None
+    ids: CompositeId | None = None
+    adjust: Callable[[BulkJob, Mapping[str, Any]], BulkJob] | None = None
+
+    def __call__(self, account: Account, job_id: str) -> Flow[BulkJob]:
+        """Request the status of a job."""
+        return self.read((yield self.request(account, job_id)).json, job_id)
+
+    def request(self, account: Account, job_id: str) -> Request:
+        """Return the request.
+
+        :raises BadArgumentError: the job id does not have the parts that the path needs.
+        """
+        path = self.path
+        for name, part in (self.ids.split(job_id) if self.ids else {"job_id": job_id}).items():
+            path = path.replace(f"{{{name}}}", path_segment(part))
+        return Request("GET", path, self.headers(account)) if self.headers else Request("GET", path)
+
+    def finished(self, account: Account, job_id: str) -> Flow[Mapping[str, Any]]:
+        """Request the status; return the status object of a finished job, whose results are to be read.
+
+        :raises JobNotFinishedError: the job is not finished.
+        """
+        found = as_dict(value_at((yield self.request(account, job_id)).json, self.at))
+        require_finished(self.states, found)
+        return found
+
+    def read(self, body: Mapping[str, Any], job_id: str) -> BulkJob:
+        """Return the job in a response.
+
+        :raises TransientError: there is no state, or the job succeeded with a count that is not a number.
+        :raises UnknownStateError: the state is not documented.
+        """
+        found = as_dict(value_at(body, self.at))
+        state, word = self.states.read(found)
+        counts = {name: self._count(found, paths, state) for name, paths in self.counts.items()}
+        processed = counts.pop("processed", None)
+        if not state.is_finished:
+            counts.pop("succeeded", None)
+        elif "succeeded" not in counts:
+            done = processed if "processed" in self.counts else counts.get("total")
+            failed = counts.get("failed")
+            counts["succeeded"] = None if done is None or failed is None else max(done - failed, 0)
+        times = {name: utc_time(value_at(found, path)) for name, path in self.times.items()}
+        job = BulkJob(job_id, state, word, **counts, **times)  # type: ignore[arg-type]
+        return self.adjust(job, found) if self.adjust else job
+
+    def _count(self, found: Mapping[str, Any], paths: str | tuple[str, ...], state: JobState) -> int | None:
+        values = [value_at(found, path) for path in ((paths,) if isinstance(paths, str) else paths)]
+        numbers = [count(value) for value in values]
+        if state is JobState.SUCCEEDED and any(
+            value is not None and number is None for value, number in zip(values, numbers, strict=True)
+        ):
+            # It must not pass for "nothing failed".
+            raise TransientError(f"{self.states.vendor} returned a count that is not a number of items")
+        known = [number for number in numbers if number is not None]
+        return sum(known) if known else None

@@ -23,6 +23,7 @@ from vendors.submit_cases import (
     run,
     send,
     sent,
+    steps,
 )
 
 from airflow_provider_bulkjobs.exceptions import (
@@ -63,7 +64,7 @@ def test_columns_are_mapped_by_field_names(script: Script) -> None:
     rows = [{"email": "ada@example.com", "loyalty": "gold", "e1_T": "x"}]
     with prepared(IMPORT, account, rows, {}) as submission:
         [context] = contexts(submission, account, {})
-        assert run("requests", IMPORT.vendor, account, lambda: IMPORT.operation.submit(context)) == JOB
+        assert run("requests", IMPORT.vendor, account, lambda: steps(IMPORT, context)) == JOB
     assert sent(script)[0] == ("GET", "/v3/marketing/field_definitions")
     assert json.loads(script.seen[1].body) == {"file_type": "csv", "field_mappings": ["_rf2_T", "e1_T", "e1_T"]}
 
@@ -76,7 +77,7 @@ def test_unknown_columns_start_no_import(script: Script, options: dict[str, Any]
     account = make_account(IMPORT.vendor, script.url())
     with prepared(IMPORT, account, [{"email": "ada@example.com", "nickname": "a"}], options) as submission:
         [context] = contexts(submission, account, options)
-        error = run("requests", IMPORT.vendor, account, lambda: IMPORT.operation.submit(context))
+        error = run("requests", IMPORT.vendor, account, lambda: steps(IMPORT, context))
     assert type(error) is BadArgumentError
     assert format_identity in str(error)
     assert "ada@example.com" not in str(error)
@@ -114,7 +115,7 @@ def test_upload_requires_https_unless_vendor_is_http() -> None:
     account = make_account(IMPORT.vendor, "https://vendor.example.com")
     with prepared(IMPORT, account) as submission:
         [context] = contexts(submission, account, IMPORT.submit.options)
-        flow = IMPORT.operation.submit(context)
+        flow = steps(IMPORT, context)
         next(flow)
         opened = {**OPENED, "upload_uri": "http://127.0.0.1:9/key?signed"}
         upload = flow.send(response(opened))

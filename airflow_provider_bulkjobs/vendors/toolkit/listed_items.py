@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Item results that are listed in the status of a job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_bulkjobs.exceptions import TransientError
+from airflow_provider_bulkjobs.vendors.spec.fields import Account
+from airflow_provider_bulkjobs.vendors.spec.item_result import ItemResult, ResultsFlow
+from airflow_provider_bulkjobs.vendors.toolkit.json_path import value_at
+from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint, as_dict, as_list
+
+
+@dataclass(frozen=True, slots=True)
+class ListedItems:
+    """A list of items in a response.
+
+    :param path: the path of the list. Missing or null is an empty list. PHP encodes a list with gaps as an object.
+    :param status: the status of the items, or a function that returns that of one.
+    :param errors: the paths of the error messages in an item; those in a list are joined.
+    :param key: the key for items that are no objects, but single values such as ids.
+    """
+
+    path: str
+    status: str | Callable[[Mapping[str, Any]], str]
+    errors: tuple[str, ...] = ()
+    key: str = "id"
+
+    def values(self, body: Mapping[str, Any], vendor: str) -> list[Any]:
+        """Return the items as the vendor lists them.
+
+        :raises TransientError: the value is not a list; it is not treated as an empty one.
+        """
+        items = value_at(body, self.path)
+        if items is None:
+            return []
+        if not isinstance(items, list | dict):
+            raise TransientError(f"{vendor} response: {self.path!r} is not a list")
+        return list(items.values()) if isinstance(items, dict) else items
+
+    def read(self, body: Mapping[str, Any], vendor: str) -> list[ItemResult]:
+        """Return the results of the items; raises like :meth:`values`."""
+        return [
+            self._result(item if isinstance(item, dict) else {self.key: item}) for item in self.values(body, vendor)
+        ]
+
+    def _result(self, item: Mapping[str, Any]) -> ItemResult:
+        status = self.status if isinstance(self.status, str) else self.status(item)
+        messages = [message for path in self.errors for message in _texts(item, path)]
+        return ItemResult(status, "; ".join(messages) or None, item)
+
+
+def listed_results(status: StatusEndpoint, *lists: ListedItems) -> Callable[[Account, str], ResultsFlow]:
+    """Return the results flow of a :class:`JobKind` whose status lists the items.
+
+    :param lists: their paths are relative to the status object.
+    """
+
+    def results(account: Account, job_id: str) -> ResultsFlow:
+        body = yield from status.finished(account, job_id)
+        for each in lists:
+            yield each.read(body, status.states.vendor)
+
+    return results
+
+
+def _texts(item: Mapping[str, Any], path: str) -> list[str]:
+    """Return the messages at a path; where it leads through a list, those of all its elements."""
+    values: list[Any] = [item]
+    for key in path.split("."):
+        values = [each for value in values for each in as_list(as_dict(value).get(key))]
+    return [str(value) for value in values if value]
