@@ -148,16 +148,18 @@ def test_download_from_a_declared_host_has_the_credentials() -> None:
     assert SECRET in server.request_history[0].headers["Authorization"]
 
 
-def test_triggers_send_to_no_other_host() -> None:
+def test_triggers_send_no_files_and_to_no_other_host() -> None:
     vendor = Elsewhere()
 
-    async def poll() -> None:
+    async def poll(request: Request) -> None:
         async with shared_transport(vendor, make_account(vendor, "https://api.example.com")) as transport:
 
             def flow() -> Any:
-                return (yield Request("GET", "https://files.example.com/x"))
+                return (yield request)
 
             await transport.run(flow, QUICK)
 
     with pytest.raises(UntrustedResponseError):
-        asyncio.run(poll())
+        asyncio.run(poll(Request("GET", "https://files.example.com/x")))
+    with pytest.raises(NotImplementedError):
+        asyncio.run(poll(Request("PUT", "/x", open=lambda: io.BytesIO(b"x"))))
