@@ -15,9 +15,11 @@ from airflow_provider_bulkjobs.protocol.flow import Request, Response, SaveProgr
 from airflow_provider_bulkjobs.submitting.checkpoint import Checkpoint, CheckpointError
 from airflow_provider_bulkjobs.submitting.records import Row
 from airflow_provider_bulkjobs.submitting.submission import Submission
+from airflow_provider_bulkjobs.vendors.spec.errors import Errors, Message
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.operation import Operation, SubmitContext, SubmitFlow
 from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
+from airflow_provider_bulkjobs.vendors.toolkit.auth import BEARER
 
 RECORDS = [{"email": "a@example.com"}, {"email": "b@example.com"}]
 LOST = NetworkError("reset", sent=True)
@@ -31,16 +33,9 @@ class Killed(BaseException):
 class ThreeSteps(Vendor):
     conn_type, label, docs_url, fields, kinds = "three_steps", "Three Steps", "https://docs.example.com", (), ()
 
-    def base_url(self, account: Account) -> str:
-        return "https://api.example.com"
-
-    def headers(self, account: Account, token: str | None) -> dict[str, str]:
-        return {}
+    auth, default_host, errors = BEARER, "https://api.example.com", Errors(messages=(Message("", "message"),))
 
     def check(self, account: Account) -> Any: ...
-
-    def error_text(self, body: Any) -> str | None:
-        return body.get("message")
 
 
 def submit(context: SubmitContext, *, empty_is_harmless: bool = False) -> SubmitFlow:
@@ -134,7 +129,7 @@ class Store:
 class _Transport:
     def __init__(self, world: World, vendor: Vendor, account: Account) -> None:
         self._world = world
-        limiter = SimpleNamespace(try_acquire=lambda: True, release=lambda: None, pause=lambda _seconds: None)
+        limiter = SimpleNamespace(try_acquire=lambda _limit: True, release=lambda: None, pause=lambda *_: None)
         self._engine = Engine(vendor, account, limiter, Metrics("test"))
 
     def run(self, start: Callable[[], Any], policy: Any) -> Any:
@@ -163,7 +158,7 @@ def operation(flow: Callable[[SubmitContext], SubmitFlow] = submit, **values: An
 
 
 def submission(world: World, of: Operation, records: Any = RECORDS, options: Any = None) -> Submission:
-    vendor, account = ThreeSteps(), Account("mine", {})
+    vendor, account = ThreeSteps(), Account("mine", {"password": "x"})
     client: Any = SimpleNamespace(
         vendor=vendor, account=account, conn_id="mine", transport=_Transport(world, vendor, account)
     )

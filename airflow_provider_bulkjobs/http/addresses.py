@@ -37,10 +37,10 @@ def request_url(vendor: Vendor, account: Account, base_url: str, path: str) -> s
         return base_url + path
     if _hostname(path) is not None and origin(path) == origin(base_url):
         return path
-    if path.startswith("https://") and _is_own(vendor, _hostname(path)) and _is_plain(path) and not urlsplit(path).port:
-        return (
-            path if _has_own_host(vendor, account) else base_url + path.removeprefix(f"https://{urlsplit(path).netloc}")
-        )
+    if path.startswith("https://") and _is_own(vendor, _hostname(path)) and _is_plain(path):
+        parts = urlsplit(path)
+        if parts.port in {None, 443}:
+            return path if _has_own_host(vendor, account) else base_url + path.removeprefix(f"https://{parts.netloc}")
     raise UntrustedResponseError(
         f"A request of {vendor.label} leads to another host than that of {account.name}. It was not sent, because it "
         "has the credentials"

@@ -143,6 +143,8 @@ class AiohttpTransport:
 
     async def _send(self, send: Send) -> Response:
         request = send.request
+        if request.open is not None:
+            raise NotImplementedError("only workers send files")
         url = self._engine.url(request)
         try:
             received = await self._session.request(

@@ -72,7 +72,7 @@ def test_a_token_that_may_not_submit_is_no_closed_job(sim, account):
 def test_an_upload_that_fails_is_a_failed_submit(fault, error, uploads, sim, account, quick_retries):
     sim.fault("sendgrid", path="/sendgrid-uploads/", **fault)
     task_instance = TaskInstance()
-    with pytest.raises(error, match=r"[Uu]pload.*0 of 1 batches accepted") as caught:
+    with pytest.raises(error, match=r"[Uu]pload.*0 of 1 batches accepted.*begun \(job_id .+\)") as caught:
         run(context={"ti": task_instance}, conn_id=account("sendgrid"), **CSV.arguments())
     assert not any(task_instance.pushed)
     assert "Signature" not in str(caught.value)

@@ -8,7 +8,9 @@ from face.submits import Store, TaskInstance, make, submits
 
 from airflow_provider_bulkjobs._airflow import AirflowTaskTimeout
 from airflow_provider_bulkjobs.exceptions import BulkJobError, PartialSubmitError, VendorUnavailableError
+from airflow_provider_bulkjobs.operators.checkpoint_store import TaskCheckpointStore
 from airflow_provider_bulkjobs.protocol.flow import Request, SaveProgress
+from airflow_provider_bulkjobs.submitting.checkpoint import Checkpoint, CheckpointError
 from airflow_provider_bulkjobs.vendors.activecampaign.submits import submit_import
 from airflow_provider_bulkjobs.vendors.activecampaign.vendor import ActiveCampaign
 
@@ -40,7 +42,7 @@ def begun(monkeypatch):
 
     submit.ending = None
     [kind] = ActiveCampaign.kinds
-    operation = replace(kind.operations[0], submit=submit, requests_per_minute=0)
+    operation = replace(kind.operations[0], submit=submit)
     monkeypatch.setattr(ActiveCampaign, "kinds", (replace(kind, operations=(operation,)),))
 
     def end(ending):
@@ -88,3 +90,16 @@ def test_progress_that_cannot_be_written_fails_the_task(begun, sim, account, mon
     with pytest.raises(PartialSubmitError, match="in flight"):
         make("activecampaign_default").execute(context)
     assert submits(sim) == 1
+
+
+def test_store_without_the_progress_is_not_durable():
+    def fails(value):
+        if isinstance(value, dict) and value["progress"]:
+            raise TypeError("not stored")
+
+    checkpoints = TaskCheckpointStore({"ti": TaskInstance(), "task_state_store": Store(fails)})
+    checkpoints.save(Checkpoint("records"))
+    assert checkpoints.is_durable
+    with pytest.raises(CheckpointError):
+        checkpoints.save(Checkpoint("records", progress={"batch": "1"}))
+    assert not checkpoints.is_durable

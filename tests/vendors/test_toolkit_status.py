@@ -14,10 +14,10 @@ from airflow_provider_bulkjobs.exceptions import (
 )
 from airflow_provider_bulkjobs.protocol.flow import Request, Response
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
+from airflow_provider_bulkjobs.vendors.spec.body_path import value_at
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.states import States
 from airflow_provider_bulkjobs.vendors.toolkit.composite_ids import CompositeId
-from airflow_provider_bulkjobs.vendors.toolkit.json_path import value_at
 from airflow_provider_bulkjobs.vendors.toolkit.listed_items import ListedItems, listed_results
 from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint
 

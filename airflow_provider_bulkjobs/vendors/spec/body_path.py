@@ -23,6 +23,21 @@ def body_of(response: Response) -> Any:
         return None
 
 
+def value_at(value: Any, path: str) -> Any:
+    """Return the one value at a path, or ``None`` if there is none.
+
+    :param path: keys, and positions in lists, separated by periods: ``result.0.status``; empty for the value itself.
+    """
+    for key in path.split(".") if path else ():
+        if isinstance(value, dict):
+            value = value.get(key)
+        elif isinstance(value, list) and key.isdigit():
+            value = value[int(key)] if int(key) < len(value) else None
+        else:
+            return None
+    return value
+
+
 def find(body: Any, path: str) -> list[Any]:
     """Return the values at a path: none if a part of it is missing, several if there are lists on the way.
 

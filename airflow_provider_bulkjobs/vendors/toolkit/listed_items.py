@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_bulkjobs.exceptions import TransientError
+from airflow_provider_bulkjobs.vendors.spec.body_path import value_at
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.item_result import ItemResult, ResultsFlow
-from airflow_provider_bulkjobs.vendors.toolkit.json_path import value_at
 from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint, as_dict, as_list
 
 

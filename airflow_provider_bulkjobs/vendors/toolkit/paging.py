@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, quote, urljoin, urlsplit
 
 from airflow_provider_bulkjobs.exceptions import TransientError, UntrustedResponseError
 from airflow_provider_bulkjobs.protocol.flow import Flow, origin
-from airflow_provider_bulkjobs.vendors.toolkit.json_path import value_at
+from airflow_provider_bulkjobs.vendors.spec.body_path import value_at
 from airflow_provider_bulkjobs.vendors.toolkit.status import request_details
 
 # Requests a page and returns its items and the cursor of the next page, or ``None`` on the last page.

@@ -10,10 +10,10 @@ from typing import Any
 from airflow_provider_bulkjobs.exceptions import JobNotFinishedError, JobNotFoundError, TransientError
 from airflow_provider_bulkjobs.protocol.flow import Flow, Request, path_segment
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState, count, utc_time
+from airflow_provider_bulkjobs.vendors.spec.body_path import value_at
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.states import States
 from airflow_provider_bulkjobs.vendors.toolkit.composite_ids import CompositeId
-from airflow_provider_bulkjobs.vendors.toolkit.json_path import value_at
 
 
 def as_list(value: Any) -> list[Any]:
