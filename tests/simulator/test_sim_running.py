@@ -17,7 +17,7 @@ import requests
 from airflow_provider_bulkjobs.simulator import Simulator
 from airflow_provider_bulkjobs.simulator.jobs import Task
 from airflow_provider_bulkjobs.simulator.limits import RateWindow
-from airflow_provider_bulkjobs.simulator.settings import Limit
+from airflow_provider_bulkjobs.simulator.limits import Limit
 
 
 def test_task_spends_equal_time_in_each_step():
@@ -31,7 +31,7 @@ def test_task_spends_equal_time_in_each_step():
 
 def test_limits_count_in_windows():
     window, limit = RateWindow(), Limit(2, 10)
-    read = [window.count(limit, now, enforced=True) for now in (100, 105, 109.9, 110)]
+    read = [window.count(limit, now, is_enforced=True) for now in (100, 105, 109.9, 110)]
     assert [(fits, reading.remaining, reading.resets_at) for fits, reading in read] == [
         (True, 1, 110),
         (True, 0, 110),
@@ -39,7 +39,7 @@ def test_limits_count_in_windows():
         (True, 1, 120),
     ]
     assert read[2][1].seconds_left(109.9) == 1
-    readings = [RateWindow().count(Limit(1, 10), 100, enforced=False) for _ in range(2)]
+    readings = [RateWindow().count(Limit(1, 10), 100, is_enforced=False) for _ in range(2)]
     assert [(fits, reading.remaining) for fits, reading in readings] == [(True, 1), (True, 1)]
 
 
