@@ -94,16 +94,19 @@ class ContactStore:
         contact = self._by_id.pop(str(contact_id), None)
         if contact is None:
             return self._missing(contact_id)
-        for key in self._keys(contact):
-            self._ids.pop(key, None)
+        self._forget(contact)
         return Row(str(contact_id), DELETED, str(contact_id))
 
     def _write(self, contact_id: str, item: Contact) -> None:
         contact = self._by_id[contact_id]
-        for key in self._keys(contact):
-            self._ids.pop(key, None)
+        self._forget(contact)
         contact.update(item, id=contact_id)
         self._ids.update(dict.fromkeys(self._keys(contact), contact_id))
+
+    def _forget(self, contact: Contact) -> None:
+        for key in self._keys(contact):
+            if self._ids.get(key) == contact["id"]:  # contacts that need not be unique share their identifiers
+                del self._ids[key]
 
     def _keys(self, item: Contact) -> list[tuple[str, str]]:
         return [(name, str(item[name]).strip().lower()) for name in self._identities if item.get(name)]

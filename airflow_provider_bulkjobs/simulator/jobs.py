@@ -18,13 +18,14 @@ from typing import Any, NamedTuple
 Word = str | bool | int | float | None
 
 CREATED, UPDATED, DELETED, FAILED = "created", "updated", "deleted", "failed"
+EXPORTED = "exported"  # not an item that was submitted
 
 
 class Row(NamedTuple):
     """One item of a job.
 
     :param key: the identifier in the request: an e-mail address or an id.
-    :param outcome: ``created``, ``updated``, ``deleted`` or ``failed``.
+    :param outcome: ``created``, ``updated``, ``deleted``, ``failed`` or ``exported``.
     :param contact_id: the vendor's id of the item; empty if it has none.
     :param error: the reason of a failure.
     """

@@ -22,7 +22,7 @@ from airflow_provider_bulkjobs.simulator.authentication import Authentication, O
 from airflow_provider_bulkjobs.simulator.contacts import ContactStore
 from airflow_provider_bulkjobs.simulator.files import DOWNLOADS, SIGNATURE, UPLOADS, RefusedError, storage_error
 from airflow_provider_bulkjobs.simulator.incoming import IncomingRequest
-from airflow_provider_bulkjobs.simulator.jobs import Job, JobStates, Row, Task, Word, scripted_rows
+from airflow_provider_bulkjobs.simulator.jobs import EXPORTED, Job, JobStates, Row, Task, Word, scripted_rows
 from airflow_provider_bulkjobs.simulator.limits import RateHeaders, RateLimit, RateWindow, Reading
 from airflow_provider_bulkjobs.simulator.routes import OwnFault, Route, marked
 from airflow_provider_bulkjobs.simulator.settings import Settings
@@ -184,8 +184,9 @@ class SimulatedVendor(ABC):
 
     def append(self, job: Job, rows: Sequence[Row], end: Word = None) -> None:
         """Add a task to a job."""
-        self.items_accepted += len(rows)
-        self.distinct_items.update(row.key for row in rows)
+        accepted = [row.key for row in rows if row.outcome != EXPORTED]
+        self.items_accepted += len(accepted)
+        self.distinct_items.update(accepted)
         job.tasks.append(self._task(job.kind, rows, end))
 
     def cancel(self, job: Job) -> None:

@@ -33,7 +33,7 @@ class SimulatedActiveCampaign(SimulatedVendor):
     password = ACTIVECAMPAIGN_KEY
     auth = (HeaderKey("Api-Token", ACTIVECAMPAIGN_KEY),)
     # The first state is the JSON value false, returned right after the submit.
-    kinds = {  # noqa: RUF012 - a constant of the class
+    kinds = {
         "contacts": JobStates((False, "waiting", "claimed", "active"), "completed", others=("failed", "interrupted"))
     }
     limits = (RateLimit(Limit(5, 1)), IMPORTS)
@@ -60,7 +60,7 @@ class SimulatedActiveCampaign(SimulatedVendor):
         return self.too_many_requests(Reading(IMPORTS.limit, 0, self.now(), is_enforced=True, name=IMPORTS.name))
 
     @route("GET", "/api/3/users/me")
-    def me(self, request: IncomingRequest) -> Any:  # noqa: ARG002
+    def me(self, request: IncomingRequest) -> Any:
         """Return the user of the key."""
         return {"user": USER}
 
@@ -97,7 +97,7 @@ class SimulatedActiveCampaign(SimulatedVendor):
         return self.poll(job, lambda word: self._info(job, word))
 
     @route("GET", SUBMIT_PATH)
-    def totals(self, request: IncomingRequest) -> Any:  # noqa: ARG002
+    def totals(self, request: IncomingRequest) -> Any:
         """Return the numbers of waiting and completed batches and contacts per day."""
         days: dict[bool, dict[str, Counter[str]]] = {True: {}, False: {}}
         for job in self.jobs.values():
