@@ -16,8 +16,7 @@ import requests
 
 from airflow_provider_bulkjobs.simulator import Simulator
 from airflow_provider_bulkjobs.simulator.jobs import Task
-from airflow_provider_bulkjobs.simulator.limits import RateWindow
-from airflow_provider_bulkjobs.simulator.limits import Limit
+from airflow_provider_bulkjobs.simulator.limits import Limit, RateWindow
 
 
 def test_task_spends_equal_time_in_each_step():

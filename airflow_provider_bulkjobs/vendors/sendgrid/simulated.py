@@ -44,7 +44,7 @@ SCOPES = {
     "mail": ["mail.send"],
 }
 FIELDS = {"_rf0_T": "first_name", "_rf1_T": "last_name", "_rf2_T": "email"}
-CUSTOM_FIELDS = {"w1": "plan", "w33": "shoe_size", "e2": "favorite_color"}
+CUSTOM_FIELDS = {"w1": "plan", "w33": "points", "e2": "favorite_color"}
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
