@@ -24,13 +24,13 @@ from airflow_provider_bulkjobs.hooks.connection import read_account
 from airflow_provider_bulkjobs.hooks.connection_test import explain
 from airflow_provider_bulkjobs.protocol.flow import Response
 from airflow_provider_bulkjobs.simulator import Simulator
-from airflow_provider_bulkjobs.simulator import world as simulated
+from airflow_provider_bulkjobs.simulator.world import simulated_vendors
 from airflow_provider_bulkjobs.vendors import VENDORS
 from airflow_provider_bulkjobs.vendors.klaviyo import Klaviyo
 from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 
 HOOK_OF = {hook_class.conn_type: hook_class for hook_class in HOOKS}
-SIMULATED = {vendor.conn_type for vendor in simulated.VENDORS}
+SIMULATED = {vendor.conn_type for vendor in simulated_vendors()}
 SECRET = "s3cret-of-the-connection"
 NAME = "XKQZWV"
 
@@ -202,7 +202,9 @@ def test_a_wrong_region_that_the_host_says() -> None:
 
 
 def test_a_key_whose_owner_is_not_told(attempt: Try, sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airflow_provider_bulkjobs.simulator.sendgrid.SCOPES", {"marketing": ["marketing.read"]})
+    monkeypatch.setattr(
+        "airflow_provider_bulkjobs.vendors.sendgrid.simulated.SCOPES", {"marketing": ["marketing.read"]}
+    )
     good, told = attempt(vendor_of("sendgrid"), **sim.connection("sendgrid"))
     assert good
     assert "Its user could not be read (it needs the scope user.username.read)" in told
@@ -316,7 +318,7 @@ def test_a_connection_can_be_tested_twice(sim: Simulator, vendor: Vendor, monkey
 
 
 def test_the_simulator_has_no_connection_of_another_type(sim: Simulator) -> None:
-    with pytest.raises(ValueError, match="no vendor of type 'http'"):
+    with pytest.raises(ValueError, match="no vendor 'http'"):
         sim.connection("http")
 
 

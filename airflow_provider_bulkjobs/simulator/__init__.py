@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Simulated APIs of four vendors on localhost, for demos and DAG tests.
+"""Simulated APIs of the vendors on localhost, for demos and DAG tests.
 
 From a shell: ``python -m airflow_provider_bulkjobs.simulator``. From Python:
 

@@ -6,10 +6,10 @@ POST   /control/faults           inject a fault into requests:
                                  {"vendor": "sendgrid", "fault": "rate_limit", "count": 3, "path": "/imports/",
                                   "retry_after": 2, "seconds": 1, "status": 503, "after": false}
                                  Only "fault" is needed: rate_limit, server_error (status), reset, half_body,
-                                 not_json (status), slow (seconds), outage, unauthorized, redirect, huge_body,
-                                 import_limit (ActiveCampaign's 400). Without a vendor it applies to all of them,
-                                 without a count until it is cleared. "after": the request is executed first, and
-                                 only its response fails. "retry_after": seconds, or a date as text.
+                                 not_json (status), slow (seconds), outage, unauthorized, redirect, huge_body, or one
+                                 of a vendor (see below). Without a vendor it applies to all of them, without a count
+                                 until it is cleared. "after": the request is executed first, and only its response
+                                 fails. "retry_after": seconds, or a date as text.
 DELETE /control/faults           remove all faults
 POST   /control/jobs             create a job with scripted states:
                                  {"vendor": "acquia", "job_kind": "contacts", "states": ["queued", "completed"],
@@ -17,15 +17,13 @@ POST   /control/jobs             create a job with scripted states:
                                  The states have the vendor's names, one per poll; the last one is repeated. "body"
                                  is returned unchanged for each poll. Returns {"job_id": "..."}.
 DELETE /control/jobs/{job_id}    expire a job
+POST   /control/contacts         create contacts, which jobs can then update and delete:
+                                 {"vendor": "intercom", "kind": "contacts", "contacts": [{"id": "7", "email": "…"}]}
+                                 Returns the ids of the new ones, and all that exist.
 POST   /control/settings         change settings:
                                  {"speed": 1, "job_seconds": 3, "token_seconds": 3600,
-                                  "limits": {"activecampaign": {"requests": 5, "per_seconds": 1},
-                                             "activecampaign_imports": {"requests": 100, "per_seconds": 60},
-                                             "intercom": null},
-                                  "sendgrid_reset": "epoch" or "delta",
-                                  "sendgrid_errors_shape": "list" or "object",
-                                  "acquia_error_shape": "new" or "old",
-                                  "intercom_export_key": "job_identifier" or "job_identfier"}
+                                  "limits": {"intercom": {"requests": 5, "per_seconds": 1}, "sendgrid": null}}
+                                 and those of the vendors (see below)
 POST   /control/tokens/revoke    revoke all access tokens
 POST   /control/reset            delete all state, and restore the initial settings
 """
@@ -33,14 +31,15 @@ POST   /control/reset            delete all state, and restore the initial setti
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
 
 from airflow_provider_bulkjobs.simulator.inputs import InvalidInputError
-from airflow_provider_bulkjobs.simulator.vendor import Handler
 from airflow_provider_bulkjobs.simulator.world import World
+
+Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
 def control_routes(world: World) -> list[web.RouteDef]:
@@ -52,6 +51,7 @@ def control_routes(world: World) -> list[web.RouteDef]:
         web.delete("/control/faults", _plain(world.clear_faults)),
         web.post("/control/jobs", _with_body(world.add_job)),
         web.delete("/control/jobs/{job_id}", _expire(world)),
+        web.post("/control/contacts", _with_body(world.add_contacts)),
         web.post("/control/settings", _with_body(world.change_settings)),
         web.post("/control/tokens/revoke", _plain(world.revoke_tokens)),
         web.post("/control/reset", _plain(world.reset)),
@@ -60,7 +60,21 @@ def control_routes(world: World) -> list[web.RouteDef]:
 
 def describe(world: World, url: str) -> str:
     """Return the vendors with their URLs and credentials."""
-    lines = [f"  {v.label:24}{url}/{v.name:16}{v.credentials}" for v in world.vendors.values()]
+    return "\n".join(f"  {v.label:24}{url}/{v.name:16}{v.credentials()}" for v in world.vendors.values())
+
+
+def _particulars(world: World) -> str:
+    """Return the settings, limits and faults of each vendor."""
+    lines = []
+    for vendor in world.vendors.values():
+        settings = [f"{key} ({', '.join(values)})" for key, values in vendor.choices.items()]
+        lines += [
+            f"  {vendor.label}",
+            f"    job kinds: {', '.join(vendor.kinds)}; contacts: {', '.join(vendor.stores)}",
+            f"    limits: {', '.join(vendor.limit_names())}",
+            *([f"    settings: {', '.join(settings)}"] if settings else []),
+            *([f"    faults: {', '.join(vendor.own_faults())}"] if vendor.own_faults() else []),
+        ]
     return "\n".join(lines)
 
 
@@ -97,6 +111,6 @@ def _expire(world: World) -> Handler:
 def _page(world: World) -> Handler:
     async def handle(request: web.Request) -> web.Response:
         vendors = describe(world, str(request.url.origin()))
-        return web.Response(text=f"Bulk job simulator\n\n{vendors}\n\n{__doc__}")
+        return web.Response(text=f"Bulk job simulator\n\n{vendors}\n\n{__doc__}\n{_particulars(world)}\n")
 
     return handle

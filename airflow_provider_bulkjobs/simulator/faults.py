@@ -13,9 +13,8 @@ from typing import Any
 
 from aiohttp import web
 
-from airflow_provider_bulkjobs.simulator.activecampaign import SUBMIT_PATH, ActiveCampaign
 from airflow_provider_bulkjobs.simulator.limits import Reading
-from airflow_provider_bulkjobs.simulator.vendor import Vendor
+from airflow_provider_bulkjobs.simulator.vendor import SimulatedVendor
 
 HUGE_BYTES = 32 * 1024 * 1024
 CHUNK = b"x" * 65536
@@ -60,8 +59,6 @@ class Faults:
 
     def add(self, fault: Fault) -> None:
         """Add a fault."""
-        if fault.fault == "import_limit" and fault.path is None:
-            fault.path = SUBMIT_PATH  # by default it applies to submits
         self._faults.append(fault)
 
     def clear(self) -> None:
@@ -80,14 +77,17 @@ class Faults:
         return [asdict(fault) for fault in self._faults if fault.count != 0]
 
 
-async def inject(fault: Fault, vendor: Vendor, request: web.Request, respond: Respond) -> web.StreamResponse:
+async def inject(fault: Fault, vendor: SimulatedVendor, request: web.Request, respond: Respond) -> web.StreamResponse:
     """Return the faulty response to a request."""
     if fault.fault == "slow" and not fault.after:
         await asyncio.sleep(fault.seconds)
         return await respond()
     # half_body needs the real response, as does a fault after the execution.
     real_response = await respond() if fault.after or fault.fault == "half_body" else None
-    response = await KINDS[fault.fault](fault, vendor, request, real_response)
+    if own := vendor.own_faults().get(fault.fault):
+        response: web.StreamResponse = getattr(vendor, own[1])()
+    else:
+        response = await KINDS[fault.fault](fault, vendor, request, real_response)
     if fault.retry_after is not None and not response.prepared:
         response.headers["Retry-After"] = _plain(fault.retry_after)
     return response
@@ -97,37 +97,32 @@ def _plain(value: float | str) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-async def _rate_limit(fault: Fault, vendor: Vendor, *_: object) -> web.StreamResponse:
+async def _rate_limit(fault: Fault, vendor: SimulatedVendor, *_: object) -> web.StreamResponse:
     """Return the vendor's 429; its rate limit headers match a Retry-After in seconds, if there is one."""
-    limit = vendor.settings.limits.get(vendor.name, vendor.advertised_limit)
+    name, rule = next(iter(vendor.limit_names().items()))
+    limit = vendor.settings.limits.get(name, rule.limit)
     wait = fault.retry_after if isinstance(fault.retry_after, int | float) else 1
-    reading = Reading(limit, 0, vendor.now() + wait, enforced=True)
+    reading = Reading(limit, 0, vendor.now() + wait, is_enforced=True, name=name)
     response = vendor.too_many_requests(reading)
-    response.headers.update(vendor.rate_headers(reading))
+    response.headers.update(vendor.rate_limit_headers(reading, is_rejected=True))
     return response
 
 
-async def _server_error(fault: Fault, vendor: Vendor, *_: object) -> web.StreamResponse:
+async def _server_error(fault: Fault, vendor: SimulatedVendor, *_: object) -> web.StreamResponse:
     return vendor.error(fault.status or 500, "Something went wrong on our side.")
 
 
-async def _unauthorized(_fault: Fault, vendor: Vendor, *_: object) -> web.StreamResponse:
+async def _unauthorized(_fault: Fault, vendor: SimulatedVendor, *_: object) -> web.StreamResponse:
     return vendor.unauthorized()
 
 
-async def _import_limit(_fault: Fault, vendor: Vendor, *_: object) -> web.StreamResponse:
-    if isinstance(vendor, ActiveCampaign):
-        return vendor.too_many_imports()
-    return vendor.error(429, "Too many imports.")
-
-
-async def _reset(_fault: Fault, _vendor: Vendor, request: web.Request, *_: object) -> web.StreamResponse:
+async def _reset(_fault: Fault, _vendor: SimulatedVendor, request: web.Request, *_: object) -> web.StreamResponse:
     reset_connection(request)
     return web.Response(status=499, reason="Connection reset")
 
 
 async def _half_body(
-    _fault: Fault, _vendor: Vendor, request: web.Request, real_response: web.StreamResponse | None
+    _fault: Fault, _vendor: SimulatedVendor, request: web.Request, real_response: web.StreamResponse | None
 ) -> web.StreamResponse:
     """Announce the length of the whole response, send half of it, and close the connection."""
     body = (
@@ -154,20 +149,20 @@ async def _not_json(fault: Fault, *_: object) -> web.StreamResponse:
 
 
 async def _slow(
-    fault: Fault, _vendor: Vendor, _request: web.Request, real_response: web.StreamResponse | None
+    fault: Fault, _vendor: SimulatedVendor, _request: web.Request, real_response: web.StreamResponse | None
 ) -> web.StreamResponse:
     await asyncio.sleep(fault.seconds)
     return web.Response() if real_response is None else real_response
 
 
-async def _redirect(fault: Fault, _vendor: Vendor, request: web.Request, *_: object) -> web.StreamResponse:
+async def _redirect(fault: Fault, _vendor: SimulatedVendor, request: web.Request, *_: object) -> web.StreamResponse:
     """Redirect to the same server by another host name; the requests there are recorded as "elsewhere"."""
     host = "127.0.0.1" if request.url.host == "localhost" else "localhost"
     location = request.url.with_host(host).with_path(f"/elsewhere{request.path}")
     return web.Response(status=fault.status or 302, headers={"Location": str(location)})
 
 
-async def _huge_body(_fault: Fault, _vendor: Vendor, request: web.Request, *_: object) -> web.StreamResponse:
+async def _huge_body(_fault: Fault, _vendor: SimulatedVendor, request: web.Request, *_: object) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
     with suppress(ConnectionError):  # the client may close the connection early
         await response.prepare(request)
@@ -199,5 +194,4 @@ KINDS: dict[str, Callable[..., Awaitable[web.StreamResponse]]] = {
     "unauthorized": _unauthorized,
     "redirect": _redirect,
     "huge_body": _huge_body,
-    "import_limit": _import_limit,
 }

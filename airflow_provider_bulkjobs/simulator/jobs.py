@@ -18,36 +18,57 @@ from typing import Any, NamedTuple
 Word = str | bool | int | float | None
 
 CREATED, UPDATED, DELETED, FAILED = "created", "updated", "deleted", "failed"
+EXPORTED = "exported"  # not an item that was submitted
 
 
 class Row(NamedTuple):
     """One item of a job.
 
     :param key: the identifier in the request: an e-mail address or an id.
-    :param outcome: ``created``, ``updated``, ``deleted`` or ``failed``.
-    :param contact_id: the vendor's id of the item.
+    :param outcome: ``created``, ``updated``, ``deleted``, ``failed`` or ``exported``.
+    :param contact_id: the vendor's id of the item; empty if it has none.
     :param error: the reason of a failure.
     """
 
     key: str
     outcome: str
-    contact_id: int = 0
+    contact_id: str = ""
     error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Family:
-    """The states of one job kind of a vendor, in order.
+class JobStates:
+    """The states of one job kind of a vendor.
 
-    :param steps: the states of an unfinished job.
-    :param ends: the states of a finished job; the first one is success.
+    :param steps: the states of an unfinished job, in order.
+    :param success: the state of a finished job.
+    :param partial: the state if some items failed; ``None``: that is a success as well.
+    :param failed: the state if all items failed; ``None``: that is as if some had failed.
+    :param canceled: the state of a canceled job.
+    :param others: the final states that only scripted jobs have.
     """
 
     steps: tuple[Word, ...]
-    ends: tuple[str, ...]
+    success: Word
+    partial: Word = None
+    failed: Word = None
+    canceled: Word = None
+    others: tuple[Word, ...] = ()
+
+    def end_of(self, rows: Sequence[Row]) -> Word:
+        """Return the final state of a job with these items."""
+        failed = sum(row.outcome == FAILED for row in rows)
+        if failed and failed == len(rows) and self.failed is not None:
+            return self.failed
+        return self.success if not failed or self.partial is None else self.partial
+
+    def is_final(self, word: Word) -> bool:
+        """Return whether a state is final."""
+        ends = (self.success, self.partial, self.failed, self.canceled, *self.others)
+        return word is not None and word in ends
 
 
-@dataclass(slots=True)
+@dataclass
 class Task:
     """A unit of work that spends the same time in each of its steps.
 
@@ -81,12 +102,17 @@ class Task:
         """The time at which the task is finished."""
         return (self.began or self.created) + self.seconds
 
+    @cached_property
+    def counts(self) -> Counter[str]:
+        """The number of items per outcome."""
+        return Counter(row.outcome for row in self.rows)
+
 
 @dataclass
 class Job:
     """A job: one task, or several if the vendor supports appending.
 
-    :param action: the operation: ``upsert``, ``delete`` …
+    :param action: the vendor's name of the operation.
     :param script: the states to return, one per poll; the last one is repeated. Overrides the tasks.
     :param body: the complete body of a poll response; overrides everything else.
     :param extra: vendor-specific data.
@@ -120,27 +146,17 @@ class Job:
         """The number of items."""
         return sum(len(task.rows) for task in self.tasks)
 
-    @cached_property
+    @property
     def counts(self) -> Counter[str]:
-        """The number of items per outcome; only for jobs without appended tasks, as it is cached."""
-        return Counter(row.outcome for row in self.rows)
+        """The number of items per outcome."""
+        return sum((task.counts for task in self.tasks), Counter())
 
 
 def scripted_rows(items: int, failed: int) -> list[Row]:
     """Return generated items; the failed ones are last."""
-    good = [Row(f"contact-{n}@example.com", CREATED, n) for n in range(1, items - failed + 1)]
+    good = [Row(f"contact-{n}@example.com", CREATED, str(n)) for n in range(1, items - failed + 1)]
     bad = [
-        Row(f"contact-{n}.example.com", FAILED, n, "A valid email is required.")
+        Row(f"contact-{n}.example.com", FAILED, str(n), "A valid email is required.")
         for n in range(items - failed + 1, items + 1)
     ]
     return good + bad
-
-
-def item_error(item: Mapping[str, Any]) -> str:
-    """Return the error of an invalid item, or an empty string; all vendors share this rule."""
-    email = item.get("email")
-    if email is not None and "@" not in str(email):
-        return "A valid email is required."
-    if any(str(item.get(key, "")).startswith("bad") for key in ("id", "company_id")):
-        return "Item was not found."
-    return ""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -10,13 +11,16 @@ from aiohttp import web
 
 from airflow_provider_bulkjobs.simulator.control import control_routes
 from airflow_provider_bulkjobs.simulator.faults import inject
-from airflow_provider_bulkjobs.simulator.limits import Reading
+from airflow_provider_bulkjobs.simulator.incoming import IncomingRequest, InvalidBodyError, RefusedError
+from airflow_provider_bulkjobs.simulator.routes import Route
 from airflow_provider_bulkjobs.simulator.traffic import Traffic
-from airflow_provider_bulkjobs.simulator.vendor import Handler, RefusedError, Vendor
+from airflow_provider_bulkjobs.simulator.vendor import Handler, SimulatedVendor
 from airflow_provider_bulkjobs.simulator.world import World
 
 # Far above the vendors' own limits, so that the simulated vendor rejects large requests.
 MAX_BYTES = 256 * 1024 * 1024
+# The pattern of a variable part of a route: in {noun:contacts|companies}, all but {noun}.
+PATTERN = re.compile(r"(?<=\w):[^}]*(?=\})")
 
 
 def make_app(world: World) -> web.Application:
@@ -25,14 +29,14 @@ def make_app(world: World) -> web.Application:
     app.add_routes(control_routes(world))
     app.router.add_route("*", "/elsewhere/{tail:.*}", partial(elsewhere, world))
     for vendor in world.vendors.values():
-        pipeline = partial(RequestPipeline, world, vendor)
-        for method, path, handler in vendor.routes():
-            # Two slashes: an absolute path, not below the vendor's root.
-            absolute = path[1:] if path.startswith("//") else f"/{vendor.name}{path}"
-            route = f"{method} {path.removeprefix('/') if path.startswith('//') else path}"
-            app.router.add_route(method, absolute, _served(pipeline, route, handler))
-        unknown = _served(pipeline, "unknown path", partial(_not_found, vendor))
-        app.router.add_route("*", f"/{vendor.name}{{tail:.*}}", unknown)
+        for route, handler in vendor.routes():
+            path = route.path if route.is_outside else f"/{vendor.name}{route.path}"
+            label = f"{route.method} {PATTERN.sub('', route.path)}"
+            app.router.add_route(route.method, path, Endpoint(world, vendor, label, route, handler).serve)
+        everything = Route("*", "", is_open=False, is_outside=False)
+        unknown = Endpoint(world, vendor, "unknown path", everything, partial(_not_found, vendor))
+        app.router.add_route("*", f"/{vendor.name}/{{tail:.*}}", unknown.serve)
+        app.router.add_route("*", f"/{vendor.name}", unknown.serve)
     return app
 
 
@@ -42,69 +46,72 @@ async def elsewhere(world: World, request: web.Request) -> web.Response:
         return web.json_response({"id": "elsewhere", "status": "completed", "state": "completed"})
 
 
-def _served(pipeline: Callable[[str, Handler], RequestPipeline], route: str, handler: Handler) -> Handler:
-    async def serve(request: web.Request) -> web.StreamResponse:
-        return await pipeline(route, handler).serve(request)
-
-    return serve
-
-
-async def _not_found(vendor: Vendor, request: web.Request) -> web.Response:
+def _not_found(vendor: SimulatedVendor, request: IncomingRequest) -> web.Response:
     return vendor.error(404, f"There is no {request.method} {request.path}.")
 
 
-class RequestPipeline:
-    """The processing of one request to a vendor: counting, fault injection, authentication, rate limit, handler."""
+class Endpoint:
+    """The processing of requests to one endpoint: counting, faults, authentication, rate limits, handler.
 
-    def __init__(self, world: World, vendor: Vendor, route: str, handler: Handler) -> None:
+    :param label: the endpoint in the statistics.
+    """
+
+    def __init__(self, world: World, vendor: SimulatedVendor, label: str, route: Route, handler: Handler) -> None:
         self.world = world
         self.vendor = vendor
+        self.label = label
         self.route = route
         self.handler = handler
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Return the response, real or faulty."""
         vendor, traffic = self.vendor, self.vendor.traffic
-        with traffic.record(request, self.route):
-            respond: Callable[[], Awaitable[web.StreamResponse]] = partial(self.respond, request)
+        with traffic.record(request, self.label):
+            respond: Callable[[], Awaitable[web.StreamResponse]] = partial(self._respond, request)
             fault = self.world.faults.next_for(vendor.name, request.path_qs)
             response = await (inject(fault, vendor, request, respond) if fault else respond())
             traffic.statuses["reset" if response.status == 499 else str(response.status)] += 1
             if not response.prepared:
-                response.headers.update(vendor.own_headers())
+                response.headers.update(vendor.headers)
             return response
 
-    async def respond(self, request: web.Request) -> web.StreamResponse:
+    async def _respond(self, request: web.Request) -> web.StreamResponse:
         """Return the real response of the vendor."""
-        try:
-            return await self._checked(request)
-        except RefusedError as refused:
-            return refused.response
-
-    async def _checked(self, request: web.Request) -> web.StreamResponse:
-        vendor = self.vendor
-        if request.path.startswith(vendor.open_paths):
-            return await self.handler(request)
-        rejection = vendor.reject_credentials(request)
+        origin = str(request.url.origin())
+        incoming = IncomingRequest(
+            method=request.method,
+            path=request.path,
+            query=request.query,
+            headers=request.headers,
+            body=await request.read(),
+            params=request.match_info,
+            origin=origin,
+            root=f"{origin}/{self.vendor.name}",
+        )
+        if self.route.is_open:
+            return self._handled(incoming)
+        rejection = self.vendor.reject_credentials(incoming)
         if rejection is not None:
             return rejection
-        fits, reading = self._count()
-        try:
-            response = await self.handler(request) if fits else vendor.too_many_requests(reading)
-        except RefusedError as refused:
-            response = refused.response
-        response.headers.update(vendor.rate_headers(reading))
+        exceeded, reported = self.vendor.count(incoming)
+        response = self.vendor.too_many_requests(exceeded) if exceeded else self._handled(incoming)
+        if reported:
+            response.headers.update(self.vendor.rate_limit_headers(reported, is_rejected=reported is exceeded))
         return response
 
-    def _count(self) -> tuple[bool, Reading]:
-        enforced = self.world.settings.limits.get(self.vendor.name)
-        limit = enforced or self.vendor.advertised_limit
-        return self.vendor.meter.count(limit, self.vendor.now(), enforced=enforced is not None)
+    def _handled(self, request: IncomingRequest) -> web.StreamResponse:
+        try:
+            response = self.handler(request)
+        except RefusedError as refused:
+            return refused.response
+        except InvalidBodyError as error:
+            return self.vendor.error(400, str(error))
+        return response if isinstance(response, web.StreamResponse) else web.json_response(response)
 
 
 def open_traffic(world: World, name: str) -> Traffic:
     """Return the traffic of a vendor, or of the redirect target ("elsewhere").
 
-    :raises KeyError: there is no such vendor.
+    :raises ValueError: there is no such vendor.
     """
-    return world.elsewhere if name == "elsewhere" else world.vendors[name].traffic
+    return world.elsewhere if name == "elsewhere" else world.vendor(name).traffic

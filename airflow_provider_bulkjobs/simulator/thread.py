@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from ssl import SSLContext
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -13,21 +13,25 @@ from typing import Any, Self, TypeVar
 from airflow_provider_bulkjobs.simulator.jobs import Word
 from airflow_provider_bulkjobs.simulator.runner import Running, start
 from airflow_provider_bulkjobs.simulator.server import open_traffic
-from airflow_provider_bulkjobs.simulator.settings import PUBLISHED_LIMITS, Settings
+from airflow_provider_bulkjobs.simulator.settings import Settings
 from airflow_provider_bulkjobs.simulator.traffic import RecordedRequest
+from airflow_provider_bulkjobs.simulator.vendor import SimulatedVendor
 from airflow_provider_bulkjobs.simulator.world import World
 
 T = TypeVar("T")
 
 
 class Simulator:
-    """A context manager that serves the four vendors on one port.
+    """A context manager that serves all vendors on one port.
+
+    Wherever a method takes a vendor, its name or its connection type will do.
 
     :param job_seconds: the duration of a job at speed 1.
     :param speed: the factor by which jobs run faster.
     :param port: the port to listen on; 0 selects a free port.
     :param tls: serve https with this context.
     :param enforce_limits: enforce the published rate limits of the vendors.
+    :param vendors: vendors of other packages to serve in addition to this package's.
     """
 
     def __init__(
@@ -39,9 +43,10 @@ class Simulator:
         port: int = 0,
         tls: SSLContext | None = None,
         enforce_limits: bool = False,
+        vendors: Sequence[type[SimulatedVendor]] = (),
     ) -> None:
-        limits = dict(PUBLISHED_LIMITS) if enforce_limits else {}
-        self._world = World(Settings(speed=speed, job_seconds=job_seconds, limits=limits))
+        settings = Settings(speed=speed, job_seconds=job_seconds)
+        self._world = World(settings, vendors, enforce_limits=enforce_limits)
         self._host, self._port, self._tls = host, port, tls
         self._loop: asyncio.AbstractEventLoop
         self._thread: threading.Thread
@@ -74,18 +79,18 @@ class Simulator:
         return self._running.url
 
     def url_of(self, vendor: str) -> str:
-        """Return the base URL of a vendor: intercom, sendgrid, activecampaign or acquia."""
-        if vendor not in self._world.vendors:
-            raise ValueError(f"no vendor {vendor!r}; choose one of: {', '.join(self._world.vendors)}")
-        return f"{self.url}/{vendor}"
+        """Return the base URL of a vendor.
+
+        :raises ValueError: there is no such vendor.
+        """
+        return f"{self.url}/{self._world.vendor(vendor).name}"
 
     def connection(self, conn_type: str) -> dict[str, Any]:
-        """Return a connection to the simulated vendor, in the JSON format of ``AIRFLOW_CONN_…``."""
-        vendor = next((vendor for vendor in self._world.vendors.values() if vendor.conn_type == conn_type), None)
-        if vendor is None:
-            raise ValueError(f"no vendor of type {conn_type!r}")
-        host = self.url_of(vendor.name)
-        return {"conn_type": conn_type, "host": host, "login": vendor.login, "password": vendor.password}
+        """Return a connection to the simulated vendor, in the JSON format of ``AIRFLOW_CONN_…``.
+
+        :raises ValueError: there is no such vendor.
+        """
+        return self._world.vendor(conn_type).connection(self.url)
 
     def state(self) -> dict[str, Any]:
         """Return statistics by vendor, and the active faults and settings."""
@@ -124,6 +129,18 @@ class Simulator:
             "body": body,
         }
         return str(self._call(lambda: self._world.add_job(data))["job_id"])
+
+    def contacts(
+        self, vendor: str, contacts: Sequence[Mapping[str, Any]] = (), *, kind: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Create contacts, which jobs can then update and delete; return all that exist.
+
+        :param contacts: the contacts, with the vendor's field names; without an ``id`` they get one.
+        :param kind: another kind of records, as ``companies``.
+        """
+        data = {"vendor": vendor, "kind": kind, "contacts": [dict(contact) for contact in contacts]}
+        existing: list[dict[str, Any]] = self._call(lambda: self._world.add_contacts(data))["contacts"]
+        return existing
 
     def expire(self, job_id: str) -> None:
         """Expire a job: from now on it is 404."""

@@ -8,6 +8,7 @@ from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import web
 
@@ -58,3 +59,13 @@ class Traffic:
             yield
         finally:
             self._concurrent -= 1
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the counts for the control API."""
+        return {
+            "requests": dict(self.by_route),
+            "total_requests": sum(self.by_route.values()),
+            "statuses": dict(self.statuses),
+            "max_concurrent": self.max_concurrent,
+            "max_per_second": self.max_per_second,
+        }

@@ -7,17 +7,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_bulkjobs import simulator
 from airflow_provider_bulkjobs.sensors import base as waiting
 from airflow_provider_bulkjobs.simulator import Simulator
-
-PASSWORDS = {
-    "intercom": simulator.INTERCOM_TOKEN,
-    "sendgrid": simulator.SENDGRID_KEY,
-    "activecampaign": simulator.ACTIVECAMPAIGN_KEY,
-    "acquia": simulator.ACQUIA_PASSWORD,
-}
-CONN_TYPES = {"acquia": "acquia_campaign_studio"}
 
 
 @pytest.fixture(autouse=True)
@@ -48,13 +39,7 @@ def account(sim: Simulator, connection: Callable[..., str]) -> Callable[..., str
     """Make the connection of one of the simulator's vendors; return its id."""
 
     def make(vendor: str, conn_id: str | None = None, **values: Any) -> str:
-        good = {
-            "conn_type": CONN_TYPES.get(vendor, vendor),
-            "host": sim.url_of(vendor),
-            "login": simulator.ACQUIA_USER,
-            "password": PASSWORDS[vendor],
-            "extra": {"requests_per_second": 0},  # rate limiting has its own tests
-        }
+        good = sim.connection(vendor) | {"extra": {"requests_per_second": 0}}  # rate limiting has its own tests
         return connection(conn_id or f"{good['conn_type']}_default", **{**good, **values})
 
     return make

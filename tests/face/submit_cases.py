@@ -189,5 +189,12 @@ def books(sim, vendor):
     return sim.state()[vendor]["contacts"]
 
 
+def create_known(sim, case, number):
+    """Create the contacts or companies that the records of a case refer to by their ids."""
+    records = case.arguments(number)["records"]
+    known_ones = [each for record in records for each in record.get("contacts", [record]) if "id" in each]
+    sim.contacts(case.vendor, known_ones, kind="companies" if case.kind == "companies" else None)
+
+
 def each_once(number):
     return {"total": number, "distinct": number}

@@ -18,6 +18,7 @@ from face.submit_cases import (
     TaskInstance,
     books,
     both_modes,
+    create_known,
     each_once,
     every_case,
     in_pieces,
@@ -47,6 +48,7 @@ def test_every_operation_of_those_that_the_simulator_serves_is_here(sim):
 @every_case
 def test_it_submits_and_waits(mode, case, sim, account):
     number = min(case.number, 250)
+    create_known(sim, case, number)
     result = run(mode, conn_id=account(case.vendor), **case.arguments(number))
     assert books(sim, case.vendor) == each_once(number)
     assert (result["state"], result["job_kind"]) == ("succeeded", case.kind)

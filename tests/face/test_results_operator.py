@@ -14,8 +14,8 @@ from airflow_provider_bulkjobs import exceptions as errors
 from airflow_provider_bulkjobs import simulator
 from airflow_provider_bulkjobs._airflow import AirflowSkipException
 from airflow_provider_bulkjobs.operators.bulk_job import BulkJobOperator, BulkJobResultsOperator
-from airflow_provider_bulkjobs.simulator import intercom as simulated_intercom
-from airflow_provider_bulkjobs.simulator import sendgrid_files
+from airflow_provider_bulkjobs.vendors.intercom import simulated as simulated_intercom
+from airflow_provider_bulkjobs.vendors.sendgrid import simulated as simulated_sendgrid
 
 # For each kind: the state that a job ends in, one that it does not, and the rows of four items of which one failed.
 CREATED = [{"status": "created", "error": None, "item": {"id": str(n)}} for n in (1, 2, 3)]
@@ -126,7 +126,7 @@ def vendors_file(monkeypatch):
     """Let the vendors hand out this file, whichever they are asked for."""
 
     def hand_out(data: bytes, **headers: str) -> None:
-        monkeypatch.setattr(sendgrid_files, "csv_response", lambda *_: web.Response(body=data, headers=headers))
+        monkeypatch.setattr(simulated_sendgrid, "csv_response", lambda *_: web.Response(body=data, headers=headers))
         as_it_is = SimpleNamespace(compress=lambda *_args, **_options: data)
         monkeypatch.setattr(simulated_intercom, "gzip", as_it_is)
 

@@ -19,13 +19,6 @@ from airflow_provider_bulkjobs.http import requests_transport as requests_driver
 from airflow_provider_bulkjobs.simulator import Simulator
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 
-PASSWORDS = {
-    "intercom": simulator.INTERCOM_TOKEN,
-    "sendgrid": simulator.SENDGRID_KEY,
-    "activecampaign": simulator.ACTIVECAMPAIGN_KEY,
-    "acquia": simulator.ACQUIA_PASSWORD,
-}
-
 
 @pytest.fixture(scope="session")
 def running_simulator() -> Iterator[Simulator]:
@@ -38,13 +31,8 @@ def account(sim: Simulator) -> Callable[..., Account]:
     """Create an account of one of the simulator's vendors; ``values`` override the defaults."""
 
     def make(vendor: str = "sendgrid", **values: Any) -> Account:
-        good = {
-            "conn_id": "mine",
-            "host": sim.url_of(vendor),
-            "login": simulator.ACQUIA_USER,
-            "password": PASSWORDS[vendor],
-            "extra": {"requests_per_second": 0},
-        }
+        good = sim.connection(vendor) | {"conn_id": "mine", "extra": {"requests_per_second": 0}}
+        del good["conn_type"]
         return read_account(VENDOR_OF[vendor].fields, **{**good, **values})
 
     return make

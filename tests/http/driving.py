@@ -10,16 +10,17 @@ from airflow_provider_bulkjobs.http.pool import shared_transport
 from airflow_provider_bulkjobs.http.requests_transport import RequestsTransport
 from airflow_provider_bulkjobs.http.retry import RetryPolicy
 from airflow_provider_bulkjobs.protocol.flow import Flow
-from airflow_provider_bulkjobs.simulator.world import VENDORS as SIMULATED
+from airflow_provider_bulkjobs.simulator.world import simulated_vendors
 from airflow_provider_bulkjobs.vendors import VENDORS
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 
 T = TypeVar("T")
-VENDOR_OF: dict[str, Vendor] = {  # those that the simulator serves
-    name: vendor
+VENDOR_OF: dict[str, Vendor] = {  # those that the simulator serves, by its names
+    simulated.name: vendor
+    for simulated in simulated_vendors()
     for vendor in VENDORS
-    if (name := vendor.conn_type.partition("_")[0]) in {simulated.name for simulated in SIMULATED}
+    if vendor.conn_type == simulated.conn_type
 }
 QUICK = RetryPolicy(initial_delay=0.001, max_delay=0.001)
 

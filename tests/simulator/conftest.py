@@ -21,7 +21,7 @@ from airflow_provider_bulkjobs.simulator import (
 
 BASIC = base64.b64encode(f"{ACQUIA_USER}:{ACQUIA_PASSWORD}".encode()).decode()
 KEYS = {
-    "intercom": {"Authorization": f"Bearer {INTERCOM_TOKEN}"},
+    "intercom": {"Authorization": f"Bearer {INTERCOM_TOKEN}", "Intercom-Version": "Preview"},
     "sendgrid": {"Authorization": f"Bearer {SENDGRID_KEY}"},
     "activecampaign": {"Api-Token": ACTIVECAMPAIGN_KEY},
     "acquia": {"Authorization": f"Basic {BASIC}"},
