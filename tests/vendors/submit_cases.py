@@ -2,12 +2,14 @@
 """Submits and results of every vendor, from the fixtures."""
 
 import asyncio
+import io
 import json
 import os
 import socket
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import pytest
@@ -35,7 +37,7 @@ from airflow_provider_bulkjobs.protocol.flow import Response
 from airflow_provider_bulkjobs.submitting.records import Row
 from airflow_provider_bulkjobs.submitting.submission import Submission, _mark_not_idempotent
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
-from airflow_provider_bulkjobs.vendors.spec.operation import Operation, SubmitContext, SubmitFlow
+from airflow_provider_bulkjobs.vendors.spec.operation import Operation, Payload, SubmitContext, SubmitFlow
 from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
 
 QUICK = RetryPolicy(max_attempts=3, initial_delay=0.001, max_delay=0.001, on_retry=lambda _: None)
@@ -87,6 +89,18 @@ class Case:
     @property
     def submit(self) -> Submit:
         return read_submit(self.content)
+
+    @cached_property
+    def payload(self) -> Payload:
+        """The records as the operator cuts them, in memory."""
+        account = make_account(self.vendor, "https://vendor.example.com", **self.sample.of.conn)
+        with prepared(self, account) as submission:
+            [context] = contexts(submission, account, self.submit.options)
+            data = context.payload.data
+            return replace(context.payload, open=lambda: io.BytesIO(data))
+
+    def context(self, account: Account, open_job: str | None = None) -> SubmitContext:
+        return SubmitContext(account, self.payload, self.submit.options, open_job)
 
     def __str__(self) -> str:
         return "-".join(self.key)

@@ -9,7 +9,7 @@ from vendors.fixture_loader import JOB_ID, LEAK, PRIVATE, Answer
 from vendors.generated import ODD_BODIES, STATUSES, UNAVAILABLE, ok, throttled
 from vendors.in_memory import HOST, QUICK, InMemoryTransport, play
 from vendors.scripted import SECRET, make_account
-from vendors.submit_cases import Case, contexts, marked, prepared
+from vendors.submit_cases import Case, marked
 
 from airflow_provider_bulkjobs.vendors.spec.operation import MAX_BYTES
 
@@ -32,9 +32,8 @@ LOST: dict[str, Answer] = {
 def send(case: Case, *answers: Answer, open_job: str | None = None, **conn: Any) -> tuple[Any, InMemoryTransport]:
     """Send the submit of a case as the operator would; return the id of the job, or the error."""
     transport, account = play(case.sample.of, *answers, **conn)
-    with prepared(case, account) as submission:
-        [context] = contexts(submission, account, case.submit.options, open_job)
-        outcome = transport.outcome(lambda: marked(case, context), policy=QUICK)
+    context = case.context(account, open_job)
+    outcome = transport.outcome(lambda: marked(case, context), policy=QUICK)
     transport.sent = transport.sent[len(case.sample.of.token) :]
     return outcome, transport
 
@@ -110,11 +109,9 @@ def request_problems(case: Case) -> Iterator[str]:
             yield f"{case}: {name}: {value!r} expected, got {actual[name]!r}"
     if SECRET in sent.path + text:
         yield f"{case}: the secret is in the path or in the body"
-    account = make_account(case.vendor, HOST, **of.conn)
-    with prepared(case, account) as submission:
-        [context] = contexts(submission, account, submit.options)
-        if "ada@example.com" in repr(next(case.operation.submit(context))) or SECRET in repr(context):
-            yield f"{case}: the repr of the request has the records, or that of the context the secret"
+    context = case.context(make_account(case.vendor, HOST, **of.conn))
+    if "ada@example.com" in repr(next(case.operation.submit(context))) or SECRET in repr(context):
+        yield f"{case}: the repr of the request has the records, or that of the context the secret"
 
 
 def record_problems(case: Case) -> Iterator[str]:
@@ -158,8 +155,10 @@ def refusal_problems(case: Case) -> Iterator[str]:
                 yield f"{case}: HTTP {status}: {error} expected, got {outcome!r} after {len(transport.sent)} requests"
             if body and "bad row" in json.dumps(body) and "bad row for" not in str(outcome):
                 yield f"{case}: HTTP {status}: no message of the vendor in {outcome}"
+            if any(word in f"{outcome} {outcome!r}" for word in PRIVATE):
+                yield f"{case}: HTTP {status}: leaked {outcome!r}"
     bodies = (of.refusal(LEAK), f"<html>{LEAK}</html>", {"id": None, "message": LEAK})
-    for status in (*statuses, 200, 302):
+    for status in (200, 302, 400, 404, 413, 429, 500):
         for body in bodies:
             outcome, _ = send(case, *[{"status": status, "body": body}] * QUICK.max_attempts)
             if isinstance(outcome, str) or any(word in f"{outcome} {outcome!r}" for word in PRIVATE):
