@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import jsonschema
 from vendors.scripted import LOGIN, SECRET
@@ -174,6 +175,20 @@ class Sample:
     @property
     def body(self) -> Any:
         return self.content["body"]
+
+    @property
+    def job_id(self) -> str:
+        return self.id_with(JOB_ID)
+
+    def id_with(self, part: str) -> str:
+        """Return the job id with another id of the vendor in it; most are that id itself."""
+        template: str = self.content.get("job_id", "{}")
+        return template.format(part)
+
+    def path_with(self, part: str) -> str:
+        """Return the path of the status request for this id of the vendor."""
+        path: str = self.content["path"]
+        return path.format(quote(part, safe=""))
 
     @property
     def method(self) -> str:

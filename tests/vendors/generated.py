@@ -104,7 +104,7 @@ def failing(name: str, error: str, *answers: Answer, contains: tuple[str, ...] =
 
 def status_cases(sample: Sample) -> Iterator[Case]:
     """Yield everything that can be derived for the status of a job kind."""
-    first = (sample.content["path"].format(JOB_ID),)
+    first = (sample.path_with(JOB_ID),)
     yield Case(
         "sample",
         (ok(sample.body), *sample.details),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from vendors.fixture_loader import JOB_ID, LEAK, PRIVATE, Answer, Sample, changed
+from vendors.fixture_loader import LEAK, PRIVATE, Answer, Sample, changed
 from vendors.generated import LOOPS, ODD_BODIES, STATUSES, UNAVAILABLE, ok, unknown_word_cases, unusable_pages
 from vendors.in_memory import QUICK, InMemoryTransport, play
 
@@ -33,7 +33,7 @@ def fetch(sample: Sample, *answers: Answer) -> tuple[Any, InMemoryTransport]:
     transport, account = play(sample.of, *answers)
     client: Any = Client(sample.vendor, account, transport)
     try:
-        outcome: Any = list(iter_item_results(client, sample.kind, JOB_ID, 10**6, QUICK))
+        outcome: Any = list(iter_item_results(client, sample.kind, sample.job_id, 10**6, QUICK))
     except BulkJobError as error:
         outcome = error
     transport.sent = transport.sent[len(sample.of.token) :]

@@ -3,9 +3,8 @@
 
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import quote
 
-from vendors.fixture_loader import JOB_ID, PRIVATE, Answer, Sample
+from vendors.fixture_loader import PRIVATE, Answer, Sample
 from vendors.generated import PAUSES, Case, ok, status_cases, throttled, written_cases
 from vendors.in_memory import QUICK, InMemoryTransport, play
 from vendors.scripted import SECRET
@@ -23,7 +22,7 @@ ODD_IDS = (
 )
 
 
-def outcome_problem(case: Case, outcome: Any) -> str | None:
+def outcome_problem(sample: Sample, case: Case, outcome: Any) -> str | None:
     """Return what is wrong with the outcome of a case, or ``None``."""
     shown = outcome if isinstance(outcome, BulkJob) else f"{type(outcome).__name__}: {outcome}"
     if case.error is not None:
@@ -38,33 +37,33 @@ def outcome_problem(case: Case, outcome: Any) -> str | None:
             return f"job {expected} expected, got {shown}"
         job = {"known": True, **outcome.to_json()}
         job_id = job.pop("job_id")
-        if job_id != JOB_ID or (job if case.is_whole else {key: job.get(key) for key in expected}) != expected:
+        if job_id != sample.job_id or (job if case.is_whole else {key: job.get(key) for key in expected}) != expected:
             return f"job {expected} expected, got {job}"
     leaked = [word for word in PRIVATE if word in f"{outcome} {outcome!r}"]
     return f"{leaked} leaked: {shown}" if leaked else None
 
 
 def poll(
-    sample: Sample, *answers: Answer, job_id: str = JOB_ID, policy: RetryPolicy = NO_RETRY, **conn: Any
+    sample: Sample, *answers: Answer, job_id: str | None = None, policy: RetryPolicy = NO_RETRY, **conn: Any
 ) -> tuple[Any, InMemoryTransport]:
     """Run the status flow; return the job, or the error, and the transport."""
     transport, account = play(sample.of, *answers, **conn)
-    outcome = transport.outcome(lambda: sample.kind.status(account, job_id), policy=policy)
+    outcome = transport.outcome(lambda: sample.kind.status(account, job_id or sample.job_id), policy=policy)
     transport.sent = transport.sent[len(sample.of.token) :]
     return outcome, transport
 
 
-def stop(sample: Sample, *answers: Answer, job_id: str = JOB_ID) -> tuple[Any, InMemoryTransport]:
+def stop(sample: Sample, *answers: Answer, job_id: str | None = None) -> tuple[Any, InMemoryTransport]:
     """Run the cancel flow; return whether the job was canceled, or the error, and the transport."""
     transport, account = play(sample.of, *answers)
-    outcome = transport.outcome(lambda: sample.kind.stop(account, job_id))
+    outcome = transport.outcome(lambda: sample.kind.stop(account, job_id or sample.job_id))
     transport.sent = transport.sent[len(sample.of.token) :]
     return outcome, transport
 
 
 def case_problem(sample: Sample, case: Case) -> str | None:
     outcome, transport = poll(sample, *case.answers, **case.conn)
-    if problem := outcome_problem(case, outcome):
+    if problem := outcome_problem(sample, case, outcome):
         return problem
     if case.is_whole and transport.answers:
         return f"{len(transport.answers)} of the responses were not requested"
@@ -107,12 +106,13 @@ def declaration_problems(sample: Sample) -> list[str]:
 def id_problems(sample: Sample) -> list[str]:
     """A job id is data: it cannot change the path or the query."""
     problems = []
-    for job_id in ODD_IDS:
+    for odd in ODD_IDS:
+        job_id = sample.id_with(odd)
         outcome, transport = poll(sample, ok(sample.unfinished), job_id=job_id)
         if isinstance(outcome, BadArgumentError) and not transport.sent:
             continue
         paths = [sent.path for sent in transport.sent]
-        if paths != [sample.content["path"].format(quote(job_id, safe=""))]:
+        if paths != [sample.path_with(odd)]:
             problems.append(f"{sample}: job id {job_id!r} requests {paths}")
         elif not isinstance(outcome, BulkJob) or outcome.job_id != job_id:
             problems.append(f"{sample}: job id {job_id!r} leads to {outcome!r}")
@@ -176,7 +176,7 @@ def cancel_problems(sample: Sample) -> list[str]:
             problems.append(f"{sample}: cancel, HTTP {status}: {outcome!r}")
         if len(transport.sent) != 1:
             problems.append(f"{sample}: cancel, HTTP {status}: sent {transport.requests}")
-    _, transport = stop(sample, ok({}), job_id="../a?b")
+    _, transport = stop(sample, ok({}), job_id=sample.id_with("../a?b"))
     if any("../a" in path for _, path in transport.requests):
         problems.append(f"{sample}: cancel, the job id changes the path: {transport.requests}")
     return problems

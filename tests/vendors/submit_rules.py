@@ -81,7 +81,7 @@ def request_problems(case: Case) -> Iterator[str]:
     """The documented request, and nothing else, with the credentials in one header."""
     submit, of = case.submit, case.sample.of
     outcome, transport = send(case, *submit.answers)
-    if outcome != JOB_ID or transport.answers:
+    if outcome != case.sample.job_id or transport.answers:
         yield f"{case}: {outcome!r}, and {len(transport.answers)} responses not requested"
     sent = transport.sent[0]
     text = sent.body.decode(errors="replace")
@@ -131,7 +131,7 @@ def record_problems(case: Case) -> Iterator[str]:
 def id_problems(case: Case) -> Iterator[str]:
     """The id of the accepted job is text or a whole number; a response without one is unusable."""
     outcome, _ = send(case, *(with_job_id(one, 20) for one in case.submit.answers))
-    if outcome != "20":
+    if outcome != case.sample.id_with("20"):
         yield f"{case}: job id 20: {outcome!r}"
     [*_, last] = [one for one in case.submit.answers if JOB_ID in json.dumps(one["body"], default=str)]
     for job_id in NO_ID:
@@ -171,7 +171,7 @@ def lost_problems(case: Case) -> Iterator[str]:
     for name, lost in LOST.items():
         outcome, transport = send(case, lost, *case.submit.answers)
         if case.limits.idempotent:
-            is_right = outcome == JOB_ID and transport.requests[:2] == [first] * 2 and not transport.answers
+            is_right = outcome == case.sample.job_id and transport.requests[:2] == [first] * 2 and not transport.answers
             is_right = is_right and transport.sent[0].body == transport.sent[1].body
         else:
             is_right = type(outcome).__name__ == UNKNOWN and transport.requests == [first]
@@ -188,7 +188,7 @@ def not_executed_problems(case: Case) -> Iterator[str]:
     answers = {**throttled(case.sample.of), "refused": {"breaks": "refused"}, "423": {"status": 423, "body": {}}}
     for name, answer in answers.items():
         outcome, transport = send(case, answer, *case.submit.answers)
-        if outcome != JOB_ID or transport.requests[:2] != [(case.submit.method, case.submit.path)] * 2:
+        if outcome != case.sample.job_id or transport.requests[:2] != [(case.submit.method, case.submit.path)] * 2:
             yield f"{case}: {name}: not sent again, but {outcome!r} after {transport.requests}"
         outcome, transport = send(case, *[answer] * QUICK.max_attempts)
         if type(outcome).__name__ != UNAVAILABLE or len(transport.sent) != QUICK.max_attempts:

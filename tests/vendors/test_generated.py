@@ -31,8 +31,13 @@ WORDS = {"open": JobState.PENDING, "done": JobState.SUCCEEDED, "lost": JobState.
 STATES = States("Tiny", DOCS, "phase", WORDS)
 
 
+def path_of(job_id: str) -> str:
+    """Return the path of a job; its id has the data center as well."""
+    return f"/jobs/{path_segment(job_id.removeprefix('eu/'))}"
+
+
 def read_errors(job_id: str, page: str) -> Flow[tuple[list[Any], str | None]]:
-    body = yield from request_details("Tiny", f"/jobs/{path_segment(job_id)}/errors{page and f'?page={page}'}")
+    body = yield from request_details("Tiny", f"{path_of(job_id)}/errors{page and f'?page={page}'}")
     following = body.get("next")
     if not isinstance(body.get("errors"), list) or not isinstance(following, str | None):
         raise TransientError("Tiny response has no list of errors")
@@ -44,7 +49,7 @@ def errors_of(job_id: str) -> Pages:
 
 
 def status(account: Account, job_id: str) -> Flow[BulkJob]:
-    body = as_dict((yield Request("GET", f"/jobs/{path_segment(job_id)}")).json.get("job"))
+    body = as_dict((yield Request("GET", path_of(job_id))).json.get("job"))
     state, word = STATES.read(body)
     check_counts("Tiny", state, body.get("rows"))
     if state is not JobState.SUCCEEDED:
@@ -58,7 +63,7 @@ def status(account: Account, job_id: str) -> Flow[BulkJob]:
 
 
 def results(account: Account, job_id: str) -> ResultsFlow:
-    require_finished(STATES, as_dict((yield Request("GET", f"/jobs/{path_segment(job_id)}")).json.get("job")))
+    require_finished(STATES, as_dict((yield Request("GET", path_of(job_id))).json.get("job")))
     pages = errors_of(job_id)
     while pages.has_next:
         yield [ItemResult("failed", None, as_dict(error)) for error in (yield from pages.read_next())]
@@ -66,11 +71,11 @@ def results(account: Account, job_id: str) -> ResultsFlow:
 
 
 def submit(context: SubmitContext) -> SubmitFlow:
-    return accepted_job_id("Tiny", (yield json_request("POST", "/jobs", context, key="rows")).json, "id")
+    return "eu/" + accepted_job_id("Tiny", (yield json_request("POST", "/jobs", context, key="rows")).json, "id")
 
 
 def cancel(account: Account, job_id: str) -> Flow[None]:
-    yield Request("DELETE", f"/jobs/{path_segment(job_id)}")
+    yield Request("DELETE", path_of(job_id))
 
 
 IMPORT = Operation("import", submit, max_items=50, check=needs("email"))
@@ -139,6 +144,7 @@ FILES: dict[str, Any] = {
     "rows/sample.json": {
         "docs": DOCS,
         "path": "/jobs/{}",
+        "job_id": "eu/{}",
         "state": "job.phase",
         "words": {"open": "pending", "done": "succeeded", "lost": "failed"},
         "body": {"job": {"id": "j-1", "phase": "done", "rows": 2}},
@@ -212,13 +218,13 @@ def from_body(read: Callable[[Mapping[str, Any], str], BulkJob]) -> Any:
     """Return a status that is one request."""
 
     def flow(account: Account, job_id: str) -> Flow[BulkJob]:
-        return read(as_dict((yield Request("GET", f"/jobs/{path_segment(job_id)}")).json.get("job")), job_id)
+        return read(as_dict((yield Request("GET", path_of(job_id))).json.get("job")), job_id)
 
     return flow
 
 
 def unquoted(account: Account, job_id: str) -> Flow[BulkJob]:
-    return BulkJob(job_id, *STATES.read(as_dict((yield Request("GET", f"/jobs/{job_id}")).json.get("job"))))
+    return BulkJob(job_id, *STATES.read(as_dict((yield Request("GET", f"/jobs/{job_id[3:]}")).json.get("job"))))
 
 
 def accepts_any_id(context: SubmitContext) -> SubmitFlow:
@@ -252,7 +258,7 @@ MISTAKES: dict[str, tuple[Vendor, str]] = {
         with_kind(status=from_body(lambda body, job_id: BulkJob(job_id, *STATES.read(body)))),
         "page of details",
     ),
-    "an id that is not quoted": (with_kind(status=unquoted), "job id 'a/b'"),
+    "an id that is not quoted": (with_kind(status=unquoted), "job id 'eu/a/b'"),
     "a 429 that is ignored": (tiny(is_rate_limited=lambda _self, _response: False), "429"),
     "a dialect that is ignored": (
         tiny(is_rate_limited=lambda _self, response: response.status == 429),

@@ -5,7 +5,6 @@ import json
 import socket
 from functools import partial
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 from vendors.fixture_loader import JOB_ID, SAMPLES, Sample
@@ -65,12 +64,12 @@ def test_both_transports_give_same_job(script: Script, sample: Sample) -> None:
     wires = []
     for transport in DRIVERS:
         script.play(answers)
-        job = DRIVERS[transport](sample.vendor, account, lambda: sample.kind.status(account, JOB_ID))
+        job = DRIVERS[transport](sample.vendor, account, lambda: sample.kind.status(account, sample.job_id))
         assert isinstance(job, BulkJob), job
-        assert job.to_json() == {"job_id": JOB_ID, "known": True, **sample.content["job"]}
+        assert job.to_json() == {"job_id": sample.job_id, "known": True, **sample.content["job"]}
         assert not script.answers
         wire = script.seen[len(sample.of.token) :]
-        assert (wire[0].method, wire[0].path) == (sample.method, PREFIX + sample.content["path"].format(JOB_ID))
+        assert (wire[0].method, wire[0].path) == (sample.method, PREFIX + sample.path_with(JOB_ID))
         for seen in wire:
             check_headers(seen, sample)
         wires.append([(seen.method, seen.path, seen.body) for seen in script.seen])
@@ -85,7 +84,7 @@ def test_job_id_is_one_path_segment_on_the_wire(script: Script, transport: str) 
         script.play([ok(sample.unfinished)] * len(ODD_IDS))
         starts = [partial(sample.kind.status, account, job_id) for job_id in ODD_IDS]
         assert isinstance(DRIVERS[transport](sample.vendor, account, *starts), BulkJob)
-        paths = [prefix + sample.content["path"].format(quote(job_id, safe="")) for job_id in ODD_IDS]
+        paths = [prefix + sample.path_with(job_id) for job_id in ODD_IDS]
         assert [seen.path for seen in script.seen] == paths
 
 
@@ -93,7 +92,7 @@ def test_job_id_is_one_path_segment_on_the_wire(script: Script, transport: str) 
 def test_submit_on_the_wire(rough: Script, transport: str) -> None:
     for case in driven(transport):
         rough.play(case.submit.answers)
-        assert send(case, transport, rough.url(PREFIX)) == JOB_ID, case
+        assert send(case, transport, rough.url(PREFIX)) == case.sample.job_id, case
         assert not rough.answers
         seen = rough.seen[0]
         assert (seen.method, seen.path) == (case.submit.method, PREFIX + case.submit.path)
@@ -116,7 +115,7 @@ def test_lost_response_on_the_wire(rough: Script, transport: str, breaks: str, i
         outcome = send(case, transport, rough.url(), *[case.vendor.check] * is_warm)
         requests, first = sent(rough)[len(before) :], (case.submit.method, case.submit.path)
         if case.limits.idempotent:
-            assert outcome == JOB_ID, (case, outcome)
+            assert outcome == case.sample.job_id, (case, outcome)
             assert requests[:2] == [first] * 2
         else:
             assert type(outcome) is UnknownOutcomeError, (case, outcome)
