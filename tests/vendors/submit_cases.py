@@ -199,7 +199,7 @@ def marked(case: Case, context: SubmitContext) -> SubmitFlow:
 
 def send(case: Case, transport: str, host: str, *first: Callable[[Account], Any], open_job: str | None = None) -> Any:
     """Send the submit of a case as the operator would; return the job's id, or the error."""
-    account = make_account(case.vendor, host)
+    account = make_account(case.vendor, host, **case.sample.of.conn)
     with prepared(case, account) as submission:
         [context] = contexts(submission, account, case.submit.options, open_job)
         return run(

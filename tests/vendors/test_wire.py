@@ -27,6 +27,7 @@ SUBMITS = list(
             case.limits.idempotent,
         ): case
         for case in CASES
+        if not case.sample.of.token
     }.values()
 )
 BREAKS: dict[str, dict[str, Any]] = {

@@ -30,7 +30,7 @@ EVERY_BYTE = 10**9
 def fetch(script: Script, key: tuple[str, str], prefix: str = "", max_bytes: int = EVERY_BYTE) -> list[ItemResult]:
     sample = SAMPLE_OF[key]
     vendor, kind = sample.vendor, sample.kind
-    hook = make_hook(vendor, make_account(vendor, script.url(prefix)))
+    hook = make_hook(vendor, make_account(vendor, script.url(prefix), **sample.of.conn))
     try:
         return list(iter_item_results(hook, kind, JOB, max_bytes, QUICK))
     finally:
@@ -40,10 +40,11 @@ def fetch(script: Script, key: tuple[str, str], prefix: str = "", max_bytes: int
 @each_kind
 def test_item_results(script: Script, sample: Sample) -> None:
     for name, expected in FETCHES[sample.key].items():
-        script.play(expected.answers)
+        script.play([*sample.of.token, *expected.answers])
         assert fetch(script, sample.key, "/prefix") == expected.outcomes, name
         assert not script.answers, name
-        own = [f"/prefix{path}" for path in (sample.content["path"].format(JOB), *expected.asked)]
+        script.seen = script.seen[len(sample.of.token) :]
+        own = [f"/prefix{path}" for path in (sample.path_with(JOB), *expected.asked)]
         assert sent(script) == [("GET", path) for path in (*own, *expected.files)], name
         header, value = sample.of.credential
         for seen in script.seen[: len(own)]:
