@@ -183,7 +183,10 @@ def refusal_cases(of: VendorSample) -> Iterator[Case]:
 def throttled(of: VendorSample, **headers: str) -> dict[str, Answer]:
     """Return the responses that mean "too many requests"."""
     answers = [{"status": 429, "body": of.refusal("slow down")}, {"status": 429, "body": ""}, *of.throttled]
-    return {f"{a['status']} {json.dumps(a['body'])[:40]}": {**a, "headers": headers} for a in answers}
+    return {
+        f"{number}, {answer['status']} {json.dumps(answer['body'])[:40]}": {**answer, "headers": headers}
+        for number, answer in enumerate(answers, 1)
+    }
 
 
 def details_cases(sample: Sample, pages: Pages) -> Iterator[Case]:

@@ -262,7 +262,7 @@ MISTAKES: dict[str, tuple[Vendor, str]] = {
     "a 429 that is ignored": (tiny(is_rate_limited=lambda _self, _response: False), "429"),
     "a dialect that is ignored": (
         tiny(is_rate_limited=lambda _self, response: response.status == 429),
-        "throttled, 400",
+        "throttled, 3, 400",
     ),
     "a rejected key that is no rejected key": (tiny(bad_key_statuses=frozenset()), "AuthenticationError expected"),
     "no message of the vendor": (tiny(error_text=lambda _self, _body: None), "error_text does not read"),
