@@ -59,38 +59,30 @@ def test_other_values_are_not_blank(value: Any) -> None:
     assert not is_blank(value)
 
 
-@pytest.mark.parametrize("value", BLANKS[1:], ids=ascii)
 @each_identity
-def test_blank_identity_is_refused(operation: str, field: str, value: str) -> None:
-    problem = check(operation, field, value)
-    assert problem
-    assert f"'{field}'" in problem
+def test_blank_identity_is_refused(operation: str, field: str) -> None:
+    for value in BLANKS[1:]:
+        assert f"'{field}'" in (check(operation, field, value) or ""), ascii(value)
 
 
-@pytest.mark.parametrize(
-    "value", ["ada@example.com ", "\xa0ada@example.com", "ada@example.com\n", "\ufeffada@example.com"], ids=ascii
-)
 @each_identity
-def test_identity_with_blanks_around_it_is_refused(operation: str, field: str, value: str) -> None:
-    assert check(operation, field, value) == f"has blanks around the value of field '{field}': remove them"
+def test_identity_with_blanks_around_it_is_refused(operation: str, field: str) -> None:
+    for value in ("ada@example.com ", "\xa0ada@example.com", "ada@example.com\n", "\ufeffada@example.com"):
+        assert check(operation, field, value) == f"has blanks around the value of field '{field}': remove them"
 
 
-@pytest.mark.parametrize(
-    "value", [True, ["ada@example.com"], {"a": "ada@example.com"}, 7.0, b"ada@example.com"], ids=repr
-)
 @each_identity
-def test_identity_of_another_type_is_refused(operation: str, field: str, value: Any) -> None:
-    problem = check(operation, field, value)
-    assert problem
-    assert f"has a {type(value).__name__} in field '{field}', which cannot identify a record" in problem
+def test_identity_of_another_type_is_refused(operation: str, field: str) -> None:
+    for value in (True, ["ada@example.com"], {"a": "ada@example.com"}, 7.0, b"ada@example.com"):
+        words = f"has a {type(value).__name__} in field '{field}', which cannot identify a record"
+        assert words in (check(operation, field, value) or "")
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, decimal.Decimal("NaN")], ids=repr)
 @each_identity
-def test_identity_that_is_nan_is_refused(operation: str, field: str, value: Any) -> None:
-    problem = check(operation, field, value)
-    assert problem
-    assert problem.endswith(f"({type(value).__name__}) in field '{field}': use None for a missing value")
+def test_identity_that_is_nan_is_refused(operation: str, field: str) -> None:
+    for value in (math.nan, math.inf, decimal.Decimal("NaN")):
+        words = f"({type(value).__name__}) in field '{field}': use None for a missing value"
+        assert (check(operation, field, value) or "").endswith(words)
 
 
 @each_identity

@@ -1,86 +1,225 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixture loader. The fixtures come from the vendors' documentation, not from the code under test.
 
-``vendor.json`` has the data that all requests of a vendor share; CONTRIBUTING.md documents each file and its keys.
+``fixtures/schema.json`` defines the files, and CONTRIBUTING.md explains them. A malformed or missing file is an
+``AssertionError`` that names the file and the key.
 """
 
 import base64
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+import jsonschema
 from vendors.scripted import LOGIN, SECRET
 
 from airflow_provider_bulkjobs.vendors import VENDORS
 from airflow_provider_bulkjobs.vendors.spec.item_result import ItemResult
-from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
+from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
 
 FIXTURES = Path(__file__).parent / "fixtures"
-EVERY_KIND = FIXTURES / "every_kind"  # undocumented responses that mean the same for every vendor
+SCHEMA = json.loads((FIXTURES / "schema.json").read_text())
 BASIC = base64.b64encode(f"{LOGIN}:{SECRET}".encode()).decode()
 # A vendor's error message, and the parts that must be redacted.
 LEAK = f"bad row for ada@example.com with key {SECRET}, see https://files.example.com/f?X-Amz-Signature=signed"
 PRIVATE = ("ada@", SECRET, "signed", LOGIN)
-
-VENDOR_KEYS = (
-    *("credential.header", "credential.value", "refusal"),
-    *("check.expected_requests", "check.answers", "check.expected_message"),
-)
-SUBMIT_KEYS = ("limits.idempotent", "request.method", "request.path", "request.body", "answers")
-RESULTS_KEYS = ("answers", "item_results")
-CANCEL_KEYS = ("answers", "expected_requests", "canceled")
+JOB_ID = "j-1"
 
 KindKey = tuple[str, str]
 Key = tuple[str, str, str]
 Answer = dict[str, Any]
 
 
-def read_json(path: Path, *needed: str) -> Any:
-    """Return a file's content.
+@cache
+def validator(definition: str) -> Any:
+    return jsonschema.Draft202012Validator({"$ref": f"#/$defs/{definition}", "$defs": SCHEMA["$defs"]})
 
-    :param needed: the required keys; a dot separates nested keys.
+
+def read_json(path: Path, definition: str) -> Any:
+    """Return the content of a file.
+
+    :param definition: the part of the schema that it must match.
     """
-    name = path.relative_to(FIXTURES)
-    assert path.exists(), f"{name} is missing: see CONTRIBUTING.md"
+    name = path.as_posix().rpartition("fixtures/")[2]
+    assert path.exists(), f"{name} is missing: see CONTRIBUTING.md, 'The fixtures'"
     try:
         content = json.loads(path.read_text())
     except ValueError as error:
         raise AssertionError(f"{name} is not JSON: {error}") from None
-    lacking = [key for key in needed if not has(content, key)]
-    assert not lacking, f"{name} lacks {', '.join(map(repr, lacking))}: see CONTRIBUTING.md"
+    error = jsonschema.exceptions.best_match(validator(definition).iter_errors(content))
+    if error is not None:
+        where = ".".join(map(str, error.absolute_path)) or "the file"
+        raise AssertionError(f"{name}: {where}: {error.message[:300]}. See {definition!r} in fixtures/schema.json")
     return content
 
 
-def has(content: Any, key: str) -> bool:
-    first, _, rest = key.partition(".")
-    return isinstance(content, dict) and first in content and (not rest or has(content[first], rest))
+def at(body: Any, path: str) -> Any:
+    """Return the value at a dotted path."""
+    for key in path.split("."):
+        body = body[int(key)] if isinstance(body, list) else body[key]
+    return body
 
 
-def facts_of(vendor: Vendor) -> dict[str, Any]:
-    kinds = (f"kinds.{kind.name}.{key}" for kind in vendor.kinds for key in ("path", "words"))
-    return read_json(FIXTURES / vendor.conn_type / "vendor.json", *VENDOR_KEYS, *kinds)
+def changed(body: Any, path: str, value: Any) -> Any:
+    """Return a copy of a body with another value at a dotted path."""
+    key, _, rest = path.partition(".")
+    if isinstance(body, list):
+        index = int(key)
+        return [*body[:index], changed(body[index], rest, value) if rest else value, *body[index + 1 :]]
+    return {**body, key: changed(body.get(key) or {}, rest, value) if rest else value}
 
 
-def credential(facts: dict[str, Any]) -> tuple[str, str]:
-    """Return the header that must carry the credentials, and its value."""
-    return facts["credential"]["header"], facts["credential"]["value"].format(password=SECRET, basic=BASIC)
+def without(body: Any, path: str) -> Any:
+    """Return a copy of a body without the key at a dotted path."""
+    parent, _, key = path.rpartition(".")
+    rest = {name: value for name, value in (at(body, parent) if parent else body).items() if name != key}
+    return changed(body, parent, rest) if parent else rest
 
 
-def refusal(conn_type: str, words: str) -> Any:
-    """Return an error body of the vendor with this message."""
-    return json.loads(json.dumps(FACTS[conn_type]["refusal"]).replace("{leak}", json.dumps(words)[1:-1]))
+def read_answers(answers: Iterable[Answer]) -> tuple[Answer, ...]:
+    return tuple(
+        {"status": 200, **answer} | ({"body": gzip.compress(answer["body"].encode())} if answer.get("gzip") else {})
+        for answer in answers
+    )
 
 
-FACTS = {vendor.conn_type: facts_of(vendor) for vendor in VENDORS}
-CREDENTIALS = {conn_type: credential(facts) for conn_type, facts in FACTS.items()}
-ACCEPT = {conn_type: facts.get("accept", "application/json") for conn_type, facts in FACTS.items()}
-REFUSALS = {conn_type: refusal(conn_type, LEAK) for conn_type in FACTS}
-KIND_FACTS = {(conn_type, name): kind for conn_type, facts in FACTS.items() for name, kind in facts["kinds"].items()}
-PATHS = {key: kind["path"] for key, kind in KIND_FACTS.items()}
-WORDS = {key: set(kind["words"]) for key, kind in KIND_FACTS.items()}
+@dataclass(frozen=True)
+class VendorSample:
+    """The documented data of a vendor: ``vendor.json``."""
+
+    vendor: Vendor
+    content: Mapping[str, Any]
+
+    @property
+    def credential(self) -> tuple[str, str]:
+        """The header that must carry the credentials, and its value."""
+        credential = self.content["credential"]
+        return credential["header"], credential["value"].format(password=SECRET, basic=BASIC)
+
+    @property
+    def accept(self) -> str:
+        accept: str = self.content.get("accept", "application/json")
+        return accept
+
+    @property
+    def token(self) -> tuple[Answer, ...]:
+        return read_answers(self.content.get("token", ()))
+
+    @property
+    def throttled(self) -> tuple[Answer, ...]:
+        return read_answers(self.content.get("throttled", ()))
+
+    @property
+    def conn(self) -> dict[str, Any]:
+        conn: dict[str, Any] = self.content.get("conn", {})
+        return conn
+
+    def refusal(self, words: str) -> Any:
+        """Return an error body of the vendor with this message."""
+        return json.loads(json.dumps(self.content["refusal"]).replace("{leak}", json.dumps(words)[1:-1]))
+
+
+@dataclass(frozen=True)
+class Pages:
+    """A list that is read page by page after the status of a finished job.
+
+    :param after: the status after which it is requested.
+    :param body: the last page, without failed items.
+    """
+
+    after: Mapping[str, Any]
+    body: Mapping[str, Any]
+    items: str
+    next: str
+    cursor: str
+
+    def page(self, number: int) -> Any:
+        """Return a page without failed items whose next page is ``number``."""
+        return changed(self.body, self.next, self.cursor.format(number))
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The sample of a job kind, and its hand-written fixtures.
+
+    :param words: the documented states: the text of each, its JSON value, its meaning, and whether the job is known.
+    """
+
+    of: VendorSample
+    kind: JobKind
+    content: Mapping[str, Any]
+    cases: Mapping[str, Mapping[str, Any]]
+    results: Mapping[str, Mapping[str, Any]]
+    cancels: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def vendor(self) -> Vendor:
+        return self.of.vendor
+
+    @property
+    def key(self) -> KindKey:
+        return self.vendor.conn_type, self.kind.name
+
+    @property
+    def words(self) -> dict[str, dict[str, Any]]:
+        return {
+            word: {"value": word, "known": True, **({"state": meaning} if isinstance(meaning, str) else meaning)}
+            for word, meaning in self.content["words"].items()
+        }
+
+    @property
+    def body(self) -> Any:
+        return self.content["body"]
+
+    @property
+    def job_id(self) -> str:
+        return self.id_with(JOB_ID)
+
+    def id_with(self, part: str) -> str:
+        """Return the job id with another id of the vendor in it; most are that id itself."""
+        template: str = self.content.get("job_id", "{}")
+        return template.format(part)
+
+    def path_with(self, part: str) -> str:
+        """Return the path of the status request for this id of the vendor."""
+        path: str = self.content["path"]
+        return path.format(quote(part, safe=""))
+
+    @property
+    def method(self) -> str:
+        """The method of the status request."""
+        method: str = self.content.get("method", "GET")
+        return method
+
+    @property
+    def state_path(self) -> str:
+        state: str = self.content["state"]
+        return state
+
+    @property
+    def details(self) -> tuple[Answer, ...]:
+        return read_answers(self.content.get("details", ()))
+
+    @property
+    def pages(self) -> Pages | None:
+        pages = self.content.get("pages")
+        if pages is None:
+            return None
+        return Pages(**{"after": self.body, "body": self.details[0]["body"] if self.details else {}, **pages})
+
+    @property
+    def unfinished(self) -> Any:
+        """The status of a job that has not finished."""
+        word = next(each for each in self.words.values() if each["state"] in {"pending", "running"})
+        return changed(self.body, self.state_path, word["value"])
+
+    def __str__(self) -> str:
+        return "-".join(self.key)
 
 
 @dataclass(frozen=True)
@@ -95,7 +234,7 @@ class Limits:
     size: int | None = None
     item_size: int = 0
     supports_append: bool = False
-    per_minute: int = 0
+    per_minute: float = 0
 
 
 @dataclass(frozen=True)
@@ -132,60 +271,63 @@ class Fetch:
 def read_submit(content: dict[str, Any]) -> Submit:
     return Submit(
         **content["request"],
-        answers=read_answers(content),
+        answers=read_answers(content["answers"]),
         records=tuple(content.get("records", ())),
         options=content.get("options", {}),
     )
 
 
-def read_fetch(content: dict[str, Any]) -> Fetch:
+def read_fetch(content: Mapping[str, Any]) -> Fetch:
     return Fetch(
-        answers=read_answers(content),
+        answers=read_answers(content["answers"]),
         outcomes=[ItemResult(*outcome) for outcome in content["item_results"]],
         asked=tuple(content.get("expected_requests", ())),
         files=tuple(content.get("files", ())),
     )
 
 
-def read_answers(content: dict[str, Any]) -> tuple[Answer, ...]:
-    return tuple(
-        {**answer, "body": gzip.compress(answer["body"].encode())} if answer.get("gzip") else answer
-        for answer in content["answers"]
-    )
+def read_cases(path: Path, definition: str) -> dict[str, Any]:
+    """Return the cases of an optional file."""
+    return read_json(path, definition)["cases"] if path.exists() else {}
 
 
-def files_of(folder: str) -> Iterator[tuple[KindKey, Path]]:
-    for vendor in VENDORS:
-        for kind in vendor.kinds:
-            for path in sorted((FIXTURES / vendor.conn_type / kind.name / folder).glob("*.json")):
-                yield (vendor.conn_type, kind.name), path
+def vendor_sample(vendor: Vendor, folder: Path | None = None) -> VendorSample:
+    return VendorSample(vendor, read_json((folder or FIXTURES) / vendor.conn_type / "vendor.json", "vendor"))
 
 
-def submit_files() -> Iterator[tuple[KindKey, Path]]:
-    """Yield the required files and the existing files."""
-    for vendor in VENDORS:
-        for kind in vendor.kinds:
-            for operation in kind.operations:
-                path = FIXTURES / vendor.conn_type / kind.name / "submit" / f"{operation.name}.json"
-                yield (vendor.conn_type, kind.name), path
-    yield from files_of("submit")
+def kind_samples(of: VendorSample, folder: Path | None = None) -> Iterator[Sample]:
+    for kind in of.vendor.kinds:
+        place = (folder or FIXTURES) / of.vendor.conn_type / kind.name
+        yield Sample(
+            of,
+            kind,
+            read_json(place / "sample.json", "sample"),
+            read_cases(place / "status.json", "status"),
+            read_cases(place / "results.json", "results"),
+            read_cases(place / "cancel.json", "cancel"),
+        )
 
 
-OPERATIONS: dict[Key, dict[str, Any]] = {
-    (*key, path.stem): read_json(path, *SUBMIT_KEYS) for key, path in submit_files()
-}
+def read_operations(vendor: Vendor, folder: Path | None = None) -> dict[Key, dict[str, Any]]:
+    """Return the content of the file of each operation."""
+    return {
+        (vendor.conn_type, kind.name, operation.name): read_json(
+            (folder or FIXTURES) / vendor.conn_type / kind.name / "submit" / f"{operation.name}.json", "submit"
+        )
+        for vendor in (vendor,)
+        for kind in vendor.kinds
+        for operation in kind.operations
+    }
+
+
+VENDOR_SAMPLES = {vendor.conn_type: vendor_sample(vendor) for vendor in VENDORS}
+SAMPLES = [sample for of in VENDOR_SAMPLES.values() for sample in kind_samples(of)]
+SAMPLE_OF = {sample.key: sample for sample in SAMPLES}
+OPERATIONS = {key: content for vendor in VENDORS for key, content in read_operations(vendor).items()}
 LIMITS = {key: Limits(**content["limits"]) for key, content in OPERATIONS.items()}
 SUBMITS = {key: read_submit(content) for key, content in OPERATIONS.items()}
-REFUSED = [
-    (key, each["record"], each["fields"]) for key, content in OPERATIONS.items() for each in content.get("refused", ())
-]
-ACCEPTED = [
-    (key, record)
-    for key, content in OPERATIONS.items()
-    for record in (*content.get("records", ()), *content.get("accepted", ()))
-]
-UNCHECKED = {key for key, content in OPERATIONS.items() if content.get("unchecked")}
-RESULTS: dict[KindKey, dict[str, Fetch]] = {}
-for _key, _path in files_of("results"):
-    RESULTS.setdefault(_key, {})[_path.stem] = read_fetch(read_json(_path, *RESULTS_KEYS))
-CANCELS = [(key, path.stem, read_json(path, *CANCEL_KEYS)) for key, path in files_of("cancel")]
+
+
+def refusal(conn_type: str, words: str) -> Any:
+    """Return an error body of the vendor with this message."""
+    return VENDOR_SAMPLES[conn_type].refusal(words)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Flows with scripted responses: without transport, and over a real loopback server that records requests."""
+"""Flows with scripted responses, over a real loopback server that records requests."""
 
 import asyncio
 import json
@@ -11,18 +11,15 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from requests.structures import CaseInsensitiveDict
-
-from airflow_provider_bulkjobs.exceptions import BulkJobError, TransientError, VendorAPIError, VendorUnavailableError
+from airflow_provider_bulkjobs.exceptions import BulkJobError
 from airflow_provider_bulkjobs.hooks.connection import read_account
 from airflow_provider_bulkjobs.http.pool import shared_transport
 from airflow_provider_bulkjobs.http.requests_transport import RequestsTransport
-from airflow_provider_bulkjobs.http.responses import raise_for_status
 from airflow_provider_bulkjobs.http.retry import NO_RETRY
-from airflow_provider_bulkjobs.protocol.flow import Flow, Request, Response
+from airflow_provider_bulkjobs.protocol.flow import Flow
 from airflow_provider_bulkjobs.protocol.job import BulkJob
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
-from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
+from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 
 SECRET = "s3cret-Value-for-tests"
 LOGIN = "api-bot"
@@ -113,43 +110,6 @@ def make_account(vendor: Vendor, host: str, **extra: Any) -> Account:
         password=SECRET,
         extra={"requests_per_second": 0, **extra},
     )
-
-
-def by_hand(
-    vendor: Vendor, account: Account, kind: JobKind, job_id: str, answers: Iterable[dict[str, Any]]
-) -> tuple[FlowOutcome, list[Request]]:
-    """Run the status flow without a transport; a transient error is not retried."""
-    script = deque(answers)
-    asked: list[Request] = []
-
-    def run(flow: Flow[Any]) -> Any:
-        try:
-            request = next(flow)
-            while True:
-                asked.append(request)
-                scripted = script.popleft()
-                headers = CaseInsensitiveDict(scripted.get("headers", {}))
-                response = Response(scripted["status"], headers, raw_body(scripted))
-                try:
-                    raise_for_status(vendor, account, request, response)
-                except VendorAPIError as error:
-                    request = flow.throw(error)
-                else:
-                    request = flow.send(response)
-        except StopIteration as end:
-            return end.value
-
-    try:
-        token_flow = vendor.token_flow(account)
-        if token_flow is not None:
-            run(token_flow)
-        outcome: FlowOutcome = run(kind.status(account, job_id))
-    except TransientError as error:
-        outcome = VendorUnavailableError(str(error))
-    except BulkJobError as error:
-        outcome = error
-    assert not script, f"{len(script)} scripted responses were not requested"
-    return outcome, asked
 
 
 def over_requests(vendor: Vendor, account: Account, *starts: Callable[[], Flow[Any]]) -> FlowOutcome:

@@ -2,22 +2,27 @@
 """Submits and results of every vendor, from the fixtures."""
 
 import asyncio
+import io
 import json
 import os
 import socket
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import pytest
 from vendors.fixture_loader import (
-    LIMITS,
+    OPERATIONS,
+    SAMPLES,
     SUBMITS,
     Answer,
     Key,
     Limits,
+    Sample,
     Submit,
+    read_submit,
 )
 from vendors.scripted import Script, ScriptedHandler, Seen, make_account, raw_body
 
@@ -32,9 +37,8 @@ from airflow_provider_bulkjobs.protocol.flow import Response
 from airflow_provider_bulkjobs.submitting.records import Row
 from airflow_provider_bulkjobs.submitting.steps import SubmitSteps
 from airflow_provider_bulkjobs.submitting.submission import Submission
-from airflow_provider_bulkjobs.vendors import VENDORS
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
-from airflow_provider_bulkjobs.vendors.spec.operation import Operation, SubmitContext
+from airflow_provider_bulkjobs.vendors.spec.operation import Operation, Payload, SubmitContext
 from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
 
 QUICK = RetryPolicy(max_attempts=3, initial_delay=0.001, max_delay=0.001, on_retry=lambda _: None)
@@ -59,70 +63,60 @@ HERE = "{here}"  # the URL of the scripted server, in a response
 OPENED = SUBMITS["sendgrid", "contacts", "import_csv"].answers[0]["body"]
 
 
-ID = (answer({"id": JOB, "state": "running", "tasks": []}),)
-
-
-JOB_ID = (answer({"job_id": JOB}),)
-
-
 @dataclass(frozen=True)
 class Case:
-    vendor: Vendor
-    kind: JobKind
+    """An operation, and the content of its file."""
+
+    sample: Sample
     operation: Operation
+    content: dict[str, Any]
+
+    @property
+    def vendor(self) -> Vendor:
+        return self.sample.vendor
+
+    @property
+    def kind(self) -> JobKind:
+        return self.sample.kind
 
     @property
     def key(self) -> Key:
-        return self.vendor.conn_type, self.kind.name, self.operation.name
+        return (*self.sample.key, self.operation.name)
 
     @property
     def limits(self) -> Limits:
-        return LIMITS[self.key]
+        return Limits(**self.content["limits"])
 
     @property
     def submit(self) -> Submit:
-        return SUBMITS[self.key]
+        return read_submit(self.content)
+
+    @cached_property
+    def payload(self) -> Payload:
+        """The records as the operator cuts them, in memory."""
+        account = make_account(self.vendor, "https://vendor.example.com", **self.sample.of.conn)
+        with prepared(self, account) as submission:
+            [context] = contexts(submission, account, self.submit.options)
+            data = context.payload.data
+            return replace(context.payload, open=lambda: io.BytesIO(data))
+
+    def context(self, account: Account, open_job: str | None = None) -> SubmitContext:
+        return SubmitContext(account, self.payload, self.submit.options, open_job)
 
     def __str__(self) -> str:
         return "-".join(self.key)
 
 
-KINDS = [(vendor, kind) for vendor in VENDORS for kind in vendor.kinds]
-
-
-CASES = [Case(vendor, kind, operation) for vendor, kind in KINDS for operation in kind.operations]
-
-
+CASES = [
+    Case(sample, operation, OPERATIONS[(*sample.key, operation.name)])
+    for sample in SAMPLES
+    for operation in sample.kind.operations
+]
 CASE_OF = {case.key: case for case in CASES}
 
-
-DRIVEN = [
-    (case, transport) for case in CASES for transport in ("requests", "aiohttp")[: 1 if case.operation.gzipped else 2]
-]
-
-
 each_case = pytest.mark.parametrize("case", CASES, ids=str)
-
-
-each_driven = pytest.mark.parametrize(
-    ("case", "transport"), DRIVEN, ids=[f"{case}-{transport}" for case, transport in DRIVEN]
-)
-
-
 each_driver = pytest.mark.parametrize("transport", ["requests", "aiohttp"])
-
-
-each_kind = pytest.mark.parametrize(
-    ("vendor", "kind"), KINDS, ids=[f"{vendor.conn_type}-{kind.name}" for vendor, kind in KINDS]
-)
-
-
-WITH_RESULTS = [(vendor, kind) for vendor, kind in KINDS if kind.results is not None]
-
-
-each_kind_with_results = pytest.mark.parametrize(
-    ("vendor", "kind"), WITH_RESULTS, ids=[f"{vendor.conn_type}-{kind.name}" for vendor, kind in WITH_RESULTS]
-)
+each_kind = pytest.mark.parametrize("sample", SAMPLES, ids=str)
 
 
 class RoughHandler(ScriptedHandler):
@@ -208,7 +202,7 @@ def steps(case: Case, context: SubmitContext) -> Any:
 
 def send(case: Case, transport: str, host: str, *first: Callable[[Account], Any], open_job: str | None = None) -> Any:
     """Send the submit of a case as the operator would; return the job's id, or the error."""
-    account = make_account(case.vendor, host)
+    account = make_account(case.vendor, host, **case.sample.of.conn)
     with prepared(case, account) as submission:
         [context] = contexts(submission, account, case.submit.options, open_job)
         return run(

@@ -1,23 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Acquia Campaign Studio only: OAuth2 tokens, and page URLs that the vendor returns."""
 
+import json
 from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
-from vendors.scripted import DRIVERS, LOGIN, SECRET, FlowOutcome, Script, make_account
+from vendors.fixture_loader import JOB_ID, SAMPLE_OF
+from vendors.in_memory import InMemoryTransport, play
+from vendors.result_rules import fetch
+from vendors.scripted import DRIVERS, LOGIN, SECRET, Script, make_account
+from vendors.submit_cases import CASE_OF, contexts, prepared
 
 from airflow_provider_bulkjobs.exceptions import AuthenticationError, UntrustedResponseError
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
-from airflow_provider_bulkjobs.vendors.acquia_campaign_studio.jobs import job_status
-from airflow_provider_bulkjobs.vendors.acquia_campaign_studio.vendor import AcquiaCampaignStudio
 
-VENDOR = AcquiaCampaignStudio()
+CONTACTS = SAMPLE_OF["acquia_campaign_studio", "contacts"]
+HOST = "https://vendor.example.com"
 JOB = "/api/contacts/job/j-1"
 TOKEN = "/oauth/v2/token"
-
-each_driver = pytest.mark.parametrize("transport", DRIVERS)
-each_prefix = pytest.mark.parametrize("prefix", ["", "/prefix"], ids=["root", "prefix"])
 
 
 def answer(body: Any, status: int = 200) -> dict[str, Any]:
@@ -28,35 +29,32 @@ def token(value: str, **more: Any) -> dict[str, Any]:
     return answer({"access_token": value, "expires_in": 3600, "token_type": "bearer", "scope": "", **more})
 
 
-def run(
-    script: Script, transport: str, *answers: dict[str, Any], host: str = "", times: int = 1, **conn: Any
-) -> FlowOutcome:
-    script.play(answers)
-    account = make_account(VENDOR, script.url(host), **conn)
-    return DRIVERS[transport](VENDOR, account, *[lambda: job_status(account, "j-1")] * times)
+def run(*answers: dict[str, Any], prefix: str = "", times: int = 1, **conn: Any) -> tuple[Any, InMemoryTransport]:
+    transport, account = play(CONTACTS.of, *answers, host=HOST + prefix, **conn)
+    return transport.outcome(*[lambda: CONTACTS.kind.status(account, JOB_ID)] * times), transport
 
 
-def wire(script: Script) -> list[tuple[str, str, str | None]]:
-    assert not script.answers
-    return [(seen.method, seen.path, seen.headers.get("authorization")) for seen in script.seen]
+def wire(transport: InMemoryTransport) -> list[tuple[str, str, str | None]]:
+    assert not transport.answers
+    return [(sent.method, sent.path, sent.headers.get("authorization")) for sent in transport.sent]
 
 
-@each_prefix
-@each_driver
-def test_token_is_fetched_once_for_all_requests(script: Script, transport: str, prefix: str) -> None:
+def test_token_is_fetched_once_for_all_requests() -> None:
     queued = answer({"status": "queued"})
-    outcome = run(script, transport, token("one"), queued, queued, host=prefix, times=2, auth_type="oauth2")
+    outcome, transport = run(token("one"), queued, queued, times=2, auth_type="oauth2")
     assert isinstance(outcome, BulkJob)
-    assert wire(script) == [
-        ("POST", f"{prefix}{TOKEN}", None),
-        ("GET", f"{prefix}{JOB}", "Bearer one"),
-        ("GET", f"{prefix}{JOB}", "Bearer one"),
+    assert wire(transport) == [
+        ("POST", TOKEN, None),
+        ("GET", JOB, "Bearer one"),
+        ("GET", JOB, "Bearer one"),
     ]
 
 
-@each_driver
+@pytest.mark.parametrize("transport", DRIVERS)
 def test_token_request_carries_the_secret_in_its_body_only(script: Script, transport: str) -> None:
-    run(script, transport, token("one"), answer({"status": "queued"}), auth_type="oauth2")
+    script.play([token("one"), answer({"status": "queued"})])
+    account = make_account(CONTACTS.vendor, script.url(), auth_type="oauth2")
+    DRIVERS[transport](CONTACTS.vendor, account, lambda: CONTACTS.kind.status(account, JOB_ID))
     first, second = script.seen
     assert first.headers["content-type"].split(";")[0] == "application/x-www-form-urlencoded"
     assert parse_qs(first.body, strict_parsing=True) == {
@@ -69,12 +67,11 @@ def test_token_request_carries_the_secret_in_its_body_only(script: Script, trans
     assert SECRET not in f"{second.path} {second.headers} {second.body}"
 
 
-@each_driver
-def test_rejected_token_is_refreshed(script: Script, transport: str) -> None:
+def test_rejected_token_is_refreshed() -> None:
     queued, refused = answer({"status": "queued"}), answer({"error": "invalid_grant"}, 401)
-    outcome = run(script, transport, token("one"), queued, refused, token("two"), queued, times=2, auth_type="oauth2")
+    outcome, transport = run(token("one"), queued, refused, token("two"), queued, times=2, auth_type="oauth2")
     assert isinstance(outcome, BulkJob), outcome
-    assert wire(script) == [
+    assert wire(transport) == [
         ("POST", TOKEN, None),
         ("GET", JOB, "Bearer one"),
         ("GET", JOB, "Bearer one"),
@@ -83,45 +80,39 @@ def test_rejected_token_is_refreshed(script: Script, transport: str) -> None:
     ]
 
 
-@each_driver
-def test_token_is_refreshed_only_once(script: Script, transport: str) -> None:
+def test_token_is_refreshed_only_once() -> None:
     queued, refused = answer({"status": "queued"}), answer({"error": "invalid_grant"}, 401)
-    outcome = run(script, transport, token("one"), queued, refused, token("two"), refused, times=2, auth_type="oauth2")
+    outcome, transport = run(token("one"), queued, refused, token("two"), refused, times=2, auth_type="oauth2")
     assert isinstance(outcome, AuthenticationError), outcome
-    assert [method for method, _, _ in wire(script)] == ["POST", "GET", "GET", "POST", "GET"]
+    assert [method for method, _, _ in wire(transport)] == ["POST", "GET", "GET", "POST", "GET"]
 
 
-@each_driver
-def test_rejected_fresh_token_is_an_error(script: Script, transport: str) -> None:
-    outcome = run(script, transport, token("one"), answer({"error": "access_denied"}, 401), auth_type="oauth2")
+def test_rejected_fresh_token_is_an_error() -> None:
+    outcome, transport = run(token("one"), answer({"error": "access_denied"}, 401), auth_type="oauth2")
     assert isinstance(outcome, AuthenticationError), outcome
-    assert [method for method, _, _ in wire(script)] == ["POST", "GET"]
+    assert [method for method, _, _ in wire(transport)] == ["POST", "GET"]
 
 
-@each_driver
-def test_token_rejected_while_reading_details_is_refreshed(script: Script, transport: str) -> None:
+def test_token_rejected_while_reading_details_is_refreshed() -> None:
     first = answer({"status": "completed", "details": {"next-page": f"{JOB}?details=1&page=2", "contacts": [{}]}})
     last = answer({"status": "completed", "details": {"contacts": [{"statusCode": 200}]}})
-    outcome = run(
-        script,
-        transport,
+    outcome, transport = run(
         *(token("one"), answer({"status": "completed"}), first, answer("", 401), token("two"), last),
         auth_type="oauth2",
     )
     assert isinstance(outcome, BulkJob), outcome
     assert (outcome.total, outcome.failed) == (2, 1)
-    assert wire(script)[3:] == [
+    assert wire(transport)[3:] == [
         ("GET", f"{JOB}?details=1&page=2", "Bearer one"),
         ("POST", TOKEN, None),
         ("GET", f"{JOB}?details=1&page=2", "Bearer two"),
     ]
 
 
-@each_driver
-def test_basic_auth_fetches_no_token(script: Script, transport: str) -> None:
-    outcome = run(script, transport, answer({"error": "access_denied"}, 401))
+def test_basic_auth_fetches_no_token() -> None:
+    outcome, transport = run(answer({"error": "access_denied"}, 401))
     assert isinstance(outcome, AuthenticationError), outcome
-    assert [(method, path) for method, path, _ in wire(script)] == [("GET", JOB)]
+    assert [(method, path) for method, path, _ in wire(transport)] == [("GET", JOB)]
 
 
 def page(following: str | None) -> dict[str, Any]:
@@ -143,31 +134,47 @@ def page(following: str | None) -> dict[str, Any]:
         pytest.param("/pre", "/prefix/x?page=2", "/pre/prefix/x?page=2", id="path that begins like it too"),
     ],
 )
-@each_driver
-def test_next_page_is_requested_below_base_url(
-    script: Script, transport: str, prefix: str, following: str, asked: str
-) -> None:
-    following = following.format(url=script.url(prefix))
-    outcome = run(script, transport, answer({"status": "completed"}), page(following), page(None), host=prefix)
+def test_next_page_is_requested_below_base_url(prefix: str, following: str, asked: str) -> None:
+    following = following.format(url=HOST + prefix)
+    outcome, transport = run(answer({"status": "completed"}), page(following), page(None), prefix=prefix)
     assert isinstance(outcome, BulkJob), outcome
     assert (outcome.state, outcome.total) == (JobState.SUCCEEDED, 2)
-    assert [path for _, path, _ in wire(script)][2:] == [asked]
+    assert [prefix + path for _, path, _ in wire(transport)][2:] == [asked]
 
 
-@pytest.mark.parametrize("transport", ["requests", pytest.param("aiohttp")])
 @pytest.mark.parametrize(("page_name", "encoded"), [("a b", "a%20b"), ("é", "%C3%A9")], ids=["space", "not ascii"])
-def test_next_page_is_encoded(script: Script, transport: str, page_name: str, encoded: str) -> None:
-    outcome = run(script, transport, answer({"status": "completed"}), page(f"/api/x?page={page_name}"), page(None))
+def test_next_page_is_encoded(page_name: str, encoded: str) -> None:
+    outcome, transport = run(answer({"status": "completed"}), page(f"/api/x?page={page_name}"), page(None))
     assert isinstance(outcome, BulkJob), outcome
-    assert [path for _, path, _ in wire(script)][2:] == [f"/api/x?page={encoded}"]
+    assert [path for _, path, _ in wire(transport)][2:] == [f"/api/x?page={encoded}"]
 
 
-@pytest.mark.parametrize(
-    "following", ["http://127.0.0.1:1/api/x", "https://{host}/api/x", "http://{host}@example.com/"]
+ELSEWHERE = (
+    "http://vendor.example.com/api/x",
+    "https://vendor.example.com:1/api/x",
+    "https://vendor.example.com@elsewhere.example.com/",
+    f"https://{LOGIN}:x@vendor.example.com/api/x",
+    "https://elsewhere.example.com/api/contacts/job/j-1?details=1&page=2",
+    "//elsewhere.example.com/api/contacts/job/j-1?details=1&page=2",
 )
-@each_driver
-def test_next_page_on_other_host_is_not_requested(script: Script, transport: str, following: str) -> None:
-    host = script.url().removeprefix("http://")
-    outcome = run(script, transport, answer({"status": "completed"}), page(following.format(host=host)))
-    assert isinstance(outcome, UntrustedResponseError), outcome
-    assert len(wire(script)) == 2
+
+
+@pytest.mark.parametrize("following", ELSEWHERE)
+def test_next_page_on_other_host_is_not_requested(following: str) -> None:
+    for outcome, transport in (
+        run(answer({"status": "completed"}), page(following)),
+        fetch(CONTACTS, answer({"status": "completed"}), page(following)),
+    ):
+        assert isinstance(outcome, UntrustedResponseError), outcome
+        assert "elsewhere.example.com" not in str(outcome)
+        assert len(wire(transport)) == 2
+
+
+def test_option_of_a_record_is_not_overridden() -> None:
+    case = CASE_OF["acquia_campaign_studio", "contacts", "edit"]
+    _, account = play(CONTACTS.of)
+    records = [{"id": 1}, {"id": 2, "overwriteWithBlank": False}]
+    with prepared(case, account, records, {"overwriteWithBlank": True}) as submission:
+        [context] = contexts(submission, account, {"overwriteWithBlank": True})
+        body = json.loads(next(case.operation.submit(context)).body)
+    assert body == [{"id": 1, "overwriteWithBlank": True}, {"id": 2, "overwriteWithBlank": False}]

@@ -4,54 +4,66 @@
 from typing import Any
 
 import pytest
-from vendors.scripted import DRIVERS, SECRET, FlowOutcome, Script, make_account
+from vendors.fixture_loader import JOB_ID, SAMPLE_OF
+from vendors.generated import ok
+from vendors.in_memory import play
+from vendors.scripted import SECRET
+from vendors.submit_cases import CASE_OF
+from vendors.submit_rules import send
+from vendors.vendor_rules import check
 
 from airflow_provider_bulkjobs.exceptions import VendorAPIError, VendorUnavailableError
 from airflow_provider_bulkjobs.protocol.job import BulkJob
-from airflow_provider_bulkjobs.vendors.activecampaign import ActiveCampaign
-from airflow_provider_bulkjobs.vendors.activecampaign.jobs import batch_status
 
-VENDOR = ActiveCampaign()
+BATCH = SAMPLE_OF["activecampaign", "contacts"]
 WORDS = f"no ada@example.com at https://files.example.com/a?sig=XYZ\nwith key {SECRET}"
 
-each_driver = pytest.mark.parametrize("transport", DRIVERS)
+
+def run(body: Any, status: int = 200) -> Any:
+    transport, account = play(BATCH.of, {"status": status, "body": body})
+    return transport.outcome(lambda: BATCH.kind.status(account, JOB_ID))
 
 
-def run(script: Script, transport: str, body: Any, status: int = 200) -> FlowOutcome:
-    script.play([{"status": status, "body": body}])
-    account = make_account(VENDOR, script.url())
-    return DRIVERS[transport](VENDOR, account, lambda: batch_status(account, "j-1"))
-
-
-@each_driver
 @pytest.mark.parametrize(
     ("message", "error"), [(WORDS, VendorAPIError), (f"Rate limit exceeded. {WORDS}", VendorUnavailableError)]
 )
 @pytest.mark.parametrize("flag", ["Success", "success"])
-def test_rejection_with_status_200_is_redacted(
-    script: Script, transport: str, flag: str, message: str, error: type[Exception]
-) -> None:
-    outcome = run(script, transport, {flag: 0, "message": message})
+def test_rejection_with_status_200_is_redacted(flag: str, message: str, error: type[Exception]) -> None:
+    outcome = run({flag: 0, "message": message})
     assert type(outcome) is error
     assert "https://files.example.com/a" in str(outcome)
     for forbidden in ("ada@", "sig=", "XYZ", SECRET, "\n"):
         assert forbidden not in str(outcome)
 
 
-@each_driver
 @pytest.mark.parametrize("status", [400, 403, 404, 422])
-def test_error_response_is_redacted(script: Script, transport: str, status: int) -> None:
-    message = str(run(script, transport, {"message": WORDS, "failureReasons": [WORDS]}, status))
+def test_error_response_is_redacted(status: int) -> None:
+    message = str(run({"message": WORDS, "failureReasons": [WORDS]}, status))
     assert "https://files.example.com/a" in message
     for forbidden in ("ada@", "sig=", "XYZ", SECRET, "\n"):
         assert forbidden not in message
 
 
-@each_driver
-def test_job_has_no_personal_data(script: Script, transport: str) -> None:
+def test_job_has_no_personal_data() -> None:
     body = {"status": "completed", "success": ["4711"], "failure": ["ada@example.com"]}
-    job = run(script, transport, body)
+    job = run(body)
     assert isinstance(job, BulkJob)
     assert (job.created, job.failed) == (1, 1)
     assert "ada@" not in repr(job)
     assert "4711" not in repr(job)
+
+
+@pytest.mark.parametrize("flag", ["success", "Success"])
+def test_connection_is_rejected_with_status_200(flag: str) -> None:
+    error, _ = check(BATCH.of, ok({flag: 0, "message": "No access.", "user": {"username": "ada"}}))
+    assert type(error) is VendorAPIError
+    assert "rejected the request (status 200): No access." in str(error)
+
+
+@pytest.mark.parametrize("refusal", [{"success": 0}, {"Success": 0}, {"success": "0"}, {"Success": False}], ids=str)
+def test_submit_is_rejected_with_status_200(refusal: dict[str, Any]) -> None:
+    answer = ok({**refusal, "message": "JSON payload did not pass validation.", "batchId": JOB_ID})
+    outcome, transport = send(CASE_OF["activecampaign", "contacts", "import"], answer)
+    assert type(outcome) is VendorAPIError, outcome
+    assert "did not pass validation" in str(outcome)
+    assert len(transport.sent) == 1

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """A response without the list that was requested is never an empty list of results."""
 
+import re
 from typing import Any
 
 import pytest
-from vendors.scripted import Script, make_account
+from vendors.fixture_loader import SAMPLE_OF
+from vendors.generated import ok
+from vendors.result_rules import fetch
 
 from airflow_provider_bulkjobs.exceptions import VendorUnavailableError
-from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
-from airflow_provider_bulkjobs.results.item_results import iter_item_results
 
-HOOK_OF = {hook_class.conn_type: hook_class for hook_class in HOOKS}
 COMPLETE = {"data": {"attributes": {"status": "complete", "total_count": 3, "failed_count": 2}}}
 NO_LISTS: list[tuple[str, str, list[Any], str]] = [
     ("sendgrid", "contacts", [{"status": "errored", "results": {"errored_count": 2}}], "has no errors_url"),
@@ -53,13 +53,7 @@ NO_LISTS: list[tuple[str, str, list[Any], str]] = [
 @pytest.mark.parametrize(
     ("conn_type", "kind", "bodies", "words"), NO_LISTS, ids=[f"{c}-{k}-{n}" for n, (c, k, *_) in enumerate(NO_LISTS)]
 )
-def test_missing_list_is_not_treated_as_empty(
-    script: Script, conn_type: str, kind: str, bodies: list[Any], words: str
-) -> None:
-    script.play({"status": 200, "body": body} for body in bodies)
-    hook = HOOK_OF[conn_type]("mine")
-    hook.account = make_account(hook.vendor, script.url())
-    job_kind = next(one for one in hook.vendor.kinds if one.name == kind)
-    with pytest.raises(VendorUnavailableError, match=words):
-        list(iter_item_results(hook, job_kind, "7", 10**6))
-    hook.transport.close()
+def test_missing_list_is_not_treated_as_empty(conn_type: str, kind: str, bodies: list[Any], words: str) -> None:
+    outcome, _ = fetch(SAMPLE_OF[conn_type, kind], *map(ok, bodies))
+    assert isinstance(outcome, VendorUnavailableError), outcome
+    assert re.search(words, str(outcome))

@@ -1,56 +1,92 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Incomplete fixtures: the error names the file and the key."""
+"""Missing and malformed fixture files: the error names the file and the key."""
 
 import json
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from vendors import fixture_loader
+from vendors.fixture_loader import FIXTURES, at, changed, without
 
 from airflow_provider_bulkjobs.vendors.klaviyo import Klaviyo
 
-WHOLE = json.loads((fixture_loader.FIXTURES / "klaviyo/vendor.json").read_text())
+KIND = "klaviyo/profiles"
+FILES = {
+    f"{KIND}/sample.json": "sample",
+    f"{KIND}/status.json": "status",
+    f"{KIND}/results.json": "results",
+    f"{KIND}/submit/import.json": "submit",
+    "hubspot/import/cancel.json": "cancel",
+    "klaviyo/vendor.json": "vendor",
+}
 
 
-def error_of(path: Path, monkeypatch: pytest.MonkeyPatch, content: Any) -> str:
-    monkeypatch.setattr(fixture_loader, "FIXTURES", path)
-    (path / "klaviyo").mkdir()
-    (path / "klaviyo/vendor.json").write_text(content if isinstance(content, str) else json.dumps(content))
+def error_of(folder: Path, name: str, content: Any) -> str:
+    path = folder / "fixtures" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
     with pytest.raises(AssertionError) as caught:
-        fixture_loader.facts_of(Klaviyo())
+        fixture_loader.read_json(path, FILES[name])
+    assert str(caught.value).startswith(name)
     return str(caught.value)
 
 
+def test_schema_is_valid() -> None:
+    jsonschema.Draft202012Validator.check_schema(fixture_loader.SCHEMA)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_missing_and_unknown_keys_are_named(tmp_path: Path, name: str) -> None:
+    whole = json.loads((FIXTURES / name).read_text())
+    for key in fixture_loader.SCHEMA["$defs"][FILES[name]]["required"]:
+        assert f"'{key}' is a required property" in error_of(tmp_path, name, without(whole, key))
+    assert "'anwsers'" in error_of(tmp_path, name, {**whole, "anwsers": []})
+
+
 @pytest.mark.parametrize(
-    ("key", "lacking"),
+    ("path", "value", "words"),
     [
-        ("credential", "'credential.header', 'credential.value'"),
-        ("refusal", "'refusal'"),
-        ("check", "'check.expected_requests', 'check.answers', 'check.expected_message'"),
-        ("kinds", "'kinds.profiles.path', 'kinds.profiles.words'"),
+        ("words.queued", "waiting", "words.queued"),
+        ("words.queued", {"state": "pending", "knwon": False}, "words.queued"),
+        ("job.state", "done", "job.state: 'done' is not one of"),
+        ("body", [], "body: [] is not of type 'object'"),
+        ("docs", "Klaviyo's reference", "docs:"),
+        ("pages.cursor", "2", "pages.cursor:"),
     ],
 )
-@pytest.mark.parametrize("how", ["missing", "empty"])
-def test_missing_key_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str, lacking: str, how: str
-) -> None:
-    content = {name: value for name, value in WHOLE.items() if name != key}
-    if how == "empty" and key != "refusal":
-        content[key] = {}
-    assert error_of(tmp_path, monkeypatch, content).startswith(f"klaviyo/vendor.json lacks {lacking}: see CONTRIBUTING")
+def test_place_of_a_wrong_value_is_named(tmp_path: Path, path: str, value: Any, words: str) -> None:
+    whole = json.loads((FIXTURES / f"{KIND}/sample.json").read_text())
+    assert words in error_of(tmp_path, f"{KIND}/sample.json", changed(whole, path, value))
 
 
-def test_all_missing_keys_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    message = error_of(tmp_path, monkeypatch, {})
-    assert all(f"'{key}'" in message for key in fixture_loader.VENDOR_KEYS)
+def test_case_needs_either_job_or_error(tmp_path: Path) -> None:
+    for case in ({"answers": []}, {"answers": [], "error": "VendorAPIError", "job": {"state": "failed"}}):
+        content = {"docs": "https://example.com", "cases": {"a case": case}}
+        assert "cases.a case" in error_of(tmp_path, f"{KIND}/status.json", content)
 
 
-def test_invalid_json_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert error_of(tmp_path, monkeypatch, "{").startswith("klaviyo/vendor.json is not JSON")
+def test_invalid_json_is_named(tmp_path: Path) -> None:
+    assert "is not JSON" in error_of(tmp_path, "klaviyo/vendor.json", "{")
 
 
-def test_missing_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fixture_loader, "FIXTURES", tmp_path)
-    with pytest.raises(AssertionError, match=r"klaviyo/vendor\.json is missing"):
-        fixture_loader.facts_of(Klaviyo())
+def test_missing_files_are_named(tmp_path: Path) -> None:
+    folder = tmp_path / "fixtures"
+    with pytest.raises(AssertionError, match=r"klaviyo/vendor\.json is missing: see CONTRIBUTING"):
+        fixture_loader.vendor_sample(Klaviyo(), folder)
+    of = fixture_loader.vendor_sample(Klaviyo())
+    with pytest.raises(AssertionError, match=r"klaviyo/profiles/sample\.json is missing"):
+        list(fixture_loader.kind_samples(of, folder))
+    with pytest.raises(AssertionError, match=r"klaviyo/profiles/submit/import\.json is missing"):
+        fixture_loader.read_operations(Klaviyo(), folder)
+
+
+def test_paths_of_nested_keys() -> None:
+    body = {"a": {"b": 1, "c": [{"d": 2}]}}
+    assert at(body, "a.c.0.d") == 2
+    assert changed(body, "a.b", 3) == {"a": {"b": 3, "c": [{"d": 2}]}}
+    assert changed(body, "a.c.0.d", 3) == {"a": {"b": 1, "c": [{"d": 3}]}}
+    assert changed({}, "a.b", 3) == {"a": {"b": 3}}
+    assert without(body, "a.b") == {"a": {"c": [{"d": 2}]}}
+    assert body == {"a": {"b": 1, "c": [{"d": 2}]}}

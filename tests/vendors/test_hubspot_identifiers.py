@@ -12,7 +12,7 @@ from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
 from airflow_provider_bulkjobs.submitting.records import Row
 from airflow_provider_bulkjobs.submitting.submission import Submission
 from airflow_provider_bulkjobs.vendors.hubspot.imports import OPERATIONS
-from airflow_provider_bulkjobs.vendors.spec.operation import SubmitContext
+from airflow_provider_bulkjobs.vendors.spec.operation import Payload, SubmitContext
 
 HUBSPOT = next(hook_class for hook_class in HOOKS if hook_class.conn_type == "hubspot")
 ACCOUNT = make_account(HUBSPOT.vendor, "https://vendor.example.com")
@@ -127,3 +127,10 @@ def test_row_without_mapped_identifier_is_named(operation: str) -> None:
         column_types(
             operation, [*DEALS, {"amount": 2, "number": None}], columnObjectTypeId="0-3", columnMappings=mappings
         )
+
+
+def test_mappings_for_other_columns_are_rejected_before_sending() -> None:
+    payload = Payload(lambda: pytest.fail("read"), 1, 1, ("email", "firstname"))
+    context = SubmitContext(ACCOUNT, payload, {"columnMappings": [{"columnName": "email"}]})
+    with pytest.raises(BadArgumentError, match="has 1 entries for 2 columns: give one"):
+        next(OPERATIONS[0].submit(context))

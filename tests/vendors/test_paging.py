@@ -1,102 +1,54 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pagination: the same rule for loops and limits for every vendor."""
+"""Pagination: the same limit for every vendor. Lists that loop are part of the contract."""
 
 from typing import Any
 
 import pytest
-from vendors.scripted import DRIVERS, Script, make_account
+from vendors.fixture_loader import JOB_ID, SAMPLE_OF, Sample
+from vendors.generated import ok
+from vendors.in_memory import play
+from vendors.result_rules import fetch
 
 from airflow_provider_bulkjobs.exceptions import UntrustedResponseError
-from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
-from airflow_provider_bulkjobs.results.item_results import iter_item_results
 from airflow_provider_bulkjobs.vendors.acquia_campaign_studio import jobs as acquia_jobs
 from airflow_provider_bulkjobs.vendors.hubspot import imports as hubspot_jobs
-from airflow_provider_bulkjobs.vendors.klaviyo import jobs as klaviyo
+from airflow_provider_bulkjobs.vendors.klaviyo import jobs as klaviyo_jobs
 from airflow_provider_bulkjobs.vendors.toolkit.paging import Pages
 
-VENDORS = {hook_class.conn_type: hook_class.vendor for hook_class in HOOKS}
-HOOK_OF = {hook_class.conn_type: hook_class for hook_class in HOOKS}
-MODULES = {"acquia_campaign_studio": acquia_jobs, "hubspot": hubspot_jobs, "klaviyo": klaviyo}
-FIRST = {
-    "acquia_campaign_studio": {"status": "completed"},
-    "hubspot": {"state": "DONE"},
-    "klaviyo": {"data": {"attributes": {"status": "complete", "failed_count": 9}}},
+MODULES = {
+    ("acquia_campaign_studio", "contacts"): acquia_jobs,
+    ("hubspot", "import"): hubspot_jobs,
+    ("klaviyo", "profiles"): klaviyo_jobs,
 }
-each_driver = pytest.mark.parametrize("transport", DRIVERS)
-each_pager = pytest.mark.parametrize("conn_type", MODULES)
+ERROR = {"sourceData": {"fileId": 1, "lineNumber": 2}}
 
 
-def page(conn_type: str, number: int) -> dict[str, Any]:
-    """Return a page without failures whose next page is ``number``."""
-    address = f"/api/contacts/job/7?details=1&page={number}"
-    link = f"https://a.klaviyo.com/x?page[cursor]={number}"
-    return {
-        "acquia_campaign_studio": {"details": {"contacts": [{"statusCode": 200}], "next-page": address}},
-        "hubspot": {"results": [], "paging": {"next": {"after": str(number)}}},
-        "klaviyo": {"data": [], "links": {"next": link}},
-    }[conn_type]
+def endless(sample: Sample, items: list[Any] | None = None) -> list[Any]:
+    assert sample.pages
+    pages = [sample.pages.page(number) for number in range(2, 9)]
+    return [ok(sample.pages.after), *(ok(page if items is None else {**page, "results": items}) for page in pages)]
 
 
-def play(script: Script, conn_type: str, *numbers: int) -> None:
-    bodies = [FIRST[conn_type], *(page(conn_type, number) for number in numbers)]
-    script.play({"status": 200, "body": body} for body in bodies)
-
-
-def read_results(script: Script, conn_type: str) -> list[Any]:
-    hook = HOOK_OF[conn_type]("mine")
-    hook.account = make_account(hook.vendor, script.url())
-    try:
-        return list(iter_item_results(hook, hook.vendor.kinds[0], "7", 10**6))
-    finally:
-        hook.transport.close()
-
-
-@each_driver
-@pytest.mark.parametrize("numbers", [(2, 2), (2, 3, 2), (2, 3, 3)], ids=str)
-@pytest.mark.parametrize("conn_type", ["acquia_campaign_studio", "hubspot"])
-def test_page_loop_is_not_a_success(script: Script, conn_type: str, numbers: tuple[int, ...], transport: str) -> None:
-    play(script, conn_type, *numbers)
-    vendor = VENDORS[conn_type]
-    account = make_account(vendor, script.url())
-    job = DRIVERS[transport](vendor, account, lambda: vendor.kinds[0].status(account, "7"))
+@pytest.mark.parametrize("items", [None, [ERROR]], ids=["no errors", "errors"])
+@pytest.mark.parametrize("key", [key for key in MODULES if key[0] != "klaviyo"], ids="-".join)
+def test_too_many_pages_are_not_a_success(monkeypatch: pytest.MonkeyPatch, key: Any, items: list[Any] | None) -> None:
+    monkeypatch.setattr(MODULES[key], "MAX_PAGES", 3)
+    sample = SAMPLE_OF[key]
+    transport, account = play(sample.of, *endless(sample, items))
+    job = transport.outcome(lambda: sample.kind.status(account, JOB_ID))
     assert isinstance(job, BulkJob), job
     assert (job.state, job.total, job.failed) == (JobState.PARTIALLY_FAILED, None, None)
-    assert not script.answers
+    assert len(transport.sent) == 1 + 3
 
 
-@each_driver
-@pytest.mark.parametrize("conn_type", ["acquia_campaign_studio", "hubspot"])
-def test_too_many_pages_are_not_a_success(
-    script: Script, monkeypatch: pytest.MonkeyPatch, conn_type: str, transport: str
-) -> None:
-    monkeypatch.setattr(MODULES[conn_type], "MAX_PAGES", 3)
-    play(script, conn_type, *range(2, 9))
-    vendor = VENDORS[conn_type]
-    account = make_account(vendor, script.url())
-    job = DRIVERS[transport](vendor, account, lambda: vendor.kinds[0].status(account, "7"))
-    assert isinstance(job, BulkJob), job
-    assert (job.state, job.total, job.failed) == (JobState.PARTIALLY_FAILED, None, None)
-    assert len(script.seen) == 1 + 3
-
-
-@each_pager
-def test_page_loop_of_results_is_an_error(script: Script, conn_type: str) -> None:
-    play(script, conn_type, 2, 3, 2)
-    with pytest.raises(UntrustedResponseError, match="did not end after 3 pages"):
-        read_results(script, conn_type)
-    assert not script.answers
-
-
-@each_pager
-def test_too_many_pages_of_results_are_an_error(
-    script: Script, monkeypatch: pytest.MonkeyPatch, conn_type: str
-) -> None:
-    monkeypatch.setattr(MODULES[conn_type], "MAX_PAGES", 3)
-    play(script, conn_type, *range(2, 9))
-    with pytest.raises(UntrustedResponseError, match="did not end after 3 pages"):
-        read_results(script, conn_type)
-    assert len(script.seen) == 1 + 3
+@pytest.mark.parametrize("key", MODULES, ids="-".join)
+def test_too_many_pages_of_results_are_an_error(monkeypatch: pytest.MonkeyPatch, key: Any) -> None:
+    monkeypatch.setattr(MODULES[key], "MAX_PAGES", 3)
+    outcome, transport = fetch(SAMPLE_OF[key], *endless(SAMPLE_OF[key]))
+    assert isinstance(outcome, UntrustedResponseError), outcome
+    assert "did not end after 3 pages" in str(outcome)
+    assert len(transport.sent) == 1 + 3
 
 
 def test_last_page_within_the_limit_completes_the_list() -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Uploads to signed URLs."""
+"""SendGrid only: uploads to signed URLs, and a delete of all contacts."""
 
 import gzip
 import json
@@ -9,6 +9,7 @@ import pytest
 from vendors.fixture_loader import (
     Answer,
 )
+from vendors.in_memory import play
 from vendors.scripted import SECRET, Script, make_account
 from vendors.submit_cases import (
     CASE_OF,
@@ -131,3 +132,13 @@ def test_response_without_upload_url_or_id_gets_no_file(script: Script, missing:
     script.play([opened] * 9)
     assert type(send(IMPORT, "requests", script.url())) is VendorUnavailableError
     assert {seen.path for seen in script.seen} == {IMPORT.submit.path}
+
+
+def test_delete_all_contacts_sends_no_ids() -> None:
+    case = CASE_OF["sendgrid", "contacts", "delete"]
+    transport, account = play(case.sample.of, answer({"job_id": JOB}))
+    options = {"delete_all_contacts": True}
+    with prepared(case, account, options=options) as submission:
+        [context] = contexts(submission, account, options)
+        assert transport.outcome(lambda: case.operation.submit(context)) == JOB
+    assert transport.requests == [("DELETE", "/v3/marketing/contacts?delete_all_contacts=true")]
