@@ -22,6 +22,7 @@ from airflow_provider_bulkjobs.http.retry import NO_RETRY, RetryPolicy
 from airflow_provider_bulkjobs.metrics import Metrics
 from airflow_provider_bulkjobs.protocol.flow import Flow, Request, Response, Upload
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
+from airflow_provider_bulkjobs.vendors.spec.throttling import RateLimit
 from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 
 HOST = "https://vendor.example.com/prefix"
@@ -50,13 +51,13 @@ class InMemoryTransport:
         self.pauses: list[float] = []
         self._engine = Engine(vendor, account, self, Metrics(vendor.conn_type))
 
-    def try_acquire(self) -> bool:
+    def try_acquire(self, _limit: RateLimit | None = None) -> bool:
         return True
 
     def release(self) -> None:
         """Do nothing: there is one request at a time."""
 
-    def pause(self, seconds: float) -> None:
+    def pause(self, seconds: float, _limit: RateLimit | None = None) -> None:
         self.pauses.append(seconds)
 
     def run(self, start: Callable[[], Flow[Any]], policy: RetryPolicy) -> Any:

@@ -9,8 +9,9 @@ from vendors.fixture_loader import JOB_ID, LEAK, PRIVATE, Answer
 from vendors.generated import ODD_BODIES, STATUSES, UNAVAILABLE, ok, throttled
 from vendors.in_memory import HOST, QUICK, InMemoryTransport, play
 from vendors.scripted import SECRET, make_account
-from vendors.submit_cases import Case, marked
+from vendors.submit_cases import Case, steps
 
+from airflow_provider_bulkjobs.protocol.flow import Request
 from airflow_provider_bulkjobs.vendors.spec.operation import MAX_BYTES
 
 VALUE = "s3cret-cell"  # the values of records in the fixtures
@@ -33,7 +34,7 @@ def send(case: Case, *answers: Answer, open_job: str | None = None, **conn: Any)
     """Send the submit of a case as the operator would; return the id of the job, or the error."""
     transport, account = play(case.sample.of, *answers, **conn)
     context = case.context(account, open_job)
-    outcome = transport.outcome(lambda: marked(case, context), policy=QUICK)
+    outcome = transport.outcome(lambda: steps(case, context), policy=QUICK)
     transport.sent = transport.sent[len(case.sample.of.token) :]
     return outcome, transport
 
@@ -54,13 +55,14 @@ def with_job_id(one: Answer, job_id: Any) -> Answer:
 def limit_problems(case: Case) -> Iterator[str]:
     """Compare the declared limits with the documented ones."""
     operation, limits = case.operation, case.limits
+    group = case.vendor.rate_limit_of(Request(case.submit.method, case.submit.path))
     declared = {
         "items": operation.max_items,
         "size": operation.max_bytes,
         "item_size": operation.max_item_bytes,
         "idempotent": operation.idempotent,
         "supports_append": operation.supports_append,
-        "per_minute": operation.requests_per_minute,
+        "per_minute": group.requests * 60 / group.seconds if group else 0,
     }
     for name, value in declared.items():
         documented = getattr(limits, name)

@@ -14,7 +14,8 @@ from vendors.submit_cases import Case
 
 from airflow_provider_bulkjobs.exceptions import TransientError
 from airflow_provider_bulkjobs.protocol.flow import Flow, Request, Response, Token, path_segment
-from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState, count
+from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
+from airflow_provider_bulkjobs.vendors.spec.errors import Errors, Message
 from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field
 from airflow_provider_bulkjobs.vendors.spec.item_result import ItemResult, ResultsFlow
 from airflow_provider_bulkjobs.vendors.spec.operation import Operation, SubmitContext, SubmitFlow
@@ -22,13 +23,14 @@ from airflow_provider_bulkjobs.vendors.spec.states import States
 from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
 from airflow_provider_bulkjobs.vendors.toolkit.connection_test import require_vendor_response
 from airflow_provider_bulkjobs.vendors.toolkit.paging import Pages
-from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict, check_counts, request_details, require_finished
+from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint, as_dict, request_details, require_finished
 from airflow_provider_bulkjobs.vendors.toolkit.submits import accepted_job_id, json_request
 from airflow_provider_bulkjobs.vendors.toolkit.validators import needs
 
 DOCS = "https://tiny.example.com/docs"
 WORDS = {"open": JobState.PENDING, "done": JobState.SUCCEEDED, "lost": JobState.FAILED}
 STATES = States("Tiny", DOCS, "phase", WORDS)
+STATUS = StatusEndpoint("/jobs/{job_id}", STATES, at="job", counts={"total": "rows"})
 
 
 def path_of(job_id: str) -> str:
@@ -49,17 +51,15 @@ def errors_of(job_id: str) -> Pages:
 
 
 def status(account: Account, job_id: str) -> Flow[BulkJob]:
-    body = as_dict((yield Request("GET", path_of(job_id))).json.get("job"))
-    state, word = STATES.read(body)
-    check_counts("Tiny", state, body.get("rows"))
-    if state is not JobState.SUCCEEDED:
-        return BulkJob(job_id, state, word, total=count(body.get("rows")))
+    job = STATUS.read((yield Request("GET", path_of(job_id))).json, job_id)
+    if job.state is not JobState.SUCCEEDED:
+        return job
     pages, failed = errors_of(job_id), 0
     while pages.has_next:
         failed += len((yield from pages.read_next()))
     if not pages.is_complete:
-        return BulkJob(job_id, JobState.PARTIALLY_FAILED, word)
-    return BulkJob(job_id, state, word, total=count(body.get("rows")), failed=failed)
+        return BulkJob(job_id, JobState.PARTIALLY_FAILED, job.vendor_state)
+    return replace(job, failed=failed)
 
 
 def results(account: Account, job_id: str) -> ResultsFlow:
@@ -94,10 +94,7 @@ class Tiny(Vendor):
         Field("login", "Client", "In Tiny: Settings."),
     )
     kinds = (KIND,)
-
-    def base_url(self, account: Account) -> str:
-        """Return the host."""
-        return account.host or ""
+    errors = Errors(messages=(Message("", "problem"),))
 
     def headers(self, account: Account, token: str | None) -> Mapping[str, str]:
         """Return the token."""
@@ -119,13 +116,9 @@ class Tiny(Vendor):
         require_vendor_response(self, account, name)
         return f"Connected to Tiny as {name}."
 
-    def error_text(self, body: Mapping[str, Any]) -> str | None:
-        """Return the message."""
-        return str(body["problem"]) if body.get("problem") else None
-
-    def is_rate_limited(self, response: Response) -> bool:
-        """Return whether a response is a 429, or a 400 that says so."""
-        return response.status == 429 or (response.status == 400 and b"too fast" in response.body)
+    def status_of(self, response: Response) -> int:
+        """Return 429 for a 400 that says so."""
+        return 429 if response.status == 400 and b"too fast" in response.body else response.status
 
 
 FILES: dict[str, Any] = {
@@ -246,6 +239,11 @@ def accepts_gone(account: Account, job_id: str) -> ResultsFlow:
         return
 
 
+def instead(status: int) -> Any:
+    """Return a ``status_of`` that takes a status for a conflict."""
+    return lambda _self, response: 409 if response.status == status else response.status
+
+
 WRONG_STATES = replace(STATES, words={**WORDS, "lost": JobState.CANCELED})
 MISTAKES: dict[str, tuple[Vendor, str]] = {
     "a wrong state": (with_kind(states=WRONG_STATES), "'lost' is canceled in the declaration"),
@@ -259,12 +257,12 @@ MISTAKES: dict[str, tuple[Vendor, str]] = {
         "page of details",
     ),
     "an id that is not quoted": (with_kind(status=unquoted), "job id 'eu/a/b'"),
-    "a 429 that is ignored": (tiny(is_rate_limited=lambda _self, _response: False), "429"),
+    "a 429 that is ignored": (tiny(status_of=instead(429)), "429"),
     "a dialect that is ignored": (
-        tiny(is_rate_limited=lambda _self, response: response.status == 429),
+        tiny(status_of=lambda _self, response: response.status),
         "throttled, 3, 400",
     ),
-    "a rejected key that is no rejected key": (tiny(bad_key_statuses=frozenset()), "AuthenticationError expected"),
+    "a rejected key that is no rejected key": (tiny(status_of=instead(401)), "AuthenticationError expected"),
     "no message of the vendor": (tiny(error_text=lambda _self, _body: None), "error_text does not read"),
     "no credentials": (tiny(headers=lambda _self, _account, _token: {}), "credentials"),
     "a cancel of another path": (
