@@ -44,21 +44,22 @@ EXPORT_STATES = States(
 
 
 def _count_successes(job: BulkJob, body: Mapping[str, Any]) -> BulkJob:
-    """Complete the counts of an import; which ones there are depends on the type of job."""
+    """Complete the counts of a finished import; which ones there are depends on the type of job."""
+    if not job.state.is_finished:
+        return job
     if job.state is JobState.SUCCEEDED and not isinstance(body.get("results"), dict | None):
         raise TransientError("SendGrid response has 'results' that are not an object")
     failed = job.failed
     if job.state in {JobState.PARTIALLY_FAILED, JobState.FAILED} and failed == 0:
         failed = None  # "errored" or "failed" with a count of 0: the number of failed items is unknown
     succeeded: int | None = None
-    if job.state.is_finished:
-        # "deleted_count" counts successes only for a delete; SendGrid documents it as a count of errors elsewhere.
-        is_delete = body.get("job_type") == "delete" or (job.created is None and job.updated is None)
-        parts = [part for part in ((job.deleted,) if is_delete else (job.created, job.updated)) if part is not None]
-        if parts:
-            succeeded = sum(parts)
-        elif job.total is not None and failed is not None:
-            succeeded = job.total - failed
+    # "deleted_count" counts successes only for a delete; SendGrid documents it as a count of errors elsewhere.
+    is_delete = body.get("job_type") == "delete" or (job.created is None and job.updated is None)
+    parts = [part for part in ((job.deleted,) if is_delete else (job.created, job.updated)) if part is not None]
+    if parts:
+        succeeded = sum(parts)
+    elif job.total is not None and failed is not None:
+        succeeded = job.total - failed
     return replace(job, failed=failed, succeeded=succeeded)
 
 

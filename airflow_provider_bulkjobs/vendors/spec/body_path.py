@@ -28,7 +28,11 @@ def value_at(value: Any, path: str) -> Any:
 
     :param path: keys, and positions in lists, separated by periods: ``result.0.status``; empty for the value itself.
     """
-    for key in path.split(".") if path else ():
+    if not path:
+        return value
+    if "." not in path and isinstance(value, dict):
+        return value.get(path)  # the usual case, once or more in every poll
+    for key in path.split("."):
         if isinstance(value, dict):
             value = value.get(key)
         elif isinstance(value, list) and key.isdigit():

@@ -124,12 +124,13 @@ class StatusEndpoint:
         return self.adjust(job, found) if self.adjust else job
 
     def _count(self, found: Mapping[str, Any], paths: str | tuple[str, ...], state: JobState) -> int | None:
-        values = [value_at(found, path) for path in ((paths,) if isinstance(paths, str) else paths)]
-        numbers = [count(value) for value in values]
-        if state is JobState.SUCCEEDED and any(
-            value is not None and number is None for value, number in zip(values, numbers, strict=True)
-        ):
-            # It must not pass for "nothing failed".
+        if not isinstance(paths, str):
+            numbers = [self._count(found, path, state) for path in paths]
+            known = [number for number in numbers if number is not None]
+            return sum(known) if known else None
+        if (value := value_at(found, paths)) is None:
+            return None
+        number = count(value)
+        if number is None and state is JobState.SUCCEEDED:  # it must not pass for "nothing failed"
             raise TransientError(f"{self.states.vendor} returned a count that is not a number of items")
-        known = [number for number in numbers if number is not None]
-        return sum(known) if known else None
+        return number
