@@ -11,7 +11,7 @@ from typing import Any
 import requests
 from processes import Processes
 
-from airflow_provider_bulkjobs import simulator
+from airflow_provider_bulkjobs.simulator.world import simulated_vendors
 
 
 class LocalSimulator:
@@ -38,21 +38,7 @@ class LocalSimulator:
     @property
     def connections(self) -> dict[str, dict[str, Any]]:
         """The connections to the vendors, by id."""
-        vendors = {
-            "intercom": ("intercom", None, simulator.INTERCOM_TOKEN),
-            "sendgrid": ("sendgrid", None, simulator.SENDGRID_KEY),
-            "activecampaign": ("activecampaign", None, simulator.ACTIVECAMPAIGN_KEY),
-            "acquia_campaign_studio": ("acquia", simulator.ACQUIA_USER, simulator.ACQUIA_PASSWORD),
-        }
-        connections: dict[str, dict[str, Any]] = {
-            f"{conn_type}_default": {
-                "conn_type": conn_type,
-                "host": f"{self.url}/{path}",
-                "login": login,
-                "password": password,
-            }
-            for conn_type, (path, login, password) in vendors.items()
-        }
+        connections = {f"{each.conn_type}_default": each.connection(self.url) for each in simulated_vendors()}
         # Rate limited, so that a test can interrupt a submit between two requests.
         for conn_type in ("activecampaign", "intercom"):
             slow = connections[f"{conn_type}_default"] | {"extra": {"requests_per_second": 0.25}}

@@ -90,10 +90,7 @@ class Simulator:
 
         :raises ValueError: there is no such vendor.
         """
-        vendor = self._world.vendor(conn_type)
-        connection: dict[str, Any] = {"conn_type": vendor.conn_type, "host": self.url_of(vendor.name)}
-        connection |= {"login": vendor.login, "password": vendor.password}
-        return connection | ({"extra": dict(vendor.extra)} if vendor.extra else {})
+        return self._world.vendor(conn_type).connection(self.url)
 
     def state(self) -> dict[str, Any]:
         """Return statistics by vendor, and the active faults and settings."""

@@ -253,6 +253,15 @@ class SimulatedVendor(ABC):
     # The interface for the server and the controls.
 
     @classmethod
+    def connection(cls, server: str) -> dict[str, Any]:
+        """Return a connection with the default credentials, in the JSON format of ``AIRFLOW_CONN_…``.
+
+        :param server: the base URL of the server.
+        """
+        values = {"login": cls.login, "password": cls.password} | ({"extra": dict(cls.extra)} if cls.extra else {})
+        return {"conn_type": cls.conn_type, "host": f"{server}/{cls.name}"} | values
+
+    @classmethod
     def own_faults(cls) -> dict[str, tuple[OwnFault, str]]:
         """Return the faults that only this vendor has, with the names of their methods."""
         return {fault.name: (fault, method) for fault, method in marked(cls, OwnFault)}

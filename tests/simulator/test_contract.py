@@ -33,6 +33,8 @@ SUBMITS = [
     ("intercom", "job", 200, "POST", "/tickets/enqueue", {"ticket_type_id": "1", "contacts": [{"id": "1"}]}),
     ("intercom", "export", 200, "POST", "/export/content/data", SPAN),
     ("intercom", "error", 422, "POST", "/contacts/bulk", {}),
+    ("intercom", "error", 404, "POST", "/contacts/bulk", MIXED | {"job": {"id": "nothing"}}),
+    ("intercom", "error", 404, "GET", "/contacts/bulk/nothing", None),
     ("intercom", "error", 400, "POST", "/tickets/enqueue", {}),
     ("intercom", "me", 200, "GET", "/me", None),
     ("sendgrid", "submitted", 202, "PUT", "/v3/marketing/contacts", MIXED),
@@ -50,6 +52,8 @@ SUBMITS = [
     ("sendgrid", "error_400", 400, "PUT", "/v3/marketing/contacts", {}),
     ("sendgrid", "error_400", 400, "PUT", "/v3/marketing/contacts", []),
     ("sendgrid", "error", 404, "GET", "/v3/marketing/contacts/exports/nothing", None),
+    ("sendgrid", "error", 404, "GET", "/v3/marketing/contacts/imports/nothing", None),
+    ("sendgrid", "error", 404, "PUT", "/v3/marketing/contacts", MIXED | {"list_ids": ["nothing"]}),
     ("sendgrid", "scopes", 200, "GET", "/v3/scopes", None),
     ("activecampaign", "queued", 200, "POST", "/api/3/import/bulk_import", MIXED),
     ("activecampaign", "refused", 400, "POST", "/api/3/import/bulk_import", {"contacts": [{}]}),
@@ -124,6 +128,16 @@ def test_errors_have_the_documented_form(calls, sim, vendor):
     check(vendor, "error", calls[vendor]("GET", "/nowhere"), 404)
     form = "oauth_error" if vendor == "acquia" else "error"
     check(vendor, form, calls[vendor]("GET", path, headers={}), 403 if vendor == "activecampaign" else 401)
+
+
+def test_import_error_is_an_object_only_with_400(sendgrid, sim):
+    sim.settings(sendgrid_errors_shape="object")
+    check("sendgrid", "import_error_400", sendgrid("GET", "/v3/marketing/contacts/imports/nothing"), 400)
+
+
+def test_invalid_version_has_the_documented_form(intercom):
+    answer = intercom("GET", "/contacts/bulk/1", headers={"Intercom-Version": "2.15"}, authorized=True)
+    check("intercom", "error", answer, 400)
 
 
 def test_tokens_have_the_documented_form(sim):

@@ -53,11 +53,14 @@ def test_next_page_also_works_relative_to_host(acquia, sim):
     assert len(answer.json()["details"]["contacts"]) == 1
 
 
-@pytest.mark.parametrize("method", ["PUT", "PATCH"])
-def test_edit_fails_for_invalid_ids(acquia, method):
-    job_id = submit(acquia, [{"id": 7}, {"id": "bad-7"}, {"firstname": "Ann"}], method, "edit")
+@pytest.mark.parametrize(("method", "unknown"), [("PUT", 201), ("PATCH", 400)])
+def test_edit_of_an_unknown_id_creates_or_fails(acquia, sim, method, unknown):
+    sim.contacts("acquia", [{"id": 7, "email": "a@example.com"}])
+    job_id = submit(acquia, [{"id": 7}, {"id": 8, "email": "b@example.com"}, {"firstname": "Ann"}], method, "edit")
     _, found = outcomes(acquia, job_id)
-    assert [(contact["id"], contact["statusCode"]) for contact in found] == [(7, 200), (0, 400), (0, 400)]
+    assert [contact["statusCode"] for contact in found] == [200, unknown, 400]
+    assert found[0]["id"] == 7
+    assert len(sim.contacts("acquia")) == (2 if unknown == 201 else 1)
 
 
 def test_no_details_before_completion_and_404_after_delete(acquia, sim):
@@ -111,13 +114,26 @@ def test_token_issue_expiry_and_revocation(acquia, sim):
 
 @pytest.mark.parametrize(
     ("change", "error"),
-    [({"client_secret": "wrong"}, "invalid_client"), ({"grant_type": "password"}, "unsupported_grant_type")],
+    [
+        ({"client_secret": "wrong"}, "invalid_client"),
+        ({"grant_type": "password"}, "unsupported_grant_type"),
+        ({"grant_type": None}, "invalid_request"),
+    ],
 )
 def test_invalid_token_request_is_400(sim, change, error):
     answer = requests.post(f"{sim.url_of('acquia')}/oauth/v2/token", data=FORM | change, timeout=10)
     assert (answer.status_code, answer.json()["error"]) == (400, error)
     in_query = requests.post(f"{sim.url_of('acquia')}/oauth/v2/token", params=FORM, timeout=10)
-    assert in_query.status_code == 400
+    assert (in_query.status_code, in_query.json()["error"]) == (400, "invalid_request")
+    assert sim.state()["acquia"]["tokens_issued"] == 0
+
+
+@pytest.mark.parametrize(("secret", "status"), [("acquia-secret", 200), ("wrong", 400)])
+def test_the_client_may_come_by_basic_authentication(sim, secret, status):
+    url = f"{sim.url_of('acquia')}/oauth/v2/token"
+    grant = {"grant_type": "client_credentials"}
+    answer = requests.post(url, data=grant, auth=("acquia-client", secret), timeout=10)
+    assert answer.status_code == status
 
 
 def test_bad_password_in_both_error_formats(acquia, sim):

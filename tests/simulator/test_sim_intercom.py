@@ -34,21 +34,41 @@ def test_create_completes_and_counts_its_items(intercom, sim):
     ("method", "path", "item", "state"),
     [
         ("POST", "/contacts/bulk", {"email": "nobody.example.com"}, "completed_with_errors"),
-        ("POST", "/contacts/bulk", {"external_id": "7"}, "completed"),
+        ("POST", "/contacts/bulk", {"name": "Ann"}, "completed_with_errors"),
+        ("POST", "/contacts/bulk", {"external_id": "8"}, "completed"),
         ("PUT", "/contacts/bulk", {"id": "7"}, "completed"),
-        ("PUT", "/contacts/bulk", {"id": "bad-7"}, "completed_with_errors"),
+        ("PUT", "/contacts/bulk", {"id": "8"}, "completed_with_errors"),
         ("POST", "/contacts/bulk/delete", {"id": "7"}, "completed"),
-        ("POST", "/contacts/bulk/delete", {"id": "bad-7"}, "completed_with_errors"),
-        ("POST", "/companies/bulk", {"company_id": "7"}, "completed"),
-        ("POST", "/companies/bulk", {"company_id": "bad-7"}, "completed_with_errors"),
-        ("PUT", "/companies/bulk", {"id": "bad-7"}, "completed_with_errors"),
+        ("POST", "/contacts/bulk/delete", {"id": "8"}, "completed_with_errors"),
+        ("POST", "/companies/bulk", {"company_id": "8"}, "completed"),
+        ("POST", "/companies/bulk", {"name": "Acme"}, "completed_with_errors"),
+        ("PUT", "/companies/bulk", {"id": "8"}, "completed_with_errors"),
         ("POST", "/companies/bulk/delete", {"id": "7"}, "completed"),
     ],
 )
-def test_invalid_items_fail_for_each_method(intercom, method, path, item, state):
+def test_invalid_items_and_unknown_ids_fail_for_each_method(intercom, sim, method, path, item, state):
     noun = path.split("/")[1]
+    sim.contacts("intercom", [{"id": "7"}], kind=noun)
     job = intercom(method, path, json={noun: [item]}).json()
     assert intercom("GET", f"/{noun}/bulk/{job['id']}").json()["state"] == state
+
+
+def test_a_deleted_contact_can_be_created_again(intercom, sim):
+    def state(path, **item):
+        return intercom("POST", path, json={"contacts": [item]}).json()["state"]
+
+    assert state("/contacts/bulk", email="a@example.com") == "completed"
+    assert state("/contacts/bulk", email="A@example.com") == "completed_with_errors"
+    [contact] = sim.contacts("intercom")
+    assert state("/contacts/bulk/delete", id=contact["id"]) == "completed"
+    assert state("/contacts/bulk/delete", id=contact["id"]) == "completed_with_errors"
+    assert state("/contacts/bulk", email="a@example.com") == "completed"
+
+
+def test_leads_may_share_an_address(intercom, sim):
+    leads = {"contacts": [{"email": "a@example.com", "role": "lead"}] * 2}
+    assert intercom("POST", "/contacts/bulk", json=leads).json()["state"] == "completed"
+    assert len(sim.contacts("intercom")) == 2
 
 
 def test_second_create_fails_for_contact_and_updates_company(intercom):
@@ -74,6 +94,9 @@ def test_append_to_open_job_only(intercom, sim):
     assert (refused.status_code, code_of(refused)) == (403, "forbidden")
     unknown = intercom("POST", "/contacts/bulk", json=contacts("e@example.com") | {"job": {"id": "job_v2_0"}})
     assert (unknown.status_code, code_of(unknown)) == (404, "job_not_found")
+    # The rejected ones left no contacts behind.
+    assert [contact["email"][0] for contact in sim.contacts("intercom")] == ["a", "b", "d"]
+    assert sim.state()["intercom"]["contacts"]["total"] == 4
 
 
 @pytest.mark.parametrize(
@@ -92,11 +115,31 @@ def test_invalid_request_is_rejected(intercom, sim, method, body, code):
     assert sim.state()["intercom"]["jobs"] == []
 
 
-def test_old_versions_have_no_bulk_calls(intercom):
-    for version, status in [("2.15", 404), ("2.17", 202), ("Preview", 202)]:
-        headers = {"Intercom-Version": version}
-        body = contacts(f"{version}@example.com")
-        assert intercom("POST", "/contacts/bulk", headers=headers, authorized=True, json=body).status_code == status
+@pytest.mark.parametrize(
+    ("method", "path", "version", "status"),
+    [
+        ("POST", "/contacts/bulk", "Preview", 202),
+        ("POST", "/contacts/bulk", "2.17", 202),
+        ("POST", "/contacts/bulk", "2.15", 400),
+        ("POST", "/contacts/bulk", "", 400),
+        ("POST", "/contacts/bulk", None, 400),
+        ("POST", "/contacts/bulk", "9.9", 400),
+        ("GET", "/companies/bulk/job_v2_1", "2.15", 400),
+        ("GET", "/jobs/status/1", "2.15", 404),
+        ("GET", "/jobs/status/1", None, 400),
+        ("GET", "/me", None, 200),
+        ("GET", "/me", "2.11", 200),
+        ("GET", "/me", "latest", 400),
+    ],
+)
+def test_the_version_must_have_the_endpoint(intercom, sim, method, path, version, status):
+    headers = {"Intercom-Version": version}
+    body = contacts("a@example.com") if method == "POST" else None
+    answer = intercom(method, path, headers=headers, authorized=True, json=body)
+    assert answer.status_code == status
+    if status == 400:
+        assert code_of(answer) == "intercom_version_invalid"
+        assert sim.state()["intercom"]["jobs"] == []
 
 
 def test_bad_token_gets_no_rate_limit_headers(intercom):
@@ -108,14 +151,17 @@ def test_bad_token_gets_no_rate_limit_headers(intercom):
     assert int(welcome.headers["X-RateLimit-Reset"]) - time.time() <= 10
 
 
-def test_ticket_job(intercom):
+def test_ticket_job(intercom, sim):
     good = intercom("POST", "/tickets/enqueue", json={"ticket_type_id": "1", "contacts": [{"email": "a@example.com"}]})
     assert good.status_code == 200
     done = intercom("GET", f"/jobs/status/{good.json()['id']}").json()
     assert done["status"] == "success"
     assert done["resource_url"].endswith(f"/tickets/{done['resource_id']}")
-    bad = intercom("POST", "/tickets/enqueue", json={"ticket_type_id": "1", "contacts": [{"id": "bad"}]}).json()
+    bad = intercom("POST", "/tickets/enqueue", json={"ticket_type_id": "1", "contacts": [{"id": "7"}]}).json()
     assert intercom("GET", f"/jobs/status/{bad['id']}").json()["status"] == "failed"
+    sim.contacts("intercom", [{"id": "7"}])
+    known = intercom("POST", "/tickets/enqueue", json={"ticket_type_id": "1", "contacts": [{"id": "7"}]}).json()
+    assert known["status"] == "success"
     assert intercom("POST", "/tickets/enqueue", json={}).status_code == 400
 
 
@@ -133,8 +179,13 @@ def test_export_to_its_download(intercom):
     assert done["status"] == "completed"
     path = f"/download/content/data/{job['job_identifier']}"
     assert done["download_url"].endswith(path)
-    assert intercom("GET", path).status_code == 406
-    file = intercom("GET", path, headers={"Accept": "application/octet-stream"}, authorized=True)
+    for unsuited in ("application/json", None):
+        refused = intercom("GET", path, headers={"Accept": unsuited}, authorized=True)
+        assert (refused.status_code, code_of(refused)) == (406, "not_acceptable")
+    accepted = ["*/*", "text/csv, */*;q=0.1", "application/octet-stream"]
+    files = [intercom("GET", path, headers={"Accept": accept}, authorized=True) for accept in accepted]
+    assert [file.status_code for file in files] == [200, 200, 200]
+    file = files[0]
     assert next(csv.reader(io.StringIO(gzip.decompress(file.content).decode())))[0] == "id"
     nothing = intercom("POST", "/export/content/data", json={"created_at_after": 2, "created_at_before": 2})
     assert nothing.json()["status"] == "no_data"

@@ -17,6 +17,7 @@ import requests
 from airflow_provider_bulkjobs.simulator import Simulator
 from airflow_provider_bulkjobs.simulator.jobs import Task
 from airflow_provider_bulkjobs.simulator.limits import Limit, RateWindow
+from airflow_provider_bulkjobs.simulator.world import simulated_vendors
 
 
 def test_task_spends_equal_time_in_each_step():
@@ -129,7 +130,7 @@ def test_command_line():
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         url = re.search(r"http://\S+", process.stdout.readline())[0]
-        credentials = "".join(process.stdout.readline() for _ in range(4))
+        credentials = "".join(process.stdout.readline() for _ in simulated_vendors())
         assert all(word in credentials for word in ("intercom-token", "SG.sendgrid-key", "acquia-secret"))
         assert requests.get(f"{url}/control/state", timeout=10).json()["settings"]["job_seconds"] == 0
         process.send_signal(signal.SIGTERM)
@@ -139,7 +140,14 @@ def test_command_line():
 def test_needs_no_airflow():
     code = (
         "import sys, airflow_provider_bulkjobs; assert 'aiohttp' not in sys.modules\n"
-        "import airflow_provider_bulkjobs.simulator\n"
-        "assert not [name for name in sys.modules if name.split('.')[0] == 'airflow']"
+        "sys.modules['airflow'] = None\n"  # an import of it fails
+        "from airflow_provider_bulkjobs.simulator import Simulator\n"
+        "with Simulator() as sim: assert {'acquia', 'sendgrid'} <= sim.state().keys()\n"
+        "assert not [name for name in sys.modules if name.startswith('airflow.')]"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("module", [vendor.__module__ for vendor in simulated_vendors()])
+def test_a_simulated_side_can_be_imported_first(module):
+    subprocess.run([sys.executable, "-c", f"import {module}"], check=True)

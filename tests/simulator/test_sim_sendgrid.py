@@ -75,6 +75,7 @@ def test_csv_import(sendgrid, sim, pack):
 
 def test_upload_requires_exact_headers(sendgrid):
     job_id, uri, headers = open_import(sendgrid)
+    assert requests.post(uri, data=b"a@example.com,A", headers=headers, timeout=10).status_code == 403
     for wrong in ({}, {**headers, "x-amz-acl": "private"}, dict.fromkeys(headers, "AES256")):
         assert requests.put(uri, data=b"a@example.com,A", headers=wrong, timeout=10).status_code == 403
     secret = {**headers, "Authorization": "Bearer SG.sendgrid-key"}
@@ -91,16 +92,53 @@ def test_invalid_file_fails_import(sendgrid, data):
     assert sendgrid("GET", f"{IMPORTS}/{job_id}").json()["status"] == "failed"
 
 
-def test_delete(sendgrid):
-    upsert(sendgrid, "a@example.com", "b@example.com")
-    some = sendgrid("DELETE", CONTACTS, params={"ids": "1,bad-2"}).json()
+def test_a_form_instead_of_the_file_fails_the_import(sendgrid, sim):
+    job_id, uri, headers = open_import(sendgrid, ["_rf2_T"])
+    form = {"file": ("contacts.csv", b"email\na@example.com\n")}
+    assert requests.put(uri, files=form, headers=headers, timeout=10).status_code == 200
+    assert sendgrid("GET", f"{IMPORTS}/{job_id}").json()["status"] == "failed"
+    assert sim.contacts("sendgrid") == []
+
+
+def test_delete(sendgrid, sim):
+    upsert(sendgrid, "a@example.com", "b@example.com", "c@example.com")
+    first = sim.contacts("sendgrid")[0]["id"]
+    some = sendgrid("DELETE", CONTACTS, params={"ids": f"{first},unknown"}).json()
     some = sendgrid("GET", f"{IMPORTS}/{some['job_id']}").json()
     assert (some["job_type"], some["status"]) == ("delete", "errored")
-    assert some["results"]["deleted_count"] == 1
+    assert (some["results"]["deleted_count"], some["results"]["errored_count"]) == (1, 1)
     every = sendgrid("DELETE", CONTACTS, params={"delete_all_contacts": "true"}).json()
     every = sendgrid("GET", f"{IMPORTS}/{every['job_id']}").json()
     assert every["results"]["deleted_count"] == 2
     assert sendgrid("DELETE", CONTACTS).status_code == 400
+
+
+def test_a_deleted_contact_is_gone_from_the_next_export(sendgrid, sim):
+    def exported():
+        job = sendgrid("POST", EXPORTS, json={}).json()
+        done = sendgrid("GET", f"{EXPORTS}/{job['id']}").json()
+        return [line[0] for line in lines_of(requests.get(done["urls"][0], timeout=10))[1:]]
+
+    upsert(sendgrid, "a@example.com", "b@example.com")
+    assert exported() == ["a@example.com", "b@example.com"]
+    sendgrid("DELETE", CONTACTS, params={"ids": sim.contacts("sendgrid")[0]["id"]})
+    assert exported() == ["b@example.com"]
+    assert upsert(sendgrid, "a@example.com")["results"]["created_count"] == 1
+
+
+def test_custom_fields_and_columns_are_ids_of_fields_that_exist(sendgrid):
+    known = sendgrid("GET", "/v3/marketing/field_definitions").json()
+    field = known["custom_fields"][0]
+    columns = ["_rf2_T", field["id"]]
+    for keys, mappings, status in [
+        (field["id"], columns, (202, 200)),
+        (field["name"], ["_rf2_T", field["name"]], (400, 400)),
+        ("w999", ["_rf2_T", "w999"], (400, 400)),
+    ]:
+        contact = {"email": "a@example.com", "custom_fields": {keys: "9"}}
+        submitted = sendgrid("PUT", CONTACTS, json={"contacts": [contact]})
+        opened = sendgrid("PUT", IMPORTS, json={"file_type": "csv", "field_mappings": mappings})
+        assert (submitted.status_code, opened.status_code) == status
 
 
 def test_export(sendgrid):
@@ -126,6 +164,8 @@ def test_export(sendgrid):
         (CONTACTS, {"contacts": [{"email": "a@b"}], "list_ids": ["bad-list"]}, 404, "list_ids"),
         (IMPORTS, {"file_type": "json", "field_mappings": ["_rf2_T"]}, 400, "file_type"),
         (IMPORTS, {"file_type": "csv", "field_mappings": [None]}, 400, "field_mappings"),
+        (IMPORTS, {"file_type": "csv", "field_mappings": ["email"]}, 400, "field_mappings"),
+        (CONTACTS, {"contacts": [{"email": "a@b", "custom_fields": ["w1"]}]}, 400, "custom_fields"),
     ],
 )
 def test_invalid_request_is_rejected(sendgrid, sim, *, path, body, status, field):
@@ -140,10 +180,12 @@ def test_bad_key_and_unknown_job_in_both_error_formats(sendgrid, sim):
     refused = sendgrid("GET", "/v3/scopes", headers={"Authorization": "Bearer wrong"})
     assert refused.status_code == 401
     assert refused.json() == {"errors": [{"field": None, "message": "authorization required"}]}
-    assert isinstance(sendgrid("GET", f"{IMPORTS}/nothing").json()["errors"], list)
-    sim.settings(sendgrid_errors_shape="object")
     unknown = sendgrid("GET", f"{IMPORTS}/nothing")
     assert unknown.status_code == 404
+    assert isinstance(unknown.json()["errors"], list)
+    sim.settings(sendgrid_errors_shape="object")
+    unknown = sendgrid("GET", f"{IMPORTS}/nothing")
+    assert unknown.status_code == 400  # the only status with an object
     assert isinstance(unknown.json()["errors"], dict)
 
 

@@ -171,7 +171,8 @@ class SimulatedSendGrid(SimulatedVendor):
         if "mappings" not in job.extra:
             return None
         if job.tasks[0].began is None:
-            rows = self._rows(request.body, job.extra["mappings"])
+            is_form = request.headers.get("Content-Type", "").startswith("multipart/")
+            rows = [] if is_form else self._rows(request.body, job.extra["mappings"])
             self.start(job, rows, None if rows else "failed")
         return web.Response()
 
