@@ -37,6 +37,7 @@ ERRORS = {
     429: ("throttled", "Request was throttled."),
 }
 DEFAULT_PAGE, MAX_PAGE = 20, 100
+ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 RETENTION = 7 * 24 * 3600  # seconds; jobs have an expires_at, but the retention is undocumented
 
 
@@ -133,7 +134,7 @@ class SimulatedKlaviyo(SimulatedVendor):
         attributes = nested(profile, "attributes")
         if nested(profile, "type") != "profile" or not isinstance(attributes, dict):
             raise self.refuse(400, "Each profile must have the type profile and attributes", pointer)
-        if len(json.dumps(profile, ensure_ascii=False, separators=(",", ":")).encode()) > MAX_PROFILE_BYTES:
+        if len(ENCODE(profile).encode()) > MAX_PROFILE_BYTES:
             raise self.refuse(400, f"A profile must have at most {MAX_PROFILE_BYTES} bytes", pointer)
         identifiers = {name: attributes[name] for name in IDENTITIES if attributes.get(name) is not None}
         for name, value in identifiers.items():
