@@ -33,7 +33,7 @@ class Tokens:
         return token in self._expiry
 
     def is_valid(self, token: str, now: float) -> bool:
-        """Return whether a token was issued, and has neither expired nor been revoked."""
+        """Return whether a token was issued, has not expired, and was not revoked."""
         return now < self._expiry.get(token, 0)
 
     def revoke_all(self) -> int:

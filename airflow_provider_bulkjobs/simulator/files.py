@@ -10,16 +10,10 @@ from xml.sax.saxutils import escape
 
 from aiohttp import web
 
+from airflow_provider_bulkjobs.simulator.incoming import RefusedError
+
 UPLOADS, DOWNLOADS = "uploads", "downloads"
 SIGNATURE = "X-Amz-Signature"
-
-
-class RefusedError(Exception):
-    """A request is rejected; has the response."""
-
-    def __init__(self, response: web.Response) -> None:
-        super().__init__(response.status)
-        self.response = response
 
 
 def csv_response(header: Sequence[str], lines: Iterable[Sequence[str]]) -> web.Response:

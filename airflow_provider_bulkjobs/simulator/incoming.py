@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A request as the simulated vendors read it: complete, with parsers for the usual bodies."""
+"""A request as the simulated vendors read it, with parsers for the usual bodies, and the exceptions that reject it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,19 @@ from email.policy import HTTP
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
+from aiohttp import web
+
 
 class InvalidBodyError(ValueError):
     """The body or the query of a request cannot be parsed; the vendor answers with a 400."""
+
+
+class RefusedError(Exception):
+    """A request is rejected; has the response."""
+
+    def __init__(self, response: web.Response) -> None:
+        super().__init__(response.status)
+        self.response = response
 
 
 class Part(NamedTuple):

@@ -11,8 +11,7 @@ from aiohttp import web
 
 from airflow_provider_bulkjobs.simulator.control import control_routes
 from airflow_provider_bulkjobs.simulator.faults import inject
-from airflow_provider_bulkjobs.simulator.files import RefusedError
-from airflow_provider_bulkjobs.simulator.incoming import IncomingRequest, InvalidBodyError
+from airflow_provider_bulkjobs.simulator.incoming import IncomingRequest, InvalidBodyError, RefusedError
 from airflow_provider_bulkjobs.simulator.routes import Route
 from airflow_provider_bulkjobs.simulator.traffic import Traffic
 from airflow_provider_bulkjobs.simulator.vendor import Handler, SimulatedVendor
@@ -94,10 +93,10 @@ class Endpoint:
         rejection = self.vendor.reject_credentials(incoming)
         if rejection is not None:
             return rejection
-        exceeded, told = self.vendor.count(incoming)
+        exceeded, reported = self.vendor.count(incoming)
         response = self.vendor.too_many_requests(exceeded) if exceeded else self._handled(incoming)
-        if told:
-            response.headers.update(self.vendor.rate_limit_headers(told, is_rejected=told is exceeded))
+        if reported:
+            response.headers.update(self.vendor.rate_limit_headers(reported, is_rejected=reported is exceeded))
         return response
 
     def _handled(self, request: IncomingRequest) -> web.StreamResponse:

@@ -31,7 +31,7 @@ class Simulator:
     :param port: the port to listen on; 0 selects a free port.
     :param tls: serve https with this context.
     :param enforce_limits: enforce the published rate limits of the vendors.
-    :param vendors: vendors of other packages, which are served beside this package's.
+    :param vendors: vendors of other packages to serve in addition to this package's.
     """
 
     def __init__(

@@ -20,8 +20,8 @@ from aiohttp import web
 
 from airflow_provider_bulkjobs.simulator.authentication import Authentication, OAuth2, Tokens
 from airflow_provider_bulkjobs.simulator.contacts import ContactStore
-from airflow_provider_bulkjobs.simulator.files import DOWNLOADS, SIGNATURE, UPLOADS, RefusedError, storage_error
-from airflow_provider_bulkjobs.simulator.incoming import IncomingRequest
+from airflow_provider_bulkjobs.simulator.files import DOWNLOADS, SIGNATURE, UPLOADS, storage_error
+from airflow_provider_bulkjobs.simulator.incoming import IncomingRequest, RefusedError
 from airflow_provider_bulkjobs.simulator.jobs import EXPORTED, FAILED, Job, JobStates, Row, Task, Word, scripted_rows
 from airflow_provider_bulkjobs.simulator.limits import RateHeaders, RateLimit, RateWindow, Reading
 from airflow_provider_bulkjobs.simulator.routes import OwnFault, Route, marked
@@ -45,8 +45,8 @@ class SimulatedVendor(ABC):
     ``kinds``
         The states by job kind; the first kind is the default of the controls.
     ``limits``, ``rate_headers``
-        The rate limits, and how responses tell them. A request counts for every limit that matches it; the headers are
-        those of the first one.
+        The rate limits, and the headers that report them. A request counts for every limit that matches it; the headers
+        are those of the first one.
     ``headers``
         The headers of every response.
     ``choices``
@@ -291,9 +291,9 @@ class SimulatedVendor(ABC):
     def count(self, request: IncomingRequest) -> tuple[Reading | None, Reading | None]:
         """Count a request for the rate limits that match it.
 
-        :return: the limit that it exceeds, if any; the first matching limit that responses tell, if any.
+        :return: the limit that it exceeds, if any; the first matching limit that the headers report, if any.
         """
-        told = None
+        reported = None
         for name, rule in self.limit_names().items():
             if not f"{request.method} {request.path}".startswith(self._counted(rule)):
                 continue
@@ -301,11 +301,11 @@ class SimulatedVendor(ABC):
             window = self.windows.setdefault(name, RateWindow())
             fits, reading = window.count(enforced or rule.limit, self.now(), is_enforced=enforced is not None)
             reading = reading._replace(name=name)
-            if told is None and (enforced or rule.is_advertised):
-                told = reading
+            if reported is None and (enforced or rule.is_advertised):
+                reported = reading
             if not fits:
-                return reading, told
-        return None, told
+                return reading, reported
+        return None, reported
 
     def script(self, kind: str, words: Sequence[Word], items: int, failed: int, body: Any) -> Job:
         """Store a job with scripted states."""

@@ -37,7 +37,7 @@ class World:
     """The state of a simulator.
 
     :param settings: the initial settings, which a reset restores.
-    :param vendors: vendors of other packages, which are served beside this package's.
+    :param vendors: vendors of other packages to serve in addition to this package's.
     :param enforce_limits: enforce the published rate limits.
     """
 

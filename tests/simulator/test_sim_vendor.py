@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -212,3 +214,20 @@ def test_command_line_rejects_what_is_no_vendor(vendor):
         _, told = process.communicate(timeout=20)
     assert process.returncode == 1
     assert f"invalid --vendor {vendor}" in told
+
+
+def test_the_example_of_the_docs_works():
+    page = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text()
+    names = {
+        name: value
+        for module in ("authentication", "jobs", "limits", "routes", "vendor")
+        for name, value in vars(import_module(f"airflow_provider_bulkjobs.simulator.{module}")).items()
+    }
+    exec(re.search(r"```python\n(class .*?)```", page, re.DOTALL)[1], names)
+    headers = {"X-Key": "mailman-key"}
+    with Simulator(job_seconds=0, vendors=[names["SimulatedMailman"]]) as sim:
+        url = f"{sim.url_of('mailman')}/v1/imports"
+        job = requests.post(url, json={"contacts": [{"email": "a"}]}, headers=headers, timeout=10).json()
+        done = requests.get(f"{url}/{job['id']}", headers=headers, timeout=10)
+    assert done.json() == {"status": "failed", "failed": 1}
+    assert done.headers["X-Remaining"] in ("8", "9")  # 9 in the next window

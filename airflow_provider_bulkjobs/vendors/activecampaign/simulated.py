@@ -11,8 +11,7 @@ from aiohttp import web
 
 from airflow_provider_bulkjobs.simulator.authentication import HeaderKey
 from airflow_provider_bulkjobs.simulator.credentials import ACTIVECAMPAIGN_KEY
-from airflow_provider_bulkjobs.simulator.files import RefusedError
-from airflow_provider_bulkjobs.simulator.incoming import IncomingRequest
+from airflow_provider_bulkjobs.simulator.incoming import IncomingRequest, RefusedError
 from airflow_provider_bulkjobs.simulator.jobs import CREATED, FAILED, Job, JobStates, Word
 from airflow_provider_bulkjobs.simulator.limits import Limit, RateHeaders, RateLimit, Reading
 from airflow_provider_bulkjobs.simulator.routes import own_fault, route

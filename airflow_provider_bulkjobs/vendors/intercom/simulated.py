@@ -98,7 +98,7 @@ class SimulatedIntercom(SimulatedVendor):
         return self.error(429, "Exceeded rate limit")
 
     def job_not_found(self, job_id: str) -> web.Response:
-        """Return a 404 with a code of its own."""
+        """Return a 404 with the code ``job_not_found``."""
         return self.error(404, "Job Not Found", "job_not_found")
 
     def new_job_id(self, kind: str) -> str:
