@@ -49,7 +49,7 @@ class SimulatedKlaviyo(SimulatedVendor):
     password = "pk_klaviyo"  # noqa: S105
     auth = (HeaderKey("Authorization", f"Klaviyo-API-Key {password}"),)
     kinds = {"profiles": JobStates(("queued", "processing"), "complete", others=("cancelled",))}
-    # The limits per minute; the headers tell only these.
+    # The limits per minute, which are those in the headers.
     limits = (RateLimit(Limit(150, 60)), RateLimit(Limit(15, 60), "klaviyo_accounts", "GET /api/accounts"))
     rate_headers = RateHeaders("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", reset_unit="seconds")
     identities = {"profiles": IDENTITIES}
