@@ -130,7 +130,7 @@ def test_failed_contacts_file(outcome):
 def test_rows_with_errors_file(outcome):
     rows = rows_of(outcome.result("bulkjobs_hubspot_contacts", "failed_contacts"))
     assert len(rows) == 30
-    assert {(row["status"], row["error"], row["errorType"]) for row in rows} == {
+    assert {(row["status"], row["error"], row["item"]["errorType"]) for row in rows} == {
         ("failed", "A valid email is required.", "INVALID_EMAIL")
     }
 
