@@ -23,7 +23,7 @@ RUN = "demo"
 MAX_SECONDS = 240.0  # for all pipelines
 JOB_SECONDS = 12.0
 VERDICT = re.compile(
-    r"(?P<vendor>\w+) contacts: (?P<state>\w+); (?P<numbers>[^;]*); jobs: .{1,300}?\. "
+    r"(?P<vendor>\w+) \w+: (?P<state>\w+); (?P<numbers>[^;]*); jobs: .{1,300}?\. "
     r"Import (?P<verdict>accepted|rejected): (?P<reason>.+?)\.(?=[\s\"'\\]|$)"
 )
 COLOURS = {"success": 32, "failed": 31, "upstream_failed": 33, "deferred": 36, "running": 34}
@@ -71,6 +71,10 @@ EXPECTED = {
         1000,
         30,
     ),
+    "bulkjobs_hubspot_contacts": Expectation(
+        _success("import_contacts", "failed_contacts", "send_campaign"), 1, None, 30
+    ),
+    "bulkjobs_klaviyo_contacts": Expectation(_success("extract", "import_contacts", "send_campaign"), 1, 1000, 30),
     "bulkjobs_warehouse_to_campaign": Expectation(
         _success("extract", "check", "import_contacts", "send_campaign"), 1, 970, 0
     ),

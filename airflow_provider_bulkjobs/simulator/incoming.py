@@ -18,7 +18,7 @@ from aiohttp import web
 
 
 class InvalidBodyError(ValueError):
-    """The body of a request cannot be parsed; the vendor answers with a 400."""
+    """The body or the query of a request cannot be parsed; the vendor answers with a 400."""
 
 
 class RefusedError(Exception):
@@ -80,6 +80,16 @@ class IncomingRequest:
             raise InvalidBodyError("The request body must be a JSON object.")
         return body
 
+    def integer(self, name: str, default: int, *, minimum: int = 0, maximum: int = 1_000_000_000) -> int:
+        """Return a number from the query.
+
+        :raises InvalidBodyError: it is not a whole number within the bounds.
+        """
+        value = self.query.get(name, str(default))
+        if not value.isdecimal() or not minimum <= int(value) <= maximum:
+            raise InvalidBodyError(f"{name} must be a number from {minimum} to {maximum}.")
+        return int(value)
+
     @property
     def form(self) -> dict[str, str]:
         """The fields of a URL-encoded form; empty for any other body."""
@@ -105,6 +115,13 @@ class IncomingRequest:
             name = str(part.get_param("name", "", "content-disposition"))
             parts[name] = Part(data if isinstance(data, bytes) else b"", part.get_filename(), part.get_content_type())
         return parts
+
+
+def nested(value: Any, *path: str) -> Any:
+    """Return a value below nested objects, or ``None`` if there is none."""
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
 
 
 def csv_lines(data: bytes, delimiter: str = ",") -> list[list[str]] | None:

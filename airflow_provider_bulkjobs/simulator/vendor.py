@@ -22,7 +22,7 @@ from airflow_provider_bulkjobs.simulator.authentication import Authentication, O
 from airflow_provider_bulkjobs.simulator.contacts import ContactStore
 from airflow_provider_bulkjobs.simulator.files import DOWNLOADS, SIGNATURE, UPLOADS, storage_error
 from airflow_provider_bulkjobs.simulator.incoming import IncomingRequest, RefusedError
-from airflow_provider_bulkjobs.simulator.jobs import EXPORTED, Job, JobStates, Row, Task, Word, scripted_rows
+from airflow_provider_bulkjobs.simulator.jobs import EXPORTED, FAILED, Job, JobStates, Row, Task, Word, scripted_rows
 from airflow_provider_bulkjobs.simulator.limits import RateHeaders, RateLimit, RateWindow, Reading
 from airflow_provider_bulkjobs.simulator.routes import OwnFault, Route, marked
 from airflow_provider_bulkjobs.simulator.settings import Settings
@@ -230,6 +230,17 @@ class SimulatedVendor(ABC):
     def is_finished(self, job: Job) -> bool:
         """Return whether a job has finished, without counting a poll."""
         return self.kinds[job.kind].is_final(self.word(job))
+
+    def failures(self, job: Job, start: int, size: int) -> tuple[list[tuple[int, Row]], int | None]:
+        """Return a page of the failed items of a job, which has none before it is finished.
+
+        :param start: the number of failed items before this page.
+        :return: the failed items with their positions in the job; the start of the next page, if there is one.
+        """
+        rows = enumerate(job.rows) if self.is_finished(job) else ()
+        failed = [(position, row) for position, row in rows if row.outcome == FAILED]
+        end = start + size
+        return failed[start:end], end if end < len(failed) else None
 
     def upload_url(self, job: Job, name: str, request: IncomingRequest) -> str:
         """Return the signed URL that a file of a job is uploaded to; see :meth:`upload`."""

@@ -38,6 +38,16 @@ def test_final_states(outcome, dag_id):
             {"state": "succeeded", "total": None, "created": 970, "failed": 0, "job_count": 4},
         ),
         (
+            "bulkjobs_hubspot_contacts",
+            "hubspot",
+            {"state": "partially_failed", "total": None, "submitted": 1000, "failed": 30, "job_count": 1},
+        ),
+        (
+            "bulkjobs_klaviyo_contacts",
+            "klaviyo",
+            {"state": "partially_failed", "total": 1000, "succeeded": 970, "failed": 30, "job_count": 1},
+        ),
+        (
             "bulkjobs_warehouse_to_campaign",
             "sendgrid",
             {"state": "succeeded", "total": 970, "failed": 0, "job_count": 1},
@@ -60,7 +70,7 @@ def test_rejected_import_logs_reason(outcome):
 @pytest.mark.parametrize("dag_id", EXAMPLES)
 def test_worker_and_triggerer_log_progress(outcome, dag_id):
     # Such as: "sendgrid contact import 948fbf89-…: pending", "activecampaign contact batch of 4 jobs: running, …".
-    progress = re.compile(r"(\w+ contact \w+ [^:\"]+: [^\"\n]+)")
+    progress = re.compile(r"(\w+ (?:contact|CRM|profile) \w+ [^:\"]+: [^\"\n]+)")
     on_worker = progress.findall(outcome.log(dag_id, where="worker"))
     in_triggerer = progress.findall(outcome.log(dag_id, where="trigger"))
     assert on_worker
@@ -74,6 +84,8 @@ PAGES = {  # also for a failed task, as Acquia's
     "bulkjobs_sendgrid_contacts": "https://mc.sendgrid.com/contacts",
     "bulkjobs_activecampaign_contacts": None,  # the page cannot be derived from the simulator's address
     "bulkjobs_acquia_contacts": "{simulator}/acquia/s/contacts",
+    "bulkjobs_hubspot_contacts": None,  # no page is known for either
+    "bulkjobs_klaviyo_contacts": None,
 }
 
 
@@ -113,6 +125,14 @@ def test_failed_contacts_file(outcome):
     rows = rows_of(outcome.result("bulkjobs_sendgrid_contacts", "failed_contacts"))
     assert len(rows) == 30
     assert {(row["status"], row["error"]) for row in rows} == {("failed", "A valid email is required.")}
+
+
+def test_rows_with_errors_file(outcome):
+    rows = rows_of(outcome.result("bulkjobs_hubspot_contacts", "failed_contacts"))
+    assert len(rows) == 30
+    assert {(row["status"], row["error"], row["item"]["errorType"]) for row in rows} == {
+        ("failed", "A valid email is required.", "INVALID_EMAIL")
+    }
 
 
 def test_results_file_of_rejected_import(outcome):

@@ -3,7 +3,9 @@
 
 import pytest
 
-VENDORS = ["activecampaign", "acquia_campaign_studio", "intercom", "sendgrid"]
+from airflow_provider_bulkjobs.simulator.world import simulated_vendors
+
+VENDORS = sorted(vendor.conn_type for vendor in simulated_vendors())
 
 
 @pytest.fixture(params=VENDORS)

@@ -8,16 +8,10 @@ import pytest
 from e2e.runs import HOME, rows_of
 
 from airflow_provider_bulkjobs import simulator as credentials
+from airflow_provider_bulkjobs.simulator.world import simulated_vendors
 
 BASIC = base64.b64encode(f"{credentials.ACQUIA_USER}:{credentials.ACQUIA_PASSWORD}".encode()).decode()
-SECRETS = [
-    credentials.INTERCOM_TOKEN,
-    credentials.SENDGRID_KEY,
-    credentials.ACTIVECAMPAIGN_KEY,
-    credentials.ACQUIA_PASSWORD,
-    credentials.ACQUIA_CLIENT_SECRET,
-    BASIC,
-]
+SECRETS = [*(vendor.password for vendor in simulated_vendors()), credentials.ACQUIA_CLIENT_SECRET, BASIC]
 PERSON = re.compile(r"[\w.+-]+@example\.com")
 SIGNED = re.compile(r"https?://[^\s\"']+\?[^\s\"']+")
 

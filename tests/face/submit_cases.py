@@ -35,7 +35,7 @@ def ticket(number):
 
 
 class Case(NamedTuple):
-    """An operation, and as many records as make three requests."""
+    """An operation, and as many records as make three requests, unless ``requests`` says otherwise."""
 
     vendor: str
     kind: str
@@ -43,6 +43,7 @@ class Case(NamedTuple):
     record: Callable[[int], dict[str, Any]]
     number: int
     idempotent: bool
+    requests: int = 3
 
     def arguments(self, number: int | None = None) -> dict[str, Any]:
         records = [self.record(n) for n in range(1, (self.number if number is None else number) + 1)]
@@ -63,13 +64,21 @@ IN_PIECES = (
     Case("acquia", "contacts", "create", person, 20_001, idempotent=False),
     Case("acquia", "contacts", "edit", known, 20_001, idempotent=True),
     Case("acquia", "contacts", "replace", known, 20_001, idempotent=False),
+    Case("klaviyo", "profiles", "import", person, 20_001, idempotent=True),
 )
 
 
-CSV = Case("sendgrid", "contacts", "import_csv", person, 250, idempotent=True)  # a million rows are one request
+# A million rows are one file. SendGrid opens an import before its file is uploaded.
+CSV = Case("sendgrid", "contacts", "import_csv", person, 250, idempotent=True, requests=2)
+IN_ONE_FILE = (
+    CSV,
+    Case("hubspot", "import", "upsert", person, 250, idempotent=False, requests=1),
+    Case("hubspot", "import", "create", person, 250, idempotent=False, requests=1),
+    Case("hubspot", "import", "update", person, 250, idempotent=False, requests=1),
+)
 
 
-WITH_RECORDS = (*IN_PIECES, CSV)
+WITH_RECORDS = (*IN_PIECES, *IN_ONE_FILE)
 
 
 EXPORTS = {
@@ -190,9 +199,10 @@ def books(sim, vendor):
 
 
 def create_known(sim, case, number):
-    """Create the contacts or companies that the records of a case refer to by their ids."""
+    """Create the contacts or companies that the records of a case refer to."""
     records = case.arguments(number)["records"]
-    known_ones = [each for record in records for each in record.get("contacts", [record]) if "id" in each]
+    known_ones = [each for record in records for each in record.get("contacts", [record])]
+    known_ones = [each for each in known_ones if "id" in each or case.operation == "update"]
     sim.contacts(case.vendor, known_ones, kind="companies" if case.kind == "companies" else None)
 
 

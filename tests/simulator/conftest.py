@@ -25,6 +25,8 @@ KEYS = {
     "sendgrid": {"Authorization": f"Bearer {SENDGRID_KEY}"},
     "activecampaign": {"Api-Token": ACTIVECAMPAIGN_KEY},
     "acquia": {"Authorization": f"Basic {BASIC}"},
+    "hubspot": {"Authorization": "Bearer pat-na1-hubspot"},
+    "klaviyo": {"Authorization": "Klaviyo-API-Key pk_klaviyo", "revision": "2026-07-15"},
 }
 
 Call = Callable[..., requests.Response]
@@ -64,6 +66,8 @@ intercom = caller("intercom")
 sendgrid = caller("sendgrid")
 activecampaign = caller("activecampaign")
 acquia = caller("acquia")
+hubspot = caller("hubspot")
+klaviyo = caller("klaviyo")
 
 
 @pytest.fixture

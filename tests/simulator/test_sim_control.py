@@ -78,7 +78,7 @@ def test_control_api_matches_python_methods(calls, sim):
     [
         ("faults", {"fault": "rain"}, ["'fault'", '"rain"', "rate_limit", "outage"]),
         ("faults", {}, ["'fault'", "null", "rate_limit"]),
-        ("faults", {"vendor": "hubspot", "fault": "reset"}, ["'vendor'", '"hubspot"', "sendgrid"]),
+        ("faults", {"vendor": "pipedrive", "fault": "reset"}, ["'vendor'", '"pipedrive"', "sendgrid"]),
         ("faults", {"vendor": ["sendgrid"], "fault": "reset"}, ["'vendor'", "sendgrid"]),
         ("faults", {"vendor": "sendgrid", "fault": "import_limit"}, ["'vendor'", '"sendgrid"', "activecampaign"]),
         ("faults", {"fault": "reset", "times": 3}, ["'times'", "count"]),
@@ -92,7 +92,7 @@ def test_control_api_matches_python_methods(calls, sim):
         ("jobs", {"vendor": "sendgrid", "items": 2, "failed": 3}, ["'failed'", "3", "2"]),
         ("settings", {"speed": 0}, ["'speed'", "0"]),
         ("settings", {"sendgrid_reset": "date"}, ["'sendgrid_reset'", '"date"', "delta"]),
-        ("settings", {"limits": {"hubspot": None}}, ["'hubspot'", "activecampaign_imports"]),
+        ("settings", {"limits": {"pipedrive": None}}, ["'pipedrive'", "activecampaign_imports"]),
         ("settings", {"limits": {"acquia": {"requests": 5}}}, ["'acquia'", "per_seconds"]),
     ],
 )

@@ -70,8 +70,8 @@ def test_stops_cleanly_even_with_a_client_waiting():
 def test_url_needs_with_block_and_known_vendor(sim):
     with pytest.raises(RuntimeError, match="with block"):
         _ = Simulator().url
-    with pytest.raises(ValueError, match=r"hubspot.*sendgrid"):
-        sim.url_of("hubspot")
+    with pytest.raises(ValueError, match=r"pipedrive.*sendgrid"):
+        sim.url_of("pipedrive")
 
 
 def test_a_port_in_use_is_an_error(sim):
