@@ -88,7 +88,7 @@ async def test_the_wait_continues_with_the_same_deadline_and_schedule(quick, don
     assert "1 of 2 jobs done" in event["message"]
 
 
-async def test_what_is_stored_already_is_not_stored_again(quick, done, running):
+async def test_unchanged_checkpoint_is_not_written(quick, done, running):
     deferred = resumed(await fire(make_trigger(job_ids=[done, running])))
     event = await fire(again(deferred.trigger, first_poll_at=time.time(), deadline=time.time() + 1))
     assert event["status"] == "timeout"
@@ -114,7 +114,7 @@ async def test_a_single_job_needs_no_checkpoint(states, quick, sim, account):
     assert event["status"] != "checkpoint"
 
 
-async def test_without_room_for_what_is_known_there_is_no_checkpoint(quick, sim, account, monkeypatch):
+async def test_checkpoint_above_the_size_limit_is_not_written(quick, sim, account, monkeypatch):
     from airflow_provider_bulkjobs.waiting import tracker as wait
 
     monkeypatch.setattr(wait, "MAX_KNOWN_JOBS_BYTES", 100)

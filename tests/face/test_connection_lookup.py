@@ -70,14 +70,14 @@ def failing(monkeypatch):
 
 
 @pytest.mark.parametrize("error", FAILURES, ids=type)
-async def test_a_wait_outlives_failed_lookups_at_its_start(error, failing, sim, account):
+async def test_wait_survives_failed_lookups_at_its_start(error, failing, sim, account):
     job_id = sim.job("sendgrid", "contacts", states=["pending", "completed"], items=1)
     lookups = failing(error, error, error)
     event = await fire(make_trigger(account("sendgrid"), job_ids=[job_id]))
     assert (event["status"], lookups.count) == ("finished", 4)
 
 
-async def test_a_wait_outlives_a_failed_lookup_after_a_refused_key(sim, account, monkeypatch):
+async def test_wait_survives_a_failed_lookup_after_a_rejected_key(sim, account, monkeypatch):
     job_id = sim.job("sendgrid", "contacts", states=["pending", "completed"], items=1)
     real, lookups = bulk_job.get_connection_async, []
 
@@ -93,14 +93,14 @@ async def test_a_wait_outlives_a_failed_lookup_after_a_refused_key(sim, account,
     assert (event["status"], len(lookups)) == ("finished", 3)
 
 
-async def test_the_poll_at_the_deadline_outlives_a_failed_lookup(failing, sim, account):
+async def test_final_poll_survives_a_failed_lookup(failing, sim, account):
     job_id = sim.job("sendgrid", "contacts", states=["completed"], items=1)
     failing(OSError())
     event = await fire(make_trigger(account("sendgrid"), job_ids=[job_id], deadline=time.time() - 1))
     assert event["status"] == "finished"
 
 
-async def test_a_kill_outlives_a_failed_lookup(failing, sim, account):
+async def test_cancel_on_kill_survives_a_failed_lookup(failing, sim, account):
     job_id = sim.job("acquia", "contacts", states=["in_progress"], items=1)
     conn_id = account("acquia")
     failing(OSError())
@@ -129,7 +129,7 @@ async def test_lookups_that_fail_until_the_deadline_are_a_timeout(failing, accou
 
 @pytest.mark.parametrize("failed", [1, 3])
 @every_mode
-def test_a_worker_outlives_failed_lookups(mode, failed, failing, sim, account):
+def test_worker_retries_failed_lookups(mode, failed, failing, sim, account):
     job_id = sim.job("sendgrid", "contacts", states=["pending", "completed"], items=1)
     conn_id = account("sendgrid")
     lookups = failing(*[OSError()] * failed)
@@ -137,7 +137,7 @@ def test_a_worker_outlives_failed_lookups(mode, failed, failing, sim, account):
     assert lookups.count > failed
 
 
-def test_a_worker_outlives_a_failed_lookup_after_a_refused_key(failing, sim, account):
+def test_worker_retries_a_failed_lookup_after_a_rejected_key(failing, sim, account):
     account("sendgrid", password="SG.old")
     hook = hook_for("sendgrid_default")
     assert hook.transport
@@ -158,7 +158,7 @@ def test_a_worker_gives_up_after_a_while(failing, account, monkeypatch):
 
 @pytest.mark.parametrize("error", [AirflowNotFoundException("isn't defined"), PermissionError("denied")], ids=type)
 @every_mode
-def test_what_is_certain_is_not_retried(mode, error, failing, account):
+def test_missing_or_invalid_connection_is_not_retried(mode, error, failing, account):
     account("sendgrid")
     lookups = failing(*[error] * 10)
     with pytest.raises(errors.BadConnectionError):
@@ -167,7 +167,7 @@ def test_what_is_certain_is_not_retried(mode, error, failing, account):
 
 
 @pytest.mark.parametrize("error", [AirflowNotFoundException("isn't defined"), PermissionError("denied")], ids=type)
-async def test_what_is_certain_is_not_retried_in_the_triggerer_either(error, failing, account):
+async def test_missing_or_invalid_connection_is_not_retried_in_the_triggerer(error, failing, account):
     lookups = failing(*[error] * 10)
     event = await fire(make_trigger(account("sendgrid"), job_ids=["a"], first_poll_at=time.time()))
     assert (event["error"], lookups.count) == ("BadConnectionError", 1)
@@ -219,7 +219,7 @@ async def test_a_hidden_failure_is_retried(failing, sim, account, monkeypatch):
         ("GENERIC_ERROR", "AirflowRuntimeError"),
     ],
 )
-def test_an_error_of_the_api_server_is_no_answer(kind, failure, monkeypatch):
+def test_error_of_the_api_server_is_retried(kind, failure, monkeypatch):
     from airflow.sdk.exceptions import ErrorType
     from airflow.sdk.execution_time import task_runner
     from airflow.sdk.execution_time.comms import ErrorResponse

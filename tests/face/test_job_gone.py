@@ -28,7 +28,7 @@ def after_first_poll(monkeypatch, job_id, action):
 
 @every_mode
 @pytest.mark.parametrize("vendor", SEEN)
-def test_a_seen_job_that_is_not_found_any_more_is_gone(vendor, mode, sim, account, monkeypatch):
+def test_known_job_that_returns_404_has_expired(vendor, mode, sim, account, monkeypatch):
     job_id = sim.job(vendor, "contacts", states=[SEEN[vendor]], items=1)
     after_first_poll(monkeypatch, job_id, lambda: sim.expire(job_id))
     with pytest.raises(JobExpiredError, match="no longer exists"):
@@ -40,7 +40,7 @@ def test_a_seen_job_that_is_not_found_any_more_is_gone(vendor, mode, sim, accoun
     ("flag", "error"),
     [(None, JobExpiredError), ("soft_fail", AirflowSkipException), ("never_fail", AirflowSkipException)],
 )
-def test_an_empty_record_of_a_seen_job_means_the_same(flag, error, mode, sim, account):
+def test_empty_record_of_a_known_job_means_expired(flag, error, mode, sim, account):
     job_id = sim.job("activecampaign", "contacts", states=["active", False], items=1)
     flags = {flag: True} if flag else {}
     with pytest.raises(error):
@@ -48,13 +48,13 @@ def test_an_empty_record_of_a_seen_job_means_the_same(flag, error, mode, sim, ac
 
 
 @every_mode
-def test_one_empty_record_is_not_the_end(mode, sim, account):
+def test_one_empty_record_is_retried(mode, sim, account):
     job_id = sim.job("activecampaign", "contacts", states=["active", False, "active", False, "completed"], items=1)
     assert run(mode, store=Store(), conn_id=account("activecampaign"), job_id=job_id)["state"] == "succeeded"
 
 
 @every_mode
-def test_one_404_is_not_the_end(mode, sim, account, monkeypatch):
+def test_one_404_is_retried(mode, sim, account, monkeypatch):
     job_id = sim.job("sendgrid", "contacts", states=["pending", "completed"], items=1)
     after_first_poll(monkeypatch, job_id, lambda: sim.fault("sendgrid", "not_json", count=1, status=404))
     assert run(mode, store=Store(), conn_id=account("sendgrid"), job_id=job_id)["state"] == "succeeded"
@@ -72,7 +72,7 @@ def test_an_empty_record_of_a_job_that_was_never_seen_has_a_grace(mode, sim, acc
 
 
 @every_mode
-def test_a_gone_job_ends_the_wait_for_a_list(mode, sim, account, monkeypatch):
+def test_expired_job_ends_the_wait_for_a_list(mode, sim, account, monkeypatch):
     gone, other = (sim.job("sendgrid", "contacts", states=["pending"], items=1) for _ in range(2))
     after_first_poll(monkeypatch, gone, lambda: sim.expire(gone))
     with pytest.raises(JobExpiredError, match=gone):

@@ -101,7 +101,7 @@ def test_errors_are_flushed_immediately_without_interval(stats):
     assert (stats.sum("transient_errors"), stats.sum("throttled_seconds")) == (1, 2)
 
 
-def test_a_question_that_got_no_good_answer_is_counted_too(sim, account, stats):
+def test_failed_poll_is_counted(sim, account, stats):
     conn_id = account("sendgrid")
     sim.fault("sendgrid", "unauthorized")
     with pytest.raises(errors.AuthenticationError):

@@ -124,13 +124,13 @@ def test_records_missing_from_the_total_count_as_failed(failed, account):
     assert (passed["state"], passed["total"], passed["failed"]) == ("partially_failed", 1000, 990)
 
 
-def test_a_vendor_that_counts_nothing_is_believed(account):
+def test_without_counts_the_state_decides(account):
     operator = make("deferrable", conn_id=account("activecampaign"), records=[])
     result = operator.execute_complete({}, finished(total=None, failed=0), submitted=1000)
     assert (result["state"], result["total"], result["failed"]) == ("succeeded", None, 0)
 
 
-def test_where_nothing_could_be_submitted_xcom_says_so(account):
+def test_result_says_that_nothing_was_submitted(account):
     instance = TaskInstance()
     with pytest.raises(errors.BadArgumentError, match=r"Check the names of the fields; the first record has 'Email'\."):
         submit({"ti": instance}, conn_id=account("activecampaign"), records=[{"Email": "ada@example.com"}])
@@ -144,7 +144,7 @@ def test_result_has_submitted_and_rejected(mode, account, tmp_path):
     assert (result["submitted"], result["rejected"], result["failed"]) == (2, 1, 0)
 
 
-def test_a_mode_that_would_submit_at_each_poke_is_refused_wherever_it_comes_from():
+def test_reschedule_mode_is_refused():
     with pytest.raises(errors.BadArgumentError, match="would submit the records again at each poke"):
         make(conn_id="a", records=[], default_args={"mode": "reschedule"})
 

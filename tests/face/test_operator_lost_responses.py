@@ -35,7 +35,7 @@ from airflow_provider_bulkjobs.http import requests_transport as requests_driver
 
 @once_only
 @lost_answers
-def test_what_the_vendor_would_do_twice_is_sent_once(fault, case, sim, account, long_jobs, monkeypatch):
+def test_non_idempotent_request_of_unknown_outcome_is_sent_once(fault, case, sim, account, long_jobs, monkeypatch):
     monkeypatch.setattr(requests_driver, "TOTAL_TIMEOUT", 1 if fault == "slow" else 20)
     first = TaskInstance(on_id=lambda: sim.fault(case.vendor, fault, count=1, after=True, seconds=2))
     with pytest.raises(PartialSubmitError) as caught:
@@ -52,7 +52,7 @@ def test_what_the_vendor_would_do_twice_is_sent_once(fault, case, sim, account, 
 
 @idempotent
 @lost_answers
-def test_what_comes_to_the_same_is_sent_again(fault, case, sim, account, long_jobs, quick_retries, monkeypatch):
+def test_idempotent_request_is_retried(fault, case, sim, account, long_jobs, quick_retries, monkeypatch):
     monkeypatch.setattr(requests_driver, "TOTAL_TIMEOUT", 1 if fault == "slow" else 20)
     first = TaskInstance(on_id=lambda: sim.fault(case.vendor, fault, count=1, after=True, seconds=2))
     submit({"ti": first}, conn_id=account(case.vendor), **case.arguments())
@@ -61,7 +61,7 @@ def test_what_comes_to_the_same_is_sent_again(fault, case, sim, account, long_jo
 
 
 @pytest.mark.parametrize("operation", EXPORTS, ids="-".join)
-def test_a_lost_order_of_an_export(operation, sim, account, quick_retries):
+def test_lost_response_of_an_export_request(operation, sim, account, quick_retries):
     vendor, kind, name = operation
     arguments = {"conn_id": account(vendor), "job_kind": kind, "operation": name, "options": EXPORTS[operation]}
     sim.fault(vendor, "reset", count=1, after=True)
@@ -76,7 +76,7 @@ def test_a_lost_order_of_an_export(operation, sim, account, quick_retries):
 
 @once_only
 @pytest.mark.parametrize("durable", [True, False])
-def test_too_many_requests_is_proof_that_nothing_was_done(durable, case, sim, account, long_jobs, quick_retries):
+def test_429_proves_that_nothing_was_executed(durable, case, sim, account, long_jobs, quick_retries):
     first = TaskInstance(on_id=lambda: sim.fault(case.vendor, "rate_limit", count=3, retry_after=0.01))
     context = {"ti": first} | ({"task_state_store": Store()} if durable else {})
     submit(context, conn_id=account(case.vendor), **case.arguments())
@@ -84,7 +84,7 @@ def test_too_many_requests_is_proof_that_nothing_was_done(durable, case, sim, ac
     assert len(sent(sim, case.vendor)) == 6
 
 
-def test_a_server_that_is_not_there_is_proof_that_nothing_was_done(connection, quick_retries):
+def test_refused_connection_proves_that_nothing_was_sent_by_a_submit(connection, quick_retries):
     conn_id = connection("nobody", conn_type="activecampaign", host="http://127.0.0.1:1", password="x")
     with pytest.raises(errors.VendorUnavailableError, match=r"Batch 1 .*not accepted"):
         submit(conn_id=conn_id, **IMPORT.arguments())
@@ -109,7 +109,7 @@ def test_reported_lines_are_lines_of_the_file(sim, account, tmp_path):
 
 
 @once_only
-def test_without_a_store_a_submit_that_must_not_be_repeated_is_not_retried(case, sim, account, long_jobs):
+def test_without_a_store_a_non_idempotent_submit_is_not_retried(case, sim, account, long_jobs):
     first = TaskInstance(on_id=lambda: sim.fault(case.vendor, "unauthorized", count=1))
     with pytest.raises(
         PartialSubmitError, match=r"1 of 3 batches accepted.*Batch 2 .*not accepted.*Not retried"
@@ -119,7 +119,7 @@ def test_without_a_store_a_submit_that_must_not_be_repeated_is_not_retried(case,
 
 
 @idempotent
-def test_without_a_store_what_may_be_repeated_is_retried(case, sim, account, long_jobs):
+def test_without_a_store_an_idempotent_submit_is_retried(case, sim, account, long_jobs):
     first = TaskInstance(on_id=lambda: sim.fault(case.vendor, "unauthorized", count=1))
     with pytest.raises(
         errors.AuthenticationError, match=r"1 of 3 batches accepted.*Batch 2 .*not accepted\. Batch 3: not sent"
@@ -130,7 +130,7 @@ def test_without_a_store_what_may_be_repeated_is_retried(case, sim, account, lon
 
 
 @in_pieces
-def test_without_a_store_a_submit_that_never_began_is_retried(case, sim, account):
+def test_without_a_store_a_submit_that_sent_nothing_is_retried(case, sim, account):
     sim.fault(case.vendor, "unauthorized", count=1)
     with pytest.raises(
         errors.AuthenticationError, match=r"0 of 3 batches .*Batch 1 .*not accepted\. Batches 2-3: not sent"
@@ -139,7 +139,7 @@ def test_without_a_store_a_submit_that_never_began_is_retried(case, sim, account
 
 
 @pytest.mark.parametrize("error", [SystemExit(1), AirflowTaskTimeout("execution_timeout")], ids=type)
-def test_without_a_store_nothing_else_that_breaks_it_off_is_retried_either(error, sim, account):
+def test_without_a_store_an_interrupted_submit_is_not_retried(error, sim, account):
     def break_off():
         raise error
 
@@ -153,7 +153,7 @@ def test_without_a_store_nothing_else_that_breaks_it_off_is_retried_either(error
 @pytest.mark.parametrize(
     "fault", [{"fault": "reset", "after": True}, {"fault": "unauthorized"}], ids=["lost", "refused"]
 )
-def test_no_flag_skips_a_submit_that_broke_off(fault, durable, mode, flag, sim, account):
+def test_partial_submit_is_never_skipped(fault, durable, mode, flag, sim, account):
     first = TaskInstance(on_id=lambda: sim.fault("activecampaign", count=1, **fault))
     context = {"ti": first} | ({"task_state_store": Store()} if durable else {})
     refused = durable and "after" not in fault
@@ -162,7 +162,7 @@ def test_no_flag_skips_a_submit_that_broke_off(fault, durable, mode, flag, sim, 
 
 
 @every_flag
-def test_no_flag_skips_what_an_earlier_try_left_open(flag, sim, account):
+def test_unknown_outcome_of_an_earlier_try_is_never_skipped(flag, sim, account):
     arguments, store = {"conn_id": account("activecampaign"), **IMPORT.arguments()}, Store()
     sim.fault("activecampaign", "reset", count=1, after=True)
     for _ in range(2):

@@ -15,7 +15,7 @@ MIXED = [person(1), {"first_name": "B"}, person(3), {}, "person", person(6)]
 
 
 @both_modes
-def test_invalid_records_are_left_out_and_written_down(mode, sim, account, tmp_path):
+def test_invalid_records_are_skipped_and_reported(mode, sim, account, tmp_path):
     path = tmp_path / "new" / "rejected.jsonl"
     arguments = {"conn_id": account("activecampaign"), "records": MIXED}
     result = run(mode, skip_invalid=True, results_path=str(path), **arguments)
@@ -64,7 +64,7 @@ def test_nothing_but_invalid_records(skip_invalid, words, sim, account, tmp_path
 
 
 @pytest.mark.parametrize(("name", "text"), [("a.jsonl", ""), ("a.jsonl", "\n\n"), ("a.csv", ""), ("a.csv", "email\n")])
-def test_a_file_of_nothing_is_an_error(name, text, sim, account, tmp_path):
+def test_empty_file_is_an_error(name, text, sim, account, tmp_path):
     (tmp_path / name).write_text(text)
     with pytest.raises(errors.BadArgumentError, match=r"there are none.*allow_empty"):
         run(conn_id=account("activecampaign"), records=str(tmp_path / name))
@@ -188,7 +188,7 @@ def test_unreadable_file_fails_before_any_request(name, data, words, sim, accoun
 
 
 @both_modes
-def test_a_connection_that_makes_no_sense(mode, connection):
+def test_invalid_connection_is_an_error(mode, connection):
     conn_id = connection("elsewhere", conn_type="http", host="http://127.0.0.1:1")
     for wrong in (conn_id, "nowhere"):
         with pytest.raises(errors.BadConnectionError, match=wrong):

@@ -38,7 +38,7 @@ from airflow_provider_bulkjobs.submitting.checkpoint import Checkpoint
 
 
 @in_pieces
-def test_a_retry_goes_on_with_the_first_request_that_was_not_accepted(case, sim, account, long_jobs):
+def test_retry_resumes_with_the_first_batch_that_was_not_accepted(case, sim, account, long_jobs):
     conn_id, store = account(case.vendor), Store()
     first = TaskInstance(on_id=lambda: sim.fault(case.vendor, "unauthorized", count=1))
     with pytest.raises(errors.AuthenticationError, match=r"1 of 3 batches accepted.*Batch 2 \(.*\): not accepted\."):
@@ -65,7 +65,7 @@ def test_a_retry_waits_for_the_jobs_of_both_tries(mode, sim, account):
 
 
 @in_pieces
-def test_a_worker_that_dies_between_two_requests_costs_nothing(case, sim, account, long_jobs):
+def test_worker_killed_between_two_requests_loses_and_repeats_nothing(case, sim, account, long_jobs):
     def die():
         raise WorkerDiedError
 
@@ -79,7 +79,9 @@ def test_a_worker_that_dies_between_two_requests_costs_nothing(case, sim, accoun
 
 @once_only
 @pytest.mark.parametrize("answered", [True, False])
-def test_after_a_death_in_the_middle_of_a_request_nothing_is_sent(answered, case, sim, account, long_jobs, monkeypatch):
+def test_worker_killed_during_a_non_idempotent_request_resends_nothing(
+    answered, case, sim, account, long_jobs, monkeypatch
+):
     def noted_down_in_vain(value):
         return isinstance(value, dict) and value["accepted"] == 1 and not value["in_flight"]
 
@@ -101,7 +103,7 @@ def test_after_a_death_in_the_middle_of_a_request_nothing_is_sent(answered, case
 
 
 @idempotent
-def test_what_may_be_repeated_goes_on_also_after_a_death_in_the_middle(case, sim, account, long_jobs):
+def test_worker_killed_during_an_idempotent_request_resumes(case, sim, account, long_jobs):
     store = Store(lambda value: isinstance(value, dict) and value["accepted"] == 2)
     conn_id = account(case.vendor)
     with pytest.raises(WorkerDiedError):
@@ -125,7 +127,7 @@ def test_what_may_be_repeated_goes_on_also_after_a_death_in_the_middle(case, sim
     ],
     ids=["others", "more fields", "fewer", "another order", "options of records", "options", "connection"],
 )
-def test_a_retry_with_something_else_stops(changes, sim, account):
+def test_retry_with_other_records_is_refused(changes, sim, account):
     arguments = {"conn_id": account("activecampaign"), **IMPORT.arguments()}
     account("activecampaign", "another")
     store = Store()
@@ -143,7 +145,7 @@ def test_a_retry_with_something_else_stops(changes, sim, account):
 
 @both_modes
 @pytest.mark.parametrize("ending", ["passed", "failed", "skipped", "not waited for"])
-def test_a_run_after_the_verdict_submits_anew(mode, ending, sim, account):
+def test_run_after_the_result_submits_again(mode, ending, sim, account):
     arguments = {"conn_id": account("sendgrid"), "operation": "upsert", "records": [person(1), {"email": "nobody"}]}
     arguments |= {"allowed_failures": 1} if ending == "passed" else {}
     arguments |= {"soft_fail": True} if ending == "skipped" else {}
@@ -163,7 +165,7 @@ def test_a_run_after_the_verdict_submits_anew(mode, ending, sim, account):
 
 
 @both_modes
-def test_a_job_that_is_gone_is_submitted_anew(mode, sim, account):
+def test_expired_job_is_submitted_again(mode, sim, account):
     arguments = {"conn_id": account("acquia"), "timeout": 5, **CREATE.arguments(1)}
     store = Store()
     sim.settings(job_seconds=60)
@@ -182,7 +184,7 @@ def test_a_job_that_is_gone_is_submitted_anew(mode, sim, account):
 
 
 @both_modes
-def test_a_retry_of_the_wait_sends_nothing(mode, sim, account, quick_retries):
+def test_retry_of_the_wait_submits_nothing(mode, sim, account, quick_retries):
     arguments, store = {"conn_id": account("activecampaign"), **IMPORT.arguments(250)}, Store()
     sim.fault("activecampaign", "server_error", path="/import/info")
     with pytest.raises(errors.VendorUnavailableError):
@@ -194,7 +196,7 @@ def test_a_retry_of_the_wait_sends_nothing(mode, sim, account, quick_retries):
     assert again.pushed[-1:] == [[result["jobs"][0]["job_id"]]]
 
 
-def test_a_timeout_keeps_what_was_submitted(sim, account, long_jobs):
+def test_timeout_keeps_the_checkpoint(sim, account, long_jobs):
     arguments, store = {"conn_id": account("sendgrid"), **UPSERT.arguments(1)}, Store()
     for timeout in (0.1, 0.2):
         with pytest.raises(AirflowSensorTimeout):
@@ -203,7 +205,7 @@ def test_a_timeout_keeps_what_was_submitted(sim, account, long_jobs):
 
 
 @pytest.mark.parametrize("number", [1, PART, PART + 1, 3 * PART])
-def test_any_number_of_job_ids_is_kept_in_small_pieces(number):
+def test_job_ids_are_stored_in_parts(number):
     sizes = []
     store = Store(lambda value: sizes.append(len(json.dumps(value))))
     checkpoints, progress = TaskCheckpointStore({"task_state_store": store}), Checkpoint("fingerprint")

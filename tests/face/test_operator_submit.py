@@ -32,7 +32,7 @@ from airflow_provider_bulkjobs import simulator
 from airflow_provider_bulkjobs.vendors import VENDORS
 
 
-def test_every_operation_of_those_that_the_simulator_serves_is_here(sim):
+def test_every_simulated_operation_is_tested(sim):
     there_are = {
         (name, kind.name, operation.name)
         for vendor in VENDORS
@@ -45,7 +45,7 @@ def test_every_operation_of_those_that_the_simulator_serves_is_here(sim):
 
 @both_modes
 @every_case
-def test_it_submits_and_waits(mode, case, sim, account):
+def test_submits_and_waits(mode, case, sim, account):
     number = min(case.number, 250)
     create_known(sim, case, number)
     result = run(mode, conn_id=account(case.vendor), **case.arguments(number))
@@ -57,7 +57,7 @@ def test_it_submits_and_waits(mode, case, sim, account):
 
 @both_modes
 @pytest.mark.parametrize("operation", EXPORTS, ids="-".join)
-def test_it_orders_exports(mode, operation, sim, account):
+def test_submits_exports(mode, operation, sim, account):
     vendor, kind, name = operation
     result = run(mode, conn_id=account(vendor), job_kind=kind, operation=name, options=EXPORTS[operation])
     assert (result["state"], result["job_count"]) == ("succeeded", 1)
@@ -66,7 +66,7 @@ def test_it_orders_exports(mode, operation, sim, account):
 
 @both_modes
 @every_case
-def test_without_the_wait_it_returns_the_job_ids(mode, case, sim, account, long_jobs):
+def test_without_wait_for_completion_returns_the_job_ids(mode, case, sim, account, long_jobs):
     job_ids = run(mode, conn_id=account(case.vendor), wait_for_completion=False, **case.arguments())
     assert books(sim, case.vendor) == each_once(case.number)
     assert job_ids == [job["job_id"] for job in sim.state()[case.vendor]["jobs"]]
@@ -74,7 +74,7 @@ def test_without_the_wait_it_returns_the_job_ids(mode, case, sim, account, long_
     assert not [request for request in sim.requests(case.vendor) if "status" in request.path_qs]
 
 
-def test_the_only_operation_need_not_be_named(sim, account):
+def test_only_operation_is_the_default(sim, account):
     run(conn_id=account("activecampaign"), records=[person(1)])
     assert books(sim, "activecampaign") == each_once(1)
 
@@ -92,7 +92,7 @@ def test_options_reach_the_vendor(sim, account):
 
 
 @pytest.mark.parametrize("source", [tuple, iter, "lazy"])
-def test_records_are_any_sequence_also_a_lazy_one(source, sim, account):
+def test_records_may_be_any_sequence(source, sim, account):
     class Lazy(Sequence):
         """As the results of mapped tasks come."""
 
@@ -137,7 +137,7 @@ def test_each_job_id_is_in_xcom_before_the_next_request(case, sim, account, long
 
 
 @both_modes
-def test_nothing_personal_is_in_xcom_the_state_or_the_log(mode, sim, account, caplog, capsys):
+def test_no_personal_data_in_xcom_state_or_log(mode, sim, account, caplog, capsys):
     caplog.set_level(logging.DEBUG, "airflow")
     task_instance, store = TaskInstance(), Store()
     context = {"ti": task_instance, "task_state_store": store}

@@ -25,7 +25,7 @@ def test_the_import_limit_of_activecampaign_is_retried(durable, sim, account, mo
     assert len(sent(sim, "activecampaign")) == 5
 
 
-def test_no_pause_at_all_is_what_was_asked_for(sim, account, monkeypatch):
+def test_zero_rate_limit_disables_the_pause(sim, account, monkeypatch):
     pauses = []
     monkeypatch.setattr(patience_module.RetryPolicy, "sleep", lambda _self, seconds: pauses.append(seconds))
     sim.fault("activecampaign", "rate_limit", count=1, retry_after=0)
@@ -33,7 +33,7 @@ def test_no_pause_at_all_is_what_was_asked_for(sim, account, monkeypatch):
     assert max(pauses) <= 1
 
 
-def test_imports_of_activecampaign_keep_to_a_hundred_a_minute(sim, account):
+def test_activecampaign_imports_are_limited_to_100_a_minute(sim, account):
     submit(conn_id=account("activecampaign", extra={}), **IMPORT.arguments())
     first, _, third = (request.time for request in sent(sim, "activecampaign"))
     assert third - first >= 1.15
@@ -41,7 +41,7 @@ def test_imports_of_activecampaign_keep_to_a_hundred_a_minute(sim, account):
 
 @pytest.mark.parametrize("operation", ["create", "update", "delete"])
 @pytest.mark.parametrize("closed", [True, False], ids=["closed", "gone"])
-def test_a_job_of_intercom_that_takes_no_more_is_followed_by_another(closed, operation, sim, account):
+def test_closed_intercom_job_is_followed_by_a_new_one(closed, operation, sim, account):
     [case] = [case for case in IN_PIECES if case[:3] == ("intercom", "contacts", operation)]
     sim.settings(job_seconds=0 if closed else 60)
     first = TaskInstance()
@@ -52,7 +52,7 @@ def test_a_job_of_intercom_that_takes_no_more_is_followed_by_another(closed, ope
     assert books(sim, "intercom") == each_once(250)
 
 
-def test_a_token_that_may_not_submit_is_no_closed_job(sim, account):
+def test_missing_permission_is_not_taken_for_a_closed_job(sim, account):
     sim.fault("intercom", "server_error", status=403)
     with pytest.raises(errors.PermissionDeniedError):
         submit(conn_id=account("intercom"), operation="create", records=[person(1)])
@@ -91,7 +91,7 @@ def test_an_upload_goes_through_after_failures(sim, account, quick_retries):
     assert books(sim, "sendgrid") == each_once(250)
 
 
-def test_an_upload_has_a_length_and_nothing_but_the_headers_asked_for(sim, account):
+def test_upload_has_a_length_and_only_the_given_headers(sim, account):
     run(conn_id=account("sendgrid", extra={"on_behalf_of": "subuser"}), **CSV.arguments())
     [put] = [request for request in sim.requests("sendgrid") if "/sendgrid-uploads/" in request.path_qs]
     ours = put.headers.keys() - {"host", "accept-encoding", "content-length", "user-agent"}  # HTTP's own
@@ -106,13 +106,13 @@ def test_an_upload_has_a_length_and_nothing_but_the_headers_asked_for(sim, accou
         ([{"email": "a@example.com", "x": "9"}], {"field_mappings": ["_rf2_T"]}, "1 entries for 2 columns"),
     ],
 )
-def test_columns_without_a_field_open_no_import(records, options, words, sim, account):
+def test_unknown_columns_are_refused_before_the_import(records, options, words, sim, account):
     with pytest.raises(errors.BadArgumentError, match=words):
         submit(conn_id=account("sendgrid"), operation="import_csv", records=records, options=options)
     assert sent(sim, "sendgrid") == []
 
 
-def test_columns_are_mapped_by_hand(sim, account):
+def test_columns_are_mapped_by_option(sim, account):
     records = [{"email": "a@example.com", "x": "9"}]
     arguments = {"operation": "import_csv", "options": {"field_mappings": ["_rf2_T", None]}}
     assert run(conn_id=account("sendgrid"), records=records, **arguments)["created"] == 1

@@ -36,7 +36,7 @@ def asked(sim, job_id):
     return sum(job_id in request.path_qs for request in sim.requests("sendgrid"))
 
 
-def test_a_finished_job_is_not_asked_about_again_even_where_it_has_expired(sim, account):
+def test_finished_job_is_not_polled_again(sim, account):
     done = sim.job("sendgrid", "contacts", states=["completed"], items=3)
     other = sim.job("sendgrid", "contacts", states=["pending", "completed"], items=2)
     arguments, store = {"conn_id": account("sendgrid"), "job_id": [done, other]}, Store()
@@ -46,7 +46,7 @@ def test_a_finished_job_is_not_asked_about_again_even_where_it_has_expired(sim, 
     assert asked(sim, done) == 1
 
 
-def test_another_try_asks_about_all_jobs_again(sim, account):
+def test_another_try_polls_all_jobs(sim, account):
     done = sim.job("sendgrid", "contacts", states=["completed"], items=3)
     other = sim.job("sendgrid", "contacts", states=["pending"], items=2)
     arguments, store = {"conn_id": account("sendgrid"), "job_id": [done, other]}, Store()
@@ -55,14 +55,14 @@ def test_another_try_asks_about_all_jobs_again(sim, account):
     assert asked(sim, done) == 2
 
 
-def test_only_news_is_written(sim, account):
+def test_only_changes_are_stored(sim, account):
     job_id = sim.job("sendgrid", "contacts", states=["pending"] * 5 + ["completed"], items=2)
     store = Store()
     run("reschedule", store=store, conn_id=account("sendgrid"), job_id=job_id)
     assert store.writes == 1
 
 
-def test_what_is_kept_outlasts_the_wait(sim, account, monkeypatch):
+def test_stored_jobs_survive_the_wait(sim, account, monkeypatch):
     kept = []
     monkeypatch.setattr(Store, "set", lambda _self, _key, _value, retention: kept.append(retention))
     job_id = sim.job("sendgrid", "contacts", states=["pending"], items=2)
@@ -80,7 +80,7 @@ def test_other_modes_write_nothing(mode, sim, account):
 
 
 @pytest.mark.parametrize("store", [None, BrokenStore()], ids=["none", "broken"])
-def test_without_a_store_all_jobs_are_asked_about(store, sim, account, caplog, capsys):
+def test_without_a_store_all_jobs_are_polled(store, sim, account, caplog, capsys):
     caplog.set_level(logging.INFO)
     done = sim.job("sendgrid", "contacts", states=["completed"], items=3)
     other = sim.job("sendgrid", "contacts", states=["pending", "completed"], items=2)
@@ -105,7 +105,7 @@ def test_without_a_store_a_job_that_expires_between_pokes_was_never_seen(sim, ac
 
 
 @pytest.mark.parametrize("value", ["text", [], {}, {"try_number": 1, "known_jobs": "x", "missing": []}])
-def test_what_is_no_memory_is_ignored(value, sim, account):
+def test_invalid_stored_jobs_are_ignored(value, sim, account):
     store = Store()
     store.set("bulkjobs_wait", value, retention=timedelta(1))
     job_id = sim.job("sendgrid", "contacts", states=["completed"], items=1)

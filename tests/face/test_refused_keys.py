@@ -54,7 +54,7 @@ def rotating(account, monkeypatch):
 
 @every_mode
 @pytest.mark.parametrize("jobs", [1, 3])
-def test_three_keys_refused_in_a_row_end_the_wait(jobs, mode, sim, rotating):
+def test_three_rejected_keys_in_a_row_end_the_wait(jobs, mode, sim, rotating):
     conn_id = rotating()
     with pytest.raises(
         errors.AuthenticationError, match="Each lookup of the connection returned another key"
@@ -73,7 +73,7 @@ def test_a_renewed_key_is_used_without_a_restart(mode, sim, rotating):
 
 
 @every_mode
-def test_the_same_key_is_refused_once(mode, sim, account):
+def test_unchanged_rejected_key_is_not_retried(mode, sim, account):
     with pytest.raises(errors.AuthenticationError):
         run(mode, conn_id=account("sendgrid", password="SG.wrong"), job_id="a")
     assert len(sim.requests("sendgrid")) == 1
@@ -89,7 +89,7 @@ def test_with_silent_fail_refused_keys_keep_the_interval_until_the_deadline(jobs
     assert len(sim.requests("sendgrid")) <= jobs * polls
 
 
-def test_with_silent_fail_each_job_is_asked_about_once_per_poke(sim, rotating):
+def test_with_silent_fail_each_job_is_polled_once_per_poke(sim, rotating):
     job_ids = ["a", "b", "c", "d", "e"]
     sensor = make("reschedule", conn_id=rotating(), job_id=job_ids, silent_fail=True)
     with pytest.raises(AirflowRescheduleException):
@@ -106,7 +106,7 @@ async def test_refused_keys_keep_the_interval_in_the_triggerer(sim, rotating):
     assert len(sim.requests("sendgrid")) == 3
 
 
-async def test_polls_that_are_refused_together_read_the_connection_once(account, monkeypatch):
+async def test_concurrent_rejected_polls_read_the_connection_once(account, monkeypatch):
     lookups, polls, refused = [], itertools.count(1), asyncio.Barrier(3)
     lookup = bulk_job.get_connection_async
 

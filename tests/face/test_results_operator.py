@@ -180,7 +180,7 @@ def test_many_jobs_in_their_order(vendor, kind, sim, account, path):
     assert (returned["rows"], returned["bytes"]) == (3 * each, path.stat().st_size)
 
 
-def test_what_was_submitted_comes_out_again(sim, account, path):
+def test_results_contain_the_submitted_records(sim, account, path):
     conn_id = account("sendgrid")
     records = [{"email": "zoë@example.com"}, {"email": "nobody"}]
     common = {"conn_id": conn_id, "poke_interval": 0.05, "deferrable": False, "allowed_failures": 1}
@@ -203,7 +203,7 @@ def test_a_file_may_be_gzipped(vendor, kind, gzipped, sim, account, path, vendor
     assert [row["item"] for row in rows_of(path)] == ODD_ITEMS
 
 
-def test_a_file_may_be_gzipped_on_its_way_only(sim, account, path, vendors_file):
+def test_content_encoding_of_a_file_is_decoded(sim, account, path, vendors_file):
     vendors_file(gzip.compress(ODD_CSV), **{"Content-Encoding": "gzip"})
     fetch(conn_id=account("sendgrid"), job_id=ended(sim, "sendgrid", "contacts"), path=str(path))
     assert [row["item"] for row in rows_of(path)] == ODD_ITEMS
@@ -213,21 +213,21 @@ def test_a_file_may_be_gzipped_on_its_way_only(sim, account, path, vendors_file)
 
 
 @every_kind
-def test_a_job_that_is_not_over_has_no_results(vendor, kind, sim, account, path):
+def test_unfinished_job_has_no_results(vendor, kind, sim, account, path):
     job_id = sim.job(vendor, kind, states=[KINDS[vendor, kind][1]], items=4)
     with pytest.raises(errors.JobNotFinishedError, match="BulkJobSensor"):
         fetch(conn_id=account(vendor), job_id=job_id, job_kind=kind, path=str(path))
     assert not path.exists()
 
 
-def test_a_job_asked_for_too_early_is_not_over(sim, account, path):
+def test_unfinished_job_is_an_error(sim, account, path):
     job_id = sim.job("activecampaign", states=[False])
     with pytest.raises(errors.JobNotFinishedError):
         fetch(conn_id=account("activecampaign"), job_id=job_id, path=str(path))
 
 
 @every_kind
-def test_a_job_that_is_gone(vendor, kind, sim, account, path):
+def test_deleted_job_is_an_error(vendor, kind, sim, account, path):
     job_id = ended(sim, vendor, kind)
     sim.expire(job_id)
     with pytest.raises(errors.JobNotFoundError):
@@ -244,7 +244,7 @@ def test_undocumented_state_is_an_error(vendor, kind, sim, account, path):
 
 
 @every_kind
-def test_half_a_file_is_never_there(vendor, kind, sim, account, path):
+def test_incomplete_file_is_never_published(vendor, kind, sim, account, path):
     path.parent.mkdir()
     path.write_text("of yesterday")
     job_ids = [ended(sim, vendor, kind), sim.job(vendor, kind, states=[KINDS[vendor, kind][1]])]
@@ -258,7 +258,7 @@ def test_half_a_file_is_never_there(vendor, kind, sim, account, path):
 
 @every_file
 @pytest.mark.parametrize("gzipped", [True, False])
-def test_a_file_that_is_too_large_is_refused(vendor, kind, gzipped, sim, account, path, vendors_file):
+def test_file_above_max_bytes_is_refused(vendor, kind, gzipped, sim, account, path, vendors_file):
     text = b"email\n" + b"a@example.com\n" * 100_000
     vendors_file(gzip.compress(text) if gzipped else text)
     arguments = {"conn_id": account(vendor), "job_id": ended(sim, vendor, kind), "job_kind": kind, "path": str(path)}
@@ -299,7 +299,7 @@ def test_a_gzipped_file_that_ends_in_the_middle(vendor, kind, sim, account, path
 
 
 @every_kind
-def test_a_lost_answer_is_asked_for_again(vendor, kind, sim, account, path):
+def test_lost_response_is_requested_again(vendor, kind, sim, account, path):
     job_id = ended(sim, vendor, kind)
     for fault in ("server_error", "reset", "half_body", "rate_limit"):
         sim.fault(vendor, fault, count=1, retry_after=0)
@@ -307,7 +307,7 @@ def test_a_lost_answer_is_asked_for_again(vendor, kind, sim, account, path):
     assert returned["rows"] == len(KINDS[vendor, kind][2])
 
 
-def test_a_vendor_that_is_down_for_good(sim, account, path):
+def test_vendor_outage_is_an_error(sim, account, path):
     job_id = ended(sim, "acquia", "contacts", items=250)
     sim.fault("acquia", "outage", path="page=2")  # the first page has been written by then
     with pytest.raises(errors.VendorUnavailableError, match="10 times in a row"):
@@ -319,7 +319,7 @@ def test_a_vendor_that_is_down_for_good(sim, account, path):
 
 
 @pytest.mark.parametrize("kind", ["contacts", "export"])
-def test_the_key_stays_with_the_vendor(kind, sim, account, path):
+def test_credentials_are_sent_to_the_vendor_only(kind, sim, account, path):
     conn_id = account("sendgrid", extra={"on_behalf_of": "subuser"})
     fetch(conn_id=conn_id, job_id=ended(sim, "sendgrid", kind), job_kind=kind, path=str(path))
     [download] = downloads(sim, "sendgrid")
@@ -327,7 +327,7 @@ def test_the_key_stays_with_the_vendor(kind, sim, account, path):
     assert simulator.SENDGRID_KEY not in str(download)
 
 
-def test_an_export_of_intercom_comes_from_the_accounts_own_host(sim, account, path):
+def test_intercom_export_is_downloaded_from_the_accounts_host(sim, account, path):
     job_id = sim.job(
         "intercom",
         "export",
@@ -340,7 +340,7 @@ def test_an_export_of_intercom_comes_from_the_accounts_own_host(sim, account, pa
 
 
 @every_kind
-def test_nothing_personal_is_in_the_log_or_in_xcom(vendor, kind, sim, account, path, caplog, capsys):
+def test_no_personal_data_in_log_or_xcom(vendor, kind, sim, account, path, caplog, capsys):
     caplog.set_level(logging.DEBUG, "airflow")
     job_id = ended(sim, vendor, kind)
     returned = fetch(conn_id=account(vendor), job_id=job_id, job_kind=kind, path=str(path))
@@ -351,7 +351,7 @@ def test_nothing_personal_is_in_the_log_or_in_xcom(vendor, kind, sim, account, p
         assert not any(word in text for word in ("example.com", "Welcome", "Signature", "email"))
 
 
-def test_nothing_personal_is_in_an_error(sim, account, path, vendors_file):
+def test_no_personal_data_in_errors(sim, account, path, vendors_file):
     vendors_file(b"email,error\na@example.com," + b"x" * 200_000 + b"\n")  # more than a cell of CSV may have
     with pytest.raises(errors.VendorAPIError, match="is not CSV") as caught:
         fetch(conn_id=account("sendgrid"), job_id=ended(sim, "sendgrid", "contacts"), path=str(path))

@@ -221,7 +221,7 @@ def test_the_tasks_own_timeout_between_two_pokes_is_left_to_airflow(flag, monkey
         make("poke", conn_id="mine", job_id="1", **{flag: True}).execute({})
 
 
-def test_no_interval_is_a_tight_loop_in_the_triggerer(sim, account, monkeypatch):
+def test_minimum_interval_holds_in_the_triggerer(sim, account, monkeypatch):
     monkeypatch.setattr(waiting, "MIN_INTERVAL", 1.0)
     job_id = sim.job("sendgrid", "contacts", states=["pending"], items=1)
     quick = {"poke_interval": 0, "exponential_backoff": True, "max_wait": timedelta(milliseconds=1)}
@@ -230,12 +230,12 @@ def test_no_interval_is_a_tight_loop_in_the_triggerer(sim, account, monkeypatch)
     assert min(deferred.value.trigger.schedule.wait_after(polls) for polls in range(2, 50)) >= 1
 
 
-def test_a_job_that_is_done_does_not_defer(sim, account):
+def test_finished_job_does_not_defer(sim, account):
     job_id = sim.job("sendgrid", "contacts", states=["completed"], items=1)
     assert make("deferrable", conn_id=account("sendgrid"), job_id=job_id).execute({})["state"] == "succeeded"
 
 
-def test_trigger_arguments_are_plain_and_bare_of_secrets(sim, account):
+def test_trigger_arguments_are_json_without_secrets(sim, account):
     job_ids = [sim.job("acquia", "contacts", states=["queued"], items=1) for _ in range(3)]
     with pytest.raises(TaskDeferred) as deferred:
         make("deferrable", conn_id=account("acquia"), job_id=job_ids).execute({})

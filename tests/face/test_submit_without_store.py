@@ -108,7 +108,7 @@ def test_interrupted_wait_ends_the_task(error, flags, sim, account, monkeypatch)
     assert killed == [True] * isinstance(error, AirflowTaskTimeout)  # Airflow calls it for no other error
 
 
-def test_failing_cancel_at_timeout_ends_the_task_all_the_same(account, monkeypatch):
+def test_failing_cancel_at_timeout_still_ends_the_task(account, monkeypatch):
     operator = make(account("activecampaign"))
     monkeypatch.setattr(operator, "on_kill", lambda: (_ for _ in ()).throw(BadConnectionError("gone")))
     monkeypatch.setattr(operator, "_start", lambda _context: (_ for _ in ()).throw(AirflowTaskTimeout()))

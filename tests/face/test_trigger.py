@@ -15,7 +15,7 @@ from airflow_provider_bulkjobs.triggers.bulk_job import BulkJobTrigger
 from airflow_provider_bulkjobs.triggers.event import read_event
 
 
-async def test_it_only_reads(sim, account):
+async def test_trigger_only_reads(sim, account):
     account("acquia", auth_type="oauth2")
     job_id = sim.job("acquia", "contacts", states=["queued", "in_progress", "completed"], items=250, failed=1)
     event = await fire(make_trigger(account("acquia"), "AcquiaCampaignStudioHook", job_ids=[job_id]))
@@ -126,7 +126,7 @@ async def test_a_bad_key_ends_the_wait_at_once(sim, account):
         read_event(event)
 
 
-async def test_a_bug_becomes_an_error_of_our_own(sim, account, monkeypatch):
+async def test_unexpected_exception_becomes_an_error_event(sim, account, monkeypatch):
     account("sendgrid")
     monkeypatch.setattr(BulkJobTrigger, "_poll_job", lambda *_: 1 / 0)
     event = await fire(make_trigger(job_ids=["1"]))
@@ -134,7 +134,7 @@ async def test_a_bug_becomes_an_error_of_our_own(sim, account, monkeypatch):
         read_event(event)
 
 
-async def test_many_jobs_are_spread_over_the_interval(sim, account):
+async def test_polls_of_many_jobs_are_spread_over_the_interval(sim, account):
     account("sendgrid")
     jobs = [sim.job("sendgrid", "contacts", states=["pending", "completed"], items=1) for _ in range(20)]
     await fire(make_trigger(job_ids=jobs, poke_interval=1))
@@ -156,7 +156,7 @@ async def test_400_batches_are_one_trigger_and_one_small_result(sim, account):
     assert len(json.dumps(event)) < 4096
 
 
-async def test_500_waits_share_one_driver_and_do_not_hold_the_loop(sim, account):
+async def test_500_waits_share_one_transport_and_do_not_block_the_loop(sim, account):
     account("sendgrid")
     [job_id] = [sim.job("sendgrid", "contacts", states=["pending"], items=1)]
     await fire(make_trigger(job_ids=[job_id], deadline=time.time() + 0.2))  # what is imported once

@@ -146,7 +146,7 @@ def test_slow_download_ends(read: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     ],
     ids=["400", "401", "403", "404", "410", "a sign-in page", "HTML by its header", "XML"],
 )
-def test_expired_address_is_replaced_by_a_new_one(read: Any, kind: str, refusal: bytes) -> None:
+def test_expired_url_is_replaced_by_a_new_one(read: Any, kind: str, refusal: bytes) -> None:
     expected = ROWS * 2 if kind == "export" else ROWS
     with storage(*[http_answer(CSV)] * (kind == "export"), refusal, http_answer(CSV), kind=kind) as raw:
         assert read(raw, kind) == expected
@@ -154,7 +154,7 @@ def test_expired_address_is_replaced_by_a_new_one(read: Any, kind: str, refusal:
         assert downloads(raw)[-2:] == [f"/file-{number}.csv?sig=1", f"/file-{number}.csv?sig=2"]
 
 
-def test_address_that_is_never_good_is_an_error_after_two_new_ones(read: Any) -> None:
+def test_url_that_never_works_is_an_error_after_two_new_ones(read: Any) -> None:
     with storage(http_answer(status="403 Forbidden")) as raw:
         with pytest.raises(VendorAPIError, match=r"Download from 127\.0\.0\.1 failed with 403") as caught:
             read(raw)
@@ -224,7 +224,7 @@ def test_full_temporary_folder_is_an_error_that_names_it(read: Any, monkeypatch:
 
 
 @pytest.mark.parametrize("url", ["http://[::1", "http://a b/", "http://" + "a" * 300 + ".example/x", "http://a:99999/"])
-def test_address_that_no_request_can_have_is_an_error_at_once(account: Any, url: str) -> None:
+def test_invalid_url_is_an_error_at_once(account: Any, url: str) -> None:
     hook = SendGridHook("mine")
     hook.account = account()
     with pytest.raises(UntrustedResponseError), files.open_file(url, hook.vendor, hook.account, MAX_BYTES):

@@ -62,7 +62,7 @@ def test_queries_are_cut_from_errors_and_retries(caplog: pytest.LogCaptureFixtur
     assert "(Caused by X)" in caplog.text
 
 
-def test_other_threads_keep_their_lines(caplog: pytest.LogCaptureFixture) -> None:
+def test_other_threads_log_unchanged(caplog: pytest.LogCaptureFixture) -> None:
     with raw_server(lambda exchange: exchange.send(http_answer())) as raw, hide_requests():
         thread = threading.Thread(target=get, args=(f"{raw.url}/theirs?page=2",))
         thread.start()

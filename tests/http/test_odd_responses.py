@@ -59,7 +59,7 @@ READABLE = {
 
 
 @pytest.mark.parametrize("kind", READABLE)
-def test_what_can_be_read_is_read(drive: Driving, account: MakeAccount, kind: str) -> None:
+def test_malformed_but_readable_response_is_read(drive: Driving, account: MakeAccount, kind: str) -> None:
     with raw_server(lambda exchange: exchange.send(READABLE[kind])) as server:
         assert drive("sendgrid", account(host=server.url), get, policy=NO_RETRY) == {"a": 1}
 
@@ -94,7 +94,7 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize("kind", UNREADABLE)
-def test_what_cannot_be_read_may_pass(drive: Driving, account: MakeAccount, kind: str) -> None:
+def test_unreadable_response_is_transient(drive: Driving, account: MakeAccount, kind: str) -> None:
     with (
         raw_server(lambda exchange: exchange.send(UNREADABLE[kind])) as server,
         pytest.raises(VendorUnavailableError),
@@ -116,14 +116,14 @@ def test_redirects_of_the_vendors_own_are_not_followed_either(
 
 
 @pytest.mark.parametrize("path", ["/plain", "/a-b_c.d~e", "/a%20b", "/a//b"])
-def test_both_drivers_ask_below_the_same_prefix(drive: Driving, account: MakeAccount, path: str) -> None:
+def test_both_transports_keep_the_path_prefix(drive: Driving, account: MakeAccount, path: str) -> None:
     with raw_server(lambda exchange: exchange.send(http_answer())) as server:
         drive("sendgrid", account(host=server.url + path), get)
         assert server.lines == [f"GET {path}/v3/scopes HTTP/1.1"]
 
 
 @pytest.mark.parametrize("path", ["/é", "/a/../b", "/a%zz", "/%7e%2f"])
-def test_both_drivers_ask_below_the_same_odd_prefix(account: MakeAccount, path: str) -> None:
+def test_both_transports_keep_an_unusual_prefix(account: MakeAccount, path: str) -> None:
     asked: list[str] = []
     with raw_server(lambda exchange: exchange.send(http_answer())) as server:
         for name in ("requests", "aiohttp"):
@@ -136,7 +136,7 @@ def test_both_drivers_ask_below_the_same_odd_prefix(account: MakeAccount, path: 
     assert asked[0] == asked[1]
 
 
-def test_both_drivers_ask_the_same_host(account: MakeAccount, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_both_transports_use_the_same_host(account: MakeAccount, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     with raw_server(lambda exchange: exchange.send(http_answer())) as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
@@ -201,7 +201,7 @@ def test_key_repeated_by_the_vendor_is_redacted(drive: Driving, account: MakeAcc
     ],
 )
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
-def test_a_bundle_that_cannot_be_meant(
+def test_invalid_bundle_is_an_error(
     drive: Driving, account: MakeAccount, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str, bundle: str
 ) -> None:
     file = tmp_path / "bundle.pem"
@@ -215,7 +215,7 @@ def test_a_bundle_that_cannot_be_meant(
 @pytest.mark.parametrize(
     "proxy", ["http://[bad", "http://127.0.0.1:99999", "http://127.0.0.1:1", "socks5://127.0.0.1:1"]
 )
-def test_a_proxy_that_does_not_answer(
+def test_proxy_without_response_is_named_in_the_error(
     drive: Driving, sim: Simulator, account: MakeAccount, monkeypatch: pytest.MonkeyPatch, proxy: str
 ) -> None:
     monkeypatch.setenv("ALL_PROXY", proxy)
@@ -224,7 +224,7 @@ def test_a_proxy_that_does_not_answer(
     assert sim.requests("sendgrid") == []  # and nobody goes past it
 
 
-async def test_a_turn_that_falls_into_a_pause_is_void(sim: Simulator, account: MakeAccount) -> None:
+async def test_request_due_during_a_pause_waits(sim: Simulator, account: MakeAccount) -> None:
     sim.fault("sendgrid", "rate_limit", count=1, retry_after=0.5)
     limited = account(extra={"requests_per_second": 10})
     async with shared_transport(VENDOR_OF["sendgrid"], limited) as transport:
@@ -235,7 +235,7 @@ async def test_a_turn_that_falls_into_a_pause_is_void(sim: Simulator, account: M
     assert min(others) - refused >= 0.48
 
 
-async def test_turns_go_round(sim: Simulator, account: MakeAccount) -> None:
+async def test_queued_requests_are_first_in_first_out(sim: Simulator, account: MakeAccount) -> None:
     def poll(who: int) -> Flow[None]:
         for _ in range(5):
             yield Request("GET", f"/v3/scopes?who={who}")
@@ -251,7 +251,7 @@ async def test_turns_go_round(sim: Simulator, account: MakeAccount) -> None:
     assert set(done.values()) == {5}
 
 
-async def test_two_loops_at_a_time_share_nothing(account: MakeAccount) -> None:
+async def test_event_loops_share_nothing(account: MakeAccount) -> None:
     async def use() -> object:
         async with shared_transport(VENDOR_OF["sendgrid"], account()) as transport:
             assert (await transport.run(get, QUICK))["scopes"]

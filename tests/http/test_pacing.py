@@ -16,47 +16,47 @@ def sent_after(pace: Pace, now: float, many: int) -> list[float]:
     return waits
 
 
-def test_turns_are_even() -> None:
+def test_requests_are_evenly_spaced() -> None:
     assert sent_after(Pace(4), 100.0, 5) == pytest.approx([turn * MARGIN / 4 for turn in range(5)])
 
 
-def test_a_rate_below_one_a_second() -> None:
+def test_rate_below_one_per_second() -> None:
     assert sent_after(Pace(0.1), 100.0, 3) == pytest.approx([0, 10 * MARGIN, 20 * MARGIN])
 
 
-def test_unused_turns_are_not_saved_up_for_a_burst() -> None:
+def test_idle_time_allows_no_burst() -> None:
     pace = Pace(4)
     assert sent_after(pace, 100.0, 1) == [0]
     assert sent_after(pace, 200.0, 3) == pytest.approx([0, MARGIN / 4, MARGIN / 2])
 
 
-def test_whoever_goes_late_pushes_back_those_behind() -> None:
+def test_late_request_delays_the_following_ones() -> None:
     pace = Pace(10)
     pace.record(100.0, 100.0)
     pace.record(107.0, 100.0)  # the loop was held up
     assert pace.wait(107.0) == pytest.approx(MARGIN / 10)
 
 
-def test_no_limit_means_no_wait() -> None:
+def test_no_limit_no_delay() -> None:
     assert sent_after(Pace(0), 100.0, 100) == [0] * 100
 
 
 @pytest.mark.parametrize("per_second", [0, 4])
-def test_a_pause_holds_for_everybody_and_ends_one_by_one(per_second: float) -> None:
+def test_pause_applies_to_all_and_ends_without_a_burst(per_second: float) -> None:
     pace = Pace(per_second)
     pace.pause(100.0, 30)
     gap = MARGIN / per_second if per_second else GAP_AFTER_PAUSE
     assert sent_after(pace, 100.0, 3) == pytest.approx([30, 30 + gap, 30 + 2 * gap])
 
 
-def test_after_a_pause_there_is_no_limit_again() -> None:
+def test_pause_does_not_add_a_limit() -> None:
     pace = Pace(0)
     pace.pause(100.0, 30)
     sent_after(pace, 100.0, 3)
     assert sent_after(pace, 200.0, 100) == [0] * 100
 
 
-def test_a_pause_is_over_when_it_is_over() -> None:
+def test_pause_ends_in_time() -> None:
     pace = Pace(0)
     pace.pause(100.0, 30)
     assert pace.pause_left(129.5) == pace.wait(129.5) == pytest.approx(0.5)
@@ -76,7 +76,7 @@ def test_pause_of_zero_seconds_has_no_effect() -> None:
     assert pace.pause_left(100.0) == pace.wait(100.0) == 0
 
 
-def test_those_who_come_after_a_pause_are_not_slowed_by_those_who_waited_for_its_end() -> None:
+def test_requests_after_a_pause_are_not_spaced() -> None:
     pace = Pace(0)
     pace.pause(100.0, 30)
     assert pace.record(130.0, 110.0) == 20, "the wait due to the pause, without the queue"

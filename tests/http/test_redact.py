@@ -30,12 +30,12 @@ def test_redact(text: str, redacted: str) -> None:
     assert redact(text) == redacted
 
 
-def test_secrets_are_blanked_out_wherever_they_stand() -> None:
+def test_secrets_are_redacted_anywhere() -> None:
     assert redact("key k3y-of-ours, Bearer k3y-of-ours.", ["k3y-of-ours"]) == "key ***, Bearer ***."
 
 
 @pytest.mark.parametrize("form", ["to/k en=+", "to%2Fk%20en%3D%2B", "to%2Fk+en%3D%2B"])
-def test_secrets_are_blanked_out_as_they_were_sent(form: str) -> None:
+def test_encoded_secrets_are_redacted(form: str) -> None:
     assert redact(f"no such client: client_secret={form}!", ["to/k en=+"]) == "no such client: client_secret=***!"
 
 
@@ -52,15 +52,15 @@ def test_long_words_are_cut() -> None:
     assert redact("a" * (MAX_LENGTH + 1)) == "a" * MAX_LENGTH + "…"
 
 
-def test_cutting_does_not_uncover_half_an_address() -> None:
+def test_truncation_does_not_reveal_half_an_address() -> None:
     assert "ada" not in redact("a " * (MAX_LENGTH // 2 - 2) + "ada@example.com")
 
 
-def test_a_long_text_is_read_in_no_time() -> None:
+def test_long_text_is_redacted_quickly() -> None:
     began = time.perf_counter()
     redact("a" * 15_000)
     assert time.perf_counter() - began < 0.1
 
 
-def test_addresses_in_urls_are_blanked_out_too() -> None:
+def test_addresses_in_urls_are_redacted() -> None:
     assert "ada" not in redact("GET https://vendor.example/contacts/ada%40example.com was refused")

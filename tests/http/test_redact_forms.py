@@ -52,6 +52,6 @@ def test_short_word_code_or_number_stays(value: str) -> None:
     assert redact_values("12 of US - is a bad A", [value]) == "12 of US - is a bad A"
 
 
-def test_text_is_not_cut_within_a_word() -> None:
+def test_text_is_not_truncated_within_a_word() -> None:
     text = redact("x" * (MAX_LENGTH - 20) + " the name Quackenbush-Zimmermann is bad")
     assert text == "x" * (MAX_LENGTH - 20) + " the name…"

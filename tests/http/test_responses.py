@@ -108,7 +108,7 @@ def test_local_clock_is_used_without_a_date_header() -> None:
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204])
 @pytest.mark.parametrize("conn_type", VENDOR_OF)
-def test_a_good_answer_passes(conn_type: str, status: int) -> None:
+def test_success_is_returned(conn_type: str, status: int) -> None:
     vendor = VENDOR_OF[conn_type]
     assert raise_for_status(vendor, account_of(vendor), POLL, answer(status, body=b"not read here")) is None
 
@@ -144,7 +144,7 @@ def test_the_error_of_a_status(status: int, error: type[Exception]) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 401, 403])
-def test_a_refused_sign_in_is_about_the_credentials(status: int) -> None:
+def test_rejected_token_request_is_an_authentication_error(status: int) -> None:
     words = {"error": "invalid_client", "error_description": "The client credentials are invalid"}
     raised = checked("acquia_campaign_studio", answer(status, body=words), SIGN_IN)
     assert type(raised) is AuthenticationError
@@ -160,7 +160,7 @@ def test_400_with_rate_limit_message_of_activecampaign_is_transient() -> None:
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_transient_error_has_the_wait_that_the_vendor_asked_for(status: int) -> None:
+def test_transient_error_has_retry_after(status: int) -> None:
     raised = checked("sendgrid", answer(status, {"Retry-After": "11"}))
     assert isinstance(raised, TransientError)
     assert raised.retry_after == 11
@@ -184,7 +184,7 @@ def test_redirect_error_shows_only_the_host(location: str, place: str) -> None:
         assert part not in raised
 
 
-def test_a_redirect_to_a_broken_address_is_an_answer_like_any_other() -> None:
+def test_redirect_with_invalid_location_is_an_error() -> None:
     assert type(checked("sendgrid", answer(302, {"Location": "https://[there/path"}))) is VendorAPIError
 
 
@@ -201,7 +201,7 @@ def test_vendor_message_is_redacted(conn_type: str, status: int) -> None:
 
 @pytest.mark.parametrize("conn_type", VENDOR_OF)
 @pytest.mark.parametrize("body", [b"", b"We will be back soon", b"[]", b"null", b"\xff\xfe", b'{"errors": 7}'])
-def test_an_error_without_words_of_the_vendor_has_those_of_http(conn_type: str, body: bytes) -> None:
+def test_error_without_vendor_message_has_the_http_reason(conn_type: str, body: bytes) -> None:
     raised = checked(conn_type, answer(404, body=body))
     assert type(raised) is JobNotFoundError
     assert "404 (Not Found)" in str(raised)

@@ -54,7 +54,7 @@ def test_a_path_may_have_an_address_in_its_query(session: AccountSession, server
 
 
 @pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete", "head", "options"])
-def test_no_method_leads_elsewhere(session: AccountSession, server: RawServer, method: str) -> None:
+def test_no_method_sends_to_other_hosts(session: AccountSession, server: RawServer, method: str) -> None:
     with pytest.raises(BadArgumentError, match="only sends requests to the host of its connection"):
         getattr(session, method)("http://elsewhere.invalid/a")
     assert server.lines == []
@@ -71,7 +71,7 @@ def test_a_timeout_is_set_unless_asked_otherwise(session: AccountSession, monkey
     assert asked == [(10.0, 60.0), 3]
 
 
-def test_headers_of_ones_own_go_along(session: AccountSession, server: RawServer) -> None:
+def test_own_headers_are_sent(session: AccountSession, server: RawServer) -> None:
     session.get("/a", headers={"X-Own": "1"})
     sent = server.exchanges[0].headers
     assert (sent["x-own"], sent["authorization"]) == ("1", f"Bearer {SENDGRID_KEY}")

@@ -43,7 +43,7 @@ async def test_one_token_serves_many_waits(sim: Simulator, oauth2: Account) -> N
     assert sim.state()["acquia"]["tokens_issued"] == 1
 
 
-async def test_its_failure_fails_them_all(sim: Simulator, account: Callable[..., Account]) -> None:
+async def test_failed_token_request_fails_all_waits(sim: Simulator, account: Callable[..., Account]) -> None:
     wrong = account("acquia", login="acquia-client", password="wrong-secret", extra={"auth_type": "oauth2"})
     async with shared_transport(ACQUIA, wrong):
         ends = await asyncio.gather(*(who(wrong) for _ in range(MANY)), return_exceptions=True)
@@ -51,7 +51,7 @@ async def test_its_failure_fails_them_all(sim: Simulator, account: Callable[...,
     assert len(sim.requests("acquia")) == 1
 
 
-async def test_a_revoked_token_is_fetched_anew_once(sim: Simulator, oauth2: Account) -> None:
+async def test_revoked_token_is_refreshed_once(sim: Simulator, oauth2: Account) -> None:
     async with shared_transport(ACQUIA, oauth2):
         await who(oauth2)
         sim.revoke_tokens()
@@ -59,7 +59,7 @@ async def test_a_revoked_token_is_fetched_anew_once(sim: Simulator, oauth2: Acco
     assert sim.state()["acquia"]["tokens_issued"] == 2
 
 
-async def test_whoever_asked_first_may_leave_without_taking_the_token_along(sim: Simulator, oauth2: Account) -> None:
+async def test_canceling_the_first_user_does_not_cancel_the_token_request(sim: Simulator, oauth2: Account) -> None:
     sim.fault("acquia", "slow", seconds=0.2, count=1, path="oauth")
     async with shared_transport(ACQUIA, oauth2):
         first, second = asyncio.ensure_future(who(oauth2)), asyncio.ensure_future(who(oauth2))
@@ -71,7 +71,7 @@ async def test_whoever_asked_first_may_leave_without_taking_the_token_along(sim:
     assert sim.state()["acquia"]["tokens_issued"] == 1
 
 
-async def test_leaving_while_the_token_is_fetched_leaves_nothing_open(sim: Simulator, oauth2: Account) -> None:
+async def test_canceling_during_the_token_request_leaves_nothing_open(sim: Simulator, oauth2: Account) -> None:
     sim.fault("acquia", "slow", seconds=0.3, path="oauth")
     alone = asyncio.ensure_future(who(oauth2))
     while not sim.requests("acquia"):
@@ -84,7 +84,7 @@ async def test_leaving_while_the_token_is_fetched_leaves_nothing_open(sim: Simul
     await asyncio.wait_for(asyncio.gather(*others, return_exceptions=True), 1)
 
 
-async def test_the_last_user_closes_the_driver(account: Callable[..., Account]) -> None:
+async def test_last_user_closes_the_transport(account: Callable[..., Account]) -> None:
     async with shared_transport(SENDGRID, account()) as first:
         async with shared_transport(SENDGRID, account()) as second:
             assert second is first
@@ -97,7 +97,7 @@ async def test_the_last_user_closes_the_driver(account: Callable[..., Account]) 
     gc.collect()  # an unclosed session would warn now, and warnings are errors
 
 
-async def test_other_credentials_are_another_driver(account: Callable[..., Account]) -> None:
+async def test_other_credentials_use_another_transport(account: Callable[..., Account]) -> None:
     async with (
         shared_transport(SENDGRID, account()) as one,
         shared_transport(SENDGRID, account(password="SG.renewed")) as renewed,
@@ -106,7 +106,7 @@ async def test_other_credentials_are_another_driver(account: Callable[..., Accou
         assert len({id(transport) for transport in (one, renewed, other)}) == 3
 
 
-def test_every_loop_has_drivers_of_its_own(account: Callable[..., Account]) -> None:
+def test_each_loop_has_its_own_transports(account: Callable[..., Account]) -> None:
     async def use() -> int:
         async with shared_transport(SENDGRID, account()) as transport:
             return await transport.run(scopes, QUICK)
@@ -115,7 +115,7 @@ def test_every_loop_has_drivers_of_its_own(account: Callable[..., Account]) -> N
     assert not pool._transports
 
 
-async def test_many_beginners_share_one_driver(account: Callable[..., Account]) -> None:
+async def test_concurrent_first_users_share_one_transport(account: Callable[..., Account]) -> None:
     everybody = asyncio.Barrier(MANY)
 
     async def use() -> int:
@@ -127,7 +127,7 @@ async def test_many_beginners_share_one_driver(account: Callable[..., Account]) 
     assert not pool._transports
 
 
-async def test_an_error_inside_closes_the_driver_too(account: Callable[..., Account]) -> None:
+async def test_error_closes_the_transport(account: Callable[..., Account]) -> None:
     with pytest.raises(ZeroDivisionError):
         async with shared_transport(SENDGRID, account()) as transport:
             raise ZeroDivisionError
@@ -148,7 +148,7 @@ async def test_a_pause_holds_for_every_wait(sim: Simulator, account: Callable[..
 
 
 @pytest.mark.parametrize(("fault", "options"), [("rate_limit", {"retry_after": 1}), ("server_error", {})])
-async def test_a_failing_sign_in_pauses_them_all_as_well(fault, options, sim: Simulator, oauth2: Account) -> None:
+async def test_failing_token_request_pauses_all_waits(fault, options, sim: Simulator, oauth2: Account) -> None:
     sim.fault("acquia", fault, count=1, path="oauth", **options)
     async with shared_transport(ACQUIA, oauth2) as transport:
         with pytest.raises(VendorUnavailableError):
@@ -158,7 +158,7 @@ async def test_a_failing_sign_in_pauses_them_all_as_well(fault, options, sim: Si
     assert second - first >= 0.95
 
 
-async def test_a_pause_outlives_those_who_were_asked_for_it(sim: Simulator, account: Callable[..., Account]) -> None:
+async def test_pause_outlives_the_waits_that_caused_it(sim: Simulator, account: Callable[..., Account]) -> None:
     sim.fault("sendgrid", "rate_limit", count=1, retry_after=1)
     async with shared_transport(SENDGRID, account()) as transport:
         with pytest.raises(VendorUnavailableError):
@@ -179,7 +179,7 @@ async def test_concurrent_requests_are_limited(sim: Simulator, account: Callable
     assert sim.state()["sendgrid"]["max_concurrent"] == MAX_CONCURRENT_REQUESTS
 
 
-async def test_a_slow_spell_does_not_end_in_a_burst(sim: Simulator, account: Callable[..., Account]) -> None:
+async def test_slow_phase_does_not_end_in_a_burst(sim: Simulator, account: Callable[..., Account]) -> None:
     limited = account(extra={"requests_per_second": 20})
     sim.fault("sendgrid", "slow", seconds=1.5, count=MAX_CONCURRENT_REQUESTS)
     async with shared_transport(SENDGRID, limited) as transport:
@@ -188,7 +188,7 @@ async def test_a_slow_spell_does_not_end_in_a_burst(sim: Simulator, account: Cal
     assert max(sum(start <= time < start + 1 for time in times) for start in times) <= 20
 
 
-async def test_a_token_that_dies_while_others_queue_ends_none_of_them(sim: Simulator, oauth2: Account) -> None:
+async def test_token_that_expires_in_the_queue_ends_no_wait(sim: Simulator, oauth2: Account) -> None:
     slow = Account(oauth2.conn_id, {**oauth2.values, "requests_per_second": 40})
     async with shared_transport(ACQUIA, slow):
         everybody = asyncio.gather(*(who(slow) for _ in range(40)))
@@ -199,7 +199,7 @@ async def test_a_token_that_dies_while_others_queue_ends_none_of_them(sim: Simul
     assert sim.state()["acquia"]["tokens_issued"] == 2
 
 
-async def test_what_all_wait_for_goes_ahead_of_the_queue() -> None:
+async def test_token_request_has_priority() -> None:
     limiter = RateLimiter("mine")
     limiter.set_rate(20)
     queue = [asyncio.ensure_future(limiter.acquire(Metrics("acme"))) for _ in range(MAX_CONCURRENT_REQUESTS)]
@@ -210,7 +210,7 @@ async def test_what_all_wait_for_goes_ahead_of_the_queue() -> None:
     await asyncio.gather(*queue)
 
 
-async def test_new_credentials_queue_with_the_old_ones(sim: Simulator, account: Callable[..., Account]) -> None:
+async def test_new_credentials_share_the_queue(sim: Simulator, account: Callable[..., Account]) -> None:
     old = account(extra={"requests_per_second": 20})
     new = account(extra={"requests_per_second": 10})
     async with shared_transport(SENDGRID, old) as one, shared_transport(SENDGRID, new) as other:

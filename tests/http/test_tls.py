@@ -58,7 +58,7 @@ def test_a_certificate_of_another_host_is_not_trusted(
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
-def test_the_environment_names_whom_to_trust(
+def test_ca_variables_select_the_bundle(
     drive: Driving, secure: Secure, account: Callable[..., Account], monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     monkeypatch.setenv(variable, str(secure.certificate))

@@ -39,7 +39,7 @@ def get(path: str = "/v3/scopes") -> Flow[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("fault", ["half_body", "reset", "not_json", "server_error", "rate_limit"])
-def test_a_fault_that_passes_is_borne_with(drive: Driving, sim: Simulator, account: MakeAccount, fault: str) -> None:
+def test_transient_fault_is_retried(drive: Driving, sim: Simulator, account: MakeAccount, fault: str) -> None:
     sim.fault("sendgrid", fault, count=2, retry_after=0)
     reports: list[str] = []
     answer = drive("sendgrid", account(), get, policy=RetryPolicy(initial_delay=0.001, on_retry=reports.append))
@@ -50,7 +50,7 @@ def test_a_fault_that_passes_is_borne_with(drive: Driving, sim: Simulator, accou
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_dead_proxy_is_not_taken_for_the_vendor(
+def test_dead_proxy_is_named_in_the_error(
     drive: Driving, account: MakeAccount, monkeypatch: pytest.MonkeyPatch, scheme: str
 ) -> None:
     monkeypatch.setenv(f"{scheme.upper()}_PROXY", "http://127.0.0.1:1")
@@ -59,7 +59,7 @@ def test_a_dead_proxy_is_not_taken_for_the_vendor(
 
 
 @pytest.mark.parametrize("fault", ["half_body", "reset", "not_json", "server_error"])
-def test_ten_failures_in_a_row_are_too_many(drive: Driving, sim: Simulator, account: MakeAccount, fault: str) -> None:
+def test_ten_failures_in_a_row_are_an_outage(drive: Driving, sim: Simulator, account: MakeAccount, fault: str) -> None:
     sim.fault("sendgrid", fault)
     reports: list[str] = []
     with pytest.raises(VendorUnavailableError, match="10 times in a row"):
@@ -74,7 +74,7 @@ def test_ten_failures_in_a_row_are_too_many(drive: Driving, sim: Simulator, acco
         assert len(sim.requests("sendgrid")) == 10
 
 
-def test_failures_count_anew_after_a_good_answer(drive: Driving, sim: Simulator, account: MakeAccount) -> None:
+def test_success_resets_the_failure_count(drive: Driving, sim: Simulator, account: MakeAccount) -> None:
     def twice() -> Flow[str]:
         for path in ("/v3/scopes?first", "/v3/scopes?second"):
             yield Request("GET", path)
@@ -86,7 +86,7 @@ def test_failures_count_anew_after_a_good_answer(drive: Driving, sim: Simulator,
     assert len(sim.requests("sendgrid")) == 14
 
 
-def test_the_impatient_ask_once(drive: Driving, sim: Simulator, account: MakeAccount) -> None:
+def test_no_retry_sends_one_request(drive: Driving, sim: Simulator, account: MakeAccount) -> None:
     sim.fault("sendgrid", "server_error")
     with pytest.raises(VendorUnavailableError, match="500"):
         drive("sendgrid", account(), get, policy=NO_RETRY)
@@ -100,7 +100,7 @@ def test_connection_refused_until_attempts_are_used_up(drive: Driving, account: 
         drive("sendgrid", account(host=gone), get)
 
 
-def test_an_answer_is_not_asked_for_again(drive: Driving, sim: Simulator, account: MakeAccount) -> None:
+def test_rejection_is_not_retried(drive: Driving, sim: Simulator, account: MakeAccount) -> None:
     with pytest.raises(JobNotFoundError):
         drive("sendgrid", account(), partial(get, "/v3/marketing/contacts/imports/unknown"))
     assert len(sim.requests("sendgrid")) == 1
@@ -125,7 +125,7 @@ def test_redirects_are_not_followed(
     assert sim.requests("elsewhere") == []
 
 
-def test_a_huge_body_is_refused(drive: Driving, sim: Simulator, account: MakeAccount, limit: Limit) -> None:
+def test_large_body_is_refused(drive: Driving, sim: Simulator, account: MakeAccount, limit: Limit) -> None:
     limit(MAX_BODY=100_000)
     sim.fault("sendgrid", "huge_body")
     with pytest.raises(UntrustedResponseError, match="larger than 100000 bytes"):
@@ -133,7 +133,7 @@ def test_a_huge_body_is_refused(drive: Driving, sim: Simulator, account: MakeAcc
     assert len(sim.requests("sendgrid")) == 1
 
 
-def test_a_huge_body_is_refused_by_its_announced_length(drive: Driving, account: MakeAccount, limit: Limit) -> None:
+def test_large_body_is_refused_by_its_content_length(drive: Driving, account: MakeAccount, limit: Limit) -> None:
     limit(MAX_BODY=100_000)
     with (
         raw_server(lambda exchange: exchange.send(http_answer(b"0" * 100_001))) as server,
@@ -142,7 +142,7 @@ def test_a_huge_body_is_refused_by_its_announced_length(drive: Driving, account:
         drive("sendgrid", account(host=server.url), get)
 
 
-def test_a_body_of_just_the_size_is_read(drive: Driving, account: MakeAccount, limit: Limit) -> None:
+def test_body_of_the_maximum_size_is_read(drive: Driving, account: MakeAccount, limit: Limit) -> None:
     body = b'{"a": "%s"}' % (b"x" * 991)
     limit(MAX_BODY=len(body))
     with raw_server(lambda exchange: exchange.send(http_answer(body))) as server:
@@ -150,9 +150,7 @@ def test_a_body_of_just_the_size_is_read(drive: Driving, account: MakeAccount, l
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate"])
-def test_a_small_answer_that_unfolds_without_end_is_refused(
-    drive: Driving, account: MakeAccount, limit: Limit, coding: str
-) -> None:
+def test_compression_bomb_is_refused(drive: Driving, account: MakeAccount, limit: Limit, coding: str) -> None:
     import zlib
 
     limit(MAX_BODY=1_000_000)
@@ -165,14 +163,14 @@ def test_a_small_answer_that_unfolds_without_end_is_refused(
         drive("sendgrid", account(host=server.url), get)
 
 
-def test_a_compressed_answer_is_read(drive: Driving, account: MakeAccount) -> None:
+def test_compressed_response_is_read(drive: Driving, account: MakeAccount) -> None:
     body = http_answer(gzip.compress(b'{"a": 1}'), "Content-Encoding: gzip")
     with raw_server(lambda exchange: exchange.send(body)) as server:
         assert drive("sendgrid", account(host=server.url), get) == {"a": 1}
         assert "gzip" in server.exchanges[0].headers["accept-encoding"]
 
 
-def test_a_compressed_answer_may_arrive_in_pieces(drive: Driving, account: MakeAccount) -> None:
+def test_compressed_response_may_arrive_in_chunks(drive: Driving, account: MakeAccount) -> None:
     whole = http_answer(gzip.compress(b'{"a": 1}'), "Content-Encoding: gzip")
     head = whole.index(b"\r\n\r\n") + 4
 
@@ -185,7 +183,7 @@ def test_a_compressed_answer_may_arrive_in_pieces(drive: Driving, account: MakeA
         assert drive("sendgrid", account(host=server.url), get, policy=NO_RETRY) == {"a": 1}
 
 
-def test_a_broken_compression_is_borne_with(drive: Driving, account: MakeAccount) -> None:
+def test_broken_compression_is_retried(drive: Driving, account: MakeAccount) -> None:
     bodies = iter([http_answer(b"not gzip", "Content-Encoding: gzip"), http_answer(b'{"a": 1}')])
     with raw_server(lambda exchange: exchange.send(next(bodies))) as server:
         assert drive("sendgrid", account(host=server.url), get) == {"a": 1}
@@ -224,7 +222,7 @@ def test_a_proxy_sees_no_credentials_of_a_secure_request(
         assert not set(CREDENTIALS) & {name for exchange in proxy.exchanges for name in exchange.headers}
 
 
-def test_no_proxy_for_a_host_that_is_spared(
+def test_no_proxy_excludes_a_host(
     drive: Driving, sim: Simulator, account: MakeAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with raw_server(lambda exchange: exchange.send(http_answer())) as proxy:
@@ -286,7 +284,7 @@ ODD_IDS = ["a/b", "a?b=c", "a#b", "a b", "ä", "%2e%2e", "a%2Fb", "a;b", "..a", 
 
 
 @pytest.mark.parametrize("job_id", ODD_IDS)
-def test_an_id_arrives_as_one_segment_of_the_path(drive: Driving, account: MakeAccount, job_id: str) -> None:
+def test_job_id_is_one_path_segment_on_the_wire(drive: Driving, account: MakeAccount, job_id: str) -> None:
     path = f"/jobs/{path_segment(job_id)}?page=1"
     with raw_server(lambda exchange: exchange.send(http_answer())) as server:
         drive("sendgrid", account(host=f"{server.url}/prefix"), partial(get, path))
@@ -294,7 +292,7 @@ def test_an_id_arrives_as_one_segment_of_the_path(drive: Driving, account: MakeA
 
 
 @pytest.mark.parametrize("vendor", VENDOR_OF)
-def test_what_every_request_carries(drive: Driving, sim: Simulator, account: MakeAccount, vendor: str) -> None:
+def test_every_request_has_the_base_headers(drive: Driving, sim: Simulator, account: MakeAccount, vendor: str) -> None:
     drive(vendor, account(vendor), lambda: VENDOR_OF[vendor].check(account(vendor)))
     assert sim.requests(vendor)
     for request in sim.requests(vendor):
@@ -302,7 +300,7 @@ def test_what_every_request_carries(drive: Driving, sim: Simulator, account: Mak
         assert request.headers["user-agent"].startswith("airflow-provider-bulkjobs/")
 
 
-def test_a_pause_that_a_good_answer_asks_for_holds_the_next_request(drive: Driving, account: MakeAccount) -> None:
+def test_pause_from_a_success_delays_the_next_request(drive: Driving, account: MakeAccount) -> None:
     times: list[float] = []
 
     def answer(exchange: Exchange) -> None:
@@ -339,7 +337,7 @@ def me() -> Flow[str]:
     return str(answer.json["username"])
 
 
-def test_a_token_is_fetched_once_and_kept(drive: Driving, sim: Simulator, oauth2: Account) -> None:
+def test_token_is_fetched_once(drive: Driving, sim: Simulator, oauth2: Account) -> None:
     assert drive("acquia", oauth2, me, me, me) == "api-bot"
     assert sim.state()["acquia"]["tokens_issued"] == 1
     [token_request, *_] = sim.requests("acquia")
@@ -347,7 +345,7 @@ def test_a_token_is_fetched_once_and_kept(drive: Driving, sim: Simulator, oauth2
     assert "authorization" not in token_request.headers
 
 
-def test_a_revoked_token_is_fetched_anew_once(drive: Driving, sim: Simulator, oauth2: Account) -> None:
+def test_revoked_token_is_refreshed_once(drive: Driving, sim: Simulator, oauth2: Account) -> None:
     def revoked() -> Flow[str]:
         sim.revoke_tokens()
         return (yield from me())
@@ -357,7 +355,7 @@ def test_a_revoked_token_is_fetched_anew_once(drive: Driving, sim: Simulator, oa
     assert len(sim.requests("acquia")) == 5
 
 
-def test_tokens_that_are_never_good_end_in_an_error(drive: Driving, sim: Simulator, oauth2: Account) -> None:
+def test_tokens_that_are_never_accepted_are_an_error(drive: Driving, sim: Simulator, oauth2: Account) -> None:
     def refused() -> Flow[str]:
         sim.fault("acquia", "unauthorized", path="/api/users")
         return (yield from me())
@@ -367,7 +365,7 @@ def test_tokens_that_are_never_good_end_in_an_error(drive: Driving, sim: Simulat
     assert sim.state()["acquia"]["tokens_issued"] == 2
 
 
-def test_a_token_is_renewed_before_it_expires(drive: Driving, sim: Simulator, oauth2: Account) -> None:
+def test_token_is_refreshed_before_it_expires(drive: Driving, sim: Simulator, oauth2: Account) -> None:
     sim.settings(token_seconds=0.5)  # reported as 1; the client refreshes after 0.9 of it
 
     def later() -> Flow[str]:
@@ -381,7 +379,7 @@ def test_a_token_is_renewed_before_it_expires(drive: Driving, sim: Simulator, oa
 
 @pytest.mark.parametrize("fault", ["server_error", "half_body", "not_json", "reset"])
 @pytest.mark.usefixtures("quick_retries")
-def test_a_token_request_that_fails_is_made_again(drive: Driving, sim: Simulator, oauth2: Account, fault: str) -> None:
+def test_failed_token_request_is_retried(drive: Driving, sim: Simulator, oauth2: Account, fault: str) -> None:
     sim.fault("acquia", fault, count=2, path="oauth")
     assert drive("acquia", oauth2, me) == "api-bot"
 
@@ -405,7 +403,7 @@ def session(account: MakeAccount) -> Any:
 
 
 @pytest.mark.parametrize("path", ["/v3/scopes", "v3/scopes"])
-def test_the_session_knows_the_address_and_the_key(session: requests.Session, path: str) -> None:
+def test_session_has_base_url_and_credentials(session: requests.Session, path: str) -> None:
     answer = session.get(path)
     assert answer.status_code == 200
     assert answer.request.headers["Authorization"] == f"Bearer {SENDGRID_KEY}"
@@ -446,9 +444,7 @@ def test_the_session_does_not_follow_redirects_elsewhere(session: requests.Sessi
 
 
 @pytest.mark.parametrize("vendor", ["intercom", "sendgrid", "activecampaign", "acquia"])
-def test_credentials_stay_behind_where_a_user_follows_redirects(
-    sim: Simulator, account: MakeAccount, vendor: str
-) -> None:
+def test_credentials_are_not_sent_to_redirect_targets(sim: Simulator, account: MakeAccount, vendor: str) -> None:
     transport = RequestsTransport(VENDOR_OF[vendor], account(vendor))
     sim.fault(vendor, "redirect")
     try:
