@@ -296,7 +296,7 @@ def test_every_request_has_the_base_headers(drive: Driving, sim: Simulator, acco
     drive(vendor, account(vendor), lambda: VENDOR_OF[vendor].check(account(vendor)))
     assert sim.requests(vendor)
     for request in sim.requests(vendor):
-        assert request.headers["accept"] == "application/json"
+        assert request.headers["accept"] in {"application/json", "application/vnd.api+json"}
         assert request.headers["user-agent"].startswith("airflow-provider-bulkjobs/")
 
 
