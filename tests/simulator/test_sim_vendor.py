@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -194,8 +195,8 @@ def test_the_connection_type_is_a_name_as_well(own):
 
 def run(vendor):
     command = [sys.executable, "-m", "airflow_provider_bulkjobs.simulator", "--port", "0", "--vendor", vendor]
-    where = {"cwd": Path(__file__).parent, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, **where)
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def test_command_line_serves_a_vendor_of_another_package():
