@@ -11,6 +11,7 @@ from typing import Any
 
 from airflow_provider_bulkjobs.hooks.connection_form import form_behaviour, form_fields
 from airflow_provider_bulkjobs.vendors import VENDORS
+from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 
 PACKAGE = __name__.partition(".")[0]
 HOOKS_MODULE = f"{PACKAGE}.hooks.bulk_job"
@@ -36,13 +37,20 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "extra-links": [f"{PACKAGE}.links.VendorPageLink"],
         "connection-types": [
-            {
-                "connection-type": vendor.conn_type,
-                "hook-class-name": f"{HOOKS_MODULE}.{type(vendor).__name__}Hook",
-                "hook-name": vendor.label,
-                "ui-field-behaviour": form_behaviour(vendor.fields, hidden="hidden-fields"),
-                "conn-fields": form_fields(vendor.fields),
-            }
-            for vendor in VENDORS
+            connection_type(vendor, f"{HOOKS_MODULE}.{type(vendor).__name__}Hook") for vendor in VENDORS
         ],
+    }
+
+
+def connection_type(vendor: Vendor, hook_class_name: str) -> dict[str, Any]:
+    """Return the metadata of a vendor's connection type, with its form, also for the provider of another package.
+
+    :param hook_class_name: the full name of the hook class: ``my_package.hook.MyHook``.
+    """
+    return {
+        "connection-type": vendor.conn_type,
+        "hook-class-name": hook_class_name,
+        "hook-name": vendor.label,
+        "ui-field-behaviour": form_behaviour(vendor.fields, hidden="hidden-fields"),
+        "conn-fields": form_fields(vendor.fields),
     }

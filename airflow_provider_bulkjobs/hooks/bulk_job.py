@@ -232,15 +232,17 @@ def hook_for(conn_id: str) -> BulkJobHook:
     for hook_class in HOOKS:
         if hook_class.conn_type == connection.conn_type:
             return hook_class(conn_id).with_connection(connection)
+    problem = "which has no bulk jobs"
     try:
         hook = connection.get_hook()
-    except Exception:  # noqa: BLE001  (an unknown type, or an import error of its provider: raised below)
-        hook = None
+    except Exception as error:  # noqa: BLE001  (an unknown type, or any error of another package)
+        hook, problem = None, f"which has no hook that Airflow could load ({type(error).__name__})"
     if isinstance(hook, BulkJobHook):
         return hook.with_connection(connection)
     raise BadConnectionError(
-        f"Connection {conn_id!r} is of type {connection.conn_type!r}, which has no bulk jobs. Use one of type "
-        f"{', '.join(hook_class.conn_type for hook_class in HOOKS)}"
+        f"Connection {conn_id!r} is of type {connection.conn_type!r}, {problem}. Use one of type "
+        f"{', '.join(hook_class.conn_type for hook_class in HOOKS)}, or of another package that is installed "
+        "wherever tasks run (airflow providers hooks)."
     )
 
 
