@@ -258,4 +258,4 @@ def test_other_host_of_the_vendor_has_its_own_proxy(
     monkeypatch.setenv("HTTPS_PROXY", api.url)
     monkeypatch.setenv("NO_PROXY", "api.crm.example")
     assert isinstance(run(Files(), account()), BulkJobError)
-    assert api.lines[0] == "CONNECT files.crm.example:443 HTTP/1.1"
+    assert api.lines[0].startswith("CONNECT files.crm.example:443 ")
