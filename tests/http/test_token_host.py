@@ -8,7 +8,12 @@ from typing import Any, ClassVar
 import pytest
 from raw_server import Exchange, RawServer, http_answer, raw_server
 
-from airflow_provider_bulkjobs.exceptions import AuthenticationError, BulkJobError, UntrustedResponseError
+from airflow_provider_bulkjobs.exceptions import (
+    AuthenticationError,
+    BadConnectionError,
+    BulkJobError,
+    UntrustedResponseError,
+)
 from airflow_provider_bulkjobs.hooks.connection import read_account
 from airflow_provider_bulkjobs.http.addresses import request_url, token_url, trusted_base_url
 from airflow_provider_bulkjobs.http.pool import shared_transport
@@ -19,7 +24,7 @@ from airflow_provider_bulkjobs.vendors.spec.auth import Auth
 from airflow_provider_bulkjobs.vendors.spec.errors import Errors, Message
 from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field
 from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
-from airflow_provider_bulkjobs.vendors.toolkit.auth import Basic, ClientCredentials, DiscoveredHost
+from airflow_provider_bulkjobs.vendors.toolkit.auth import Basic, ClientCredentials, DiscoveredHost, HeaderKey
 
 SECRET = "s3cret of the client"
 TOKEN_URL = "https://login.crm.example/oauth/token"
@@ -259,3 +264,15 @@ def test_other_host_of_the_vendor_has_its_own_proxy(
     monkeypatch.setenv("NO_PROXY", "api.crm.example")
     assert isinstance(run(Files(), account()), BulkJobError)
     assert api.lines[0].startswith("CONNECT files.crm.example:443 ")
+
+
+@each_transport
+def test_credentials_that_no_header_can_have_are_named(run: Callable[..., Any], api: RawServer) -> None:
+    keys = type("Keys", (Pods,), {"auth": DiscoveredHost(HeaderKey("X-Key"), "/id", "urls.base")})
+    using = read_account(
+        Crm.fields, conn_id="mine", host=api.url, password="k\u2019y", extra={"requests_per_second": 0}
+    )
+    error = run(keys(), using)
+    assert type(error) is BadConnectionError
+    assert "not allowed in a header" in str(error)
+    assert not api.lines
