@@ -116,6 +116,21 @@ async def test_group_keeps_its_pace_and_waits_for_the_account_as_well() -> None:
             await limiter.acquire(NO_METRICS, SLOW)
 
 
+async def test_pause_of_a_group_holds_for_its_requests_in_the_queue_of_the_account() -> None:
+    limiter = RateLimiter("mine")
+    limiter.set_rate(20.0)
+    await limiter.acquire(NO_METRICS)
+    queued = asyncio.create_task(limiter.acquire(NO_METRICS, ANY))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    paused_at = time.monotonic()
+    limiter.pause(0.3, ANY)
+    await limiter.acquire(NO_METRICS)
+    assert not queued.done()
+    await queued
+    assert time.monotonic() - paused_at >= 0.3
+
+
 async def test_rate_of_a_group_follows_the_connection() -> None:
     limiter = RateLimiter("mine")
     limiter.set_rate(1000)
