@@ -56,8 +56,8 @@ def trusted_base_url(vendor: Vendor, account: Account, url: str) -> str:
 
     As above, with a gateway as the connection's host all requests go there, to the path of the base URL.
 
-    :raises UntrustedResponseError: it is neither https on one of the vendor's domains, nor on the configured host with
-        its scheme or https.
+    :raises UntrustedResponseError: it is on another host than the configured one and those of the vendor, or not https
+        (on the configured host: not its scheme either).
     """
     configured = urlsplit(vendor.base_url(account))
     host = _hostname(url)
