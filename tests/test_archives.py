@@ -48,6 +48,12 @@ def tar_of(*members: tuple[str, bytes], **headers: Any) -> bytes:
     return data.getvalue()
 
 
+def tar_header(kind: bytes, size: int) -> bytes:
+    header = tarfile.TarInfo("header")
+    header.type, header.size = kind, size
+    return header.tobuf(tarfile.GNU_FORMAT)
+
+
 def read(data: bytes, download: Download = ZIP, max_bytes: int = MIB) -> list[ItemResult]:
     file = io.BytesIO(data)
     try:
@@ -143,10 +149,47 @@ def test_huge_header_is_not_read() -> None:
         read(data, TAR)
 
 
-def test_too_many_members_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_headers_of_many_members_are_read_at_flat_memory() -> None:
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for number in range(100):
+            info = tarfile.TarInfo(f"{number}.txt")
+            info.pax_headers = {"comment": "x" * 250_000}
+            archive.addfile(info)
+    tracemalloc.start()
+    with pytest.raises(VendorAPIError, match="has no file"):
+        read(data.getvalue(), TAR)
+    peak = tracemalloc.get_traced_memory()[1] - len(data.getvalue())
+    tracemalloc.stop()
+    assert peak < 4 * MIB
+
+
+@pytest.mark.parametrize("download", [ZIP, TAR])
+def test_too_many_members_are_refused(download: Download, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archives, "MAX_MEMBERS", 5)
     with pytest.raises(UntrustedResponseError, match="more than 5 members"):
-        read(tar_of(*((f"{n}.json", b"[]") for n in range(9))), TAR)
+        read((zip_of if download is ZIP else tar_of)(*((f"{n}.x", b"") for n in range(9))), download)
+
+
+def test_tar_of_nested_headers_is_no_archive() -> None:
+    with pytest.raises(FileUnavailableError):
+        read(tar_header(b"x", 0) * 2000, TAR)
+
+
+def test_tar_member_of_impossible_size_is_an_error() -> None:
+    with pytest.raises(VendorAPIError, match="cannot be unpacked"):
+        read(tar_of(("1.json", b"[]")).rstrip(b"\0") + bytes(510) + tar_header(b"0", 2**80), TAR)
+
+
+def test_damaged_header_does_not_count_as_the_end() -> None:
+    data = tar_of(("1.json", b"[]"), ("2.json", b"[]")).replace(b"2.json", b"3.json")
+    with pytest.raises(VendorAPIError, match="damaged header"):
+        read(data, TAR)
+
+
+def test_zip_member_without_a_name_is_ignored() -> None:
+    data = zip_of(("a.csv", A), ("QQ", b"")).replace(b"QQ", b"\0\0")
+    assert emails(data) == ["a@example.com"]
 
 
 def test_nothing_is_left_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

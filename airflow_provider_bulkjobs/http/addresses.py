@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlencode, urlsplit
 
 from airflow_provider_bulkjobs.exceptions import UntrustedResponseError
@@ -10,6 +11,8 @@ from airflow_provider_bulkjobs.protocol.flow import Request, origin
 from airflow_provider_bulkjobs.protocol.redact import redact
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
+
+HOST = re.compile(r"[a-z0-9_.-]+|[0-9a-f:.]+")
 
 
 def token_url(vendor: Vendor, account: Account, request: Request) -> str:
@@ -22,8 +25,10 @@ def token_url(vendor: Vendor, account: Account, request: Request) -> str:
     if not url.startswith("https://"):
         url = vendor.base_url(account) + url
     elif not _has_own_host(vendor, account):
-        url = vendor.base_url(account) + urlsplit(url).path
-    return f"{url}?{urlencode(request.secret_query)}" if request.secret_query else url
+        url = vendor.base_url(account) + _without_origin(url)
+    if not request.secret_query:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}{urlencode(request.secret_query)}"
 
 
 def request_url(vendor: Vendor, account: Account, base_url: str, path: str) -> str:
@@ -35,12 +40,11 @@ def request_url(vendor: Vendor, account: Account, base_url: str, path: str) -> s
     """
     if path.startswith("/") and not path.startswith("//"):
         return base_url + path
-    if _hostname(path) is not None and origin(path) == origin(base_url):
-        return path
-    if path.startswith("https://") and _is_own(vendor, _hostname(path)) and _is_plain(path):
-        parts = urlsplit(path)
-        if parts.port in {None, 443}:
-            return path if _has_own_host(vendor, account) else base_url + path.removeprefix(f"https://{parts.netloc}")
+    if (host := _hostname(path)) is not None:
+        if origin(path) == origin(base_url):
+            return path
+        if path.startswith("https://") and _is_own(vendor, host) and urlsplit(path).port in {None, 443}:
+            return path if _has_own_host(vendor, account) else base_url + _without_origin(path)
     raise UntrustedResponseError(
         f"A request of {vendor.label} leads to another host than that of {account.name}. It was not sent, because it "
         "has the credentials"
@@ -50,17 +54,22 @@ def request_url(vendor: Vendor, account: Account, base_url: str, path: str) -> s
 def trusted_base_url(vendor: Vendor, account: Account, url: str) -> str:
     """Return a base URL from a response, without a trailing slash.
 
-    :raises UntrustedResponseError: it is not https (unless the configured host is not either), or neither on the
-        configured host nor on one of the vendor's domains.
+    As above, with a gateway as the connection's host all requests go there, to the path of the base URL.
+
+    :raises UntrustedResponseError: it is on another host than the configured one and those of the vendor, or not https
+        (on the configured host: not its scheme either).
     """
     configured = urlsplit(vendor.base_url(account))
     host = _hostname(url)
     if host is not None:
         parts = urlsplit(url)
-        is_secure = parts.scheme == "https" or parts.scheme == configured.scheme == "http"
-        is_plain = _is_plain(url) and not parts.query and not parts.fragment
-        if is_secure and is_plain and (host == configured.hostname or _is_own(vendor, host)):
-            return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+        path = parts.path.rstrip("/")
+        if not parts.query and not parts.fragment:
+            if host == configured.hostname and parts.scheme in {"https", configured.scheme}:
+                return f"{parts.scheme}://{parts.netloc}{path}"
+            if parts.scheme == "https" and _is_own(vendor, host):
+                own = _has_own_host(vendor, account)
+                return f"https://{parts.netloc}{path}" if own else vendor.base_url(account) + path
     hosts = " or ".join([str(configured.hostname), *(f"*.{domain}" for domain in vendor.domains)])
     raise UntrustedResponseError(
         f"{vendor.label} returned the API address {redact(url.partition('?')[0])[:100]!r}, which is not trusted",
@@ -80,15 +89,21 @@ def _is_own(vendor: Vendor, host: str | None) -> bool:
     return host in known or any(f".{host}".endswith(f".{domain}") for domain in vendor.domains)
 
 
-def _is_plain(url: str) -> bool:
-    parts = urlsplit(url)
-    return parts.username is None and url.isprintable()
+def _without_origin(url: str) -> str:
+    """Return path and query of a URL."""
+    return url.partition("://")[2].removeprefix(urlsplit(url).netloc)
 
 
 def _hostname(url: str) -> str | None:
+    r"""Return the host of a URL that every HTTP library sends to this host, else ``None``.
+
+    They disagree on many URLs: of ``https://a.example\\.b.example``, the host is ``a.example`` for some of them.
+    """
     try:
         parts = urlsplit(url)
         _ = parts.port  # raises if it is not a valid port number
     except ValueError:
         return None
-    return parts.hostname
+    host = parts.hostname
+    is_plain = host is not None and HOST.fullmatch(host) and parts.username is None and url.isprintable()
+    return host if is_plain else None

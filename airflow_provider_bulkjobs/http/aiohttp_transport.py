@@ -146,6 +146,7 @@ class AiohttpTransport:
         if request.open is not None:
             raise NotImplementedError("only workers send files")
         url = self._engine.url(request)
+        is_below_base_url = request.authorized and request.path.startswith("/")
         try:
             received = await self._session.request(
                 request.method,
@@ -153,7 +154,7 @@ class AiohttpTransport:
                 headers={**send.headers, **request.headers} if request.headers else send.headers,
                 data=request.body if request.form is None else request.form,
                 allow_redirects=False,
-                proxy=self._proxy if request.authorized else http_proxy_for(url),
+                proxy=self._proxy if is_below_base_url else http_proxy_for(url),
             )
             body = await _read(received)
         except (aiohttp.ClientError, OSError) as error:

@@ -31,6 +31,7 @@ from airflow_provider_bulkjobs.http.responses import (
     credential_headers,
     network_error,
     raise_for_status,
+    sendable,
 )
 from airflow_provider_bulkjobs.http.retry import RetryPolicy
 from airflow_provider_bulkjobs.http.shared_responses import SharedResponses
@@ -202,6 +203,7 @@ class Engine:
         try:
             request = next(flow)
             while True:
+                sendable(dict(request.headers), self._account)
                 yield ACQUIRE_FIRST
                 response = yield from self._send(request, NO_HEADERS)
                 raise_for_status(self._vendor, self._account, request, response)
@@ -238,7 +240,11 @@ class Engine:
                 except VendorAPIError as error:
                     request = flow.throw(error)  # the flow may send another request instead
                     continue
-                request = flow.send(response)
+                try:
+                    request = flow.send(response)
+                except BulkJobError:
+                    self._shared.discard(response)  # the next attempt, or poll, needs another one
+                    raise
         except StopIteration as finished:
             result: T = finished.value
             return result
@@ -311,7 +317,8 @@ class Engine:
                 raise UntrustedResponseError(str(error)) from None
             raise UnknownOutcomeError(str(error)) from None
         if (pause := account_pause(self._vendor, request, response)) is not None:
-            self._limiter.pause(pause, self._vendor.rate_limit_of(request))
+            # Without a token no other request can succeed, so its limit is that of the account.
+            self._limiter.pause(pause, self._vendor.rate_limit_of(request) if request.authorized else None)
         return response
 
 

@@ -84,10 +84,16 @@ class RateLimiter:
 
     async def acquire(self, metrics: Metrics, limit: RateLimit | None = None) -> None:
         """Wait in the queue for a slot; before that, in the queue of the group, if one is given."""
-        if limit is not None:
-            group = self._group(limit)
-            async with group.head:  # not in the account's queue, where it would hold up all others
-                metrics.waited_for_rate_limit(await group.wait())
+        group = self._group(limit) if limit is not None else None
+        is_acquired = False
+        while not is_acquired:
+            if group is not None:
+                async with group.head:  # not in the account's queue, where it would hold up all others
+                    metrics.waited_for_rate_limit(await group.wait())
+            is_acquired = await self._acquire_slot(metrics, group)
+
+    async def _acquire_slot(self, metrics: Metrics, group: _Group | None) -> bool:
+        """Wait in the queue of the account; return ``False`` if the group was paused in the meantime."""
         queued_at = time.monotonic()
         self._queued += 1
         try:
@@ -100,6 +106,8 @@ class RateLimiter:
                         await self._no_priority.wait()
                     elif (wait := self._pace.wait(time.monotonic())) > 0:
                         await asyncio.sleep(wait)
+                    elif group is not None and group.pace.pause_left(time.monotonic()) > 0:
+                        return False
                     else:
                         break
                 now = time.monotonic()
@@ -110,6 +118,7 @@ class RateLimiter:
         metrics.waited_for_rate_limit(now - queued_at)
         if now - queued_at - pause >= LONG_QUEUE:
             self._warn_of_long_queue()
+        return True
 
     async def acquire_priority(self) -> None:
         """Wait ahead of the queue, for a token that all queued requests need. It takes no slot."""

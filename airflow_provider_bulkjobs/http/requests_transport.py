@@ -111,8 +111,10 @@ class RequestsTransport:
     @contextmanager
     def open_file(self, path: str, headers: Mapping[str, str], max_bytes: int) -> Iterator[BinaryIO]:
         """Open a file on the account's own host for streaming; see :func:`open_file`."""
+        request = Request("GET", path)
         own = {**self._credentials(), **headers}
-        url = self._engine.url(Request("GET", path))
+        url = self._engine.url(request)
+        self._limiter.acquire(RetryPolicy().sleep, self._vendor.rate_limit_of(request))
         with translate_download_errors(self._vendor.label):
             received = self.session.send_to(url, "GET", headers=own, stream=True, allow_redirects=False)
             with received, open_body(received, self._vendor.label, max_bytes) as file:

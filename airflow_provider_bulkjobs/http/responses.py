@@ -85,9 +85,15 @@ def parse_retry_after(
 def account_pause(vendor: Vendor, request: Request, response: Response) -> float | None:
     """Return for how many seconds to send nothing to this account, or ``None``."""
     is_limited = vendor.status_of(response) == 429
+    pause = _requested_pause(vendor, request, response, is_limited=is_limited)
+    return DEFAULT_PAUSE if pause is None and is_limited else pause
+
+
+def _requested_pause(vendor: Vendor, request: Request, response: Response, *, is_limited: bool) -> float | None:
+    """Return for how many seconds a response asks to send nothing, in its headers or its body, or ``None``."""
     pause = parse_retry_after(response, vendor.throttling.headers, is_limited=is_limited)
     if pause is None and is_limited:
-        pause = _clamped(vendor.default_pause(request, response) or DEFAULT_PAUSE)
+        return _clamped(vendor.default_pause(request, response) or 0.0) or None
     return pause
 
 
@@ -194,7 +200,7 @@ def raise_for_status(
         what = f"{vendor.label} returned {response.status}{f' ({message})' if message else ''}"
     if 300 <= status < 400:
         what += f": redirected to {_redirect_origin(response)}"
-    _raise_if_unavailable(vendor, account, request, response, what)
+    _raise_if_unavailable(vendor, account, request, response, what, status=status)
     if status == 407:
         names = ", ".join(PROXY_VARIABLES)
         raise BadConnectionError(f"The proxy returned 407. Set user and password in the proxy's URL ({names}).")
@@ -203,12 +209,16 @@ def raise_for_status(
     raise kind(what, hint=hint, status=response.status, vendor_message=message or None, invalid_items=items)
 
 
-def _raise_if_unavailable(vendor: Vendor, account: Account, request: Request, response: Response, what: str) -> None:
-    """Raise unless the vendor has finally rejected the request, in which case it was certainly not executed."""
-    status = vendor.status_of(response)
-    pause = parse_retry_after(response, vendor.throttling.headers, is_limited=status == 429)
+def _raise_if_unavailable(
+    vendor: Vendor, account: Account, request: Request, response: Response, what: str, *, status: int
+) -> None:
+    """Raise unless the vendor has finally rejected the request, in which case it was certainly not executed.
+
+    :param status: what the whole response stands for.
+    """
+    pause = _requested_pause(vendor, request, response, is_limited=status == 429)
     if status == 429:
-        raise TransientError(what, retry_after=vendor.default_pause(request, response) if pause is None else pause)
+        raise TransientError(what, retry_after=pause)
     is_redirect = 300 <= status < 400
     if status == 408 or status >= 500 or status < 400:
         if request.idempotent is False:  # it may have been executed
@@ -280,7 +290,14 @@ def credential_headers(vendor: Vendor, account: Account, token: str | None) -> d
 
     :raises BadConnectionError: the credentials contain characters that are not allowed in a header.
     """
-    headers = dict(vendor.headers(account, token))
+    return sendable(dict(vendor.headers(account, token)), account)
+
+
+def sendable(headers: dict[str, str], account: Account) -> dict[str, str]:
+    """Return headers with credentials.
+
+    :raises BadConnectionError: they contain characters that are not allowed in a header.
+    """
     if not all(value.isascii() for value in headers.values()):
         raise BadConnectionError(
             f"The credentials of {account.name} contain characters that are not allowed in a header. "

@@ -182,7 +182,7 @@ class AccountSession(requests.Session):
     def send_to(self, url: str, method: str, **kwargs: Any) -> requests.Response:
         """Send a request that has all its headers, to a URL that is known to be trusted."""
         kwargs.setdefault("timeout", (CONNECT_TIMEOUT, TOTAL_TIMEOUT))
-        if not url.startswith(self.base_url):  # a token endpoint, which may need another proxy, or none
+        if not url.startswith(f"{self.base_url}/"):  # on another host, which may need another proxy, or none
             proxy = proxy_for(url)
             kwargs["proxies"] = {"http": proxy, "https": proxy}
         with hide_queries():

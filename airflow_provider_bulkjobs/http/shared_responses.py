@@ -31,3 +31,7 @@ class SharedResponses:
         """
         kept = {key: each for key, each in self._responses.items() if sent_at - each[0] < each[1]}
         self._responses = {**kept, key_of(request): (sent_at, request.max_age, response)}
+
+    def discard(self, response: Response) -> None:
+        """Forget a response that was unusable, or in which a job was not found."""
+        self._responses = {key: each for key, each in self._responses.items() if each[2] is not response}

@@ -128,10 +128,10 @@ def apply_environment(session: requests.Session, url: str) -> str:
     """Apply proxy and CA bundle from the environment to a requests session for a URL; return the bundle."""
     session.trust_env = False  # requests would send a password from ~/.netrc
     session.verify = bundle = ca_bundle()
-    if proxy := proxy_for(url):
-        if is_socks(proxy) and find_spec("socks") is None:
-            raise BadConnectionError("A SOCKS proxy needs PySocks: pip install 'requests[socks]'.")
-        session.proxies = {"http": proxy, "https": proxy}
+    proxy = proxy_for(url)
+    if proxy and is_socks(proxy) and find_spec("socks") is None:
+        raise BadConnectionError("A SOCKS proxy needs PySocks: pip install 'requests[socks]'.")
+    session.proxies = {"http": proxy, "https": proxy} if proxy else {}
     return bundle
 
 

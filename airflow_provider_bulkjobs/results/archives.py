@@ -6,12 +6,12 @@ from __future__ import annotations
 import io
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from fnmatch import fnmatchcase
 from typing import IO, BinaryIO, cast
 
-from airflow_provider_bulkjobs.exceptions import UntrustedResponseError, VendorAPIError
+from airflow_provider_bulkjobs.exceptions import BulkJobError, UntrustedResponseError, VendorAPIError
 from airflow_provider_bulkjobs.http.signed_urls import FileUnavailableError
 from airflow_provider_bulkjobs.results.result_files import ResultFile
 from airflow_provider_bulkjobs.temporary_files import temporary_file, temporary_file_error
@@ -19,9 +19,9 @@ from airflow_provider_bulkjobs.vendors.spec.item_result import Download, ItemRes
 
 CHUNK = 256 * 1024
 MAX_MEMBERS = 10_000
-MAX_READ = 4 * 1024 * 1024  # bytes that the libraries may read at once: headers, and the directory of a zip archive
+MAX_DIRECTORY = 4 * 1024 * 1024  # bytes of the directory of a zip archive, which is read at once
+MAX_HEADER = CHUNK  # bytes of a header in a tar archive: the library keeps hundreds of them
 METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # the others are decompressed without a limit
-UNREADABLE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 
 
 class ArchivedFiles:
@@ -40,9 +40,10 @@ class ArchivedFiles:
         self._download = download
         self._left = max_bytes
         self._warn = warn
-        self._open = _zip_members if download.archive == "zip" else _tar_members
+        is_zip = download.archive == "zip"
+        self._open = _zip_members if is_zip else _tar_members
         try:
-            is_archive = (zipfile.is_zipfile if download.archive == "zip" else _is_tar)(_bounded(file))
+            is_archive = zipfile.is_zipfile(_zip_file(file)) if is_zip else _is_tar(file)
         except BaseException:
             file.close()
             raise
@@ -63,12 +64,10 @@ class ArchivedFiles:
 
     def _members(self) -> Iterator[IO[bytes]]:
         self._file.seek(0)
-        members = self._open(_bounded(self._file), self._download.members)
+        members = self._open(self._file, self._download.members)
         while True:
-            try:
+            with _translate_errors():
                 member = next(members, None)
-            except UNREADABLE as error:
-                raise _unreadable(error) from None
             if member is None:
                 return
             with member:
@@ -78,20 +77,22 @@ class ArchivedFiles:
         """Copy a file to a temporary one, so that a damaged one fails before any of its rows has been read."""
         copy = temporary_file()
         try:
-            while data := member.read(CHUNK):
-                self._count(len(data))
+            while data := self._read(member):
                 copy.write(data)
             copy.seek(0)
-        except UNREADABLE as error:
-            copy.close()
-            raise _unreadable(error) from None
-        except OSError as error:
-            copy.close()
-            raise temporary_file_error(error) from error
-        except BaseException:
-            copy.close()
+        except BaseException as error:
+            with suppress(OSError):  # the disk is full
+                copy.close()
+            if isinstance(error, OSError):
+                raise temporary_file_error(error) from error
             raise
         return copy
+
+    def _read(self, member: IO[bytes]) -> bytes:
+        with _translate_errors():
+            data = member.read(CHUNK)
+        self._count(len(data))
+        return data
 
     def _count(self, size: int) -> None:
         self._left -= size
@@ -101,46 +102,76 @@ class ArchivedFiles:
             )
 
 
-def _zip_members(file: BinaryIO, pattern: str) -> Iterator[IO[bytes]]:
-    with zipfile.ZipFile(file) as archive:
+def _zip_members(file: IO[bytes], pattern: str) -> Iterator[IO[bytes]]:
+    with zipfile.ZipFile(_zip_file(file)) as archive:
+        _check_number(len(archive.infolist()))
         for info in archive.infolist():
-            if info.is_dir() or not fnmatchcase(info.filename, pattern):
+            if info.filename.endswith("/") or not fnmatchcase(info.filename, pattern):
                 continue
             if info.compress_type not in METHODS:
                 raise VendorAPIError("a file in the vendor's archive has a compression that is not supported")
             yield archive.open(info)
 
 
-def _tar_members(file: BinaryIO, pattern: str) -> Iterator[IO[bytes]]:
-    with tarfile.open(fileobj=file, mode="r:") as archive:
-        for number, info in enumerate(archive):
-            if number >= MAX_MEMBERS:
-                raise UntrustedResponseError(f"the vendor's archive has more than {MAX_MEMBERS} members")
+def _tar_members(file: IO[bytes], pattern: str) -> Iterator[IO[bytes]]:
+    number = 0
+    with _open_tar(file) as archive:
+        while (info := archive.next()) is not None:
+            number += 1
+            _check_number(number)
+            # The library would keep the headers of all members.
+            archive.members.clear()  # type: ignore[attr-defined]
+            archive.pax_headers = {}
             if info.isreg() and fnmatchcase(info.name, pattern) and (member := archive.extractfile(info)):
                 yield member
+        file.seek(archive.offset)
+        if any(file.read(tarfile.BLOCKSIZE)):  # the library takes any other header than the first for the end
+            raise VendorAPIError("the vendor's archive has a damaged header, so files may be missing")
 
 
-def _bounded(file: IO[bytes]) -> BinaryIO:
-    return cast("BinaryIO", _BoundedReads(file))
+def _check_number(members: int) -> None:
+    if members > MAX_MEMBERS:
+        raise UntrustedResponseError(f"the vendor's archive has more than {MAX_MEMBERS} members")
 
 
-def _is_tar(file: BinaryIO) -> bool:
+def _zip_file(file: IO[bytes]) -> BinaryIO:
+    return cast("BinaryIO", _BoundedReads(file, MAX_DIRECTORY))
+
+
+def _open_tar(file: IO[bytes]) -> tarfile.TarFile:
+    return tarfile.open(fileobj=cast("BinaryIO", _BoundedReads(file, MAX_HEADER)), mode="r:")
+
+
+def _is_tar(file: IO[bytes]) -> bool:
     try:
-        with tarfile.open(fileobj=file, mode="r:"):
+        with _open_tar(file):
             return True
-    except (tarfile.TarError, EOFError, ValueError):
+    except BulkJobError:
+        raise
+    except Exception:  # noqa: BLE001  (as below)
         return False
 
 
-def _unreadable(error: BaseException) -> VendorAPIError:
-    return VendorAPIError(f"the vendor's archive cannot be unpacked ({type(error).__name__})")
+@contextmanager
+def _translate_errors() -> Iterator[None]:
+    """Translate the libraries' exceptions: a damaged header may raise any, such as ``IndexError``."""
+    try:
+        yield
+    except BulkJobError:
+        raise
+    except Exception as error:  # noqa: BLE001
+        raise VendorAPIError(f"the vendor's archive cannot be unpacked ({type(error).__name__})") from None
 
 
 class _BoundedReads(io.RawIOBase):
-    """A file of which the libraries for archives read little at once, whatever its headers say."""
+    """A file of which the libraries for archives read little at once, whatever its headers say.
 
-    def __init__(self, file: IO[bytes]) -> None:
+    :param max_read: the maximum number of bytes.
+    """
+
+    def __init__(self, file: IO[bytes], max_read: int) -> None:
         self._file = file
+        self._max_read = max_read
 
     def seekable(self) -> bool:
         return True
@@ -156,13 +187,13 @@ class _BoundedReads(io.RawIOBase):
 
     def read(self, size: int | None = -1) -> bytes:
         if size is None or size < 0:
-            data = self._file.read(MAX_READ + 1)
-            if len(data) <= MAX_READ:
+            data = self._file.read(self._max_read + 1)
+            if len(data) <= self._max_read:
                 return data
-        elif size <= MAX_READ:
+        elif size <= self._max_read:
             return self._file.read(size)
         raise UntrustedResponseError(
-            f"the vendor's archive has a header of more than {MAX_READ} bytes; it was not read"
+            f"the vendor's archive has a header of more than {self._max_read} bytes; it was not read"
         )
 
     def close(self) -> None:

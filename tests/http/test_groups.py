@@ -7,6 +7,7 @@ import time
 import pytest
 from test_engine import GET, QUIET, World, response
 
+from airflow_provider_bulkjobs.exceptions import TransientError
 from airflow_provider_bulkjobs.http.engine import REFRESH, Acquire
 from airflow_provider_bulkjobs.http.pacing import MARGIN, Pace, rate_of
 from airflow_provider_bulkjobs.http.rate_limiter import RateLimiter
@@ -14,9 +15,10 @@ from airflow_provider_bulkjobs.http.requests_transport import _Limiter
 from airflow_provider_bulkjobs.metrics import Metrics
 from airflow_provider_bulkjobs.protocol.flow import Request
 from airflow_provider_bulkjobs.vendors.activecampaign.vendor import IMPORT_LIMIT
-from airflow_provider_bulkjobs.vendors.spec.throttling import RateLimit
+from airflow_provider_bulkjobs.vendors.spec.throttling import RateLimit, Throttling
 
 SLOW = RateLimit(("/slow",), 10, seconds=1.0)
+ANY = RateLimit(("/",), 10, seconds=1.0)
 NO_METRICS = Metrics("test")
 IMPORT = Request("POST", "/api/3/import/bulk_import", idempotent=False)
 
@@ -49,6 +51,14 @@ def test_import_limit_pauses_its_group_and_any_other_limit_the_account() -> None
     world.exchange(IMPORT, response(429, retry_after="7"), response())
     world.exchange(GET, response(429, retry_after="8"), response())
     assert list(zip(world.pauses, world.paused_groups, strict=True)) == [(7, IMPORT_LIMIT), (8, None)]
+
+
+def test_limit_of_a_token_request_pauses_the_account() -> None:
+    world = World("acquia_campaign_studio", extra={"auth_type": "oauth2"})
+    world.engine._vendor = type("Limited", (type(world.engine._vendor),), {"throttling": Throttling(limits=(ANY,))})()
+    with pytest.raises(TransientError):
+        world.drive(world.engine.refresh(), [response(429, retry_after="7")])
+    assert (world.pauses[0], world.paused_groups[0]) == (7, None)
 
 
 def test_request_of_a_group_queues_with_its_limit() -> None:
@@ -104,6 +114,21 @@ async def test_group_keeps_its_pace_and_waits_for_the_account_as_well() -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.3):
             await limiter.acquire(NO_METRICS, SLOW)
+
+
+async def test_pause_of_a_group_holds_for_its_requests_in_the_queue_of_the_account() -> None:
+    limiter = RateLimiter("mine")
+    limiter.set_rate(20.0)
+    await limiter.acquire(NO_METRICS)
+    queued = asyncio.create_task(limiter.acquire(NO_METRICS, ANY))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    paused_at = time.monotonic()
+    limiter.pause(0.3, ANY)
+    await limiter.acquire(NO_METRICS)
+    assert not queued.done()
+    await queued
+    assert time.monotonic() - paused_at >= 0.3
 
 
 async def test_rate_of_a_group_follows_the_connection() -> None:

@@ -2,6 +2,7 @@
 """Classification of responses by status and headers."""
 
 import json
+import math
 import time
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -28,7 +29,9 @@ from airflow_provider_bulkjobs.http.responses import (
 )
 from airflow_provider_bulkjobs.protocol.flow import Request, Response, origin
 from airflow_provider_bulkjobs.vendors import VENDORS
+from airflow_provider_bulkjobs.vendors.spec.errors import Errors
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
+from airflow_provider_bulkjobs.vendors.spec.throttling import Throttling
 from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 
 VENDOR_OF = {vendor.conn_type: vendor for vendor in VENDORS}
@@ -97,6 +100,33 @@ def test_429_pauses_the_account_with_and_without_retry_after(conn_type: str) -> 
     assert account_pause(vendor, POLL, answer(429, {"Retry-After": "7"})) == 7
     assert account_pause(vendor, POLL, answer(503)) is None
     assert account_pause(vendor, POLL, answer(200)) is None
+
+
+class Failing(type(VENDOR_OF["hubspot"])):  # type: ignore[misc]
+    """A vendor with failures in successful responses."""
+
+    errors = Errors((), codes=("code",), meaning={"busy": 429, "expired": 401}, failed=lambda body: "code" in body)
+    throttling = Throttling(retry_after=lambda body: body.get("wait"))
+
+
+@pytest.mark.parametrize(
+    ("wait", "seconds"), [(3, 3), (1e13, MAX_PAUSE), (math.inf, MAX_PAUSE), (math.nan, None), (-1, None), (None, None)]
+)
+def test_pause_in_the_body_is_limited_for_account_and_request(wait: Any, seconds: float | None) -> None:
+    vendor, busy = Failing(), answer(200, body={"code": "busy", "wait": wait})
+    assert account_pause(vendor, POLL, busy) == (seconds or DEFAULT_PAUSE)
+    with pytest.raises(TransientError) as caught:
+        raise_for_status(vendor, account_of(vendor), POLL, busy)
+    assert caught.value.retry_after == seconds
+
+
+@pytest.mark.parametrize(("code", "error"), [("expired", AuthenticationError), ("other", VendorAPIError)])
+def test_large_body_means_the_same_as_a_small_one(code: str, error: type[VendorAPIError]) -> None:
+    vendor = Failing()
+    for request in (POLL, Request("POST", "/file", idempotent=False)):
+        with pytest.raises(VendorAPIError) as caught:
+            raise_for_status(vendor, account_of(vendor), request, answer(200, body={"code": code, "x": "x" * 300_000}))
+        assert type(caught.value) is error
 
 
 def test_local_clock_is_used_without_a_date_header() -> None:

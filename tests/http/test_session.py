@@ -60,6 +60,16 @@ def test_no_method_sends_to_other_hosts(session: AccountSession, server: RawServ
     assert server.lines == []
 
 
+def test_proxy_follows_the_base_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:1")
+    monkeypatch.setenv("NO_PROXY", "pod.vendor.example")
+    session = AccountSession("https://api.vendor.example", dict)
+    assert session.proxies["https"] == "http://proxy.example:1"
+    session.use("https://pod.vendor.example")
+    assert not session.proxies
+    session.close()
+
+
 def test_a_timeout_is_set_unless_asked_otherwise(session: AccountSession, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
     send = session.send

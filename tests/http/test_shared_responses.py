@@ -8,7 +8,13 @@ import pytest
 from driving import QUICK, VENDOR_OF
 from test_engine import GET, QUIET, World, response
 
-from airflow_provider_bulkjobs.exceptions import BulkJobError, VendorAPIError, VendorUnavailableError
+from airflow_provider_bulkjobs.exceptions import (
+    BulkJobError,
+    JobNotFoundError,
+    TransientError,
+    VendorAPIError,
+    VendorUnavailableError,
+)
 from airflow_provider_bulkjobs.http.pool import shared_transport
 from airflow_provider_bulkjobs.http.requests_transport import RequestsTransport
 from airflow_provider_bulkjobs.http.retry import NO_RETRY
@@ -70,6 +76,18 @@ def test_expired_responses_are_forgotten(world: World) -> None:
         world.now = page * 20.0
         world.drive(world.engine.exchange(Request("GET", f"/list/{page}", max_age=10), QUIET), [response()])
     assert len(world.engine._shared._responses) == 1
+
+
+@pytest.mark.parametrize("error", [TransientError("no list"), JobNotFoundError("not in the list")])
+def test_response_that_a_flow_cannot_use_is_not_shared_again(world: World, error: BulkJobError) -> None:
+    def flow() -> Flow[None]:
+        yield LIST
+        raise error
+
+    for _ in range(2):
+        with pytest.raises(BulkJobError):
+            world.drive(world.engine.run(flow, NO_RETRY), [response()])
+    assert len(world.sent) == 2
 
 
 def scopes() -> Flow[int]:

@@ -3,6 +3,7 @@
 
 import asyncio
 import io
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -146,6 +147,16 @@ def test_download_from_a_declared_host_has_the_credentials() -> None:
             assert file.read() == b"data"
         transport.close()
     assert SECRET in server.request_history[0].headers["Authorization"]
+
+
+def test_download_counts_for_the_rate_limit() -> None:
+    with requests_mock.Mocker() as server:
+        server.get("https://api.example.com/1.csv", content=b"data")
+        transport = RequestsTransport(Elsewhere(), make_account(Elsewhere(), "https://api.example.com"))
+        transport._limiter.pace.set_rate(0.01)
+        with transport.open_file("/1.csv", {}, 1000):
+            assert transport._limiter.pace.wait(time.monotonic()) > 60
+        transport.close()
 
 
 def test_triggers_send_no_files() -> None:

@@ -8,9 +8,14 @@ from typing import Any, ClassVar
 import pytest
 from raw_server import Exchange, RawServer, http_answer, raw_server
 
-from airflow_provider_bulkjobs.exceptions import AuthenticationError, BulkJobError, UntrustedResponseError
+from airflow_provider_bulkjobs.exceptions import (
+    AuthenticationError,
+    BadConnectionError,
+    BulkJobError,
+    UntrustedResponseError,
+)
 from airflow_provider_bulkjobs.hooks.connection import read_account
-from airflow_provider_bulkjobs.http.addresses import token_url, trusted_base_url
+from airflow_provider_bulkjobs.http.addresses import request_url, token_url, trusted_base_url
 from airflow_provider_bulkjobs.http.pool import shared_transport
 from airflow_provider_bulkjobs.http.requests_transport import RequestsTransport
 from airflow_provider_bulkjobs.http.retry import RetryPolicy
@@ -19,7 +24,7 @@ from airflow_provider_bulkjobs.vendors.spec.auth import Auth
 from airflow_provider_bulkjobs.vendors.spec.errors import Errors, Message
 from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field
 from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
-from airflow_provider_bulkjobs.vendors.toolkit.auth import Basic, ClientCredentials, DiscoveredHost
+from airflow_provider_bulkjobs.vendors.toolkit.auth import Basic, ClientCredentials, DiscoveredHost, HeaderKey
 
 SECRET = "s3cret of the client"
 TOKEN_URL = "https://login.crm.example/oauth/token"
@@ -88,6 +93,7 @@ def test_relative_token_url_is_on_the_configured_host() -> None:
         (None, "https://crm.example:8443/api/", "https://crm.example:8443/api"),
         ("http://127.0.0.1:1", "http://127.0.0.1:2/x", "http://127.0.0.1:2/x"),
         ("https://gateway.example/crm", "https://gateway.example/crm", "https://gateway.example/crm"),
+        ("https://gateway.example/crm", "https://acme.my-crm.example/pod/", "https://gateway.example/crm/pod"),
     ],
 )
 def test_base_url_on_the_domains_of_the_vendor_is_trusted(host: str | None, url: str, trusted: str) -> None:
@@ -108,12 +114,46 @@ def test_base_url_on_the_domains_of_the_vendor_is_trusted(host: str | None, url:
         "https://[crm.example",
         "https://crm.example:x",
         "https://crm.example\n.evil.example",
+        r"https://evil.example\.crm.example",
+        "https://evil.example%2f.crm.example",
+        "https://evil.example;.crm.example",
+        "https://\u0430cme.crm.example",
+        "https://crm.example.",
         "",
     ],
 )
 def test_any_other_base_url_is_not_trusted(url: str) -> None:
     with pytest.raises(UntrustedResponseError, match=r"only sent to https addresses on api\.crm\.example"):
         trusted_base_url(Crm(), account(), url)
+
+
+def test_base_url_is_never_http_on_another_host() -> None:
+    with pytest.raises(UntrustedResponseError):
+        trusted_base_url(Crm(), account("http://127.0.0.1:1"), "http://acme.crm.example")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        r"https://evil.example\.crm.example/x",
+        "https://evil.example;.crm.example/x",
+        "https://user@api.crm.example/x",
+        "https://acme.crm.example:8443/x",
+        "http://acme.crm.example/x",
+        "//acme.crm.example/x",
+        "https://api.crm.example\t/x",
+        "x",
+    ],
+)
+def test_credentials_are_not_sent_to_any_other_url(url: str) -> None:
+    with pytest.raises(UntrustedResponseError, match="leads to another host"):
+        request_url(Crm(), account(), "https://api.crm.example", url)
+
+
+@pytest.mark.parametrize("host", [None, "https://gateway.example"])
+def test_query_of_a_token_url_is_kept(host: str | None) -> None:
+    request = Request("GET", "https://login.crm.example/me?a=1", authorized=False, secret_query={"b": "2"})
+    assert token_url(Crm(), account(host), request) == f"{host or 'https://login.crm.example'}/me?a=1&b=2"
 
 
 # --- over sockets
@@ -204,3 +244,35 @@ def test_secret_in_the_query_is_in_no_log_line_and_no_message(
     assert isinstance(lost, BulkJobError)
     shown = "\n".join([str(refused), repr(refused), str(lost), repr(lost), caplog.text])
     assert "s3cret" not in shown
+
+
+class Files(Crm):
+    """A vendor with files on another host."""
+
+    auth: ClassVar[Auth] = Basic()
+
+    def check(self, account: Account) -> Flow[str]:
+        """Request a file."""
+        return str((yield Request("GET", "https://files.crm.example/1")).json)
+
+
+@each_transport
+def test_other_host_of_the_vendor_has_its_own_proxy(
+    run: Callable[..., Any], api: RawServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", api.url)
+    monkeypatch.setenv("NO_PROXY", "api.crm.example")
+    assert isinstance(run(Files(), account()), BulkJobError)
+    assert api.lines[0].startswith("CONNECT files.crm.example:443 ")
+
+
+@each_transport
+def test_credentials_that_no_header_can_have_are_named(run: Callable[..., Any], api: RawServer) -> None:
+    keys = type("Keys", (Pods,), {"auth": DiscoveredHost(HeaderKey("X-Key"), "/id", "urls.base")})
+    using = read_account(
+        Crm.fields, conn_id="mine", host=api.url, password="k\u2019y", extra={"requests_per_second": 0}
+    )
+    error = run(keys(), using)
+    assert type(error) is BadConnectionError
+    assert "not allowed in a header" in str(error)
+    assert not api.lines

@@ -9,9 +9,11 @@ import pytest
 
 from airflow_provider_bulkjobs.exceptions import InvalidItem
 from airflow_provider_bulkjobs.protocol.flow import Request, Response
+from airflow_provider_bulkjobs.vendors import VENDORS
 from airflow_provider_bulkjobs.vendors.spec.body_path import find, text_at
 from airflow_provider_bulkjobs.vendors.spec.errors import Errors, InvalidItems, Message
 from airflow_provider_bulkjobs.vendors.spec.throttling import RateLimit, Throttling, parse_seconds
+from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 from airflow_provider_bulkjobs.vendors.toolkit.errors import graphql_cost_pause, graphql_failed
 
 
@@ -98,6 +100,17 @@ def test_list_and_text_bodies_can_fail_too() -> None:
     assert errors.status(response([{"errorCode": "REQUEST_LIMIT_EXCEEDED"}], 403)) == 429
 
 
+@pytest.mark.parametrize("body", [b"", b"<html>", b"null", b"{}", b"[]", b"[null]", b'"text"', b"3", b"false"])
+@pytest.mark.parametrize("vendor", VENDORS, ids=lambda vendor: vendor.conn_type)
+def test_no_body_breaks_the_status(vendor: Vendor, body: bytes) -> None:
+    assert vendor.status_of(response(body)) == 200
+    assert 400 <= vendor.status_of(response(body, 403)) < 500
+
+
+def test_body_that_is_not_json_is_no_failure() -> None:
+    assert Errors((), failed=lambda body: body["success"] is False).status(response(b"")) == 200
+
+
 def test_code_has_its_own_pause() -> None:
     assert MARKETO.pause(response({"success": False, "errors": [{"code": "606"}]})) == 20
     assert MARKETO.pause(response({"success": False, "errors": [{"code": "607"}]})) is None
@@ -143,6 +156,7 @@ def test_graphql_waits_for_the_cost_of_the_query() -> None:
         ({"errors": "text"}, True),
         ({"data": {"run": {"userErrors": [{"message": "m"}]}}}, True),
         ({"data": {"run": {"userErrors": []}}}, False),
+        ({"data": {"run": {"userErrors": None}}, "errors": None}, False),
         ({"data": None}, False),
         ([], False),
     ],

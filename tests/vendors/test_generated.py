@@ -21,6 +21,7 @@ from airflow_provider_bulkjobs.vendors.spec.item_result import ItemResult, Resul
 from airflow_provider_bulkjobs.vendors.spec.operation import Operation, SubmitContext, SubmitFlow
 from airflow_provider_bulkjobs.vendors.spec.states import States
 from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
+from airflow_provider_bulkjobs.vendors.toolkit.auth import HeaderKey
 from airflow_provider_bulkjobs.vendors.toolkit.connection_test import require_vendor_response
 from airflow_provider_bulkjobs.vendors.toolkit.paging import Pages
 from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint, as_dict, request_details, require_finished
@@ -264,6 +265,7 @@ MISTAKES: dict[str, tuple[Vendor, str]] = {
     ),
     "a rejected key that is no rejected key": (tiny(status_of=instead(401)), "AuthenticationError expected"),
     "no message of the vendor": (tiny(error_text=lambda _self, _body: None), "error_text does not read"),
+    "a key in a field that is no secret": (tiny(auth=HeaderKey(field="host")), "fields that authenticate are secret"),
     "no credentials": (tiny(headers=lambda _self, _account, _token: {}), "credentials"),
     "a cancel of another path": (
         with_kind(cancel=cancel_by_post),

@@ -9,6 +9,9 @@ from vendors.generated import UNAVAILABLE, ok
 from vendors.in_memory import HOST, InMemoryTransport, play
 from vendors.scripted import SECRET, make_account
 
+from airflow_provider_bulkjobs.vendors.spec.auth import Auth
+from airflow_provider_bulkjobs.vendors.toolkit.auth import AuthChoice, DiscoveredHost
+
 GARBAGE: tuple[Any, ...] = (
     *(None, 5, "x", "", {}, [], [1, None], {"message": None}, {"message": 5}, {"message": {"a": "b"}}, {"a": 1}),
     [[], {}, {"code": None, "message": None}, {"message": {"a": 1}}, {"message": ["b"]}],
@@ -41,12 +44,25 @@ def declaration_problems(of: VendorSample) -> Iterator[str]:
         "defaults are choices": all(
             field.default is None or not field.choices or field.default in field.choices for field in vendor.fields
         ),
+        "fields that authenticate are secret": all(
+            field.is_secret for field in vendor.fields if field.name in _secret_fields(getattr(vendor, "auth", None))
+        ),
     }
     for kind in vendor.kinds:
         names = [operation.name for operation in kind.operations]
         is_right = len(names) == len(set(names)) and all(map(str.isidentifier, names))
         rules[f"operations of {kind.name} have unique names"] = is_right
     yield from (f"{vendor.conn_type}: not so: {rule}" for rule, is_kept in rules.items() if not is_kept)
+
+
+def _secret_fields(auth: Auth | None) -> set[str]:
+    """Return the names of the fields with keys, passwords and other secrets."""
+    if isinstance(auth, AuthChoice):
+        return set().union(*map(_secret_fields, auth.choices.values()))
+    if isinstance(auth, DiscoveredHost):
+        return _secret_fields(auth.auth)
+    parameters = ("field", "password", "client_secret", "refresh_token", "private_key")
+    return {getattr(auth, name) for name in parameters if hasattr(auth, name)}
 
 
 def account_problems(of: VendorSample) -> Iterator[str]:

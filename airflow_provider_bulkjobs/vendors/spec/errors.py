@@ -80,7 +80,7 @@ class Errors:
         ``{"601": 401, "606": 429, 403: 401}``. The engine treats the response as one with that status: it refreshes
         the token at 401, waits at 429, and retries at 5xx.
     :param failed: whether a body is a failure although the status is 2xx. It stands for 400, unless its code has a
-        meaning.
+        meaning. The body is any JSON value but null, not only an object.
     :param pauses: the seconds to wait after an error code that stands for 429, if the response does not say.
     :param invalid_items: where invalid items are named.
     """
@@ -101,7 +101,8 @@ class Errors:
         """Return the HTTP status that a response stands for."""
         status = response.status
         if 200 <= status < 300:
-            if self.failed is None or not self.failed(body := body_of(response)):
+            body = body_of(response) if self.failed is not None else None
+            if self.failed is None or body is None or not self.failed(body):
                 return status
             return self._meaning_of_code(body, 400)
         other = self.meaning.get(status, status)

@@ -17,7 +17,7 @@ COST = "extensions.cost"
 
 def graphql_failed(body: Any) -> bool:
     """Return whether a response has errors of the request, or of its data; for ``Errors.failed``."""
-    return bool(find(body, "errors") or find(body, USER_ERRORS))
+    return any([*find(body, "errors"), *find(body, USER_ERRORS)])
 
 
 def graphql_cost_pause(body: Any) -> float | None:
