@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 import pytest
 from face.submit_cases import (
-    CSV,
     EXPORTS,
     IMPORT,
     SIMULATED,
@@ -71,7 +70,7 @@ def test_without_the_wait_it_returns_the_job_ids(mode, case, sim, account, long_
     job_ids = run(mode, conn_id=account(case.vendor), wait_for_completion=False, **case.arguments())
     assert books(sim, case.vendor) == each_once(case.number)
     assert job_ids == [job["job_id"] for job in sim.state()[case.vendor]["jobs"]]
-    assert len(sent(sim, case.vendor)) == (2 if case is CSV else 3)  # an import is opened, and its file put
+    assert len(sent(sim, case.vendor)) == case.requests
     assert not [request for request in sim.requests(case.vendor) if "status" in request.path_qs]
 
 
