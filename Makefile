@@ -20,7 +20,7 @@ RUN = $(VENV)/bin/python -m
 VENV_BENCH = $(VENV)-bench
 BENCH = $(VENV_BENCH)/bin/python -W ignore benchmarks
 
-.PHONY: help test check format docs e2e ui-test ui-tests pictures demo bench matrix corners constraints clean
+.PHONY: help test check format docs e2e ui-test ui-tests pictures vendor demo bench matrix corners constraints clean
 .DEFAULT_GOAL = help
 
 help:
@@ -31,6 +31,7 @@ help:
 	@echo "make matrix  the built wheel on every Airflow and Python; make corners runs a subset"
 	@echo "make ui-test the connection forms in a browser, on Airflow 3.3 and 2.11"
 	@echo "make docs    regenerate the vendors' pages; make pictures also takes screenshots of the forms"
+	@echo "make vendor NAME=mailman   the skeleton of another vendor; LABEL='Mail Man' is its name for people"
 	@echo "make bench   benchmarks against other providers; half an hour on an idle machine"
 	@echo "make format  format and fix the code with ruff"
 	@echo "make clean   remove everything that these targets created"
@@ -64,6 +65,10 @@ format: $(STAMP)
 
 docs: $(STAMP)
 	$(VENV)/bin/python scripts/vendor_docs.py
+
+vendor: $(STAMP)
+	@$(VENV)/bin/python scripts/new_vendor.py "$(NAME)" $(if $(LABEL),--label "$(LABEL)")
+	@$(MAKE) --no-print-directory docs
 
 e2e: $(STAMP)
 	$(RUN) pytest tests/e2e

@@ -78,6 +78,9 @@ EXPECTED = {
     "bulkjobs_warehouse_to_campaign": Expectation(
         _success("extract", "check", "import_contacts", "send_campaign"), 1, 970, 0
     ),
+    "bulkjobs_brevo_contacts": Expectation(
+        _success("extract", "import_contacts", "failed_contacts", "send_campaign"), 1, None, None
+    ),
     "bulkjobs_gate_by_branch": Expectation(
         _success(
             *("import_contacts", "choose", "send_to_previous_segment"),

@@ -66,6 +66,7 @@ CASES: dict[tuple[str, str, str], tuple[Make, dict[str, Any]]] = {
         for name in ("upsert", "create", "update")
     },
     ("klaviyo", "profiles", "import"): (mail("title"), {"lists": LISTS}),
+    ("brevo", "contacts", "import"): (mail("FNAME"), {"listIds": [7] * 300, "notifyUrl": "ü" * 300}),
 }
 OPERATIONS = {
     (vendor.conn_type, kind.name, operation.name): operation

@@ -164,3 +164,14 @@ def test_a_row_may_be_as_long_as_the_limit(monkeypatch: pytest.MonkeyPatch, row:
     monkeypatch.setattr(result_files, "MAX_ROW_LENGTH", len(row) - 1)
     with pytest.raises(VendorAPIError, match="longer than"):
         read(data, download)
+
+
+@pytest.mark.parametrize("separator", [";", ","])
+def test_delimiter_is_the_first_one_in_the_header(separator: str) -> None:
+    data = f'email{separator}name\na@example.com{separator}"a;b,c"\n'.encode()
+    read_either = Download("", "failed", delimiters=";,")
+    assert items(data, read_either) == [{"email": "a@example.com", "name": "a;b,c"}]
+
+
+def test_file_with_one_column_needs_no_delimiter() -> None:
+    assert items(b"email\na@example.com\n", Download("", "failed", delimiters=";|")) == [{"email": "a@example.com"}]

@@ -260,9 +260,8 @@ class Engine:
 
     def fetch(self, request: Request, policy: RetryPolicy) -> Steps[Response]:
         """Send a request whose response is shared. Raises like one attempt of :meth:`exchange`."""
-        sent_at = self._clock()
         response = yield from self._fetch(request, policy)
-        self._shared.put(request, response, sent_at)
+        self._shared.put(request, response)
         return response
 
     def _fetch(self, request: Request, policy: RetryPolicy) -> Steps[Response]:
@@ -308,6 +307,8 @@ class Engine:
             self._limiter.release()
 
     def _send(self, request: Request, headers: Mapping[str, str]) -> Steps[Response]:
+        if request.max_age:
+            self._shared.record_send(request, self._clock())
         try:
             response: Response = yield Send(request, headers)
         except NetworkError as error:

@@ -18,17 +18,20 @@ class SharedResponses:
 
     def __init__(self) -> None:
         self._responses: dict[Key, tuple[float, float, Response]] = {}  # with time and age at which they expire
+        self._sent: dict[Key, float] = {}  # when requests that have no response yet were sent
 
     def get(self, request: Request, now: float) -> Response | None:
         """Return a response that is young enough for a request."""
         found = self._responses.get(key_of(request))
         return found[2] if found is not None and now - found[0] < request.max_age else None
 
-    def put(self, request: Request, response: Response, sent_at: float) -> None:
-        """Keep a response; forget those that have expired.
+    def record_send(self, request: Request, now: float) -> None:
+        """Record that a request is sent now, and has waited for the rate limiter: its response is no older."""
+        self._sent[key_of(request)] = now
 
-        :param sent_at: when its request was sent: the response may be no older than that.
-        """
+    def put(self, request: Request, response: Response) -> None:
+        """Keep the response to a request that was sent; forget those that have expired."""
+        sent_at = self._sent.pop(key_of(request))
         kept = {key: each for key, each in self._responses.items() if sent_at - each[0] < each[1]}
         self._responses = {**kept, key_of(request): (sent_at, request.max_age, response)}
 

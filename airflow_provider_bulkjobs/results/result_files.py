@@ -71,6 +71,8 @@ class ResultFile:
         if b"\0" in data:
             raise VendorAPIError("the vendor's file is not UTF-8 text")
         text = data.removeprefix(BOM).lstrip()
+        header = text.partition(b"\n")[0].decode(errors="replace")
+        self._delimiter = next((char for char in header if char in self._download.delimiters), ",")
         content = None
         if text.startswith(b"<"):
             content = "a web page or an XML document"
@@ -86,7 +88,7 @@ class ResultFile:
     def _read_csv(self, file: IO[bytes]) -> Iterator[ItemResult]:
         self._file = text = _text(file)
         lines = _Lines(text)
-        rows = _checked(csv.reader(lines), lines)
+        rows = _checked(csv.reader(lines, delimiter=self._delimiter), lines)
         names = _column_names(next(filter(None, rows), []))
         if names and self._download.error_field is not None:
             self._check_columns(names, self._download.error_field)

@@ -24,6 +24,7 @@ class RecordCheck:
         self._check = operation.check_for(options)
         self._on_records = {name: options[name] for name in operation.per_record_options if name in options}
         self._options = [option for option in operation.options if option.name in operation.per_record_options]
+        self._clears = options.get(operation.blanks_option or "") is True
         self._first: Row | None = None
 
     def __call__(self, row: Row) -> Record | str:
@@ -41,7 +42,7 @@ class RecordCheck:
         for kind in set(map(type, row.record)):
             if not issubclass(kind, str):
                 return name_problem(next(name for name in row.record if type(name) is kind))
-        record = self._with_options(row) if self._options else row.record
+        record = self._with_options(row) if self._options or self._clears else row.record
         if problem := self._check(record):
             return problem
         return "has no value in any field" if all(map(is_blank, row.record.values())) else record
@@ -81,7 +82,7 @@ class RecordCheck:
         for option in self._options:
             if option.name in row.record:
                 record[option.name] = from_text(option, record[option.name])
-        if record.get(self._operation.blanks_option or "") is True:
+        if record.get(self._operation.blanks_option or "", self._clears) is True:
             # An empty cell, "" and None all mean that the field is cleared.
             record = {**dict.fromkeys(row.columns, ""), **record}
             return {name: "" if value is None else value for name, value in record.items()}

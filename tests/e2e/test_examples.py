@@ -52,6 +52,11 @@ def test_final_states(outcome, dag_id):
             "sendgrid",
             {"state": "succeeded", "total": 970, "failed": 0, "job_count": 1},
         ),
+        (
+            "bulkjobs_brevo_contacts",
+            "brevo",
+            {"state": "partially_failed", "total": None, "failed": None, "job_count": 1},
+        ),
     ],
 )
 def test_accepted_import_returns_counts(outcome, dag_id, vendor, expected):
@@ -80,6 +85,7 @@ def test_worker_and_triggerer_log_progress(outcome, dag_id):
 
 
 PAGES = {  # also for a failed task, as Acquia's
+    "bulkjobs_brevo_contacts": None,  # no page is known
     "bulkjobs_intercom_contacts": "https://app.intercom.com/a/apps/_/users/segments/all-users",
     "bulkjobs_sendgrid_contacts": "https://mc.sendgrid.com/contacts",
     "bulkjobs_activecampaign_contacts": None,  # the page cannot be derived from the simulator's address

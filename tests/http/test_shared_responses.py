@@ -46,6 +46,16 @@ def test_age_counts_from_when_the_request_was_sent(world: World) -> None:
     assert len(world.sent) == 2
 
 
+def test_age_does_not_count_the_wait_for_the_rate_limiter(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def acquire(_limit: object) -> bool:
+        world.now += 60.0
+        return True
+
+    monkeypatch.setattr(world, "try_acquire", acquire)
+    first = world.exchange(LIST, response())
+    assert world.exchange(LIST) is first
+
+
 @pytest.mark.parametrize(
     "other",
     [

@@ -202,6 +202,11 @@ class Sample:
         return state
 
     @property
+    def before(self) -> tuple[Answer, ...]:
+        """The responses before that of the status: to the list of all jobs, which does not have this one."""
+        return read_answers(self.content.get("before", ()))
+
+    @property
     def details(self) -> tuple[Answer, ...]:
         return read_answers(self.content.get("details", ()))
 

@@ -16,7 +16,7 @@ from vendors.fixture_loader import Answer, VendorSample
 from vendors.scripted import make_account, raw_body
 
 from airflow_provider_bulkjobs.exceptions import BulkJobError
-from airflow_provider_bulkjobs.http.engine import Engine, Refresh, Send, Transfer
+from airflow_provider_bulkjobs.http.engine import Engine, Refresh, Send, Share, Transfer
 from airflow_provider_bulkjobs.http.responses import BASE_HEADERS, NetworkError
 from airflow_provider_bulkjobs.http.retry import NO_RETRY, RetryPolicy
 from airflow_provider_bulkjobs.metrics import Metrics
@@ -103,6 +103,9 @@ class InMemoryTransport:
             case Transfer():
                 with effect.upload.open() as file:
                     return self._respond("PUT", effect.upload.url, effect.upload.headers, file.read())
+            case Share():
+                response: Response = self._drive(self._engine.fetch(effect.request, effect.policy))
+                return response
             case Refresh() if self._engine.is_refresh_due:
                 self._drive(self._engine.refresh())
         return None

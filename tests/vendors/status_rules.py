@@ -47,9 +47,9 @@ def poll(
     sample: Sample, *answers: Answer, job_id: str | None = None, policy: RetryPolicy = NO_RETRY, **conn: Any
 ) -> tuple[Any, InMemoryTransport]:
     """Run the status flow; return the job, or the error, and the transport."""
-    transport, account = play(sample.of, *answers, **conn)
+    transport, account = play(sample.of, *sample.before, *answers, **conn)
     outcome = transport.outcome(lambda: sample.kind.status(account, job_id or sample.job_id), policy=policy)
-    transport.sent = transport.sent[len(sample.of.token) :]
+    transport.sent = transport.sent[len(sample.of.token) + len(sample.before) :]
     return outcome, transport
 
 

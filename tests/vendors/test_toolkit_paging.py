@@ -126,3 +126,10 @@ def test_endless_and_repeated_pages_are_incomplete(following: NextPage) -> None:
 def test_page_without_the_list_is_retried() -> None:
     with pytest.raises(TransientError, match="Vendor response has no list of items"):
         read(Offset(2), {"data": None})
+
+
+def test_pages_may_be_shared() -> None:
+    pages = list_pages("Vendor", "items", PATH, items="items", following=Offset(2), max_pages=9, max_age=60.0)
+    request = next(pages.read_next())
+    assert isinstance(request, Request)
+    assert request.max_age == 60.0

@@ -61,7 +61,7 @@ def check_headers(seen: Seen, sample: Sample) -> None:
 @each_kind
 def test_both_transports_give_same_job(script: Script, sample: Sample) -> None:
     account = make_account(sample.vendor, script.url(PREFIX), **sample.of.conn)
-    answers = [*sample.of.token, ok(sample.body), *sample.details]
+    answers = [*sample.of.token, *sample.before, ok(sample.body), *sample.details]
     wires = []
     for transport in DRIVERS:
         script.play(answers)
@@ -69,7 +69,7 @@ def test_both_transports_give_same_job(script: Script, sample: Sample) -> None:
         assert isinstance(job, BulkJob), job
         assert job.to_json() == {"job_id": sample.job_id, "known": True, **sample.content["job"]}
         assert not script.answers
-        wire = script.seen[len(sample.of.token) :]
+        wire = script.seen[len(sample.of.token) + len(sample.before) :]
         assert (wire[0].method, wire[0].path) == (sample.method, PREFIX + sample.path_with(JOB_ID))
         for seen in wire:
             check_headers(seen, sample)
@@ -79,7 +79,11 @@ def test_both_transports_give_same_job(script: Script, sample: Sample) -> None:
 
 @each_driver
 def test_job_id_is_one_path_segment_on_the_wire(script: Script, transport: str) -> None:
-    sample = next(sample for sample in SAMPLES if sample.content["path"].endswith("/{}") and not sample.of.token)
+    sample = next(
+        sample
+        for sample in SAMPLES
+        if sample.content["path"].endswith("/{}") and not sample.of.token and not sample.before
+    )
     for prefix in ("", PREFIX):
         account = make_account(sample.vendor, script.url(prefix), **sample.of.conn)
         script.play([ok(sample.unfinished)] * len(ODD_IDS))

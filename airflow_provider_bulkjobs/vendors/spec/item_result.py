@@ -30,6 +30,7 @@ class Download:
     :param url: the URL. Credentials are never sent to it, unless ``own`` is set.
     :param status: the status of all items in the file; not needed with ``read_row``.
     :param format: ``csv``, ``jsonl`` (one object per line) or ``json`` (a list of objects). The file may be gzipped.
+    :param delimiters: what may separate the cells of a CSV file; of several, the one that occurs first in its header.
     :param own: ``url`` is a path on the account's own host, or the URL of another host in ``Vendor.domains``; it gets
         the credentials.
     :param error_field: the column with the error message.
@@ -41,6 +42,7 @@ class Download:
     url: str
     status: str = ""
     format: Literal["csv", "jsonl", "json"] = "csv"
+    delimiters: str = ","
     error_field: str | None = None
     own: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)

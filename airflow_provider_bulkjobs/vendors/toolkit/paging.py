@@ -178,19 +178,22 @@ class Offset:
         return add_parameter(path, self.parameter, str(read)) if has_more else None
 
 
-def list_pages(vendor: str, name: str, path: str, *, items: str, following: NextPage, max_pages: int) -> Pages:
-    """Return the pages of a list of details of a job.
+def list_pages(
+    vendor: str, name: str, path: str, *, items: str, following: NextPage, max_pages: int, max_age: float = 0.0
+) -> Pages:
+    """Return the pages of a list: of the details of a job, or of the jobs of an account.
 
     :param vendor: the vendor's name, for messages.
     :param name: what is listed, for messages: ``import errors``.
     :param path: the path of the first page, with the query.
     :param items: the path of the list in the response.
+    :param max_age: the seconds for which all flows of the account may share a page.
     """
     read = 0
 
     def request(page: str) -> Flow[tuple[list[Any], str | None]]:
         nonlocal read
-        body = yield from request_details(vendor, page)
+        body = yield from request_details(vendor, page, max_age)
         found = value_at(body, items)
         if not isinstance(found, list):
             # Often the only source of failures, so a missing list must not count as "no failures".

@@ -28,14 +28,15 @@ def as_dict(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def request_details(vendor: str, path: str) -> Flow[dict[str, Any]]:
+def request_details(vendor: str, path: str, max_age: float = 0.0) -> Flow[dict[str, Any]]:
     """Request details of a job whose state was just read: its errors, or the results of its items.
 
+    :param max_age: the seconds for which all flows of the account may share the response.
     :raises TransientError: the details were not found (404). This does not mean that the job is gone: the retry
         reads its state first.
     """
     try:
-        return (yield Request("GET", path)).json
+        return (yield Request("GET", path, max_age=max_age)).json
     except JobNotFoundError as error:
         raise TransientError(f"{vendor} returned 404 for the job's details right after its state: {error}") from error
 
