@@ -173,9 +173,13 @@ class Batcher:
         :param last: index of the last record.
         """
         start = self._origin(first)
-        if last is None or (end := self._origin(last)) == start:
-            return start.where(self.line(first), None if last is None else self.line(last))
-        return f"{start.where(self.line(first))} to {end.where(self.line(last))}"
+        if last is None:
+            return start.where(self.line(first))
+        if len(self._origins) == 1:  # all batches are of it, and need not repeat its name
+            start = start._replace(name="")
+        elif (end := self._origin(last)) != start:
+            return f"{start.where(self.line(first))} to {end.where(self.line(last))}"
+        return start.where(self.line(first), self.line(last))
 
     def _origin(self, item: int) -> Origin:
         return self._origins[bisect_right(self._origins, item, key=itemgetter(0)) - 1][1]
