@@ -63,6 +63,7 @@ class BulkJobOperator(BulkJobBaseSensor):
     """
 
     template_fields: Sequence[str] = ("records", "options", "results_path", *BulkJobBaseSensor.template_fields)
+    template_ext: Sequence[str] = (".sql",)  # of a query in records
     template_fields_renderers = {"options": "json", "records": "json"}  # noqa: RUF012  (as Airflow declares it)
 
     def __init__(

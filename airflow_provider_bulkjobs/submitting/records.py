@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from airflow_provider_bulkjobs.exceptions import BadArgumentError, BulkJobError, RecordsReadError
 from airflow_provider_bulkjobs.protocol.redact import redact
 from airflow_provider_bulkjobs.submitting.csv_rows import read_csv
+from airflow_provider_bulkjobs.submitting.record_source import RecordSource
 from airflow_provider_bulkjobs.submitting.row import Row
 from airflow_provider_bulkjobs.vendors.toolkit.values import safe_name
 
@@ -51,6 +52,8 @@ def read_records(source: Any) -> Iterator[Row]:
     """
     if isinstance(source, str | os.PathLike) or hasattr(source, "fs"):
         return _read_file(source)
+    if isinstance(source, RecordSource):
+        return source.read_rows()
     type_name = type(source).__name__
     if type_name.endswith(FRAME_TYPES):
         remedy = next(
