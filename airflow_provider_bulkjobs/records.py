@@ -32,7 +32,8 @@ class SqlRecords(_Query):
     same order; otherwise it fails and says so.
 
     :param conn_id: the connection of the database. (templated)
-    :param sql: one ``SELECT``, or the name of a ``.sql`` file in the DAG's folder or ``template_searchpath``. (templated)
+    :param sql: one ``SELECT``, or the name of a ``.sql`` file in the DAG's folder or ``template_searchpath``.
+        (templated)
     :param parameters: the values of the placeholders: a dict or a list, as the driver of the database takes them.
         (templated)
     :raises BadArgumentError: an argument is empty or of another type.
@@ -40,7 +41,7 @@ class SqlRecords(_Query):
 
     __slots__ = ()
 
-    def __new__(cls, conn_id: Any, sql: Any, parameters: Any = None) -> Self:
+    def __new__(cls, conn_id: Any, sql: Any, parameters: Any = None) -> Self:  # noqa: D102  (see the class)
         for name, value in (("conn_id", conn_id), ("sql", sql)):
             if is_literal(value) and not (isinstance(value, str) and value.strip()):
                 what = "empty" if isinstance(value, str) else f"a {type(value).__name__}"
