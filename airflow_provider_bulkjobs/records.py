@@ -66,7 +66,7 @@ class SqlRecords(_Query):
         """
         from airflow_provider_bulkjobs.submitting.sql_rows import read_query
 
-        source = f"records=SqlRecords(conn_id={self.conn_id!r})"
+        source = f"SqlRecords(conn_id={self.conn_id!r})"
         hook, secrets = _sql_hook(self.conn_id, source)
         return read_query(hook.get_conn, self.sql, self.parameters, source=source, secrets=secrets)
 
@@ -79,24 +79,25 @@ def _sql_hook(conn_id: str, source: str) -> tuple[Any, list[str]]:
         from airflow.providers.common.sql.hooks.sql import DbApiHook
     except ImportError:
         raise BadArgumentError(
-            f"{source} needs apache-airflow-providers-common-sql. Run: pip install 'airflow-provider-bulkjobs[sql]'"
+            f"records={source} needs apache-airflow-providers-common-sql. "
+            "Run: pip install 'airflow-provider-bulkjobs[sql]'"
         ) from None
     try:
         connection = read_connection(conn_id)
     except BulkJobError as error:
-        raise error.reworded(f"{source}: {error.message}") from None
+        raise error.reworded(f"records={source}: {error.message}") from None
+    has_type = f"records={source}: the connection is of type {connection.conn_type!r}"
     try:
         hook = connection.get_hook()
     except Exception as error:  # noqa: BLE001  (the exceptions depend on the Airflow version and the provider)
         missing = f" ({error})" if isinstance(error, ImportError) else ""
         raise BadConnectionError(
-            f"{source}: the connection is of type {connection.conn_type!r}, which has no usable hook here{missing}. "
-            "Install the provider of the database, such as apache-airflow-providers-postgres."
+            f"{has_type}, which has no usable hook here{missing}. Install the provider of the "
+            "database, such as apache-airflow-providers-postgres."
         ) from None
     if not isinstance(hook, DbApiHook):
         raise BadConnectionError(
-            f"{source}: the connection is of type {connection.conn_type!r}, which is not a SQL database. Use the "
-            "connection of a database, such as postgres or snowflake."
+            f"{has_type}, which is not a SQL database. Use the connection of a database, such as postgres or snowflake."
         )
     extra = (str(value) for value in connection.extra_dejson.values() if isinstance(value, str))
     return hook, [value for value in (connection.password, *extra) if value]

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bulkjobs.arguments import read_conn_id
+from airflow_provider_bulkjobs.arguments import check_literal, is_literal, read_conn_id
 from airflow_provider_bulkjobs.exceptions import BadArgumentError
 
 if TYPE_CHECKING:
@@ -40,8 +41,34 @@ def is_idempotent(conn_id: Any, job_kind: str | None, operation: str | None) -> 
         return False
 
 
+def check_source_arguments(columns: Any, read_options: Any, file_format: Any) -> None:
+    """Validate what can be known when the DAG is parsed, so not templates and the output of other tasks.
+
+    :raises BadArgumentError: an argument is invalid.
+    """
+    if columns is None and read_options is None and file_format is None:
+        return
+    from airflow_provider_bulkjobs.submitting.columns import read_columns
+    from airflow_provider_bulkjobs.submitting.csv_options import read_csv_options
+    from airflow_provider_bulkjobs.submitting.formats import read_format
+
+    for value, read in ((columns, read_columns), (read_options, read_csv_options), (file_format, read_format)):
+        texts = value.values() if isinstance(value, Mapping) else ()
+        if all(map(is_literal, texts)):
+            check_literal(value, read)
+
+
 def prepare_records(
-    submission: Submission, records: Any, *, skip_invalid: bool, results_path: Any, allow_empty: bool, log: Logger
+    submission: Submission,
+    records: Any,
+    *,
+    columns: Any,
+    read_options: Any,
+    file_format: Any,
+    skip_invalid: bool,
+    results_path: Any,
+    allow_empty: bool,
+    log: Logger,
 ) -> None:
     """Read and check the records, and split them into batches.
 
@@ -50,7 +77,7 @@ def prepare_records(
     from airflow_provider_bulkjobs.results.writers import JsonLinesFile, rejected
     from airflow_provider_bulkjobs.submitting.records import read_records
 
-    rows = read_records(records)
+    rows = read_records(records, columns=columns, read_options=read_options, file_format=file_format)
     if not skip_invalid:
         submission.prepare(rows, None)
     else:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib import import_module
@@ -12,8 +11,8 @@ from uuid import uuid4
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError, BulkJobError, RecordsReadError
 from airflow_provider_bulkjobs.protocol.redact import redact
+from airflow_provider_bulkjobs.submitting.columns import check_names
 from airflow_provider_bulkjobs.submitting.row import Origin, Row
-from airflow_provider_bulkjobs.vendors.toolkit.values import safe_name
 
 CHUNK = 2000  # rows
 ORIGIN = Origin("query", "row")
@@ -30,7 +29,7 @@ def read_query(
 
     :param connect: opens the database connection, which is closed at the end.
     :param parameters: the values of the placeholders, in the format of the driver, or ``None``.
-    :param source: the argument that has the query, for messages.
+    :param source: what has the query, for messages.
     :param secrets: values that the driver must not repeat in a message.
     :raises RecordsReadError: the database failed.
     :raises BadArgumentError: the query has no columns, or columns without a name or with the same one.
@@ -40,7 +39,7 @@ def read_query(
     except Exception as error:  # noqa: BLE001  (the exceptions depend on the driver)
         reason = redact(f"{type(error).__name__}: {error}", secrets)
         raise RecordsReadError(
-            f"{source}: cannot connect to the database: {reason}", hint="Check the connection in Airflow."
+            f"records={source}: cannot connect to the database: {reason}", hint="Check the connection in Airflow."
         ) from None
     count = 0
     try:
@@ -61,7 +60,7 @@ def read_query(
         when = f" after {count} rows" if count else ""
         # Not "from error": its message may contain values of the rows.
         raise RecordsReadError(
-            f"{source}: the query failed{when}: {_reason(error, secrets)}, and nothing was sent",
+            f"records={source}: the query failed{when}: {_reason(error, secrets)}, and nothing was sent",
             hint="Check that sql is one SELECT that the database accepts, and that parameters match its placeholders.",
         ) from None
 
@@ -94,18 +93,9 @@ def _open_cursor(connection: Any) -> Any:
 
 
 def _columns(description: Iterable[Any] | None, source: str) -> tuple[str, ...]:
-    names = tuple(str(column[0]) for column in description or ())
-    if not names:
-        raise BadArgumentError(f"{source}: the statement returns no rows. Pass a SELECT as sql.")
-    if not all(map(str.strip, names)):
-        number = next(number for number, name in enumerate(names, 1) if not name.strip())
-        raise BadArgumentError(f"{source}: column {number} of the query has no name. Name it with AS.")
-    name, times = Counter(names).most_common(1)[0]
-    if times > 1:
-        raise BadArgumentError(
-            f"{source}: the query has column {safe_name(name)} more than once. Select it once, or rename it with AS."
-        )
-    return names
+    if not description:
+        raise BadArgumentError(f"records={source}: the statement returns no rows. Pass a SELECT as sql.")
+    return check_names((column[0] for column in description), source)
 
 
 def _reason(error: Exception, secrets: Iterable[str]) -> str:

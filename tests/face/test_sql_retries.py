@@ -106,7 +106,7 @@ def test_same_rows_with_other_options_are_different(sim, interrupted):
     ("sql", "error", "words"),
     [
         ("SELECT email, json(iif(id < 500, '1', 'x')) AS n FROM contacts", RecordsReadError, "the query failed"),
-        ("SELECT email, email FROM contacts", BadArgumentError, "column 'email' more than once"),
+        ("SELECT email, email FROM contacts", BadArgumentError, "column 'email' twice"),
         (
             "SELECT iif(id < 599, email, 'nothing') AS email FROM contacts",
             BadArgumentError,
