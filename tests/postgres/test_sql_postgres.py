@@ -7,6 +7,7 @@ import tracemalloc
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 from uuid import UUID
 
@@ -17,13 +18,14 @@ from airflow_provider_bulkjobs.records import SqlRecords
 from airflow_provider_bulkjobs.submitting.sql_rows import CHUNK, read_query
 
 
-@pytest.fixture(params=["psycopg2", "psycopg"])
+# Airflow's provider prefers psycopg, if its release and SQLAlchemy's support it.
+DRIVERS = [name for name in ("psycopg2", "psycopg") if find_spec(name)]
+
+
+@pytest.fixture(params=DRIVERS)
 def read(request: pytest.FixtureRequest, postgres: str) -> Any:
     """Return a function that reads a query with one of the drivers."""
-    try:
-        driver = import_module(request.param)
-    except ImportError:
-        pytest.skip(f"Airflow's provider of this day does not bring {request.param}")
+    driver = import_module(request.param)
 
     def run(sql: str, parameters: Any = None) -> Any:
         return read_query(
@@ -169,3 +171,12 @@ def test_every_chunk_is_of_the_same_moment(warehouse, execute):
     next(rows)
     execute("DELETE FROM contacts")
     assert sum(1 for _ in rows) == 4999
+
+
+def test_session_that_ends_in_the_middle_is_an_error(warehouse, execute):
+    execute("CREATE TABLE contacts AS SELECT generate_series(1, 9999) AS id")
+    rows = SqlRecords(warehouse, "SELECT id FROM contacts").read_rows()
+    next(rows)
+    execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE state = 'idle in transaction'")
+    with pytest.raises(RecordsReadError, match=f"the query failed after {CHUNK} rows: .*nothing was sent"):
+        list(rows)
