@@ -17,7 +17,6 @@ from airflow_provider_bulkjobs.exceptions import BadArgumentError, RecordsReadEr
 from airflow_provider_bulkjobs.records import SqlRecords
 from airflow_provider_bulkjobs.submitting.sql_rows import CHUNK, read_query
 
-
 # Airflow's provider prefers psycopg, if its release and SQLAlchemy's support it.
 DRIVERS = [name for name in ("psycopg2", "psycopg") if find_spec(name)]
 
