@@ -90,4 +90,5 @@ def _encode(row: dict[str, Any]) -> bytes:
 
 def rejected(row: Row) -> dict[str, Any]:
     """Return the row for a rejected record, in the format of an item result."""
-    return {"job_id": None, "status": "rejected", "error": row.problem, "item": dict(row.record), "line": row.line}
+    found = {"job_id": None, "status": "rejected", "error": row.problem, "item": dict(row.record), "line": row.line}
+    return {**found, "file": row.origin.name} if row.origin.name else found

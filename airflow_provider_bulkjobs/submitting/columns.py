@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError
 from airflow_provider_bulkjobs.submitting.row import Row
-from airflow_provider_bulkjobs.vendors.toolkit.values import safe_name, safe_names
+from airflow_provider_bulkjobs.vendors.toolkit.values import safe_name
+
+MAX_NAMES = 30  # columns in a message
 
 
 def check_names(columns: Iterable[Any], source: str) -> tuple[str, ...]:
@@ -73,12 +75,18 @@ def select(rows: Iterator[Row], columns: Mapping[str, str]) -> Iterator[Row]:
             close()
     if unseen and has_records:
         missing = [name for name in columns if name in unseen]
-        raise BadArgumentError(f"columns: no record has {safe_names(missing, 'or')}. Correct the names.")
+        raise BadArgumentError(f"columns: no record has {listed(missing)}. Correct the names.")
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return the names of columns for a message."""
+    more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+    return f"{', '.join(map(safe_name, names[:MAX_NAMES]))}{more}"
 
 
 def _missing(missing: list[str], columns: Mapping[str, str], names: tuple[str, ...]) -> str:
-    has = f"It has {len(names)} columns"
+    has = f"There are {len(names)} columns"
     # The names of a table without a header would be personal data.
     if {name.casefold() for name in names} & {name.casefold() for name in columns}:
-        has += f": {', '.join(map(safe_name, names[:50]))}"
-    return f"columns: records has no {safe_names(missing, 'and').replace('field', 'column')}. {has}. Correct the names."
+        has += f": {listed(names)}"
+    return f"columns: records lack {listed(missing)}. {has}. Correct the names."

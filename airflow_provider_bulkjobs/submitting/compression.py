@@ -7,15 +7,16 @@ import bz2
 import gzip
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError, RecordsReadError
 
 # The ending of the name, and the first bytes: RFC 1952, the bzip2 format, RFC 8878.
 SIGNATURES = {".gz": b"\x1f\x8b", ".bz2": b"BZh", ".zst": b"\x28\xb5\x2f\xfd"}
 PIECE = 1024 * 1024
+ZSTANDARD_PIECE = 16 * 1024  # is decompressed at once
 
 
 def strip_compression(name: str) -> str:
@@ -62,5 +63,41 @@ def _zstandard(file: io.BufferedReader, source: str) -> BinaryIO:
         raise BadArgumentError(
             f"records={source} is compressed with Zstandard. Install airflow-provider-bulkjobs[zstd] to read it."
         ) from None
-    content = zstandard.ZstdDecompressor().stream_reader(file, read_size=PIECE, read_across_frames=True, closefd=False)
-    return cast("BinaryIO", io.BufferedReader(content))
+    return cast(
+        "BinaryIO", io.BufferedReader(_ZstandardFrames(file, zstandard.ZstdDecompressor().decompressobj), PIECE)
+    )
+
+
+class _ZstandardFrames(io.RawIOBase):
+    """The content of a file of frames. The library's own reader takes a file that is cut off as complete."""
+
+    def __init__(self, file: io.BufferedReader, new_frame: Callable[[], Any]) -> None:
+        self._file = file
+        self._new_frame = new_frame
+        self._frame: Any = None
+        self._compressed = b""
+        self._content = memoryview(b"")
+
+    def readable(self) -> bool:
+        """Return ``True``."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read into a buffer; return the number of bytes, 0 at the end.
+
+        :raises EOFError: the last frame is incomplete.
+        """
+        while not self._content:
+            self._compressed = self._compressed or self._file.read(ZSTANDARD_PIECE)
+            if not self._compressed:
+                if self._frame is not None:
+                    raise EOFError
+                return 0
+            self._frame = self._frame or self._new_frame()
+            self._content = memoryview(self._frame.decompress(self._compressed))
+            self._compressed = b""
+            if self._frame.eof:
+                self._compressed, self._frame = self._frame.unused_data, None
+        size = min(len(buffer), len(self._content))
+        buffer[:size], self._content = self._content[:size], self._content[size:]
+        return size

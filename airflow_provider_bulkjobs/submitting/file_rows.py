@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import io
-import posixpath
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, BinaryIO
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError
 from airflow_provider_bulkjobs.submitting.arrow_rows import read_arrow, read_parquet
+from airflow_provider_bulkjobs.submitting.columns import listed
 from airflow_provider_bulkjobs.submitting.compression import PIECE, decompressed
 from airflow_provider_bulkjobs.submitting.csv_options import CsvOptions, read_csv_options
 from airflow_provider_bulkjobs.submitting.csv_rows import read_csv
@@ -19,7 +19,6 @@ from airflow_provider_bulkjobs.submitting.json_rows import read_json_lines
 from airflow_provider_bulkjobs.submitting.parts import Part, find_parts
 from airflow_provider_bulkjobs.submitting.paths import read_errors, safe_repr
 from airflow_provider_bulkjobs.submitting.row import Origin, Row
-from airflow_provider_bulkjobs.vendors.toolkit.values import safe_names
 
 
 def read_files(sources: Sequence[Any], read_options: Any = None, file_format: Any = None) -> Iterator[Row]:
@@ -72,14 +71,14 @@ class _Columns:
         # Files without a header have hardly any "columns" in common, and their names would be personal data.
         if 2 * len(missing) < len(self._columns):
             found = [("lacks", missing), ("has also", new)]
-            text += ": it " + " and ".join(f"{verb} {safe_names(names, 'and')}" for verb, names in found if names)
+            text += ": it " + " and ".join(f"{verb} {listed(names)}" for verb, names in found if names)
         return f"{text}. Unload all parts with the same columns, or submit them separately."
 
 
 def _format(parts: list[Part], file_format: str | None) -> str:
     if file_format:
         return file_format
-    formats = {format_of(part.name): part for part in parts}
+    formats = {format_of(part.path): part for part in parts}
     if (unknown := formats.get(None)) is not None:
         raise BadArgumentError(
             f"records={safe_repr(unknown.path)} is not JSON Lines (.jsonl) or CSV (.csv), Parquet (.parquet) or Arrow "
@@ -108,7 +107,7 @@ def _read(part: Part, file_format: str, options: CsvOptions) -> Iterator[Row]:
         if file_format == "parquet":  # has its own compression
             yield from read_parquet(file, Origin(part.name, unit), source)
             return
-        name = posixpath.basename(part.name).lower()
+        name = part.path.partition("?")[0].lower()
         content: BinaryIO
         with decompressed(file, name, source) as content:
             yield from readers[file_format](content, Origin(part.name, unit), source)

@@ -55,10 +55,11 @@ class NullMarkers:
 
 def _cell_pattern(options: CsvOptions, markers: tuple[str, ...]) -> re.Pattern[str]:
     delimiter, quote, escape = (re.escape(each or "") for each in (options.delimiter, options.quote, options.escape))
-    end = rf"{delimiter}\r\n"
     null = "|".join(map(re.escape, sorted(markers, key=len, reverse=True)))
-    escaped = rf"{escape}.|" if escape else ""
-    quoted = (
-        rf"{quote}(?:{escaped}{quote}{quote}|[^{quote}{escape}])*(?:{quote}[^{end}]*|{escape}?\Z)|" if quote else ""
-    )
-    return re.compile(rf"(?P<null>{null})(?![^{end}])|{quoted}(?:{escaped}[^{end}{escape}])*{escape}?", re.DOTALL)
+    end = rf"{delimiter}\r\n"
+    escaped, at_end = (rf"{escape}.|", rf"{escape}?") if escape else ("", "")
+    plain = rf"(?:{escaped}[^{end}{escape}])*{at_end}"
+    if quote:
+        inside = rf"(?:{escaped}{quote}{quote}|[^{quote}{escape}])*"
+        plain = rf"{quote}{inside}(?:{quote}[^{end}]*|{at_end}\Z)|{plain}"
+    return re.compile(rf"(?P<null>{null})(?![^{end}])|{plain}", re.DOTALL)

@@ -10,7 +10,7 @@ from airflow_provider_bulkjobs.protocol.redact import redact
 from airflow_provider_bulkjobs.submitting.options import from_text
 from airflow_provider_bulkjobs.submitting.row import Row
 from airflow_provider_bulkjobs.vendors.spec.operation import Operation, Options, Record
-from airflow_provider_bulkjobs.vendors.toolkit.values import is_blank, name_problem, safe_name, safe_names
+from airflow_provider_bulkjobs.vendors.toolkit.values import is_blank, name_problem, safe_name
 
 
 class RecordCheck:
@@ -33,7 +33,7 @@ class RecordCheck:
         """
         if self._first is None:
             self._first = row
-            self._check_header(row)
+            self._check_columns(row)
         if row.problem is not None:
             return row.problem
         if not row.record:
@@ -61,19 +61,21 @@ class RecordCheck:
             else "Check the upstream task."
         )
 
-    def _check_header(self, row: Row) -> None:
-        columns, names = row.columns, self._operation.header_names
-        if columns and names and not self._is_known(columns):
-            if row.origin.unit != "line":  # the columns of a query always have names
-                raise BadArgumentError(
-                    f"records: the rows have {safe_names(columns, 'and')}, and not {' or '.join(map(repr, names))}. "
-                    "Name the columns as the vendor's fields."
-                )
-            # Without a header, the field names would be personal data, and appear in each message about a field.
+    def _check_columns(self, row: Row) -> None:
+        names = self._operation.header_names
+        if not row.columns or not names or self._is_known(row.columns):
+            return
+        known = " or ".join(map(repr, names))
+        if row.origin.unit == "row":
             raise BadArgumentError(
-                f"records: the first line of the file is not a header. None of its {len(columns)} columns is "
-                f"{' or '.join(map(repr, names))}. Add a first line with the vendor's field names."
+                f"records: none of the {len(row.columns)} columns is {known}. Set columns to the vendor's field for "
+                "each column, such as {'EMAIL_ADDRESS': 'email'}."
             )
+        # Without a header, the field names would be personal data, and appear in each message about a field.
+        raise BadArgumentError(
+            f"records: the first line of the file is not a header. None of its {len(row.columns)} columns is {known}. "
+            "Add a first line with the vendor's field names, or set columns."
+        )
 
     def _is_known(self, columns: tuple[str, ...]) -> bool:
         """Return whether the first line of a table is certainly a header."""

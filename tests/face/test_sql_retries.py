@@ -112,7 +112,7 @@ def test_same_rows_with_other_options_are_different(sim, interrupted):
             BadArgumentError,
             "row 599 has no e-mail",
         ),
-        ("SELECT id FROM contacts", BadArgumentError, "the rows have field 'id', and not 'email'. Name the"),
+        ("SELECT id FROM contacts", BadArgumentError, "none of the 1 columns is 'email'. Set columns to"),
         ("SELECT email FROM contacts WHERE id < 0", BadArgumentError, "records: there are none"),
     ],
 )
