@@ -157,15 +157,15 @@ class Submission:
         if checkpoint is None or not checkpoint.has_sent:  # nothing was sent, so different records are fine
             return Checkpoint(fingerprint, unordered_fingerprint=unordered_fingerprint)
         if checkpoint.fingerprint != fingerprint:
-            source, remedy = "different records or options", ""
+            order, remedy = "", ""
             if checkpoint.unordered_fingerprint == unordered_fingerprint:
-                source = "the same records in another order"
+                order = " (the same records in another order)"
                 remedy = "To resume, restore the order: a query needs an ORDER BY over a unique key. "
             unknown = " and one of unknown outcome" if checkpoint.in_flight else ""
             unknown += f" and one begun ({describe_progress(checkpoint)})" if checkpoint.progress else ""
             raise (UnknownOutcomeError if checkpoint.in_flight else BulkJobError)(
                 f"Cannot resume: an earlier try had {checkpoint.accepted} batches accepted "
-                f"({named(checkpoint.job_ids)}){unknown} from {source}. Nothing was sent. "
+                f"({named(checkpoint.job_ids)}){unknown} from different records or options{order}. Nothing was sent. "
                 f"{remedy}To submit the current records from the start, delete the task state of this task instance, "
                 "then clear the task."
             )
