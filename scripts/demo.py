@@ -75,6 +75,9 @@ EXPECTED = {
         _success("import_contacts", "failed_contacts", "send_campaign"), 1, None, 30
     ),
     "bulkjobs_klaviyo_contacts": Expectation(_success("extract", "import_contacts", "send_campaign"), 1, 1000, 30),
+    "bulkjobs_warehouse_contacts": Expectation(
+        _success("fill_warehouse", "import_contacts", "send_campaign"), 1, 1000, 30
+    ),
     "bulkjobs_warehouse_to_campaign": Expectation(
         _success("extract", "check", "import_contacts", "send_campaign"), 1, 970, 0
     ),

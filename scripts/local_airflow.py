@@ -115,7 +115,7 @@ class LocalAirflow:
 
     :param home: its folder, initially empty.
     :param dags: folders of DAGs, which are copied.
-    :param connections: connections by id.
+    :param connections: connections by id; added is "warehouse", a SQLite database for the examples.
     :param only: the components to start, by their name in any Airflow version; all, if empty.
     """
 
@@ -130,6 +130,7 @@ class LocalAirflow:
         self.home = home
         self.processes = processes
         self._dags = dags
+        connections = {"warehouse": {"conn_type": "sqlite", "host": str(home / "warehouse.db")}, **connections}
         port, worker_logs, trigger_logs = _free_ports(3)
         self.url = f"http://127.0.0.1:{port}"
         self.flavour = flavour(port)

@@ -79,6 +79,7 @@ class BulkJobOperator(BulkJobBaseSensor):
         *("records", "columns", "read_options", "format", "options", "results_path"),
         *BulkJobBaseSensor.template_fields,
     )
+    template_ext: Sequence[str] = (".sql",)  # of a query in records
     template_fields_renderers = dict.fromkeys(("options", "records", "columns", "read_options"), "json")
 
     def __init__(

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import IO, BinaryIO, NamedTuple, cast
+from zlib import crc32
 
 from airflow_provider_bulkjobs.submitting.row import A_LIST, Origin
 from airflow_provider_bulkjobs.submitting.table_rows import ROW_END, csv_line, encode_row
@@ -97,6 +98,7 @@ class Batcher:
         self._max_bytes: int | None = None  # of the records of a request; set with the first record
         self._separator = b"" if operation.is_csv else SEPARATOR
         self._hash = hashlib.blake2b(digest_size=16)
+        self._sum = 0  # of the records' checksums
         self._columns: dict[str, None] = {}  # of a table, in order of appearance
         self._header = b""
         self._longest = 0  # bytes of a row, without the separators of its cells
@@ -116,6 +118,11 @@ class Batcher:
         whole = self._hash.copy()
         whole.update(self._header)
         return whole.hexdigest()
+
+    @property
+    def unordered_fingerprint(self) -> str:
+        """A checksum of these records that does not depend on their order."""
+        return f"{self.items}-{self._sum:x}-{crc32(self._header):x}"
 
     def add(self, line: int, record: Record, columns: tuple[str, ...] = (), origin: Origin = A_LIST) -> str | None:
         """Add a record; return the problem if it cannot be added.
@@ -231,6 +238,7 @@ class Batcher:
             self._origins.append((self.items, origin))
         self._hash.update(data)
         self._hash.update(b"\n")
+        self._sum += crc32(data)
         self._data.write(data + self._separator)
         self._items.write(ITEM.pack(line, len(data) + len(self._separator), cells))
         self.items += 1

@@ -36,6 +36,7 @@ class Checkpoint:
     :param in_flight: whether the next request may have been sent, and must not be sent again.
     :param progress: what the next request has saved of its steps, such as the id of a job that was created.
     :param finished: set once the task has its result.
+    :param unordered_fingerprint: checksum of the records that does not depend on their order.
     """
 
     fingerprint: str
@@ -44,6 +45,7 @@ class Checkpoint:
     job_ids: list[str] = field(default_factory=list)
     finished: Finished | None = None
     progress: dict[str, str | int] = field(default_factory=dict)
+    unordered_fingerprint: str = ""
 
     @property
     def has_sent(self) -> bool:

@@ -152,18 +152,22 @@ class Submission:
             yield Batch(1, 0, 0, Payload(io.BytesIO, size=0, items=0))
 
     def _resume(self, checkpoint: Checkpoint | None) -> Checkpoint:
-        what = [self.batcher.fingerprint, self._client.conn_id, self.kind, self._operation.name, self._options]
-        fingerprint = hashlib.blake2b(encode_json(what), digest_size=16).hexdigest()
-        if checkpoint is None or not checkpoint.has_sent:
-            return Checkpoint(fingerprint)  # nothing was sent, so different records are fine
+        fingerprint = self._fingerprint(self.batcher.fingerprint)
+        unordered_fingerprint = self._fingerprint(self.batcher.unordered_fingerprint)
+        if checkpoint is None or not checkpoint.has_sent:  # nothing was sent, so different records are fine
+            return Checkpoint(fingerprint, unordered_fingerprint=unordered_fingerprint)
         if checkpoint.fingerprint != fingerprint:
+            order, remedy = "", ""
+            if checkpoint.unordered_fingerprint == unordered_fingerprint:
+                order = " (the same records in another order)"
+                remedy = "To resume, restore the order: a query needs an ORDER BY over a unique key. "
             unknown = " and one of unknown outcome" if checkpoint.in_flight else ""
             unknown += f" and one begun ({describe_progress(checkpoint)})" if checkpoint.progress else ""
             raise (UnknownOutcomeError if checkpoint.in_flight else BulkJobError)(
                 f"Cannot resume: an earlier try had {checkpoint.accepted} batches accepted "
-                f"({named(checkpoint.job_ids)}){unknown} from different records or options. Nothing was sent. To "
-                "submit the current records from the start, delete the task state of this task instance, then clear "
-                "the task."
+                f"({named(checkpoint.job_ids)}){unknown} from different records or options{order}. Nothing was sent. "
+                f"{remedy}To submit the current records from the start, delete the task state of this task instance, "
+                "then clear the task."
             )
         if checkpoint.in_flight:
             self._checkpoint = checkpoint
@@ -174,6 +178,10 @@ class Submission:
         begun = f", and the next one is begun ({describe_progress(checkpoint)})" if checkpoint.progress else ""
         self._log.info("Resuming after an earlier try: %d of %d batches are already accepted%s", done, of, begun)
         return checkpoint
+
+    def _fingerprint(self, records: str) -> str:
+        what = [records, self._client.conn_id, self.kind, self._operation.name, self._options]
+        return hashlib.blake2b(encode_json(what), digest_size=16).hexdigest()
 
     def _send(self, batch: Batch, checkpoint: Checkpoint, checkpoints: CheckpointStore) -> None:
         from airflow_provider_bulkjobs.http.retry import RetryPolicy

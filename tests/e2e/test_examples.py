@@ -48,6 +48,11 @@ def test_final_states(outcome, dag_id):
             {"state": "partially_failed", "total": 1000, "succeeded": 970, "failed": 30, "job_count": 1},
         ),
         (
+            "bulkjobs_warehouse_contacts",
+            "sendgrid",
+            {"state": "partially_failed", "total": 1000, "submitted": 1000, "failed": 30, "job_count": 1},
+        ),
+        (
             "bulkjobs_warehouse_to_campaign",
             "sendgrid",
             {"state": "succeeded", "total": 970, "failed": 0, "job_count": 1},
@@ -113,6 +118,14 @@ def test_task_docs_and_rendered_fields(outcome, airflow, dag_id):
     rendered = instance["rendered_fields"]
     assert rendered["conn_id"].endswith("_default")
     assert any(rendered.get(name) for name in ("records", "job_id"))
+
+
+def test_rendered_query_is_readable(airflow, outcome):
+    dag_id = "bulkjobs_warehouse_contacts"
+    assert outcome.states(dag_id)["import_contacts"] == {"success"}
+    instance = airflow.request("GET", f"/dags/{dag_id}/dagRuns/{RUN}/taskInstances/import_contacts")
+    shown = str(instance["rendered_fields"]["records"])
+    assert all(text in shown for text in ("warehouse", "ORDER BY customer_id", "'status': 'subscribed'"))
 
 
 def test_worker_logs_jobs_and_deferral(outcome):
