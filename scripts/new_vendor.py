@@ -48,9 +48,21 @@ def check_name(name: str, label: str, project: Path) -> None:
     if name in OF_OTHER_PROVIDERS:
         raise InvalidNameError(f"{name!r} is a connection type of another Airflow provider. Use {name}_bulk.")
     if name in NO_VENDORS or (project / VENDORS / name).exists() or (project / VENDORS / f"{name}.py").exists():
-        raise InvalidNameError(f"{VENDORS}/{name} exists already. Choose another name, or delete it first.")
+        raise InvalidNameError(
+            f"{VENDORS}/{name} exists already. Choose another name, or undo the first run: delete what it wrote, and "
+            "restore the documents and the list of vendors that it changed."
+        )
     if not re.search("[A-Za-z]", class_name(label)[:1]) or '"' in label or "\\" in label or not label.isprintable():
         raise InvalidNameError(f"{label!r} is not a valid label. Use the vendor's own name, as in LABEL='Mail Man'.")
+
+
+def check_label(label: str, project: Path) -> None:
+    """Check that no other vendor's class has the same name.
+
+    :raises InvalidNameError: one has.
+    """
+    if re.search(rf"\bimport {class_name(label)}\n", (project / VENDORS / "__init__.py").read_text()):
+        raise InvalidNameError(f"There is a vendor {class_name(label)} already. Choose another label.")
 
 
 def class_name(label: str) -> str:
@@ -64,6 +76,7 @@ def write_vendor(name: str, label: str, project: Path) -> list[str]:
     :raises InvalidNameError: the name is invalid or taken.
     """
     check_name(name, label, project)
+    check_label(label, project)
     values = {"@name@": name, "@label@": label, "@Class@": class_name(label)}
     texts = {
         f"{VENDORS}/{name}/{path.name.removesuffix('.txt')}": path.read_text()
@@ -122,8 +135,11 @@ def main() -> int:
     except InvalidNameError as error:
         print(f"No vendor was written. {error}", file=sys.stderr)
         return 2
-    print("Wrote a skeleton. What to replace is marked FILL IN; tests/vendors/test_unfilled.py lists it:")
+    print("Wrote or changed:")
     print("\n".join(f"  {path}" for path in paths))
+    print(
+        "What to replace is marked FILL IN. Next: .venv/bin/python -m pytest tests/vendors/test_unfilled.py lists it."
+    )
     return 0
 
 

@@ -69,10 +69,10 @@ def ways(conn_id: str, connection: Mapping[str, object]) -> Iterator[str]:
         yield f"export AIRFLOW_CONN_{conn_id.upper()}={shlex.quote(value)}"
     yield from ("```", "", "In Airflow's database:", "", "```bash", add_command(conn_id, connection), "```", "")
     yield "In a secrets backend, the value of the connection is the same JSON. For the local filesystem backend, one"
-    yield "file holds all connections; use an absolute path:"
+    yield "file holds all connections:"
     yield from ("", "```bash", f"echo {shlex.quote(json.dumps({conn_id: connection}))} > connections.json")
     yield "export AIRFLOW__SECRETS__BACKEND=airflow.secrets.local_filesystem.LocalFilesystemBackend"
-    yield 'export AIRFLOW__SECRETS__BACKEND_KWARGS=\'{"connections_file_path": "connections.json"}\''
+    yield r'export AIRFLOW__SECRETS__BACKEND_KWARGS="{\"connections_file_path\": \"$PWD/connections.json\"}"'
     yield from ("```", "")
 
 

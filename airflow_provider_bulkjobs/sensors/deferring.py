@@ -23,6 +23,7 @@ def deferral(trigger: BulkJobTrigger, kwargs: dict[str, Any]) -> TaskDeferred:
 
     :param kwargs: the arguments of ``execute_complete`` other than the event.
     """
+    trigger.resume_kwargs = kwargs
     remaining = max(trigger.deadline - time.time(), 0.0)
     return TaskDeferred(
         trigger=trigger,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -62,6 +62,8 @@ class BulkJobTrigger(BaseTrigger):
     :param max_wait: as in ``BaseSensorOperator``, in seconds.
     :param silent_fail: log errors instead of ending the wait with them, as in ``BaseSensorOperator``.
     :param cancel_on_kill: cancel the unfinished jobs when a user kills the task (Airflow 3.3 and later).
+    :param resume_kwargs: returned in the event: the arguments of ``execute_complete``, of which ``dag.test()`` in
+        Airflow 3 passes only the event.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class BulkJobTrigger(BaseTrigger):
         max_wait: float | None = None,
         silent_fail: bool = False,
         cancel_on_kill: bool = False,
+        resume_kwargs: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.hook_class = hook_class
@@ -93,6 +96,7 @@ class BulkJobTrigger(BaseTrigger):
         self.schedule = PollInterval(poke_interval, exponential_backoff, max_wait)
         self.silent_fail = silent_fail
         self.cancel_on_kill = cancel_on_kill
+        self.resume_kwargs = resume_kwargs
         self._tracker: JobTracker | None = None
         self._clock: asyncio.Timeout
         self._has_checkpoint = False
@@ -116,6 +120,7 @@ class BulkJobTrigger(BaseTrigger):
                 "max_wait": self.schedule.max_wait,
                 "silent_fail": self.silent_fail,
                 "cancel_on_kill": self.cancel_on_kill,
+                "resume_kwargs": dict(self.resume_kwargs or {}),
             },
         )
 
@@ -135,7 +140,7 @@ class BulkJobTrigger(BaseTrigger):
             self.log.exception("Unexpected error in BulkJobTrigger")
             event = failed(BulkJobError(f"Unexpected error in BulkJobTrigger: {error!r}"))
         await asyncio.sleep(not_before - time.time())
-        yield TriggerEvent(event)
+        yield TriggerEvent({**event, "resume_kwargs": dict(self.resume_kwargs)} if self.resume_kwargs else event)
 
     async def on_kill(self) -> None:
         """Cancel the unfinished jobs if ``cancel_on_kill`` is set; Airflow 3.3 and later calls this at a kill."""

@@ -46,6 +46,12 @@ def read_checkpoint(event: Any) -> dict[str, Any] | None:
     return None
 
 
+def read_resume_kwargs(event: Any) -> dict[str, Any]:
+    """Return the arguments of ``execute_complete`` that the trigger was given; empty if there are none."""
+    kwargs = event.get("resume_kwargs") if isinstance(event, dict) else None
+    return dict(kwargs) if isinstance(kwargs, dict) else {}
+
+
 def read_event(event: Any) -> dict[str, Any]:
     """Return the result in an event.
 

@@ -4,6 +4,7 @@
 import json
 
 import pytest
+from face.modes import fire
 from face.submit_cases import CREATE, Store, TaskInstance, WorkerDiedError, both_modes, make, person, run, submit
 
 from airflow_provider_bulkjobs import exceptions as errors
@@ -38,6 +39,16 @@ def test_the_numbers_are_those_of_all_jobs(mode, sim, account):
     arguments = {"conn_id": account("acquia"), "operation": "create", "records": records}
     result = run(mode, allowed_failures=1, **arguments)
     assert [result[name] for name in ("job_count", "total", "failed", "created")] == [2, 10_101, 1, 10_100]
+
+
+def test_counts_survive_a_resume_with_the_event_only(sim, account):
+    """As in ``dag.test()`` of Airflow 3, which passes none of the deferral's kwargs."""
+    arguments = {"conn_id": account("activecampaign"), "records": [person(1), person(2)], "allowed_failures": 0.5}
+    with pytest.raises(TaskDeferred) as deferred:
+        make("deferrable", **arguments).execute({})
+    event = fire(deferred.value.trigger)
+    result = make("deferrable", **arguments).execute_complete({}, json.loads(json.dumps(event)))
+    assert (result["submitted"], result["rejected"]) == (2, 0)
 
 
 def deleted(sim):

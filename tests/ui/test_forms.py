@@ -93,7 +93,8 @@ def test_a_connection_is_saved_reopened_and_tested(form: Form, vendor, values, p
 def test_choice_is_saved_and_wrong_secret_is_explained(form: Form, vendor, values, press_test):
     conn_id = f"wrong_{vendor.conn_type}"
     form.new(conn_id, vendor.conn_type, vendor.label)
-    form.fill({**values, "password": "expired-secret"})
+    examples = {field.name: field.placeholder for field in vendor.fields if field.is_standard}
+    form.fill({**examples, **values, "password": "expired-secret"})  # another choice may need other fields
     chosen = {field.name: field.choices[-1] for field in vendor.fields if field.choices}
     for name, choice in chosen.items():
         form.choose(name, choice)

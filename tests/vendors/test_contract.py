@@ -17,6 +17,11 @@ from airflow_provider_bulkjobs.vendors import VENDORS
 Rule = Callable[[Any], Iterable[str]]
 
 
+def assert_none(problems: Iterable[str]) -> None:
+    found = list(problems)
+    assert not found, "\n".join(found)
+
+
 def each_rule(rules: dict[str, Rule]) -> Any:
     return pytest.mark.parametrize("rule", rules.values(), ids=[name.removesuffix("_problems") for name in rules])
 
@@ -24,25 +29,25 @@ def each_rule(rules: dict[str, Rule]) -> Any:
 @each_rule(vendor_rules.RULES)
 @pytest.mark.parametrize("of", VENDOR_SAMPLES.values(), ids=list(VENDOR_SAMPLES))
 def test_vendor(of: VendorSample, rule: Rule) -> None:
-    assert list(rule(of)) == []
+    assert_none(rule(of))
 
 
 @each_rule(status_rules.RULES)
 @each_kind
 def test_status(sample: Sample, rule: Rule) -> None:
-    assert list(rule(sample)) == []
+    assert_none(rule(sample))
 
 
 @each_rule(result_rules.RULES)
 @each_kind
 def test_results(sample: Sample, rule: Rule) -> None:
-    assert list(rule(sample)) == []
+    assert_none(rule(sample))
 
 
 @each_rule(submit_rules.RULES)
 @each_case
 def test_submit(case: Case, rule: Rule) -> None:
-    assert list(rule(case)) == []
+    assert_none(rule(case))
 
 
 def test_conn_types_are_unique() -> None:

@@ -98,10 +98,9 @@ class Brevo(Vendor):
         limits=(
             "10 requests per second and 36,000 per hour to import contacts; more with Advanced and Extended plans.",
             "100 requests per hour and account for the status of imports; 200 with Advanced, 600 with Extended plans.",
-            "So the waits of a process share a list, once a minute; if `requests_per_second` is 0, once a second.",
+            "So all waits in one process share a list of imports, requested once a minute.",
             "A completed import needs one more request.",
             "Brevo ignores attributes that do not exist in the account, without an error.",
-            "An import needs `listIds` or `newList`, unless Brevo knows the list otherwise.",
             "The number of contacts per request is unconfirmed: this provider sends at most 100,000, or 8 MB.",
             "How long imports and reports are kept is unconfirmed.",
         ),
