@@ -47,14 +47,14 @@ def prepare_records(
 
     :raises BadArgumentError: there are no records, or some cannot be submitted.
     """
-    from airflow_provider_bulkjobs.results.writers import JsonLinesFile, rejected
+    from airflow_provider_bulkjobs.results.writers import RowsFile, rejected
     from airflow_provider_bulkjobs.submitting.records import read_records
 
     rows = read_records(records)
     if not skip_invalid:
         submission.prepare(rows, None)
     else:
-        with JsonLinesFile(results_path) as file:
+        with RowsFile(results_path) as file:
             submission.prepare(rows, lambda row: file.write(rejected(row)))
         if submission.invalid:
             log.warning("%d records cannot be submitted; written to %s", submission.invalid, file)

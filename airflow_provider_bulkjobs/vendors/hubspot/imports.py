@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -29,7 +30,7 @@ from airflow_provider_bulkjobs.vendors.spec.operation import (
 )
 from airflow_provider_bulkjobs.vendors.spec.states import States
 from airflow_provider_bulkjobs.vendors.toolkit.paging import Cursor, Pages, list_pages
-from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint, as_dict
+from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint, as_dict, as_list
 from airflow_provider_bulkjobs.vendors.toolkit.submits import accepted_job_id
 from airflow_provider_bulkjobs.vendors.toolkit.uploads import FilePart, multipart
 from airflow_provider_bulkjobs.vendors.toolkit.validators import identifies_if_given, needs_any
@@ -98,11 +99,17 @@ def import_status(account: Account, job_id: str) -> Flow[BulkJob]:
 
 def import_results(account: Account, job_id: str) -> ResultsFlow:
     """Yield the errors of an import with their rows, page by page; a row may have several."""
-    yield from STATUS.finished(account, job_id)
+    columns = _columns((yield from STATUS.finished(account, job_id)))
     errors = errors_of(job_id, "&includeErrorMessage=true&includeRowData=true")
+    rows: set[tuple[Any, ...]] = set()
     while errors.has_next:
-        found = map(as_dict, (yield from errors.read_next()))
-        yield [ItemResult("failed", _error_message(error), error) for error in found]
+        results = []
+        for error in map(as_dict, (yield from errors.read_next())):
+            row = _row(error)
+            record = {} if row in rows and row[-1] else _record(columns, error)
+            rows.add(row)
+            results.append(ItemResult("failed", _error_message(error), error, record))
+        yield results
     errors.require_complete()
 
 
@@ -143,6 +150,24 @@ def _path(job_id: str) -> str:
 def _row(error: Mapping[str, Any]) -> tuple[str, str, int | None]:
     source = as_dict(error.get("sourceData"))
     return str(source.get("fileId")), str(source.get("pageName")), count(source.get("lineNumber"))
+
+
+def _columns(body: Mapping[str, Any]) -> list[str]:
+    """Return the columns of an import from its request, which is an object, or the same as text."""
+    request = body.get("importRequestJson")
+    with suppress(ValueError, RecursionError):
+        request = json.loads(request) if isinstance(request, str) else request
+    pages = [as_dict(as_dict(file).get("fileImportPage")) for file in as_list(as_dict(request).get("files"))]
+    return [str(as_dict(each).get("columnName")) for page in pages for each in as_list(page.get("columnMappings"))]
+
+
+def _record(columns: list[str], error: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the record of a row with an error, or ``None`` if HubSpot does not return all its cells."""
+    source = as_dict(error.get("sourceData"))
+    cells = source.get("rowData")
+    if not isinstance(cells, list) or len(cells) != len(columns) or source.get("containsEncryptedProperties"):
+        return None
+    return {name: cell for name, cell in zip(columns, cells, strict=True) if cell not in {None, ""}} or None
 
 
 def _error_message(error: Mapping[str, Any]) -> str | None:
