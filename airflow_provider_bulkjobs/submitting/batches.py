@@ -15,10 +15,13 @@ import io
 import os
 import struct
 import tempfile
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import IO, BinaryIO, NamedTuple, cast
 
+from airflow_provider_bulkjobs.submitting.row import A_LIST, Origin
 from airflow_provider_bulkjobs.submitting.table_rows import ROW_END, csv_line, encode_row
 from airflow_provider_bulkjobs.vendors.spec.operation import MAX_BYTES, Operation, Payload, Record
 from airflow_provider_bulkjobs.vendors.toolkit.values import (
@@ -98,6 +101,7 @@ class Batcher:
         self._header = b""
         self._longest = 0  # bytes of a row, without the separators of its cells
         self._is_ragged = False
+        self._origins: list[tuple[int, Origin]] = []  # the index of the first record of each, in order
         self.items = 0
         self.requests = 0
 
@@ -113,13 +117,13 @@ class Batcher:
         whole.update(self._header)
         return whole.hexdigest()
 
-    def add(self, line: int, record: Record, columns: tuple[str, ...] = ()) -> str | None:
+    def add(self, line: int, record: Record, columns: tuple[str, ...] = (), origin: Origin = A_LIST) -> str | None:
         """Add a record; return the problem if it cannot be added.
 
         :param columns: all columns of the table, if they are known.
         """
         if self._operation.is_csv:
-            return self._add_row(line, record, columns)
+            return self._add_row(line, record, columns, origin)
         try:
             data = self._operation.encode(record)
         except (TypeError, ValueError, RecursionError) as error:
@@ -127,7 +131,7 @@ class Batcher:
         max_bytes = self._max_bytes = self._limit(()) if self._max_bytes is None else self._max_bytes
         if problem := self._too_large(len(data), len(data), max_bytes):
             return problem
-        self._write(line, data, 0)
+        self._write(line, data, 0, origin)
         return None
 
     def cut(self) -> None:
@@ -162,7 +166,21 @@ class Batcher:
         """Return the line of a record by its index."""
         return next(line for line, _, _ in self._read_items(item, 1))
 
-    def _add_row(self, line: int, record: Record, columns: tuple[str, ...]) -> str | None:
+    def where(self, first: int, last: int | None = None) -> str:
+        """Return the location of a record, or of all from the first to the last, as text.
+
+        :param first: index of the record.
+        :param last: index of the last record.
+        """
+        start = self._origin(first)
+        if last is None or (end := self._origin(last)) == start:
+            return start.where(self.line(first), None if last is None else self.line(last))
+        return f"{start.where(self.line(first))} to {end.where(self.line(last))}"
+
+    def _origin(self, item: int) -> Origin:
+        return self._origins[bisect_right(self._origins, item, key=itemgetter(0)) - 1][1]
+
+    def _add_row(self, line: int, record: Record, columns: tuple[str, ...], origin: Origin) -> str | None:
         found = self._columns or dict.fromkeys(columns)
         if new := [name for name in record if name not in found]:
             if bad_name := next((name for name in new if SURROGATE.search(name)), None):
@@ -190,7 +208,7 @@ class Batcher:
             return f"adds {safe_names(new, 'and')}; with more columns an earlier record is too large for a request"
         self._is_ragged = self._is_ragged or (self.items > 0 and bool(new))
         self._columns, self._header, self._max_bytes, self._longest = found, header, max_bytes, longest
-        self._write(line, row, len(found))
+        self._write(line, row, len(found), origin)
         return None
 
     def _limit(self, columns: Iterable[str]) -> int:
@@ -204,7 +222,9 @@ class Batcher:
             return f"is {sent} bytes when encoded, and a request may have at most {max_bytes}"
         return None
 
-    def _write(self, line: int, data: bytes, cells: int) -> None:
+    def _write(self, line: int, data: bytes, cells: int, origin: Origin) -> None:
+        if not self._origins or self._origins[-1][1] != origin:
+            self._origins.append((self.items, origin))
         self._hash.update(data)
         self._hash.update(b"\n")
         self._data.write(data + self._separator)

@@ -31,7 +31,7 @@ def describe_refusal(
     message = sentence(str(error))
     items = error.invalid_items if isinstance(error, VendorAPIError) else ()
     rejected = [item for item in dict.fromkeys(items) if item.index < batch.items]
-    lines = [_line(item, batcher.line(batch.before + item.index), secrets) for item in rejected[:MAX_LINES]]
+    lines = [_line(item, batcher.where(batch.before + item.index), secrets) for item in rejected[:MAX_LINES]]
     if lines:
         more = f"; and {len(rejected) - len(lines)} more" if len(rejected) > len(lines) else ""
         message += f" Rejected records: {'; '.join(lines)}{more}. Correct them in the source."
@@ -43,10 +43,10 @@ def redact_records(text: str, batch: Batch, operation: Operation) -> str:
     return redact_values(text, set(_values(_records(batch, operation))))
 
 
-def _line(item: InvalidItem, line: int, secrets: Iterable[str]) -> str:
+def _line(item: InvalidItem, where: str, secrets: Iterable[str]) -> str:
     field = f", field {safe_name(item.field)}" if item.field else ""
     message = cut(redact(item.message or "", secrets), MAX_MESSAGE_LENGTH).rstrip(".")
-    return f"line {line}{field}{f': {message}' if message else ''}"
+    return f"{where}{field}{f': {message}' if message else ''}"
 
 
 def _records(batch: Batch, operation: Operation) -> Any:

@@ -28,8 +28,8 @@ from airflow_provider_bulkjobs.submitting.submit_report import (
     describe_batches,
     describe_progress,
     describe_request,
-    lines,
     named,
+    where_of,
 )
 from airflow_provider_bulkjobs.vendors.spec.operation import (
     Operation,
@@ -109,7 +109,7 @@ class Submission:
             if reject is not None:
                 reject(row._replace(problem=problem))
             elif len(problems) < MAX_PROBLEMS:
-                problems.append(f"line {row.line} {redact(problem)}")
+                problems.append(f"{row.where} {redact(problem)}")
         self.batcher.cut()
         if problems:
             more = f"; and {self.invalid - len(problems)} more" if self.invalid > len(problems) else ""
@@ -143,7 +143,7 @@ class Submission:
 
     def _add(self, row: Row) -> str | None:
         record = self._check(row)
-        return record if isinstance(record, str) else self.batcher.add(row.line, record, row.columns)
+        return record if isinstance(record, str) else self.batcher.add(row.line, record, row.columns, row.origin)
 
     def _batches(self, skip: int) -> Iterator[Batch]:
         if self.takes_records:
@@ -241,7 +241,7 @@ class Submission:
             self._log.warning("%s If this try ends now, the next one will not resume the submit.", error)
 
     def _place(self, batch: Batch) -> tuple[int, int, str]:
-        where = lines(batch.first, batch.last) if self.takes_records else "no records"
+        where = where_of(batch, self.batcher) if self.takes_records else "no records"
         return batch.number, self.requests, where
 
     @property

@@ -30,8 +30,8 @@ def describe_batches(checkpoint: Checkpoint, batcher: Batcher, vendor: str) -> s
     accepted, total = checkpoint.accepted, batcher.requests
     report = f"{accepted} of {total} batches accepted"
     if accepted:
-        first, last = _batch(batcher, 1), _batch(batcher, accepted)
-        report += f" ({lines(first.first, last.last)}; {named(checkpoint.job_ids)})"
+        last = _batch(batcher, accepted)
+        report += f" ({batcher.where(0, last.before + last.items - 1)}; {named(checkpoint.job_ids)})"
     if accepted == total:
         return f"{report}."
     number = accepted + 1
@@ -39,7 +39,7 @@ def describe_batches(checkpoint: Checkpoint, batcher: Batcher, vendor: str) -> s
     outcome = f"outcome unknown{_begun(checkpoint)}" if checkpoint.in_flight else "not accepted"
     if checkpoint.progress and not checkpoint.in_flight:
         outcome = f"begun ({describe_progress(checkpoint)}), not completed"
-    report += f". Batch {number} ({lines(next_batch.first, next_batch.last)}): {outcome}."
+    report += f". Batch {number} ({where_of(next_batch, batcher)}): {outcome}."
     if number + 1 == total:
         report += f" Batch {total}: not sent."
     elif number < total:
@@ -58,9 +58,9 @@ def _begun(checkpoint: Checkpoint) -> str:
     return f" (begun: {describe_progress(checkpoint)})" if checkpoint.progress else ""
 
 
-def lines(first: int, last: int) -> str:
-    """Return a range of lines as text."""
-    return f"line {first}" if first == last else f"lines {first}-{last}"
+def where_of(batch: Batch, batcher: Batcher) -> str:
+    """Return the location of the records of a batch as text."""
+    return batcher.where(batch.before, batch.before + batch.items - 1)
 
 
 def named(job_ids: list[str]) -> str:
