@@ -14,7 +14,7 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath
 from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError, OutputWriteError
-from airflow_provider_bulkjobs.results.writers import RowsFile, rejected
+from airflow_provider_bulkjobs.results.writers import RowsFile, rejected_row
 from airflow_provider_bulkjobs.submitting.records import Row
 
 try:
@@ -166,7 +166,7 @@ ODD: dict[str, dict[Any, Any]] = {
 def test_a_record_left_out_can_be_written_whatever_it_holds(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "a.jsonl"
     with RowsFile(path) as file:
-        file.write(rejected(Row(7, ODD[kind], "is not right")))
+        file.write(rejected_row(Row(7, ODD[kind], "is not right")))
     [row] = lines(path)
     assert {name: row[name] for name in ("job_id", "status", "error", "line")} == {
         "job_id": None,
@@ -178,7 +178,7 @@ def test_a_record_left_out_can_be_written_whatever_it_holds(tmp_path: Path, kind
 
 def test_rejected_record_is_written_unchanged() -> None:
     record = {"email": "", "name": "Ada"}
-    assert rejected(Row(3, record, "lacks field 'email'")) == {
+    assert rejected_row(Row(3, record, "lacks field 'email'")) == {
         "job_id": None,
         "status": "rejected",
         "error": "lacks field 'email'",

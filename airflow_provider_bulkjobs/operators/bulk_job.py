@@ -20,7 +20,7 @@ from airflow_provider_bulkjobs.operators.guard import (
     fail_without_retry,
     guarded_hook,
 )
-from airflow_provider_bulkjobs.operators.preparing import is_idempotent, prepare_records, read_operation
+from airflow_provider_bulkjobs.operators.preparing import is_idempotent, prepare_records, read_operation, rejected_file
 from airflow_provider_bulkjobs.operators.results import BulkJobResultsOperator
 from airflow_provider_bulkjobs.sensors.base import DEFERRABLE, TRIGGER_FAILED, BulkJobBaseSensor
 from airflow_provider_bulkjobs.submitting.submit_report import named
@@ -199,13 +199,12 @@ class BulkJobOperator(BulkJobBaseSensor):
         self._submission = submission = Submission(
             hook, kind.name, operation, read_options(operation, self.options), self.log
         )
-        with submission:
+        with submission, rejected_file(self.skip_invalid, self.results_path, self.log) as rejected:
             if submission.takes_records:
                 prepare_records(
                     submission,
                     self.records,
-                    skip_invalid=self.skip_invalid,
-                    results_path=self.results_path,
+                    rejected=rejected,
                     allow_empty=self.allow_empty,
                     log=self.log,
                 )
@@ -213,7 +212,6 @@ class BulkJobOperator(BulkJobBaseSensor):
                 raise errors.BadArgumentError(
                     f"records: the operation {operation.name!r} takes none. Remove the argument."
                 )
-            self._submitted, self._rejected = submission.batcher.items, submission.invalid
             with fail_without_retry(
                 context,
                 retry_is_safe=lambda: not submission.has_sent or operation.idempotent or checkpoints.is_durable,
@@ -221,6 +219,12 @@ class BulkJobOperator(BulkJobBaseSensor):
                 on_kill=self.on_kill,
             ):
                 self.job_id = submission.send(checkpoints, earlier).job_ids if submission.requests or earlier else []
+                self._submitted, self._rejected = submission.submitted, submission.rejected
+                if not self._submitted and self._rejected > submission.invalid and not self.allow_empty:
+                    raise errors.BadArgumentError(
+                        f"records: all {self._rejected} records are invalid or were refused by {hook.vendor.label}. "
+                        "Check the upstream task, or set allow_empty=True."
+                    )
         return submission
 
     def _prevent_resubmit(

@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bulkjobs.arguments import read_conn_id
-from airflow_provider_bulkjobs.exceptions import BadArgumentError
+from airflow_provider_bulkjobs.exceptions import BadArgumentError, OutputWriteError
 
 if TYPE_CHECKING:
     from logging import Logger
 
     from airflow_provider_bulkjobs.hooks.bulk_job import BulkJobHook
+    from airflow_provider_bulkjobs.results.writers import RowsFile
     from airflow_provider_bulkjobs.submitting.submission import Submission
     from airflow_provider_bulkjobs.vendors.spec.operation import Operation
     from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind
@@ -40,24 +43,48 @@ def is_idempotent(conn_id: Any, job_kind: str | None, operation: str | None) -> 
         return False
 
 
+@contextmanager
+def rejected_file(skip_invalid: bool, results_path: Any, log: Logger) -> Iterator[RowsFile | None]:
+    """Open the file for the records that are left out, if some may be.
+
+    It is published after the records were checked, and again at the end with those that the vendor has refused since,
+    also if the submit fails.
+    """
+    from airflow_provider_bulkjobs.results.writers import REJECTED_COLUMNS, RowsFile
+
+    if not skip_invalid:
+        yield None
+        return
+    with RowsFile(results_path, REJECTED_COLUMNS) as file:
+        try:
+            yield file
+        except BaseException:
+            if file.is_outdated:
+                try:
+                    file.publish()
+                except OutputWriteError as error:
+                    log.warning("%s It lacks the records that the vendor has refused.", error)
+            raise
+
+
 def prepare_records(
-    submission: Submission, records: Any, *, skip_invalid: bool, results_path: Any, allow_empty: bool, log: Logger
+    submission: Submission, records: Any, *, rejected: RowsFile | None, allow_empty: bool, log: Logger
 ) -> None:
     """Read and check the records, and split them into batches.
 
     :raises BadArgumentError: there are no records, or some cannot be submitted.
     """
-    from airflow_provider_bulkjobs.results.writers import RowsFile, rejected
+    from airflow_provider_bulkjobs.results.writers import rejected_row
     from airflow_provider_bulkjobs.submitting.records import read_records
 
     rows = read_records(records)
-    if not skip_invalid:
+    if rejected is None:
         submission.prepare(rows, None)
     else:
-        with RowsFile(results_path) as file:
-            submission.prepare(rows, lambda row: file.write(rejected(row)))
+        submission.prepare(rows, lambda row: rejected.write(rejected_row(row)))
+        rejected.publish()
         if submission.invalid:
-            log.warning("%d records cannot be submitted; written to %s", submission.invalid, file)
+            log.warning("%d records cannot be submitted; written to %s", submission.invalid, rejected)
     if not submission.batcher.items and not allow_empty:
         problem = f"all {submission.invalid} records are invalid" if submission.invalid else "there are none"
         raise BadArgumentError(f"records: {problem}. Check the upstream task, or set allow_empty=True.")

@@ -21,6 +21,7 @@ from airflow_provider_bulkjobs.vendors.spec.item_result import ItemResult
 from airflow_provider_bulkjobs.vendors.toolkit.values import safe_name
 
 RESULT_COLUMNS = ("job_id", "status", "error", "item")
+REJECTED_COLUMNS = (*RESULT_COLUMNS, "line")
 
 
 class RowsFile:
@@ -59,6 +60,11 @@ class RowsFile:
 
     def __str__(self) -> str:
         return str(self._path)
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether the file has been published, and rows were written since."""
+        return self._published is not None and self._published != self.rows
 
     def write(self, row: Mapping[str, Any]) -> None:
         """Write one row.
@@ -138,6 +144,8 @@ def result_row(job_id: str, result: ItemResult) -> dict[str, Any]:
     return dict(zip(RESULT_COLUMNS, (job_id, result.status, result.error, result.item), strict=True))
 
 
-def rejected(row: Row) -> dict[str, Any]:
+def rejected_row(row: Row) -> dict[str, Any]:
     """Return the row for a rejected record, in the format of an item result."""
-    return {"job_id": None, "status": "rejected", "error": row.problem, "item": dict(row.record), "line": row.line}
+    file = {"file": row.origin.name} if row.origin.name else {}
+    values = {"job_id": None, "status": "rejected", "error": row.problem, "item": dict(row.record)}
+    return {**values, **file, "line": row.line}

@@ -72,12 +72,8 @@ class SimulatedActiveCampaign(SimulatedVendor):
         contacts = body.get("contacts") if isinstance(body, dict) else None
         if not isinstance(contacts, list) or not 1 <= len(contacts) <= MAX_CONTACTS:
             raise self._invalid(f"Field 'contacts' must hold 1 to {MAX_CONTACTS} contacts")
-        reasons = [
-            {"contact": index, "failureReason": "Field 'email' is required"}
-            for index, contact in enumerate(contacts)
-            if not (isinstance(contact, dict) and contact.get("email") and isinstance(contact["email"], str))
-        ]
-        if reasons:
+        problems = ((index, _problem(contact)) for index, contact in enumerate(contacts))
+        if reasons := [{"contact": index, "failureReason": problem} for index, problem in problems if problem]:
             raise self._invalid(*reasons)
         job = self.submit("contacts", [self.contacts.upsert(contact) for contact in contacts])
         return {"Success": 1, "queued_contacts": job.items, "batchId": job.id, "message": "Contact import queued"}
@@ -125,3 +121,10 @@ class SimulatedActiveCampaign(SimulatedVendor):
 
     def _not_queued(self, message: str, *reasons: Any) -> web.Response:
         return web.json_response({"success": 0, "message": message, "failureReasons": list(reasons)}, status=400)
+
+
+def _problem(contact: Any) -> str | None:
+    email = contact.get("email") if isinstance(contact, dict) else None
+    if not email or not isinstance(email, str):
+        return "Field 'email' is required"
+    return "Field 'email' incorrect format" if " " in email else None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError, TransientError
 from airflow_provider_bulkjobs.protocol.flow import Request, SaveProgress, Upload
@@ -162,6 +162,7 @@ CONTACTS = (
         options=(Option("delete_all_contacts", (bool,), "True: delete all contacts; give no records then"),),
         replaces_records="delete_all_contacts",
         encode=_encode_id,
+        decode=lambda data: {"id": unquote(data.decode())},
     ),
 )
 EXPORTS = (

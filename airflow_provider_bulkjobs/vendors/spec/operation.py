@@ -99,6 +99,7 @@ class Operation:
     :param blanks_option: the option with which empty values clear fields.
     :param replaces_records: the option that is given instead of records.
     :param encode: encodes a record as bytes.
+    :param decode: the inverse of ``encode``, for records that the vendor refuses.
     :param is_csv: records are sent as rows of a CSV file, with a column for each field that occurs in any record.
     :param gzipped: the request body is gzipped in a file on disk. Others are held in memory up to ``MAX_BYTES``; larger
         ones are on disk as well, and ``Payload.open`` streams them.
@@ -122,6 +123,7 @@ class Operation:
     blanks_option: str | None = None
     replaces_records: str | None = None
     encode: Callable[[Record], bytes] = encode_json
+    decode: Callable[[bytes], Record] = json.loads
     is_csv: bool = False
     gzipped: bool = False
     idempotent: bool = False
