@@ -12,9 +12,11 @@ from packaging.version import Version
 
 PROJECT = Path(__file__).parent.parent
 PACKAGE = PROJECT / "airflow_provider_bulkjobs"
+METADATA = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+EXTRAS = METADATA["optional-dependencies"]
 DECLARED = {
     re.match(r"[\w.-]+", each)[0].lower(): each
-    for each in tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["dependencies"]
+    for each in (*METADATA["dependencies"], *EXTRAS["parquet"], *EXTRAS["zstd"])
 }
 # What a declared distribution has, or brings along in every release that there is.
 DISTRIBUTION_OF = {

@@ -20,7 +20,13 @@ from airflow_provider_bulkjobs.operators.guard import (
     fail_without_retry,
     guarded_hook,
 )
-from airflow_provider_bulkjobs.operators.preparing import is_idempotent, prepare_records, read_operation, rejected_file
+from airflow_provider_bulkjobs.operators.preparing import (
+    check_source_arguments,
+    is_idempotent,
+    prepare_records,
+    read_operation,
+    rejected_file,
+)
 from airflow_provider_bulkjobs.operators.results import BulkJobResultsOperator
 from airflow_provider_bulkjobs.sensors.base import DEFERRABLE, TRIGGER_FAILED, BulkJobBaseSensor
 from airflow_provider_bulkjobs.submitting.submit_report import named
@@ -53,17 +59,29 @@ class BulkJobOperator(BulkJobBaseSensor):
     :param conn_id: the connection; its type selects the vendor. (templated)
     :param job_kind: one of the vendor's job kinds; default: the first one.
     :param operation: what to do with the records (see docs/submitting.md); optional if the job kind has only one.
-    :param records: a list of dicts, a task's output, or the path or URI of a JSON Lines or CSV file, also gzipped. The
-        field names are the vendor's. In CSV, an empty cell is an omitted field. (templated)
+    :param records: a list of dicts, a task's output, a data frame, a query
+        (:class:`~airflow_provider_bulkjobs.records.SqlRecords`), or the path or URI of a CSV, JSON Lines, Parquet or
+        Arrow file, also compressed; for part files, their folder, a pattern, the common start of their names, or a list
+        of paths. In a table, an empty cell or a null is an omitted field. (templated)
+    :param columns: a dict of the vendor's field for each column that is submitted; the others are left out. Or a list
+        of the columns that are submitted; for rows without names, it names them in order. Default: all columns, under
+        the vendor's names. (templated)
+    :param read_options: how CSV files are written: delimiter, quote, escape, encoding, header, column_names,
+        null_values (see docs/submitting.md). (templated)
+    :param format: csv, jsonl, parquet or arrow, for files whose name does not end so. (templated)
     :param options: options of the vendor's request, by name. (templated)
     :param wait_for_completion: wait for the jobs; if false, pass ``output`` to a ``BulkJobSensor``.
     :param skip_invalid: leave out invalid records instead of failing; valid means as the vendor documents it.
-    :param results_path: the JSON Lines file for the records left out. (templated)
+    :param results_path: the file for the records left out; its ending selects the format, like that of the results
+        operator. (templated)
     :param allow_empty: succeed if there are no records.
     """
 
-    template_fields: Sequence[str] = ("records", "options", "results_path", *BulkJobBaseSensor.template_fields)
-    template_fields_renderers = {"options": "json", "records": "json"}  # noqa: RUF012  (as Airflow declares it)
+    template_fields: Sequence[str] = (
+        *("records", "columns", "read_options", "format", "options", "results_path"),
+        *BulkJobBaseSensor.template_fields,
+    )
+    template_fields_renderers = dict.fromkeys(("options", "records", "columns", "read_options"), "json")
 
     def __init__(
         self,
@@ -72,6 +90,9 @@ class BulkJobOperator(BulkJobBaseSensor):
         job_kind: str | None = None,
         operation: str | None = None,
         records: Any = None,
+        columns: Any = None,
+        read_options: Any = None,
+        format: Any = None,  # noqa: A002  (the name that users know from other operators)
         options: Any = None,
         wait_for_completion: bool = True,
         skip_invalid: bool = False,
@@ -97,8 +118,12 @@ class BulkJobOperator(BulkJobBaseSensor):
         self._check_mode()  # it may also come from default_args
         if skip_invalid and is_literal(results_path) and not results_path:
             raise errors.BadArgumentError("skip_invalid=True requires results_path, the file for the records left out")
+        check_source_arguments(columns, read_options, format)
         self.operation = operation
         self.records = records
+        self.columns = columns
+        self.read_options = read_options
+        self.format = format
         self.options = options
         self.wait_for_completion = wait_for_completion
         self.skip_invalid = skip_invalid
@@ -204,6 +229,9 @@ class BulkJobOperator(BulkJobBaseSensor):
                 prepare_records(
                     submission,
                     self.records,
+                    columns=self.columns,
+                    read_options=self.read_options,
+                    file_format=self.format,
                     rejected=rejected,
                     allow_empty=self.allow_empty,
                     log=self.log,

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bulkjobs.arguments import read_conn_id
+from airflow_provider_bulkjobs.arguments import check_literal, is_literal, read_conn_id
 from airflow_provider_bulkjobs.exceptions import BadArgumentError, OutputWriteError
 
 if TYPE_CHECKING:
@@ -67,8 +67,33 @@ def rejected_file(skip_invalid: bool, results_path: Any, log: Logger) -> Iterato
             raise
 
 
+def check_source_arguments(columns: Any, read_options: Any, file_format: Any) -> None:
+    """Validate what can be known when the DAG is parsed, so not templates and the output of other tasks.
+
+    :raises BadArgumentError: an argument is invalid.
+    """
+    if columns is None and read_options is None and file_format is None:
+        return
+    from airflow_provider_bulkjobs.submitting.columns import read_columns
+    from airflow_provider_bulkjobs.submitting.csv_options import read_csv_options
+    from airflow_provider_bulkjobs.submitting.formats import read_format
+
+    for value, read in ((columns, read_columns), (read_options, read_csv_options), (file_format, read_format)):
+        texts = value.values() if isinstance(value, Mapping) else ()
+        if all(map(is_literal, texts)):
+            check_literal(value, read)
+
+
 def prepare_records(
-    submission: Submission, records: Any, *, rejected: RowsFile | None, allow_empty: bool, log: Logger
+    submission: Submission,
+    records: Any,
+    *,
+    columns: Any,
+    read_options: Any,
+    file_format: Any,
+    rejected: RowsFile | None,
+    allow_empty: bool,
+    log: Logger,
 ) -> None:
     """Read and check the records, and split them into batches.
 
@@ -77,7 +102,7 @@ def prepare_records(
     from airflow_provider_bulkjobs.results.writers import rejected_row
     from airflow_provider_bulkjobs.submitting.records import read_records
 
-    rows = read_records(records)
+    rows = read_records(records, columns=columns, read_options=read_options, file_format=file_format)
     if rejected is None:
         submission.prepare(rows, None)
     else:

@@ -146,6 +146,5 @@ def result_row(job_id: str, result: ItemResult) -> dict[str, Any]:
 
 def rejected_row(row: Row) -> dict[str, Any]:
     """Return the row for a rejected record, in the format of an item result."""
-    file = {"file": row.origin.name} if row.origin.name else {}
-    values = {"job_id": None, "status": "rejected", "error": row.problem, "item": dict(row.record)}
-    return {**values, **file, "line": row.line}
+    found = {"job_id": None, "status": "rejected", "error": row.problem, "item": dict(row.record), "line": row.line}
+    return {**found, "file": row.origin.name} if row.origin.name else found

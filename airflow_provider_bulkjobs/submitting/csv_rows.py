@@ -1,25 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows of a CSV file. The first line must be a header with the column names, separated by commas.
+"""Rows of a CSV file. Unless the options say otherwise, the first line must be a header, separated by commas.
 
 Without this check, data in the first line would be read as field names, and personal data would appear in the error.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import re
 from collections.abc import Iterator
-from typing import BinaryIO
+from contextlib import contextmanager
+from typing import Any, BinaryIO
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError
-from airflow_provider_bulkjobs.submitting.row import Row
+from airflow_provider_bulkjobs.submitting.csv_options import CsvOptions
+from airflow_provider_bulkjobs.submitting.null_markers import NullMarkers
+from airflow_provider_bulkjobs.submitting.row import Origin, Row
 
 DELIMITERS = {
     ";": "semicolons",
     "\t": "tabs",
     "|": "vertical bars",
-    ",": "commas inside quotes",
+    ",": "commas",
     "\x01": "\\x01",
     "\x1f": "\\x1f",
     "^": "^",
@@ -31,62 +35,116 @@ DATE = re.compile(r"\d{4}-\d\d-\d\d")
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
-def read_csv(file: BinaryIO, source: str) -> Iterator[Row]:
-    """Read the rows of a file. An empty cell is an omitted field.
+def read_csv(file: BinaryIO, origin: Origin, source: str, options: CsvOptions) -> Iterator[Row]:
+    """Read the rows of a file. An empty cell, and a null marker without quotes, is an omitted field.
 
     :param source: the file, for messages.
-    :raises BadArgumentError: the file is not CSV, not UTF-8, or its first line is not a header.
+    :raises BadArgumentError: the file is not CSV, not in its encoding, or its first line is not a header.
     """
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
-    rows = csv.reader(text, strict=True)
+    encoding = "utf-8-sig" if _is_utf_8(options) else options.encoding
+    text = io.TextIOWrapper(file, encoding=encoding, newline="")
+    markers = NullMarkers(text, options) if any(options.null_values) else None
+    rows = csv.reader(
+        markers or text,
+        strict=True,
+        delimiter=options.delimiter,
+        quotechar=options.quote,
+        quoting=csv.QUOTE_MINIMAL if options.quote else csv.QUOTE_NONE,
+        escapechar=options.escape,
+    )
     try:
-        columns = tuple(cell.strip() for cell in next(rows, []))
-        if (problem := header_problem(columns)) is not None:
-            raise BadArgumentError(f"records={source}: {problem}")
-        begins = rows.line_num + 1  # a quoted cell may span several lines
-        for cells in rows:
-            line, begins = begins, rows.line_num + 1
-            if not cells:
-                continue
-            if len(cells) != len(columns):
-                problem = f"has {len(cells)} columns, and the header has {len(columns)}"
-                yield Row(line, {}, problem, columns)
-            elif _is_header(cells, columns):
-                yield Row(line, {}, "repeats the header: remove this line", columns)
-            else:
-                record = {name: cell for name, cell in zip(columns, cells, strict=True) if cell}
-                yield Row(line, record, columns=columns)
-    except csv.Error as error:
-        hint = ". If the file has another delimiter, write it with commas" if rows.line_num == 1 else ""
-        raise BadArgumentError(f"records={source}: line {rows.line_num} is not CSV: {error}{hint}") from error
-    except UnicodeDecodeError as error:
-        raise BadArgumentError(
-            f"records={source}: not UTF-8 after line {rows.line_num}. Write the file in UTF-8."
-        ) from error
+        with _errors(rows, source, options):
+            columns = _columns(next(rows, []), source, options) if options.header else options.column_names
+            begins = rows.line_num + 1  # a quoted cell may span several lines
+            for cells in markers.rows(rows) if markers else rows:
+                line, begins = begins, rows.line_num + 1
+                if not cells:
+                    continue
+                if len(cells) == len(columns) and not _is_header(cells, columns):
+                    record = {name: cell for name, cell in zip(columns, cells, strict=True) if cell}
+                    yield Row(line, record, None, columns, "", origin)
+                else:
+                    yield Row(line, {}, _row_problem(cells, columns, options), columns, "", origin)
     finally:
         text.detach()  # the caller closes the file
 
 
-def header_problem(columns: tuple[str, ...]) -> str | None:
-    """Return why the first line is not a header, or ``None``. The message contains no cell values."""
+def _is_utf_8(options: CsvOptions) -> bool:
+    return codecs.lookup(options.encoding).name == "utf-8"
+
+
+@contextmanager
+def _errors(rows: Any, source: str, options: CsvOptions) -> Iterator[None]:
+    try:
+        yield
+    except csv.Error as error:
+        hint = ". If the file has another delimiter, write it with commas, or set read_options={'delimiter': …}"
+        hint = hint if rows.line_num == 1 and options.delimiter == "," else ""
+        raise BadArgumentError(f"records={source}: line {rows.line_num} is not CSV: {error}{hint}") from error
+    except UnicodeError as error:
+        encoding = options.encoding.upper()
+        other = ", or set read_options={'encoding': …}" if _is_utf_8(options) else ""
+        raise BadArgumentError(
+            f"records={source}: not {encoding} after line {rows.line_num}. Write the file in {encoding}{other}."
+        ) from error
+
+
+def _columns(cells: list[str], source: str, options: CsvOptions) -> tuple[str, ...]:
+    """Return the names of the columns, given the cells of the first line."""
+    header = tuple(cell.strip() for cell in cells)
+    problem = header_problem(header, options.delimiter)
+    if not problem and options.column_names and header and len(header) != len(options.column_names):
+        problem = f"the header has {len(header)} columns, and column_names has {len(options.column_names)}"
+    if problem:
+        raise BadArgumentError(f"records={source}: {problem}")
+    return options.column_names or header
+
+
+def _row_problem(cells: list[str], columns: tuple[str, ...], options: CsvOptions) -> str:
+    if len(cells) != len(columns):
+        expected = "the header" if options.header else "column_names"
+        return f"has {len(cells)} columns, and {expected} has {len(columns)}"
+    return "repeats the header: remove this line" + ("" if options.header else ", or set header=True in read_options")
+
+
+def header_problem(columns: tuple[str, ...], own_delimiter: str = ",") -> str | None:
+    """Return why the first line is not a header, or ``None``. The message contains no cell values.
+
+    :param own_delimiter: the delimiter of the file.
+    """
     if not columns:  # an empty file
         return None
     if columns[0].startswith("<"):
         return "the file is a web page or an XML document and not CSV. Write the file with commas"
     if columns[0].lower().startswith("sep=") and len(columns) <= 2:
         return "the first line is a 'sep=' line for Excel. Remove it, and separate the columns by commas"
-    for delimiter, word in DELIMITERS.items():
-        if all(delimiter in column for column in columns) and (delimiter != "," or len(columns) == 1):
-            return f"the columns of the first line are separated by {word}. Write the file with commas"
+    if problem := _delimiter_problem(columns, own_delimiter):
+        return problem
     if any(not (char.isprintable() or char.isspace()) for column in columns for char in column):
         return "the first line has an invisible character in the name of a column. Write the file in UTF-8 without it"
     if any(map(_is_data, columns)):
         return (
             "the first line is data, not a header: it has an address, a number or a date instead of a column name. "
-            f"Add a first line with the names of the {len(columns)} columns"
+            f"Add a first line with the names of the {len(columns)} columns, or set "
+            "read_options={'column_names': […]}"
         )
     if not all(columns) or len(set(columns)) < len(columns):
         return "the header must have unique, non-empty column names"
+    return None
+
+
+def _delimiter_problem(columns: tuple[str, ...], own_delimiter: str) -> str | None:
+    for delimiter, word in DELIMITERS.items():
+        if not all(delimiter in column for column in columns):
+            continue
+        if delimiter == own_delimiter and len(columns) == 1:
+            return f"the columns of the first line are separated by {word} inside quotes. Write the file with {word}"
+        if delimiter != own_delimiter and (delimiter != "," or len(columns) == 1):
+            remedy = "Write the file with commas" if own_delimiter == "," else "Correct the delimiter"
+            return (
+                f"the columns of the first line are separated by {word}. {remedy}, or set "
+                f"read_options={{'delimiter': {delimiter!r}}}"
+            )
     return None
 
 

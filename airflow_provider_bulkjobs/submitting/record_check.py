@@ -33,7 +33,7 @@ class RecordCheck:
         """
         if self._first is None:
             self._first = row
-            self._check_header(row.columns)
+            self._check_columns(row)
         if row.problem is not None:
             return row.problem
         if not row.record:
@@ -61,14 +61,21 @@ class RecordCheck:
             else "Check the upstream task."
         )
 
-    def _check_header(self, columns: tuple[str, ...]) -> None:
-        # Without a header, the field names would be personal data, and appear in each message about a field.
+    def _check_columns(self, row: Row) -> None:
         names = self._operation.header_names
-        if columns and names and not self._is_known(columns):
+        if not row.columns or not names or self._is_known(row.columns):
+            return
+        known = " or ".join(map(repr, names))
+        if row.origin.unit == "row":
             raise BadArgumentError(
-                f"records: the first line of the file is not a header. None of its {len(columns)} columns is "
-                f"{' or '.join(map(repr, names))}. Add a first line with the vendor's field names."
+                f"records: none of the {len(row.columns)} columns is {known}. Set columns to the vendor's field for "
+                "each column, such as {'EMAIL_ADDRESS': 'email'}."
             )
+        # Without a header, the field names would be personal data, and appear in each message about a field.
+        raise BadArgumentError(
+            f"records: the first line of the file is not a header. None of its {len(row.columns)} columns is {known}. "
+            "Add a first line with the vendor's field names, or set columns."
+        )
 
     def _is_known(self, columns: tuple[str, ...]) -> bool:
         """Return whether the first line of a table is certainly a header."""

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows of Parquet and Arrow files, a batch at a time. Nested values become lists and dicts.
+
+https://arrow.apache.org/docs/python/parquet.html and https://arrow.apache.org/docs/python/ipc.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO
+
+from airflow_provider_bulkjobs.exceptions import BadArgumentError
+from airflow_provider_bulkjobs.submitting.columns import check_names
+from airflow_provider_bulkjobs.submitting.row import Origin, Row
+
+BATCH_ROWS = 4096
+
+
+def read_parquet(file: BinaryIO, origin: Origin, source: str) -> Iterator[Row]:
+    """Read the rows of a Parquet file, with one row group in memory at most.
+
+    :param source: the file, for messages.
+    :raises BadArgumentError: pyarrow is missing, or the file is not Parquet.
+    """
+    pyarrow = _import_pyarrow(source)
+    from pyarrow import parquet
+
+    try:
+        table = parquet.ParquetFile(file, coerce_int96_timestamp_unit="us")
+    except pyarrow.ArrowInvalid:
+        raise BadArgumentError(f"records={source} is not a Parquet file, or it is incomplete.") from None
+    with table:
+        yield from batch_rows(table.schema_arrow.names, table.iter_batches(BATCH_ROWS), origin, source)
+
+
+def read_arrow(file: BinaryIO, origin: Origin, source: str) -> Iterator[Row]:
+    """Read the rows of an Arrow IPC file or stream, with one record batch in memory.
+
+    :param source: the file, for messages.
+    :raises BadArgumentError: pyarrow is missing, or the file is not Arrow.
+    """
+    pyarrow = _import_pyarrow(source)
+    try:
+        if file.peek(6).startswith(b"ARROW1"):  # type: ignore[attr-defined]
+            reader = pyarrow.ipc.open_file(file)
+            schema, batches = reader.schema, map(reader.get_batch, range(reader.num_record_batches))
+        else:
+            batches = pyarrow.ipc.open_stream(file)
+            schema = batches.schema
+    except pyarrow.ArrowInvalid:
+        raise BadArgumentError(f"records={source} is not an Arrow file, or it is incomplete.") from None
+    yield from batch_rows(schema.names, batches, origin, source)
+
+
+def batch_rows(columns: Iterable[str], batches: Iterable[Any], origin: Origin, source: str) -> Iterator[Row]:
+    """Yield the rows of Arrow record batches.
+
+    :raises BadArgumentError: a column has no name, or two have the same.
+    """
+    names, number = check_names(columns, source), 0
+    for batch in batches:
+        for start in range(0, batch.num_rows, BATCH_ROWS):
+            part = batch.slice(start, BATCH_ROWS)
+            for cells in zip(*(_values(column) for column in part.columns), strict=True):
+                number += 1
+                yield Row.of_table(number, names, cells, origin)
+
+
+def _values(column: Any) -> list[Any]:
+    return column.to_pylist(maps_as_pydicts="strict")  # type: ignore[no-any-return]
+
+
+def _import_pyarrow(source: str) -> Any:
+    try:
+        import pyarrow.ipc
+    except ImportError:
+        raise BadArgumentError(
+            f"records={source} needs pyarrow. Install airflow-provider-bulkjobs[parquet] to read Parquet and Arrow."
+        ) from None
+    return pyarrow

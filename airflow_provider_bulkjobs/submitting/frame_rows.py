@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows of data frames and tables of other libraries, which are recognized without an import of the library."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from airflow_provider_bulkjobs.exceptions import BadArgumentError
+from airflow_provider_bulkjobs.submitting.arrow_rows import batch_rows
+from airflow_provider_bulkjobs.submitting.columns import check_names
+from airflow_provider_bulkjobs.submitting.row import Origin, Row
+
+FRAME_TYPES = ("Frame", "Table", "RecordBatch")
+ROWS_AT_ONCE = 10_000
+
+
+def is_frame(source: Any) -> bool:
+    """Return whether a value is a data frame or table."""
+    return type(source).__name__.endswith(FRAME_TYPES)
+
+
+def read_frame(source: Any) -> Iterator[Row]:
+    """Return the rows of a data frame or table.
+
+    :raises BadArgumentError: its library is not supported, or its columns have no names of their own.
+    """
+    origin = Origin("", "row")
+    if hasattr(source, "to_batches"):  # pyarrow.Table
+        return batch_rows(source.schema.names, source.to_batches(), origin, "the table")
+    if hasattr(source, "to_pylist") and hasattr(source, "schema"):  # pyarrow.RecordBatch
+        return batch_rows(source.schema.names, [source], origin, "the record batch")
+    if hasattr(source, "iter_rows"):  # polars
+        columns = check_names(source.columns, "the data frame")
+        return (Row.of_table(number, columns, cells, origin) for number, cells in enumerate(source.iter_rows(), 1))
+    if hasattr(source, "itertuples"):
+        return _read_pandas(source, check_names(source.columns, "the data frame"), origin)
+    remedies = {
+        "to_pylist": "table.to_pylist()",
+        "collect": "df.collect()",
+        "to_dicts": "df.to_dicts()",
+    }
+    remedy = next((code for method, code in remedies.items() if hasattr(source, method)), "df.to_dict('records')")
+    raise BadArgumentError(f"records is a {type(source).__name__}: pass {remedy}")
+
+
+def _read_pandas(frame: Any, columns: tuple[str, ...], origin: Origin) -> Iterator[Row]:
+    for start in range(0, len(frame), ROWS_AT_ONCE):
+        part = frame.iloc[start : start + ROWS_AT_ONCE].astype(object)
+        part = part.where(part.notna(), None)  # NaN, NaT and pandas.NA are how pandas says that there is no value
+        for number, cells in enumerate(part.itertuples(index=False, name=None), start + 1):
+            yield Row.of_table(number, columns, cells, origin)
