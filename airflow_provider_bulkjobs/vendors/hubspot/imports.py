@@ -29,6 +29,7 @@ from airflow_provider_bulkjobs.vendors.spec.operation import (
     SubmitFlow,
 )
 from airflow_provider_bulkjobs.vendors.spec.states import States
+from airflow_provider_bulkjobs.vendors.spec.value_formats import ValueFormats
 from airflow_provider_bulkjobs.vendors.toolkit.paging import Cursor, Pages, list_pages
 from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint, as_dict, as_list
 from airflow_provider_bulkjobs.vendors.toolkit.submits import accepted_job_id
@@ -210,6 +211,21 @@ def _mapping(object_type: str, column: str, identifiers: Mapping[str, str]) -> d
     return {"columnObjectTypeId": object_type, "columnName": column, "propertyName": column, **column_type}
 
 
+def _formats(options: Options) -> ValueFormats:
+    """Return the format of dates, which is the one that the import declares.
+
+    Without the option, dates are refused: HubSpot would read some as others.
+    """
+    pattern = DATE_FORMATS.get(str(options.get("dateFormat")))
+    remedy = f"set the option dateFormat ({', '.join(DATE_FORMATS)}), by which HubSpot reads dates"
+    return ValueFormats(date=None if pattern is None else pattern.format, date_remedy=remedy)
+
+
+DATE_FORMATS = {
+    "YEAR_MONTH_DAY": "{0.year:04}-{0.month:02}-{0.day:02}",
+    "MONTH_DAY_YEAR": "{0.month:02}/{0.day:02}/{0.year:04}",
+    "DAY_MONTH_YEAR": "{0.day:02}/{0.month:02}/{0.year:04}",
+}
 ON_COLUMNS = ("columnObjectTypeId", "columnMappings")
 _operation = partial(
     Operation,
@@ -228,6 +244,7 @@ _operation = partial(
         Option("createContactListFromImport", (bool,), "True: HubSpot creates a list of the imported contacts"),
     ),
     check=identifies_if_given("email", "domain", "hs_object_id"),
+    formats=_formats,
     columns_option="columnMappings",
     is_csv=True,
 )

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 from airflow_provider_bulkjobs.protocol.flow import Request, Response, SaveProgress, Upload
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
+from airflow_provider_bulkjobs.vendors.spec.value_formats import ISO_8601, ValueFormats
 
 Record = Mapping[str, Any]
 Options = Mapping[str, Any]
@@ -93,6 +94,7 @@ class Operation:
     :param check: returns the problem of an invalid record, else ``None``; names fields, never their values.
     :param header_names: the first line of a CSV file is accepted as a header only if it has one of these names.
     :param check_by_options: returns an additional check that depends on the options.
+    :param formats: returns the formats of dates and times, which may depend on the options.
     :param options: the options of the vendor's request.
     :param per_record_options: the options that are sent in each record.
     :param columns_option: the option that maps the columns of a table by position.
@@ -117,6 +119,7 @@ class Operation:
     check: Check = lambda _record: None
     header_names: tuple[str, ...] = ()
     check_by_options: Callable[[Options], Check] | None = None
+    formats: Callable[[Options], ValueFormats] = lambda _options: ISO_8601
     options: tuple[Option, ...] = ()
     per_record_options: tuple[str, ...] = ()
     columns_option: str | None = None
