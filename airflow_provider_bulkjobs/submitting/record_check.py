@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError
@@ -18,9 +19,13 @@ class RecordCheck:
     """The validation of the records of one submit.
 
     :param options: in the vendor's format.
+    :param use_ids: replaces the names of custom fields by ids, if the vendor takes them by id.
     """
 
-    def __init__(self, operation: Operation, options: Options) -> None:
+    def __init__(
+        self, operation: Operation, options: Options, use_ids: Callable[[Record], Record | str] | None = None
+    ) -> None:
+        self._use_ids = use_ids
         self._operation = operation
         self._check = operation.check_for(options)
         self._convert = Converter(operation.formats(options), is_text=operation.is_csv)
@@ -45,6 +50,8 @@ class RecordCheck:
                 return name_problem(next(name for name in row.record if type(name) is kind))
         record = self._convert(row.record)
         if isinstance(record, str):
+            return record
+        if self._use_ids is not None and isinstance(record := self._use_ids(record), str):
             return record
         if self._options:
             record = self._with_options(record, row.columns)

@@ -19,6 +19,7 @@ from airflow_provider_bulkjobs.protocol.flow import SaveProgress
 from airflow_provider_bulkjobs.protocol.redact import redact
 from airflow_provider_bulkjobs.submitting.batches import Batch, Batcher
 from airflow_provider_bulkjobs.submitting.checkpoint import Checkpoint, CheckpointError, CheckpointStore
+from airflow_provider_bulkjobs.submitting.field_names import FieldNames
 from airflow_provider_bulkjobs.submitting.overhead import request_overhead
 from airflow_provider_bulkjobs.submitting.record_check import RecordCheck
 from airflow_provider_bulkjobs.submitting.records import Row
@@ -31,6 +32,7 @@ from airflow_provider_bulkjobs.submitting.submit_report import (
     named,
     where_of,
 )
+from airflow_provider_bulkjobs.vendors.spec.custom_fields import CustomField
 from airflow_provider_bulkjobs.vendors.spec.operation import (
     Operation,
     Options,
@@ -60,7 +62,9 @@ class Submission:
         self.vendor = client.vendor.conn_type
         self._client = client
         self._operation = operation
-        self._check = RecordCheck(operation, options)
+        fields = operation.custom_fields
+        names = FieldNames(fields, self._list_custom_fields, client.vendor.label) if fields else None
+        self._check = RecordCheck(operation, options, names)
         self._options = options
         self._log = log
         self._checkpoint: Checkpoint | None = None
@@ -163,6 +167,17 @@ class Submission:
         for batch in self._batches(checkpoint.accepted):
             self._send_valid(batch, checkpoint, checkpoints)
         checkpoints.publish(checkpoint)  # again, in case it failed before
+
+    def _list_custom_fields(self) -> list[CustomField]:
+        from airflow_provider_bulkjobs.http.retry import RetryPolicy
+
+        client, fields = self._client, self._operation.custom_fields
+        if fields is None:
+            return []
+        found: list[CustomField] = client.transport.run(
+            lambda: fields.list_all(client.account), RetryPolicy(on_retry=self._log.warning)
+        )
+        return found
 
     def _add(self, row: Row) -> str | None:
         record = self._check(row)

@@ -17,6 +17,12 @@ from airflow_provider_bulkjobs.simulator.limits import Limit, RateHeaders, RateL
 from airflow_provider_bulkjobs.simulator.routes import own_fault, route
 from airflow_provider_bulkjobs.simulator.vendor import SimulatedVendor
 
+FIELDS = (
+    ("1", "Plan", "PLAN"),
+    ("2", "Favorite color", "FAVORITE_COLOR"),
+    ("3", "Size", "SIZE"),
+    ("4", "Size", "SIZE_2"),
+)
 MAX_CONTACTS = 250
 MAX_BYTES = 400_000
 SUBMIT_PATH = "/api/3/import/bulk_import"
@@ -62,6 +68,13 @@ class SimulatedActiveCampaign(SimulatedVendor):
     def me(self, request: IncomingRequest) -> Any:
         """Return the user of the key."""
         return {"user": USER}
+
+    @route("GET", "/api/3/fields")
+    def fields(self, request: IncomingRequest) -> Any:
+        """Return the custom fields, on pages."""
+        limit, offset = request.integer("limit", 20, minimum=1, maximum=100), request.integer("offset", 0)
+        fields = [{"id": key, "title": title, "perstag": tag, "type": "text"} for key, title, tag in FIELDS]
+        return {"fields": fields[offset : offset + limit], "meta": {"total": str(len(fields))}}
 
     @route("POST", SUBMIT_PATH)
     def bulk_import(self, request: IncomingRequest) -> Any:

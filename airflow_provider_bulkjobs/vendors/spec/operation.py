@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from airflow_provider_bulkjobs.protocol.flow import Request, Response, SaveProgress, Upload
+from airflow_provider_bulkjobs.vendors.spec.custom_fields import CustomFields
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.value_formats import ISO_8601, ValueFormats
 
@@ -95,6 +96,7 @@ class Operation:
     :param header_names: the first line of a CSV file is accepted as a header only if it has one of these names.
     :param check_by_options: returns an additional check that depends on the options.
     :param formats: returns the formats of dates and times, which may depend on the options.
+    :param custom_fields: how records name custom fields that the vendor takes by id.
     :param options: the options of the vendor's request.
     :param per_record_options: the options that are sent in each record.
     :param columns_option: the option that maps the columns of a table by position.
@@ -120,6 +122,7 @@ class Operation:
     header_names: tuple[str, ...] = ()
     check_by_options: Callable[[Options], Check] | None = None
     formats: Callable[[Options], ValueFormats] = lambda _options: ISO_8601
+    custom_fields: CustomFields | None = None
     options: tuple[Option, ...] = ()
     per_record_options: tuple[str, ...] = ()
     columns_option: str | None = None
