@@ -39,6 +39,12 @@ def test_location_of_records_of_a_list_is_a_line(batcher: Batcher) -> None:
     assert (batcher.where(1), batcher.where(0, 1)) == ("line 2", "lines 1-2")
 
 
+def test_batches_of_the_only_file_do_not_repeat_its_name(batcher: Batcher) -> None:
+    for line in (2, 3):
+        batcher.add(line, {"a": "x"}, origin=Origin("a.csv"))
+    assert (batcher.where(1), batcher.where(0, 1)) == ("a.csv line 3", "lines 2-3")
+
+
 def test_location_of_a_row_has_the_unit_of_its_source() -> None:
     assert Row(7, {}, origin=Origin("query", "row")).where == "query row 7"
 

@@ -211,9 +211,13 @@ class Batcher:
         :param last: index of the last record.
         """
         start = self.origin(first)
-        if last is None or (end := self.origin(last)) == start:
-            return start.where(self.line(first), None if last is None else self.line(last))
-        return f"{start.where(self.line(first))} to {end.where(self.line(last))}"
+        if last is None:
+            return start.where(self.line(first))
+        if len(self._origins) == 1:  # all batches are of it, and need not repeat its name
+            start = start._replace(name="")
+        elif (end := self.origin(last)) != start:
+            return f"{start.where(self.line(first))} to {end.where(self.line(last))}"
+        return start.where(self.line(first), self.line(last))
 
     def origin(self, item: int) -> Origin:
         """Return what a record was read from, by its index."""

@@ -56,11 +56,14 @@ def read_csv(file: BinaryIO, origin: Origin, source: str, options: CsvOptions) -
         with _errors(rows, source, options):
             columns = _columns(next(rows, []), source, options) if options.header else options.column_names
             begins = rows.line_num + 1  # a quoted cell may span several lines
+            width, last = len(columns), columns[-1].casefold() if columns else ""
             for cells in markers.rows(rows) if markers else rows:
                 line, begins = begins, rows.line_num + 1
                 if not cells:
                     continue
-                if len(cells) == len(columns) and not _is_header(cells, columns):
+                # The last cell is compared first: a call of a function for each row takes as long as reading it.
+                is_header = cells[-1].strip().casefold() == last and _is_header(cells, columns)
+                if len(cells) == width and not is_header:
                     record = {name: cell for name, cell in zip(columns, cells, strict=True) if cell}
                     yield Row(line, record, None, columns, "", origin)
                 else:
@@ -155,8 +158,6 @@ def _is_data(name: str) -> bool:
 
 def _is_header(cells: list[str], columns: tuple[str, ...]) -> bool:
     """Return whether a row repeats the header, as in concatenated files, with or without a byte order mark."""
-    if cells[-1].strip().casefold() != columns[-1].casefold():
-        return False
-    return all(
+    return len(cells) == len(columns) and all(
         cell.strip("\ufeff \t\r\n").casefold() == name.casefold() for cell, name in zip(cells, columns, strict=True)
     )

@@ -22,6 +22,7 @@ class FieldNames:
         self._list_all = list_all
         self._vendor = vendor
         self._ids: dict[str, set[str]] | None = None  # by name, in lower case
+        self._known: dict[str, str] = {}  # by name, as records have it
 
     def __call__(self, record: Record) -> Record | str:
         """Return the record with ids instead of names, or the problem.
@@ -31,15 +32,17 @@ class FieldNames:
         named = self._fields.named(record)
         if not named or all(map(is_blank, record.values())):
             return record
-        for name in named:
-            if not isinstance(name, str) or SURROGATE.search(name):
-                return name_problem(name)
         values = {}
         for name, value in named.items():
-            ids = self._ids_of(name)
-            if len(ids) != 1:
-                return self._problem(name, len(ids))
-            [field_id] = ids
+            field_id = self._known.get(name)
+            if field_id is None:
+                if not isinstance(name, str) or SURROGATE.search(name):
+                    return name_problem(name)
+                ids = self._ids_of(name)
+                if len(ids) != 1:
+                    return self._problem(name, len(ids))
+                [field_id] = ids
+                self._known[name] = field_id
             if field_id in values:
                 return f"has field {safe_name(name)} a second time, under another name: remove one of them"
             values[field_id] = value

@@ -46,7 +46,7 @@ class Row(NamedTuple):
     def of_table(cls, line: int, columns: tuple[str, ...], cells: Iterable[Any], origin: Origin) -> Self:
         """Return a row of a table. A null is a field that is not set, like an empty cell of a CSV file."""
         record = {name: cell for name, cell in zip(columns, cells, strict=True) if cell is not None}
-        return cls(line, record, columns=columns, origin=origin)
+        return cls(line, record, None, columns, "", origin)
 
     @property
     def where(self) -> str:

@@ -42,7 +42,7 @@ def submit_import(context: SubmitContext) -> SubmitFlow:
 
 def _named_fields(record: Record) -> Record:
     """Return the custom fields: all fields that are not the vendor's own. None changes nothing."""
-    if not isinstance(record.get("fields"), list | None):
+    if record.keys() <= CONTACT_FIELDS or not isinstance(record.get("fields"), list | None):
         return {}
     return {name: value for name, value in record.items() if name not in CONTACT_FIELDS and value is not None}
 

@@ -80,7 +80,9 @@ def import_csv(context: SubmitContext) -> SubmitFlow:
 
 def _named_fields(record: Record) -> Record:
     """Return the custom fields, if any is called by name, in ``custom_fields`` or as a field of the record."""
-    nested = record.get("custom_fields", {})
+    if record.keys() <= CONTACT_FIELDS and "custom_fields" not in record:
+        return {}
+    nested = record.get("custom_fields")
     outer = {name: value for name, value in record.items() if name not in CONTACT_FIELDS}
     if not isinstance(nested, Mapping | None) or not (outer or any(map(_is_name, nested or ()))):
         return {}

@@ -55,6 +55,8 @@ class Converter:
             (bytes | bytearray | memoryview, partial(_refuse, "decode it to text, or encode it as Base64")),
         )
 
+        self._by_exact_type = {kind: convert for kind, convert in self._by_type if isinstance(kind, type)}
+
     def __call__(self, record: Record) -> Record | str:
         """Return the record with values that JSON and CSV can hold, or the problem.
 
@@ -75,6 +77,8 @@ class Converter:
     def _value(self, value: Any, depth: int = 0) -> Any:
         if type(value) in PLAIN or depth > MAX_DEPTH:
             return value
+        if exact := self._by_exact_type.get(type(value)):
+            return exact(value)
         if hasattr(value, "dtype"):
             return self._value(_from_numpy(value), depth + 1)
         if isinstance(value, dict):
