@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from airflow_provider_bulkjobs.vendors.spec.custom_fields import CustomField, CustomFields
 from airflow_provider_bulkjobs.vendors.spec.operation import Record
-from airflow_provider_bulkjobs.vendors.toolkit.values import SURROGATE, is_blank, name_problem, safe_name
+from airflow_provider_bulkjobs.vendors.toolkit.values import SURROGATE, name_problem, safe_name
 
 
 class FieldNames:
@@ -30,7 +30,7 @@ class FieldNames:
         :raises BulkJobError: the custom fields could not be requested.
         """
         named = self._fields.named(record)
-        if not named or all(map(is_blank, record.values())):
+        if not named:
             return record
         values = {}
         for name, value in named.items():

@@ -51,12 +51,12 @@ class RecordCheck:
         record = self._convert(row.record)
         if isinstance(record, str):
             return record
-        if self._use_ids is not None and isinstance(record := self._use_ids(record), str):
-            return record
         if self._options:
             record = self._with_options(record, row.columns)
         if problem := self._check(record):
             return problem
+        if self._use_ids is not None and isinstance(record := self._use_ids(record), str):
+            return record
         return "has no value in any field" if all(map(is_blank, row.record.values())) else record
 
     @property
