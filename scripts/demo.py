@@ -94,6 +94,14 @@ EXPECTED = {
         1000,
         30,
     ),
+    "bulkjobs_failed_contacts_again": Expectation(
+        _success("import_contacts", "failed_contacts", "correct", "import_again", "send_campaign"),
+        1,
+        30,
+        0,
+        submit="import_again",
+        gate="import_again",
+    ),
     "bulkjobs_gate_by_asset": Expectation(_success("import_contacts", "publish"), 1, 1000, 30),
 }
 

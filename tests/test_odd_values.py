@@ -27,7 +27,7 @@ CASES = {
     if operation.max_items
 }
 # A field of any value that the operation takes besides an identity, and nothing else.
-FREE_FIELD = {"klaviyo": "title", "intercom": "name", "sendgrid": "country"}
+FREE_FIELD = {"klaviyo": "title", "activecampaign": "phone", "intercom": "name", "sendgrid": "country"}
 DELETES = {name for name in CASES if name.endswith("delete")}
 each_case = pytest.mark.parametrize("name", sorted(CASES.keys() - DELETES))
 
@@ -88,8 +88,9 @@ def test_missing_number_is_reported_by_line_field_and_type(name: str) -> None:
 @each_case
 def test_missing_number_inside_a_value_is_reported(name: str) -> None:
     vendor, _, operation = CASES[name]
-    field = "custom_attributes" if vendor.conn_type == "intercom" else "properties"
-    message = problem(name, {**good(name), field: {"score": [1, math.nan]}})
+    fields = {"intercom": "custom_attributes", "sendgrid": "custom_fields", "activecampaign": "tags"}
+    field = fields.get(vendor.conn_type, "properties")
+    message = problem(name, {**good(name), field: {"w1": [1, math.nan]}})
     wanted = "has a dict in field" if operation.is_csv else "has NaN or Infinity inside field"
     assert f"line 1 {wanted} '{field}'" in message
 

@@ -14,7 +14,7 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath
 from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError, OutputWriteError
-from airflow_provider_bulkjobs.results.writers import JsonLinesFile, rejected
+from airflow_provider_bulkjobs.results.writers import RowsFile, rejected_row
 from airflow_provider_bulkjobs.submitting.records import Row
 
 try:
@@ -44,7 +44,7 @@ def lines(path: Path) -> list[Any]:
 
 
 def write_and_fail(path: Any, error: type[BaseException]) -> None:
-    with JsonLinesFile(path) as file:
+    with RowsFile(path) as file:
         file.write({"new": 1})
         raise error
 
@@ -60,7 +60,7 @@ def names(folder: Path) -> list[str]:
 )
 def test_rows_are_lines_of_json(tmp_path: Path, make: Any) -> None:
     path = tmp_path / "a.jsonl"
-    with JsonLinesFile(make(path)) as file:
+    with RowsFile(make(path)) as file:
         file.write({"job_id": "1", "item": {"name": "é\n"}})
         file.write({"job_id": "2", "item": {}})
     assert lines(path) == [{"job_id": "1", "item": {"name": "é\n"}}, {"job_id": "2", "item": {}}]
@@ -69,20 +69,20 @@ def test_rows_are_lines_of_json(tmp_path: Path, make: Any) -> None:
 
 
 def test_no_row_is_an_empty_file(tmp_path: Path) -> None:
-    with JsonLinesFile(tmp_path / "a.jsonl") as file:
+    with RowsFile(tmp_path / "a.jsonl") as file:
         pass
     assert (tmp_path / "a.jsonl").read_bytes() == b""
     assert (file.rows, file.bytes) == (0, 0)
 
 
 def test_folders_are_made(tmp_path: Path) -> None:
-    with JsonLinesFile(tmp_path / "some" / "where" / "a.jsonl") as file:
+    with RowsFile(tmp_path / "some" / "where" / "a.jsonl") as file:
         file.write({"a": 1})
     assert lines(tmp_path / "some" / "where" / "a.jsonl") == [{"a": 1}]
 
 
 def test_nothing_is_there_before_the_end(tmp_path: Path) -> None:
-    with JsonLinesFile(tmp_path / "a.jsonl") as file:
+    with RowsFile(tmp_path / "a.jsonl") as file:
         file.write({"a": 1})
         assert names(tmp_path) == []
 
@@ -107,7 +107,7 @@ def test_an_old_file_is_replaced_all_of_it(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('{"old": 1}\n' * 99)
     with path.open() as reader:
-        with JsonLinesFile(path) as file:
+        with RowsFile(path) as file:
             file.write({"new": 1})
         assert len(reader.readlines()) == 99, "who reads the old file has all of it"
     assert lines(path) == [{"new": 1}]
@@ -117,7 +117,7 @@ def test_nothing_is_left_behind_when_the_file_cannot_be_put_there(tmp_path: Path
     (tmp_path / "a.jsonl").mkdir()
     with (
         pytest.raises(OutputWriteError, match="cannot be written: Is a directory"),
-        JsonLinesFile(tmp_path / "a.jsonl") as file,
+        RowsFile(tmp_path / "a.jsonl") as file,
     ):
         file.write({"a": 1})
     assert names(tmp_path) == ["a.jsonl"]
@@ -125,7 +125,7 @@ def test_nothing_is_left_behind_when_the_file_cannot_be_put_there(tmp_path: Path
 
 def test_a_storage_elsewhere_gets_it_all_at_once(memory: MemoryFileSystem) -> None:
     path = "memory://bucket/some/a.jsonl"
-    with JsonLinesFile(path) as file:
+    with RowsFile(path) as file:
         file.write({"a": 1})
         assert memory.find("") == []
     assert str(file).endswith("bucket/some/a.jsonl")
@@ -137,7 +137,7 @@ def test_a_storage_elsewhere_gets_it_all_at_once(memory: MemoryFileSystem) -> No
 @pytest.mark.parametrize("path", [None, 7, [], "nonsense://bucket/a.jsonl"], ids=str)
 def test_what_is_no_path_is_refused_before_the_block(path: Any) -> None:
     with pytest.raises(BadArgumentError, match="path="):
-        JsonLinesFile(path)
+        RowsFile(path)
 
 
 CIRCLE: dict[str, Any] = {}
@@ -165,8 +165,8 @@ ODD: dict[str, dict[Any, Any]] = {
 @pytest.mark.parametrize("kind", ODD)
 def test_a_record_left_out_can_be_written_whatever_it_holds(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "a.jsonl"
-    with JsonLinesFile(path) as file:
-        file.write(rejected(Row(7, ODD[kind], "is not right")))
+    with RowsFile(path) as file:
+        file.write(rejected_row(Row(7, ODD[kind], "is not right")))
     [row] = lines(path)
     assert {name: row[name] for name in ("job_id", "status", "error", "line")} == {
         "job_id": None,
@@ -178,7 +178,7 @@ def test_a_record_left_out_can_be_written_whatever_it_holds(tmp_path: Path, kind
 
 def test_rejected_record_is_written_unchanged() -> None:
     record = {"email": "", "name": "Ada"}
-    assert rejected(Row(3, record, "lacks field 'email'")) == {
+    assert rejected_row(Row(3, record, "lacks field 'email'")) == {
         "job_id": None,
         "status": "rejected",
         "error": "lacks field 'email'",

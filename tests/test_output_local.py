@@ -18,7 +18,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from airflow_provider_bulkjobs.exceptions import OutputWriteError
 from airflow_provider_bulkjobs.results import publishing
-from airflow_provider_bulkjobs.results.writers import JsonLinesFile
+from airflow_provider_bulkjobs.results.writers import RowsFile
 
 try:
     from airflow.sdk.io import attach
@@ -51,7 +51,7 @@ def beside(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 
 
 def write(path: Any, rows: int = 1) -> None:
-    with JsonLinesFile(path) as file:
+    with RowsFile(path) as file:
         for _ in range(rows):
             file.write({"a": 1})
 
@@ -153,7 +153,7 @@ def test_what_no_file_can_replace_is_refused_before_the_block(tmp_path: Path, ma
     make(path)
     before = path.lstat()
     with pytest.raises(OutputWriteError, match=rf"path='{path}' cannot be written: .*{reason}"):
-        JsonLinesFile(path).__enter__()
+        RowsFile(path).__enter__()
     assert path.lstat() == before
 
 
@@ -213,8 +213,8 @@ def test_stale_files_are_removed_and_others_stay(tmp_path: Path) -> None:
 
 def test_killed_process_leaves_nothing(tmp_path: Path) -> None:
     program = f"""
-from airflow_provider_bulkjobs.results.writers import JsonLinesFile
-with JsonLinesFile({str(tmp_path / "out" / "a.jsonl")!r}) as file:
+from airflow_provider_bulkjobs.results.writers import RowsFile
+with RowsFile({str(tmp_path / "out" / "a.jsonl")!r}) as file:
     for _ in range(10_000):
         file.write({{"email": "someone@example.com"}})
     print("half", flush=True)

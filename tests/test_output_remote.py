@@ -9,7 +9,7 @@ from fsspec.implementations import memory as fsspec_memory
 from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_bulkjobs.exceptions import OutputWriteError
-from airflow_provider_bulkjobs.results.writers import JsonLinesFile
+from airflow_provider_bulkjobs.results.writers import RowsFile
 
 try:
     from airflow.sdk.io import attach
@@ -90,7 +90,7 @@ def use(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[type[InPlace]], I
 
 
 def write() -> None:
-    with JsonLinesFile(f"memory:/{PATH}") as file:
+    with RowsFile(f"memory:/{PATH}") as file:
         file.write({"a": 1})
 
 

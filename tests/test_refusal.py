@@ -69,7 +69,7 @@ def refused(script: Script, conn_type: str, rows: list[Row], *answers: dict[str,
     operation = replace(kind.operations[0], max_items=size)
     script.play(answers)
     with Submission(hook, kind.name, operation, {}, logging.getLogger("tests")) as submission:
-        submission.prepare(rows, lambda _row: None)
+        submission.prepare((row for row in rows if not row.problem), None)
         with pytest.raises(VendorAPIError) as caught:
             submission.send(NoLedger())
     hook.transport.close()

@@ -25,6 +25,7 @@ from airflow_provider_bulkjobs.operators.preparing import (
     is_idempotent,
     prepare_records,
     read_operation,
+    rejected_file,
 )
 from airflow_provider_bulkjobs.operators.results import BulkJobResultsOperator
 from airflow_provider_bulkjobs.sensors.base import DEFERRABLE, TRIGGER_FAILED, BulkJobBaseSensor
@@ -71,7 +72,8 @@ class BulkJobOperator(BulkJobBaseSensor):
     :param options: options of the vendor's request, by name. (templated)
     :param wait_for_completion: wait for the jobs; if false, pass ``output`` to a ``BulkJobSensor``.
     :param skip_invalid: leave out invalid records instead of failing; valid means as the vendor documents it.
-    :param results_path: the JSON Lines file for the records left out. (templated)
+    :param results_path: the file for the records left out; its ending selects the format, like that of the results
+        operator. (templated)
     :param allow_empty: succeed if there are no records.
     """
 
@@ -225,7 +227,7 @@ class BulkJobOperator(BulkJobBaseSensor):
         self._submission = submission = Submission(
             hook, kind.name, operation, read_options(operation, self.options), self.log
         )
-        with submission:
+        with submission, rejected_file(self.skip_invalid, self.results_path, self.log) as rejected:
             if submission.takes_records:
                 prepare_records(
                     submission,
@@ -233,8 +235,7 @@ class BulkJobOperator(BulkJobBaseSensor):
                     columns=self.columns,
                     read_options=self.read_options,
                     file_format=self.format,
-                    skip_invalid=self.skip_invalid,
-                    results_path=self.results_path,
+                    rejected=rejected,
                     allow_empty=self.allow_empty,
                     log=self.log,
                 )
@@ -242,7 +243,6 @@ class BulkJobOperator(BulkJobBaseSensor):
                 raise errors.BadArgumentError(
                     f"records: the operation {operation.name!r} takes none. Remove the argument."
                 )
-            self._submitted, self._rejected = submission.batcher.items, submission.invalid
             with fail_without_retry(
                 context,
                 retry_is_safe=lambda: not submission.has_sent or operation.idempotent or checkpoints.is_durable,
@@ -250,6 +250,12 @@ class BulkJobOperator(BulkJobBaseSensor):
                 on_kill=self.on_kill,
             ):
                 self.job_id = submission.send(checkpoints, earlier).job_ids if submission.requests or earlier else []
+                self._submitted, self._rejected = submission.submitted, submission.rejected
+                if not self._submitted and self._rejected > submission.invalid and not self.allow_empty:
+                    raise errors.BadArgumentError(
+                        f"records: all {self._rejected} records are invalid or were refused by {hook.vendor.label}. "
+                        "Check the upstream task, or set allow_empty=True."
+                    )
         return submission
 
     def _prevent_resubmit(

@@ -3,16 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bulkjobs.arguments import check_literal, is_literal, read_conn_id
-from airflow_provider_bulkjobs.exceptions import BadArgumentError
+from airflow_provider_bulkjobs.exceptions import BadArgumentError, OutputWriteError
 
 if TYPE_CHECKING:
     from logging import Logger
 
     from airflow_provider_bulkjobs.hooks.bulk_job import BulkJobHook
+    from airflow_provider_bulkjobs.results.writers import RowsFile
     from airflow_provider_bulkjobs.submitting.submission import Submission
     from airflow_provider_bulkjobs.vendors.spec.operation import Operation
     from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind
@@ -41,6 +43,30 @@ def is_idempotent(conn_id: Any, job_kind: str | None, operation: str | None) -> 
         return False
 
 
+@contextmanager
+def rejected_file(skip_invalid: bool, results_path: Any, log: Logger) -> Iterator[RowsFile | None]:
+    """Open the file for the records that are left out, if some may be.
+
+    It is published after the records were checked, and again at the end with those that the vendor has refused since,
+    also if the submit fails.
+    """
+    from airflow_provider_bulkjobs.results.writers import REJECTED_COLUMNS, RowsFile
+
+    if not skip_invalid:
+        yield None
+        return
+    with RowsFile(results_path, REJECTED_COLUMNS) as file:
+        try:
+            yield file
+        except BaseException:
+            if file.is_outdated:
+                try:
+                    file.publish()
+                except OutputWriteError as error:
+                    log.warning("%s It lacks the records that the vendor has refused.", error)
+            raise
+
+
 def check_source_arguments(columns: Any, read_options: Any, file_format: Any) -> None:
     """Validate what can be known when the DAG is parsed, so not templates and the output of other tasks.
 
@@ -65,8 +91,7 @@ def prepare_records(
     columns: Any,
     read_options: Any,
     file_format: Any,
-    skip_invalid: bool,
-    results_path: Any,
+    rejected: RowsFile | None,
     allow_empty: bool,
     log: Logger,
 ) -> None:
@@ -74,17 +99,17 @@ def prepare_records(
 
     :raises BadArgumentError: there are no records, or some cannot be submitted.
     """
-    from airflow_provider_bulkjobs.results.writers import JsonLinesFile, rejected
+    from airflow_provider_bulkjobs.results.writers import rejected_row
     from airflow_provider_bulkjobs.submitting.records import read_records
 
     rows = read_records(records, columns=columns, read_options=read_options, file_format=file_format)
-    if not skip_invalid:
+    if rejected is None:
         submission.prepare(rows, None)
     else:
-        with JsonLinesFile(results_path) as file:
-            submission.prepare(rows, lambda row: file.write(rejected(row)))
+        submission.prepare(rows, lambda row: rejected.write(rejected_row(row)))
+        rejected.publish()
         if submission.invalid:
-            log.warning("%d records cannot be submitted; written to %s", submission.invalid, file)
+            log.warning("%d records cannot be submitted; written to %s", submission.invalid, rejected)
     if not submission.batcher.items and not allow_empty:
         problem = f"all {submission.invalid} records are invalid" if submission.invalid else "there are none"
         raise BadArgumentError(f"records: {problem}. Check the upstream task, or set allow_empty=True.")

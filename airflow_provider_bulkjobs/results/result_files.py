@@ -114,7 +114,11 @@ class ResultFile:
                 item |= dict.fromkeys(names[len(cells) :])
                 if len(cells) > len(names):
                     item[EXTRA_CELLS] = cells[len(names) :]
-            yield from self._result(item, item.get(error_name) if error_name else None)
+            record = None
+            if self._download.returns_records:
+                filled = zip(names, cells, strict=False)
+                record = {name: cell for name, cell in filled if cell and name != error_name} or None
+            yield from self._result(item, item.get(error_name) if error_name else None, record)
         if uneven:
             self._warn(
                 "%d rows of the vendor's file have more or fewer cells than its header. Missing cells are null, extra "
@@ -128,11 +132,14 @@ class ResultFile:
             if not isinstance(item, dict):
                 raise VendorAPIError("the vendor's file does not consist of JSON objects")
             error = item.get(self._download.error_field) if self._download.error_field else None
-            yield from self._result(item, None if error is None else str(error))
+            record = None
+            if self._download.returns_records:
+                record = {name: value for name, value in item.items() if name != self._download.error_field} or None
+            yield from self._result(item, None if error is None else str(error), record)
 
-    def _result(self, item: dict[str, Any], error: str | None) -> Iterator[ItemResult]:
+    def _result(self, item: dict[str, Any], error: str | None, record: dict[str, Any] | None) -> Iterator[ItemResult]:
         if self._download.read_row is None:
-            yield ItemResult(self._download.status, error, item)
+            yield ItemResult(self._download.status, error, item, record)
         elif (result := self._download.read_row(item)) is not None:
             yield result
 

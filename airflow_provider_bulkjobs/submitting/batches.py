@@ -16,7 +16,7 @@ import os
 import struct
 import tempfile
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import IO, BinaryIO, NamedTuple, cast
@@ -49,6 +49,7 @@ class Batch:
     :param first: line of the first record.
     :param last: line of the last record.
     :param before: number of records in the earlier requests.
+    :param left_out: indices of records that are not sent, in order.
     """
 
     number: int
@@ -56,11 +57,26 @@ class Batch:
     last: int
     payload: Payload
     before: int = 0
+    left_out: tuple[int, ...] = ()
 
     @property
     def items(self) -> int:
-        """The number of records."""
+        """The number of records that are sent."""
         return self.payload.items
+
+    @property
+    def last_index(self) -> int:
+        """The index of the last record, sent or left out."""
+        return self.before + self.items + len(self.left_out) - 1
+
+    def index_of(self, position: int) -> int:
+        """Return the index of a record by its position in the request, from 0."""
+        index = self.before + position
+        for each in self.left_out:
+            if each > index:
+                break
+            index += 1
+        return index
 
 
 class Cut(NamedTuple):
@@ -165,9 +181,31 @@ class Batcher:
         :param skip: number of batches to skip at the start.
         """
         for number in range(skip, self.requests):
-            self._cuts.seek(number * CUT.size)
-            cut = Cut(*CUT.unpack(self._cuts.read(CUT.size)))
-            yield Batch(number + 1, cut.first, cut.last, self._payload(cut), cut.position)
+            yield self.batch(number + 1)
+
+    def batch(self, number: int, left_out: Iterable[int] = ()) -> Batch:
+        """Return a batch.
+
+        :param number: number of the request, from 1.
+        :param left_out: indices of records that are not sent; those of other batches are ignored.
+        """
+        cut = self._cut(number)
+        end = cut.position + cut.items
+        without = tuple(sorted(index for index in set(left_out) if cut.position <= index < end))
+        return Batch(number, cut.first, cut.last, self._payload(cut, without), cut.position, without)
+
+    def records(self, indices: Collection[int]) -> Iterator[tuple[int, Record]]:
+        """Yield the line of some records, and the record as it was submitted, in order."""
+        wanted = sorted(indices)
+        number = bisect_right(range(1, self.requests + 1), wanted[0], key=lambda each: self._cut(each).position)
+        cut = self._cut(number)
+        start = cut.start
+        for index, (line, length, _) in enumerate(self._read_items(cut.position, wanted[-1] + 1 - cut.position)):
+            if cut.position + index == wanted[0]:
+                self._data.seek(start)
+                yield line, self._operation.decode(self._data.read(length - len(self._separator)))
+                del wanted[0]
+            start += length
 
     def line(self, item: int) -> int:
         """Return the line of a record by its index."""
@@ -179,16 +217,17 @@ class Batcher:
         :param first: index of the record.
         :param last: index of the last record.
         """
-        start = self._origin(first)
+        start = self.origin(first)
         if last is None:
             return start.where(self.line(first))
         if len(self._origins) == 1:  # all batches are of it, and need not repeat its name
             start = start._replace(name="")
-        elif (end := self._origin(last)) != start:
+        elif (end := self.origin(last)) != start:
             return f"{start.where(self.line(first))} to {end.where(self.line(last))}"
         return start.where(self.line(first), self.line(last))
 
-    def _origin(self, item: int) -> Origin:
+    def origin(self, item: int) -> Origin:
+        """Return what a record was read from, by its index."""
         return self._origins[bisect_right(self._origins, item, key=itemgetter(0)) - 1][1]
 
     def _add_row(self, line: int, record: Record, columns: tuple[str, ...], origin: Origin) -> str | None:
@@ -254,33 +293,44 @@ class Batcher:
         self._cuts.write(CUT.pack(*cut))
         self.requests += 1
 
-    def _payload(self, cut: Cut) -> Payload:
-        open_batch = self._open_gzipped if self._operation.gzipped else self._open_plain
-        return Payload(lambda: open_batch(cut), cut.size, cut.items, tuple(self._columns))
+    def _cut(self, number: int) -> Cut:
+        self._cuts.seek((number - 1) * CUT.size)
+        return Cut(*CUT.unpack(self._cuts.read(CUT.size)))
 
-    def _open_plain(self, cut: Cut) -> BinaryIO:
+    def _payload(self, cut: Cut, left_out: tuple[int, ...]) -> Payload:
+        open_batch = self._open_gzipped if self._operation.gzipped else self._open_plain
+        size = cut.size
+        if left_out:
+            items = enumerate(self._read_items(cut.position, cut.items), cut.position)
+            size -= sum(length + len(self._columns) - cells for index, (_, length, cells) in items if index in left_out)
+        return Payload(lambda: open_batch(cut, left_out), size, cut.items - len(left_out), tuple(self._columns))
+
+    def _open_plain(self, cut: Cut, left_out: tuple[int, ...]) -> BinaryIO:
         # A body of ordinary size is held in memory; a large file, which is uploaded, is on disk.
         file = io.BytesIO() if cut.size <= MAX_BYTES else _temporary()
-        self._copy(cut, file)
+        self._copy(cut, left_out, file)
         file.seek(0)
         return cast("BinaryIO", file)
 
-    def _open_gzipped(self, cut: Cut) -> BinaryIO:
+    def _open_gzipped(self, cut: Cut, left_out: tuple[int, ...]) -> BinaryIO:
         """Gzip a request into a temporary file: the upload URL requires the length in advance."""
         gzipped = _temporary()  # the caller closes it
         with gzip.GzipFile(fileobj=gzipped, mode="wb", compresslevel=6, mtime=0) as target:
-            self._copy(cut, target)
+            self._copy(cut, left_out, target)
         gzipped.seek(0, os.SEEK_SET)
         return cast("BinaryIO", gzipped)
 
-    def _copy(self, cut: Cut, target: IO[bytes] | gzip.GzipFile) -> None:
+    def _copy(self, cut: Cut, left_out: Collection[int], target: IO[bytes] | gzip.GzipFile) -> None:
         target.write(self._header)
         self._data.seek(cut.start)
-        if self._is_ragged:
-            width = len(self._columns)
-            for _, length, cells in self._read_items(cut.position, cut.items):
-                row = self._data.read(length)
-                target.write(row.removesuffix(ROW_END) + b"," * (width - cells) + ROW_END)
+        if self._is_ragged or left_out:
+            end = ROW_END if self._operation.is_csv else b""
+            width, before = len(self._columns), b""
+            for index, (_, length, cells) in enumerate(self._read_items(cut.position, cut.items), cut.position):
+                row = self._data.read(length)[: length - len(end or self._separator)]
+                if index not in left_out:
+                    target.write(before + row + b"," * (width - cells) + end)
+                    before = self._separator
             return
         remaining = cut.length - len(self._separator)
         while remaining > 0 and (data := self._data.read(min(remaining, PIECE))):

@@ -32,8 +32,9 @@ class Checkpoint:
     """The progress of a submit, from which a retry resumes.
 
     :param fingerprint: hash of the records and options submitted.
-    :param accepted: number of requests that the vendor has accepted.
+    :param accepted: number of requests that the vendor has accepted, or of which it has refused all records.
     :param in_flight: whether the next request may have been sent, and must not be sent again.
+    :param refused: indices of the records that the vendor has refused, and that were left out.
     :param progress: what the next request has saved of its steps, such as the id of a job that was created.
     :param finished: set once the task has its result.
     :param unordered_fingerprint: checksum of the records that does not depend on their order.
@@ -46,11 +47,12 @@ class Checkpoint:
     finished: Finished | None = None
     progress: dict[str, str | int] = field(default_factory=dict)
     unordered_fingerprint: str = ""
+    refused: list[int] = field(default_factory=list)
 
     @property
     def has_sent(self) -> bool:
         """Whether the vendor has accepted anything, or may have."""
-        return self.accepted > 0 or self.in_flight or bool(self.progress)
+        return self.in_flight or bool(self.job_ids or self.progress)  # no job: the vendor has refused all records
 
     def to_json(self) -> dict[str, Any]:
         """Return the checkpoint as plain JSON."""

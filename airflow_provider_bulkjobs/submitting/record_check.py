@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError
@@ -10,6 +11,7 @@ from airflow_provider_bulkjobs.protocol.redact import redact
 from airflow_provider_bulkjobs.submitting.options import from_text
 from airflow_provider_bulkjobs.submitting.row import Row
 from airflow_provider_bulkjobs.vendors.spec.operation import Operation, Options, Record
+from airflow_provider_bulkjobs.vendors.toolkit.conversion import Converter
 from airflow_provider_bulkjobs.vendors.toolkit.values import is_blank, name_problem, safe_name
 
 
@@ -17,11 +19,16 @@ class RecordCheck:
     """The validation of the records of one submit.
 
     :param options: in the vendor's format.
+    :param use_ids: replaces the names of custom fields by ids, if the vendor takes them by id.
     """
 
-    def __init__(self, operation: Operation, options: Options) -> None:
+    def __init__(
+        self, operation: Operation, options: Options, use_ids: Callable[[Record], Record | str] | None = None
+    ) -> None:
+        self._use_ids = use_ids
         self._operation = operation
         self._check = operation.check_for(options)
+        self._convert = Converter(operation.formats(options), is_text=operation.is_csv)
         self._on_records = {name: options[name] for name in operation.per_record_options if name in options}
         self._options = [option for option in operation.options if option.name in operation.per_record_options]
         self._clears = options.get(operation.blanks_option or "") is True
@@ -42,9 +49,15 @@ class RecordCheck:
         for kind in set(map(type, row.record)):
             if not issubclass(kind, str):
                 return name_problem(next(name for name in row.record if type(name) is kind))
-        record = self._with_options(row) if self._options or self._clears else row.record
+        record = self._convert(row.record)
+        if isinstance(record, str):
+            return record
+        if self._options or self._clears:
+            record = self._with_options(record, row.columns)
         if problem := self._check(record):
             return problem
+        if self._use_ids is not None and isinstance(record := self._use_ids(record), str):
+            return record
         return "has no value in any field" if all(map(is_blank, row.record.values())) else record
 
     @property
@@ -83,14 +96,14 @@ class RecordCheck:
         names = {name.lower() for name in self._operation.header_names}
         return any(column.lower() in names for column in columns)
 
-    def _with_options(self, row: Row) -> Record:
+    def _with_options(self, of: Record, columns: tuple[str, ...]) -> Record:
         """Return a record with the options that belong in each record, and with blanks if an option requires them."""
-        record: dict[str, Any] = {**self._on_records, **row.record}
+        record: dict[str, Any] = {**self._on_records, **of}
         for option in self._options:
-            if option.name in row.record:
+            if option.name in of:
                 record[option.name] = from_text(option, record[option.name])
         if record.get(self._operation.blanks_option or "", self._clears) is True:
             # An empty cell, "" and None all mean that the field is cleared.
-            record = {**dict.fromkeys(row.columns, ""), **record}
+            record = {**dict.fromkeys(columns, ""), **record}
             return {name: "" if value is None else value for name, value in record.items()}
         return record

@@ -31,7 +31,7 @@ def describe_refusal(
     message = sentence(str(error))
     items = error.invalid_items if isinstance(error, VendorAPIError) else ()
     rejected = [item for item in dict.fromkeys(items) if item.index < batch.items]
-    lines = [_line(item, batcher.where(batch.before + item.index), secrets) for item in rejected[:MAX_LINES]]
+    lines = [_line(item, batcher.where(batch.index_of(item.index)), secrets) for item in rejected[:MAX_LINES]]
     if lines:
         more = f"; and {len(rejected) - len(lines)} more" if len(rejected) > len(lines) else ""
         message += f" Rejected records: {'; '.join(lines)}{more}. Correct them in the source."
@@ -41,6 +41,11 @@ def describe_refusal(
 def redact_records(text: str, batch: Batch, operation: Operation) -> str:
     """Return a text without the values of the records of a batch."""
     return redact_values(text, set(_values(_records(batch, operation))))
+
+
+def refusal_of(item: InvalidItem, vendor: str, secrets: Iterable[str]) -> str:
+    """Return the problem of a record that the vendor has refused, for the file of rejected records."""
+    return _line(item, f"was refused by {vendor}", secrets)
 
 
 def _line(item: InvalidItem, where: str, secrets: Iterable[str]) -> str:

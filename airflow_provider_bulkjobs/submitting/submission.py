@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
-from airflow_provider_bulkjobs.exceptions import BadArgumentError, BulkJobError, UnknownOutcomeError
+from airflow_provider_bulkjobs.exceptions import BadArgumentError, BulkJobError, UnknownOutcomeError, VendorAPIError
 from airflow_provider_bulkjobs.protocol.flow import SaveProgress
 from airflow_provider_bulkjobs.protocol.redact import redact
 from airflow_provider_bulkjobs.submitting.batches import Batch, Batcher
 from airflow_provider_bulkjobs.submitting.checkpoint import Checkpoint, CheckpointError, CheckpointStore
+from airflow_provider_bulkjobs.submitting.field_names import FieldNames
 from airflow_provider_bulkjobs.submitting.overhead import request_overhead
 from airflow_provider_bulkjobs.submitting.record_check import RecordCheck
 from airflow_provider_bulkjobs.submitting.records import Row
-from airflow_provider_bulkjobs.submitting.refusal import describe_refusal, redact_records
+from airflow_provider_bulkjobs.submitting.refusal import describe_refusal, redact_records, refusal_of
 from airflow_provider_bulkjobs.submitting.steps import Requests, SubmitSteps
 from airflow_provider_bulkjobs.submitting.submit_report import (
     describe_batches,
@@ -31,6 +32,7 @@ from airflow_provider_bulkjobs.submitting.submit_report import (
     named,
     where_of,
 )
+from airflow_provider_bulkjobs.vendors.spec.custom_fields import CustomField
 from airflow_provider_bulkjobs.vendors.spec.operation import (
     Operation,
     Options,
@@ -45,6 +47,8 @@ if TYPE_CHECKING:
     from airflow_provider_bulkjobs.http.client import Client
 
 MAX_PROBLEMS = 10  # in one message
+MAX_ROUNDS = 10  # for one batch: a vendor may name only some invalid records at a time
+MAX_REFUSED = 1000  # records in all batches; with more, something else is wrong
 
 
 class Submission:
@@ -58,10 +62,13 @@ class Submission:
         self.vendor = client.vendor.conn_type
         self._client = client
         self._operation = operation
-        self._check = RecordCheck(operation, options)
+        fields = operation.custom_fields
+        names = FieldNames(fields, self._list_custom_fields, client.vendor.label) if fields else None
+        self._check = RecordCheck(operation, options, names)
         self._options = options
         self._log = log
         self._checkpoint: Checkpoint | None = None
+        self._reject: Callable[[Row], None] | None = None
         self.batcher = Batcher(
             operation,
             lambda columns: request_overhead(operation, client.account, options, columns),
@@ -81,6 +88,20 @@ class Submission:
         return self._checkpoint is not None and self._checkpoint.has_sent
 
     @property
+    def submitted(self) -> int:
+        """How many records are submitted: the valid ones that the vendor has not refused."""
+        return self.batcher.items - self._refused
+
+    @property
+    def rejected(self) -> int:
+        """How many records are left out."""
+        return self.invalid + self._refused
+
+    @property
+    def _refused(self) -> int:
+        return len(self._checkpoint.refused) if self._checkpoint else 0
+
+    @property
     def job_ids(self) -> list[str]:
         """The jobs that the vendor has accepted."""
         return list(self._checkpoint.job_ids) if self._checkpoint else []
@@ -98,9 +119,11 @@ class Submission:
     def prepare(self, rows: Iterable[Row], reject: Callable[[Row], None] | None) -> None:
         """Read, check and cut all records.
 
-        :param reject: what to do with a record that cannot be submitted; if not given, there must be none.
+        :param reject: what to do with a record that cannot be submitted, also if the vendor refuses it later; if not
+            given, there must be none.
         :raises BadArgumentError: there is one.
         """
+        self._reject = reject
         problems: list[str] = []
         for row in rows:
             if (problem := self._add(row)) is None:
@@ -128,6 +151,10 @@ class Submission:
         :raises BulkJobError: a request failed; the message has the accepted and the remaining batches.
         """
         checkpoint = self._checkpoint = self._resume(earlier)
+        if checkpoint.refused:
+            label = self._client.vendor.label
+            problem = f"was refused by {label} in an earlier try of this task"
+            self._leave_out(dict.fromkeys(checkpoint.refused, problem))
         try:
             self._send_batches(checkpoint, checkpoints)
         except BaseException as error:
@@ -138,8 +165,19 @@ class Submission:
 
     def _send_batches(self, checkpoint: Checkpoint, checkpoints: CheckpointStore) -> None:
         for batch in self._batches(checkpoint.accepted):
-            self._send(batch, checkpoint, checkpoints)
+            self._send_valid(batch, checkpoint, checkpoints)
         checkpoints.publish(checkpoint)  # again, in case it failed before
+
+    def _list_custom_fields(self) -> list[CustomField]:
+        from airflow_provider_bulkjobs.http.retry import RetryPolicy
+
+        client, fields = self._client, self._operation.custom_fields
+        if fields is None:
+            return []
+        found: list[CustomField] = client.transport.run(
+            lambda: fields.list_all(client.account), RetryPolicy(on_retry=self._log.warning)
+        )
+        return found
 
     def _add(self, row: Row) -> str | None:
         record = self._check(row)
@@ -183,6 +221,55 @@ class Submission:
         what = [records, self._client.conn_id, self.kind, self._operation.name, self._options]
         return hashlib.blake2b(encode_json(what), digest_size=16).hexdigest()
 
+    def _send_valid(self, batch: Batch, checkpoint: Checkpoint, checkpoints: CheckpointStore) -> None:
+        """Send a batch; send it again without the records for which the vendor refuses it, if they may be left out."""
+        rounds = 0
+        while True:
+            valid = self.batcher.batch(batch.number, checkpoint.refused) if checkpoint.refused else batch
+            if self.takes_records and not valid.items:
+                self._accept(valid, None, checkpoint, checkpoints)
+                return
+            try:
+                self._send(valid, checkpoint, checkpoints)
+            except VendorAPIError as error:
+                refused = self._refused_records(error, valid, checkpoint)
+                rounds += 1
+                if not refused or rounds > MAX_ROUNDS or len(refused) + len(checkpoint.refused) > MAX_REFUSED:
+                    raise
+                self._leave_out(refused)
+                checkpoint.refused += refused
+                self._log.warning(
+                    "Batch %d of %d (%s): %s refused it because of %d records. It is sent again without them.",
+                    *(*self._place(valid), self._client.vendor.label, len(refused)),
+                )
+            else:
+                return
+
+    def _refused_records(self, error: VendorAPIError, batch: Batch, checkpoint: Checkpoint) -> dict[int, str]:
+        """Return the indices of the records that are left out of a refused batch, with their problems.
+
+        Only a request that has the records in its body names them by their position in it. If an earlier step of the
+        submit was executed, the refusal does not concern the whole batch.
+        """
+        if self._reject is None or self._operation.is_csv or checkpoint.progress or checkpoint.in_flight:
+            return {}
+        refused: dict[int, str] = {}
+        for item in error.invalid_items:
+            if item.index < batch.items:
+                problem = refusal_of(item, self._client.vendor.label, self._client.account.secrets)
+                refused.setdefault(batch.index_of(item.index), problem)
+        return refused
+
+    def _leave_out(self, problems: Mapping[int, str]) -> None:
+        """Pass on the records that the vendor has refused.
+
+        :param problems: by the index of the record.
+        """
+        if self._reject is None:
+            return
+        for index, (line, record) in zip(sorted(problems), self.batcher.records(problems), strict=True):
+            self._reject(Row(line, record, problems[index], origin=self.batcher.origin(index)))
+
     def _send(self, batch: Batch, checkpoint: Checkpoint, checkpoints: CheckpointStore) -> None:
         from airflow_provider_bulkjobs.http.retry import RetryPolicy
 
@@ -217,13 +304,18 @@ class Submission:
                 self._release(checkpoint, checkpoints)
             message = describe_refusal(error, batch, self.batcher, operation, client.account.secrets)
             raise error.reworded(message, hint=self.report) from None
+        self._accept(batch, job_id, checkpoint, checkpoints)
+
+    def _accept(self, batch: Batch, job_id: str | None, checkpoint: Checkpoint, checkpoints: CheckpointStore) -> None:
+        """Save that a batch was accepted, or that none of its records is left to be sent."""
         checkpoint.in_flight = False
         checkpoint.accepted += 1
         checkpoint.progress.clear()
-        if job_id not in checkpoint.job_ids:
+        if job_id is not None and job_id not in checkpoint.job_ids:
             checkpoint.job_ids.append(job_id)
         # Before anything that can fail: the id is not stored anywhere yet.
-        self._log.info("Batch %d of %d accepted (%s): job %s", *self._place(batch), job_id)
+        job = "no record is left" if job_id is None else f"job {job_id}"
+        self._log.info("Batch %d of %d accepted (%s): %s", *self._place(batch), job)
         try:
             checkpoints.save(checkpoint)
         except CheckpointError as error:

@@ -31,7 +31,7 @@ def describe_batches(checkpoint: Checkpoint, batcher: Batcher, vendor: str) -> s
     report = f"{accepted} of {total} batches accepted"
     if accepted:
         last = _batch(batcher, accepted)
-        report += f" ({batcher.where(0, last.before + last.items - 1)}; {named(checkpoint.job_ids)})"
+        report += f" ({batcher.where(0, last.last_index)}; {named(checkpoint.job_ids)})"
     if accepted == total:
         return f"{report}."
     number = accepted + 1
@@ -60,7 +60,7 @@ def _begun(checkpoint: Checkpoint) -> str:
 
 def where_of(batch: Batch, batcher: Batcher) -> str:
     """Return the location of the records of a batch as text."""
-    return batcher.where(batch.before, batch.before + batch.items - 1)
+    return batcher.where(batch.before, batch.last_index)
 
 
 def named(job_ids: list[str]) -> str:

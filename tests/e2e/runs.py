@@ -20,7 +20,10 @@ RUN = "e2e"
 EXAMPLES = tuple(f"bulkjobs_{path.stem}" for path in sorted((ROOT / "example_dags").glob("*.py")))
 
 # The task of each DAG that judges the result.
-GATES = dict.fromkeys(EXAMPLES, "import_contacts") | {"bulkjobs_intercom_contacts": "gate"}
+GATES = dict.fromkeys(EXAMPLES, "import_contacts") | {
+    "bulkjobs_intercom_contacts": "gate",
+    "bulkjobs_failed_contacts_again": "import_again",
+}
 
 # The states that the jobs of e2e_modes return, in SendGrid's terms.
 SCRIPTS: dict[str, dict[str, Any]] = {

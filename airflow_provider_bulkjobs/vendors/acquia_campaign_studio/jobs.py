@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import replace
+from datetime import UTC
 from functools import partial
 from typing import Any
 
@@ -18,6 +19,7 @@ from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.item_result import ItemResult, ResultsFlow
 from airflow_provider_bulkjobs.vendors.spec.operation import Operation, Option, Record, SubmitContext, SubmitFlow, every
 from airflow_provider_bulkjobs.vendors.spec.states import States
+from airflow_provider_bulkjobs.vendors.spec.value_formats import ValueFormats
 from airflow_provider_bulkjobs.vendors.toolkit.paging import NextLink, Pages, list_pages
 from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint, as_dict, as_list
 from airflow_provider_bulkjobs.vendors.toolkit.submits import accepted_job_id, json_request
@@ -31,6 +33,8 @@ CAMEL_CASE = frozenset({"ipAddress", "lastActive", "overwriteWithBlank"})
 NOT_CONTACT_FIELDS = CAMEL_CASE | {"id", "tags", "owner"}  # a contact with only these fields is blank
 CONTACT_ALIASES = ("email", "firstname", "lastname", "company", "phone", "mobile")
 PASTED_PATHS = ("/s/dashboard", "/s/login", "/s", "/api")
+# Mautic has times in UTC, without a time zone.
+UTC_TIMES = ValueFormats(moment=lambda value: value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "seconds"))
 MAX_PAGES = 10_000  # a job has up to 10,000 contacts, and a page has at least one
 
 STATES = States(
@@ -144,6 +148,7 @@ def _check_contact(record: Record) -> str | None:
 _operation = partial(
     Operation,
     max_items=MAX_CONTACTS,
+    formats=lambda _options: UTC_TIMES,
     options=(Option("overwriteWithBlank", (bool,), "True: empty values clear fields"),),
     per_record_options=("overwriteWithBlank",),
     blanks_option="overwriteWithBlank",

@@ -71,6 +71,8 @@ class AcquiaCampaignStudio(Vendor):
             operations=jobs.OPERATIONS,
             results=jobs.job_results,
             states=jobs.STATES,
+            not_returned="Campaign Studio returns the ids of failed contacts, if they have one, but none of their "
+            "fields.",
             page=lambda account: f"{jobs.base_url(account)}/s/contacts",
         ),
     )

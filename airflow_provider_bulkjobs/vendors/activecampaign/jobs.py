@@ -60,8 +60,11 @@ def batch_status(account: Account, job_id: str) -> Flow[BulkJob]:  # noqa: ARG00
 
 
 def batch_results(account: Account, job_id: str) -> ResultsFlow:  # noqa: ARG001
-    """Yield the ids of created contacts and the failed addresses; ActiveCampaign lists no reasons and no updates."""
+    """Yield the ids of created contacts and the failed addresses; ActiveCampaign lists no reasons and no updates.
+
+    The address is all that it returns of a failed contact.
+    """
     body = (yield Request("GET", f"/api/3/import/info?batchId={path_segment(job_id)}")).json
     require_finished(STATES, _stored(body))
     yield CREATED.read(body, STATES.vendor)
-    yield FAILED.read(body, STATES.vendor)
+    yield [failed._replace(record=failed.item) for failed in FAILED.read(body, STATES.vendor)]

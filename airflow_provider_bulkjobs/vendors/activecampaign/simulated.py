@@ -17,6 +17,12 @@ from airflow_provider_bulkjobs.simulator.limits import Limit, RateHeaders, RateL
 from airflow_provider_bulkjobs.simulator.routes import own_fault, route
 from airflow_provider_bulkjobs.simulator.vendor import SimulatedVendor
 
+FIELDS = (
+    ("1", "Plan", "PLAN"),
+    ("2", "Favorite color", "FAVORITE_COLOR"),
+    ("3", "Size", "SIZE"),
+    ("4", "Size", "SIZE_2"),
+)
 MAX_CONTACTS = 250
 MAX_BYTES = 400_000
 SUBMIT_PATH = "/api/3/import/bulk_import"
@@ -63,6 +69,13 @@ class SimulatedActiveCampaign(SimulatedVendor):
         """Return the user of the key."""
         return {"user": USER}
 
+    @route("GET", "/api/3/fields")
+    def fields(self, request: IncomingRequest) -> Any:
+        """Return the custom fields, on pages."""
+        limit, offset = request.integer("limit", 20, minimum=1, maximum=100), request.integer("offset", 0)
+        fields = [{"id": key, "title": title, "perstag": tag, "type": "text"} for key, title, tag in FIELDS]
+        return {"fields": fields[offset : offset + limit], "meta": {"total": str(len(fields))}}
+
     @route("POST", SUBMIT_PATH)
     def bulk_import(self, request: IncomingRequest) -> Any:
         """Accept all contacts as a job, or none."""
@@ -72,12 +85,8 @@ class SimulatedActiveCampaign(SimulatedVendor):
         contacts = body.get("contacts") if isinstance(body, dict) else None
         if not isinstance(contacts, list) or not 1 <= len(contacts) <= MAX_CONTACTS:
             raise self._invalid(f"Field 'contacts' must hold 1 to {MAX_CONTACTS} contacts")
-        reasons = [
-            {"contact": index, "failureReason": "Field 'email' is required"}
-            for index, contact in enumerate(contacts)
-            if not (isinstance(contact, dict) and contact.get("email") and isinstance(contact["email"], str))
-        ]
-        if reasons:
+        problems = ((index, _problem(contact)) for index, contact in enumerate(contacts))
+        if reasons := [{"contact": index, "failureReason": problem} for index, problem in problems if problem]:
             raise self._invalid(*reasons)
         job = self.submit("contacts", [self.contacts.upsert(contact) for contact in contacts])
         return {"Success": 1, "queued_contacts": job.items, "batchId": job.id, "message": "Contact import queued"}
@@ -125,3 +134,10 @@ class SimulatedActiveCampaign(SimulatedVendor):
 
     def _not_queued(self, message: str, *reasons: Any) -> web.Response:
         return web.json_response({"success": 0, "message": message, "failureReasons": list(reasons)}, status=400)
+
+
+def _problem(contact: Any) -> str | None:
+    email = contact.get("email") if isinstance(contact, dict) else None
+    if not email or not isinstance(email, str):
+        return "Field 'email' is required"
+    return "Field 'email' incorrect format" if " " in email else None

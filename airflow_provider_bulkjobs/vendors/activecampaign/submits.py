@@ -2,16 +2,34 @@
 """ActiveCampaign submits: the bulk contact importer.
 
 https://developers.activecampaign.com/reference/bulk-import-contacts
+https://developers.activecampaign.com/reference/retrieve-fields
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_provider_bulkjobs.protocol.flow import Flow
 from airflow_provider_bulkjobs.vendors.activecampaign.jobs import STATES
+from airflow_provider_bulkjobs.vendors.spec.custom_fields import CustomField, CustomFields
+from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.operation import Operation, Option, Record, SubmitContext, SubmitFlow
+from airflow_provider_bulkjobs.vendors.toolkit.paging import Offset, list_pages
+from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict, as_list
 from airflow_provider_bulkjobs.vendors.toolkit.submits import accepted_job_id, json_request
 from airflow_provider_bulkjobs.vendors.toolkit.validators import needs
 
 SUBMIT_PATH = "/api/3/import/bulk_import"
+FIELDS_PATH = "/api/3/fields"
+FIELDS_PER_PAGE = 100
+MAX_PAGES = 100
+CONTACT_FIELDS = frozenset(
+    {
+        *("email", "first_name", "last_name", "phone", "customer_acct_name", "tags", "fields"),
+        *("subscribe", "unsubscribe", "exclude_automations"),
+    }
+)
 ON_CONTACTS = ("exclude_automations",)  # the vendor's example sends it in each contact
 
 
@@ -22,6 +40,43 @@ def submit_import(context: SubmitContext) -> SubmitFlow:
     return accepted_job_id(STATES.vendor, body, "batchId")
 
 
+def _named_fields(record: Record) -> Record:
+    """Return the custom fields: all fields that are not the vendor's own. None changes nothing."""
+    if record.keys() <= CONTACT_FIELDS or not isinstance(record.get("fields"), list | None):
+        return {}
+    return {name: value for name, value in record.items() if name not in CONTACT_FIELDS and value is not None}
+
+
+def _with_field_ids(record: Record, values: Mapping[str, Any]) -> Record:
+    own = {name: value for name, value in record.items() if name in CONTACT_FIELDS}
+    fields = [{"id": field_id, "value": _joined(value)} for field_id, value in values.items()]
+    return {**own, "fields": [*as_list(record.get("fields")), *fields]}
+
+
+def _joined(value: Any) -> Any:
+    return "||".join(map(str, value)) if isinstance(value, list) else value
+
+
+def list_custom_fields(account: Account) -> Flow[list[CustomField]]:  # noqa: ARG001
+    """Request the custom fields of contacts, which records name by their title or their personalization tag."""
+    pages = list_pages(
+        STATES.vendor,
+        "custom fields",
+        f"{FIELDS_PATH}?limit={FIELDS_PER_PAGE}",
+        items="fields",
+        following=Offset(FIELDS_PER_PAGE),
+        max_pages=MAX_PAGES,
+    )
+    found: list[CustomField] = []
+    while pages.has_next:
+        for field in map(as_dict, (yield from pages.read_next())):
+            names = (str(field[key]) for key in ("title", "perstag") if field.get(key))
+            if field.get("id"):
+                found.append(CustomField(str(field["id"]), tuple(names)))
+    pages.require_complete()
+    return found
+
+
 _needs_email = needs("email")
 
 
@@ -29,6 +84,8 @@ def _check_contact(record: Record) -> str | None:
     # The vendor rejects the whole batch if one contact has no valid address.
     if problem := _needs_email(record):
         return problem
+    if not isinstance(record.get("fields"), list | None):
+        return "needs a list of custom fields, each with 'id' and 'value', in field 'fields'"
     email = record["email"]
     name, _, domain = email.rpartition("@") if isinstance(email, str) else ("", "", "")
     return None if name and domain else "has no e-mail address in field 'email'"
@@ -46,4 +103,5 @@ IMPORT = Operation(
         Option("callback", (dict,), "your URL, called at the end of the import, with the reasons of failed contacts"),
     ),
     per_record_options=ON_CONTACTS,
+    custom_fields=CustomFields(_named_fields, _with_field_ids, list_custom_fields),
 )

@@ -83,6 +83,8 @@ class ActiveCampaign(Vendor):
             operations=(IMPORT,),
             results=jobs.batch_results,
             states=jobs.STATES,
+            returns_records=True,
+            not_returned="ActiveCampaign returns only the addresses of failed contacts, not their other fields.",
             page=contacts_page,
         ),
     )

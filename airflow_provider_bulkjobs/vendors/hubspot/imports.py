@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -28,8 +29,9 @@ from airflow_provider_bulkjobs.vendors.spec.operation import (
     SubmitFlow,
 )
 from airflow_provider_bulkjobs.vendors.spec.states import States
+from airflow_provider_bulkjobs.vendors.spec.value_formats import ValueFormats
 from airflow_provider_bulkjobs.vendors.toolkit.paging import Cursor, Pages, list_pages
-from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint, as_dict
+from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint, as_dict, as_list
 from airflow_provider_bulkjobs.vendors.toolkit.submits import accepted_job_id
 from airflow_provider_bulkjobs.vendors.toolkit.uploads import FilePart, multipart
 from airflow_provider_bulkjobs.vendors.toolkit.validators import identifies_if_given, needs_any
@@ -98,11 +100,17 @@ def import_status(account: Account, job_id: str) -> Flow[BulkJob]:
 
 def import_results(account: Account, job_id: str) -> ResultsFlow:
     """Yield the errors of an import with their rows, page by page; a row may have several."""
-    yield from STATUS.finished(account, job_id)
+    columns = _columns((yield from STATUS.finished(account, job_id)))
     errors = errors_of(job_id, "&includeErrorMessage=true&includeRowData=true")
+    rows: set[tuple[Any, ...]] = set()
     while errors.has_next:
-        found = map(as_dict, (yield from errors.read_next()))
-        yield [ItemResult("failed", _error_message(error), error) for error in found]
+        results = []
+        for error in map(as_dict, (yield from errors.read_next())):
+            row = _row(error)
+            record = {} if row in rows and row[-1] else _record(columns, error)
+            rows.add(row)
+            results.append(ItemResult("failed", _error_message(error), error, record))
+        yield results
     errors.require_complete()
 
 
@@ -145,6 +153,24 @@ def _row(error: Mapping[str, Any]) -> tuple[str, str, int | None]:
     return str(source.get("fileId")), str(source.get("pageName")), count(source.get("lineNumber"))
 
 
+def _columns(body: Mapping[str, Any]) -> list[str]:
+    """Return the columns of an import from its request, which is an object, or the same as text."""
+    request = body.get("importRequestJson")
+    with suppress(ValueError, RecursionError):
+        request = json.loads(request) if isinstance(request, str) else request
+    pages = [as_dict(as_dict(file).get("fileImportPage")) for file in as_list(as_dict(request).get("files"))]
+    return [str(as_dict(each).get("columnName")) for page in pages for each in as_list(page.get("columnMappings"))]
+
+
+def _record(columns: list[str], error: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the record of a row with an error, or ``None`` if HubSpot does not return all its cells."""
+    source = as_dict(error.get("sourceData"))
+    cells = source.get("rowData")
+    if not isinstance(cells, list) or len(cells) != len(columns) or source.get("containsEncryptedProperties"):
+        return None
+    return {name: cell for name, cell in zip(columns, cells, strict=True) if cell not in {None, ""}} or None
+
+
 def _error_message(error: Mapping[str, Any]) -> str | None:
     messages = [str(error[key]) for key in ("errorMessage", "extraContext") if error.get(key)]
     return "; ".join(messages) or (str(error["errorType"]) if error.get("errorType") else None)
@@ -185,6 +211,21 @@ def _mapping(object_type: str, column: str, identifiers: Mapping[str, str]) -> d
     return {"columnObjectTypeId": object_type, "columnName": column, "propertyName": column, **column_type}
 
 
+def _formats(options: Options) -> ValueFormats:
+    """Return the format of dates, which is the one that the import declares.
+
+    Without the option, dates are refused: HubSpot would read some as others.
+    """
+    pattern = DATE_FORMATS.get(str(options.get("dateFormat")))
+    remedy = f"set the option dateFormat ({', '.join(DATE_FORMATS)}), by which HubSpot reads dates"
+    return ValueFormats(date=None if pattern is None else pattern.format, date_remedy=remedy)
+
+
+DATE_FORMATS = {
+    "YEAR_MONTH_DAY": "{0.year:04}-{0.month:02}-{0.day:02}",
+    "MONTH_DAY_YEAR": "{0.month:02}/{0.day:02}/{0.year:04}",
+    "DAY_MONTH_YEAR": "{0.day:02}/{0.month:02}/{0.year:04}",
+}
 ON_COLUMNS = ("columnObjectTypeId", "columnMappings")
 _operation = partial(
     Operation,
@@ -203,6 +244,7 @@ _operation = partial(
         Option("createContactListFromImport", (bool,), "True: HubSpot creates a list of the imported contacts"),
     ),
     check=identifies_if_given("email", "domain", "hs_object_id"),
+    formats=_formats,
     columns_option="columnMappings",
     is_csv=True,
 )

@@ -125,7 +125,7 @@ class SimulatedHubSpot(SimulatedVendor):
         if lines and page.get("hasHeader"):
             lines = lines[1:]
         rows = [self._import(OBJECT_TYPES[object_type][0], operation, mappings, line) for line in lines or ()]
-        extra = {"name": body.get("name"), "type": object_type, "lines": lines}
+        extra = {"name": body.get("name"), "type": object_type, "lines": lines, "request": body}
         job = self.submit("import", rows, action=operation, end="FAILED" if lines is None else None, **extra)
         return self._body(job, self.word(job))
 
@@ -175,6 +175,7 @@ class SimulatedHubSpot(SimulatedVendor):
         return {
             "id": job.id,
             "state": word,
+            **({"importRequestJson": job.extra["request"]} if "request" in job.extra else {}),
             "importName": job.extra.get("name") or "import",
             "createdAt": _time(job.created),
             "updatedAt": _time(self.now()),

@@ -60,6 +60,7 @@ class HubSpot(Vendor):
             operations=jobs.OPERATIONS,
             results=jobs.import_results,
             states=jobs.STATES,
+            returns_records=True,
         ),
     )
     notes = VendorDocs(

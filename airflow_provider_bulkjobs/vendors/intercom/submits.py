@@ -23,6 +23,7 @@ from airflow_provider_bulkjobs.vendors.spec.operation import (
     encode_json,
     every,
 )
+from airflow_provider_bulkjobs.vendors.spec.value_formats import ValueFormats, epoch_seconds
 from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict
 from airflow_provider_bulkjobs.vendors.toolkit.submits import JSON_HEADERS, accepted_job_id, json_request
 from airflow_provider_bulkjobs.vendors.toolkit.validators import needs, needs_any, only_fields
@@ -38,6 +39,8 @@ COMPANY_FIELDS = (
     *("name", "plan", "size", "website", "industry", "custom_attributes", "remote_created_at", "monthly_spend"),
     "update_last_request_at",
 )
+# Intercom takes times in seconds since 1970: https://developers.intercom.com/docs/references/rest-api/api.intercom.io
+SECONDS = ValueFormats(date=None, moment=epoch_seconds, date_remedy="Intercom takes times: give one with a time zone")
 REMEDY = "correct the name, or put custom fields into 'custom_attributes'"
 
 
@@ -91,7 +94,14 @@ def _bulk(
 ) -> Operation:
     submit = partial(submit_bulk, method, path)
     return Operation(
-        name, submit, MAX_ITEMS, check=check, header_names=header_names, supports_append=True, idempotent=idempotent
+        name,
+        submit,
+        MAX_ITEMS,
+        check=check,
+        header_names=header_names,
+        formats=lambda _options: SECONDS,
+        supports_append=True,
+        idempotent=idempotent,
     )
 
 
@@ -138,6 +148,7 @@ TICKETS = (
         max_items=1,
         check=every(needs("ticket_type_id"), _check_ticket),
         header_names=("ticket_type_id",),
+        formats=lambda _options: SECONDS,
     ),
 )
 EXPORTS = (

@@ -33,6 +33,7 @@ CONTACT_PAGES = {
     "au": "https://app.au.intercom.com/a/apps/_/users/segments/all-users",
 }
 PENDING_EXPORT = b"pending message data export"  # a second export gets a 429, which is not a rate limit
+NOT_RETURNED = "Intercom returns which tasks (requests) have failed items, but not which items failed."
 
 
 class Intercom(Vendor):
@@ -84,6 +85,7 @@ class Intercom(Vendor):
             operations=submit.CONTACTS,
             results=partial(jobs.bulk_results, "contacts"),
             states=jobs.BULK_STATES,
+            not_returned=NOT_RETURNED,
             page=lambda account: CONTACT_PAGES[_region(account)],
         ),
         JobKind(
@@ -93,6 +95,7 @@ class Intercom(Vendor):
             operations=submit.COMPANIES,
             results=partial(jobs.bulk_results, "companies"),
             states=jobs.BULK_STATES,
+            not_returned=NOT_RETURNED,
         ),
         JobKind(
             "job",

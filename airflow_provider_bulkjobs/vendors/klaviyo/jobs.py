@@ -96,6 +96,15 @@ def _errors(job_id: str) -> Pages:
 def _failure(error: Mapping[str, Any]) -> ItemResult:
     source = as_dict(error.get("source")).get("pointer")
     messages = [str(error[key]) for key in ("title", "detail") if error.get(key)]
+    payload = as_dict(error.get("original_payload"))
     return ItemResult(
-        "failed", ": ".join(messages) or None, as_dict(error.get("original_payload")) or {"source": source}
+        "failed", ": ".join(messages) or None, payload or {"source": source}, _record(payload) if payload else None
     )
+
+
+def _record(payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a profile as it was submitted. The format of the payload is undocumented: attributes, or the profile."""
+    attributes = payload.get("attributes")
+    if not isinstance(attributes, dict):
+        return payload
+    return {**({"id": payload["id"]} if payload.get("id") else {}), **attributes}

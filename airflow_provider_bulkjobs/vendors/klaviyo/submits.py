@@ -6,6 +6,8 @@ https://developers.klaviyo.com/en/reference/bulk_import_profiles
 
 from __future__ import annotations
 
+import json
+
 from airflow_provider_bulkjobs.protocol.flow import Request
 from airflow_provider_bulkjobs.vendors.klaviyo.jobs import JOBS_PATH
 from airflow_provider_bulkjobs.vendors.spec.operation import (
@@ -42,6 +44,12 @@ def _encode_profile(record: Record) -> bytes:
     return encode_json({"type": "profile", **own_id, "attributes": attributes})
 
 
+def _decode_profile(data: bytes) -> Record:
+    profile = json.loads(data)
+    own_id = {"id": profile["id"]} if "id" in profile else {}
+    return {**own_id, **profile["attributes"]}
+
+
 IMPORT = Operation(
     "import",
     submit_import,
@@ -55,5 +63,6 @@ IMPORT = Operation(
     header_names=IDENTITIES,
     options=(Option("lists", (list,), "ids of the lists to add the profiles to"),),
     encode=_encode_profile,
+    decode=_decode_profile,
     idempotent=True,
 )

@@ -75,6 +75,7 @@ class Klaviyo(Vendor):
             operations=(IMPORT,),
             results=jobs.import_results,
             states=jobs.STATES,
+            returns_records=True,
         ),
     )
     notes = VendorDocs(

@@ -89,7 +89,7 @@ def import_results(account: Account, job_id: str) -> ResultsFlow:
     body = yield from import_status.finished(account, job_id)
     url = as_dict(body.get("results")).get("errors_url")
     if url:
-        yield Download(str(url), "failed", error_field="error")
+        yield Download(str(url), "failed", error_field="error", returns_records=True)
     elif failed := import_status.read(body, job_id).failed:
         raise TransientError(f"SendGrid counts {failed} failed contacts, but the response has no errors_url")
 

@@ -130,7 +130,8 @@ class SimulatedSendGrid(SimulatedVendor):
             if not isinstance(fields, dict) or not fields.keys() <= CUSTOM_FIELDS.keys():
                 raise self.refuse(400, "must be an object with the ids of existing custom fields", "custom_fields")
         self._check_lists(body)
-        job = self.submit("contacts", [self.contacts.upsert(contact) for contact in contacts], action="upsert")
+        rows = [self.contacts.upsert(contact) for contact in contacts]
+        job = self.submit("contacts", rows, action="upsert", contacts=contacts)
         return web.json_response({"job_id": job.id}, status=202)
 
     @route("DELETE", CONTACTS_PATH)
@@ -172,7 +173,9 @@ class SimulatedSendGrid(SimulatedVendor):
             return None
         if job.tasks[0].began is None:
             is_form = request.headers.get("Content-Type", "").startswith("multipart/")
-            rows = [] if is_form else self._rows(request.body, job.extra["mappings"])
+            contacts = [] if is_form else self._contacts(request.body, job.extra["mappings"])
+            job.extra = {**job.extra, "contacts": contacts}
+            rows = [self.contacts.upsert(contact) for contact in contacts]
             self.start(job, rows, None if rows else "failed")
         return web.Response()
 
@@ -188,16 +191,15 @@ class SimulatedSendGrid(SimulatedVendor):
         # The specification has a single object only here, and only with this status.
         return web.json_response({"errors": {"field": "id", "message": message}}, status=400)
 
-    def _rows(self, data: bytes, mappings: list[str | None]) -> list[Row]:
-        """Import a file; return no rows if it is invalid, or if its columns do not match the mapping."""
+    def _contacts(self, data: bytes, mappings: list[str | None]) -> list[dict[str, str]]:
+        """Return the contacts in a file: none if it is invalid, or if its columns do not match the mapping."""
         lines = csv_lines(data) or []
         if lines and not any("@" in cell for cell in lines[0]):
             lines = lines[1:]  # the header
         if any(len(line) != len(mappings) for line in lines):
             return []
         names = [FIELDS.get(str(field), field) for field in mappings]
-        contacts = ({name: cell for name, cell in zip(names, line, strict=True) if name} for line in lines)
-        return [self.contacts.upsert(contact) for contact in contacts]
+        return [{name: cell for name, cell in zip(names, line, strict=True) if name} for line in lines]
 
     def _check_lists(self, body: Mapping[str, Any]) -> None:
         """Reject lists that do not exist: every list has a UUID, and every UUID a list."""
@@ -262,7 +264,15 @@ class SimulatedSendGrid(SimulatedVendor):
             return web.Response(text=text, content_type="application/json")
         if job.kind == "export":
             return csv_response(("EMAIL", "CONTACT_ID"), ((row.key, row.contact_id) for row in job.rows))
-        return csv_response(("email", "error"), ((row.key, row.error) for row in job.rows if row.outcome == FAILED))
+        return self._errors_file(job)
+
+    def _errors_file(self, job: Job) -> web.Response:
+        """Return the failed contacts with their errors. The format is undocumented."""
+        contacts = job.extra.get("contacts") or [{"email": row.key} for row in job.rows]
+        failed = [(contacts[number], row) for number, row in enumerate(job.rows) if row.outcome == FAILED]
+        names = list(dict.fromkeys(name for contact, _ in failed for name in contact))
+        rows = ([contact.get(name) for name in names] + [row.error] for contact, row in failed)
+        return csv_response((*names, "error"), rows)
 
     def _export_file(self, job: Job) -> str:
         return f"contacts.{job.extra.get('file_type', 'csv')}"

@@ -8,12 +8,15 @@ https://www.twilio.com/docs/sendgrid/api-reference/contacts/delete-contacts
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError, TransientError
-from airflow_provider_bulkjobs.protocol.flow import Request, SaveProgress, Upload
+from airflow_provider_bulkjobs.protocol.flow import Flow, Request, SaveProgress, Upload
+from airflow_provider_bulkjobs.vendors.spec.custom_fields import CustomField, CustomFields
+from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.operation import (
     Operation,
     Option,
@@ -29,12 +32,15 @@ from airflow_provider_bulkjobs.vendors.toolkit.validators import identifies_if_g
 from airflow_provider_bulkjobs.vendors.toolkit.values import safe_name
 
 CONTACTS_PATH = "/v3/marketing/contacts"
+FIELDS_PATH = "/v3/marketing/field_definitions"
 IDENTITIES = ("email", "phone_number_id", "external_id", "anonymous_id")
 LENGTHS = {
     **dict.fromkeys(("first_name", "last_name", "state_province_region", "country"), 50),
     **dict.fromkeys(("address_line_1", "address_line_2"), 100),
     "city": 60,
 }
+CONTACT_FIELDS = frozenset({*IDENTITIES, *LENGTHS, "postal_code", "alternate_emails", "custom_fields"})
+FIELD_ID = re.compile(r"[a-z]\d+(_[A-Z])?")  # w1, e2_T
 MAX_ALTERNATE_EMAILS = 5
 MAX_QUERY_BYTES = 4000  # bytes; the maximum is undocumented, and common servers accept this length
 
@@ -72,9 +78,36 @@ def import_csv(context: SubmitContext) -> SubmitFlow:
     return job_id
 
 
+def _named_fields(record: Record) -> Record:
+    """Return the custom fields, if any is called by name, in ``custom_fields`` or as a field of the record."""
+    if record.keys() <= CONTACT_FIELDS and "custom_fields" not in record:
+        return {}
+    nested = record.get("custom_fields")
+    outer = {name: value for name, value in record.items() if name not in CONTACT_FIELDS}
+    if not isinstance(nested, Mapping | None) or not (outer or any(map(_is_name, nested or ()))):
+        return {}
+    return {**(nested or {}), **outer}
+
+
+def _is_name(key: Any) -> bool:
+    return not FIELD_ID.fullmatch(str(key))
+
+
+def _with_field_ids(record: Record, values: Mapping[str, Any]) -> Record:
+    return {**{name: value for name, value in record.items() if name in CONTACT_FIELDS}, "custom_fields": values}
+
+
+def list_custom_fields(account: Account) -> Flow[list[CustomField]]:  # noqa: ARG001
+    """Request the custom fields of the account."""
+    body = (yield Request("GET", FIELDS_PATH)).json
+    fields = [as_dict(one) for one in as_list(body.get("custom_fields"))]
+    named = [(str(one["id"]), str(one["name"])) for one in fields if one.get("id") and one.get("name")]
+    return [CustomField(field_id, (name, field_id)) for field_id, name in named]
+
+
 def _field_ids(columns: Sequence[str]) -> Any:
     """Return the field ids of the columns, which are named by SendGrid's field names or field ids."""
-    body = (yield Request("GET", "/v3/marketing/field_definitions")).json
+    body = (yield Request("GET", FIELDS_PATH)).json
     fields = [as_dict(one) for key in ("custom_fields", "reserved_fields") for one in as_list(body.get(key))]
     ids: dict[Any, Any] = {str(one.get("name")).lower(): one.get("id") for one in fields}
     ids |= {one.get("id"): one.get("id") for one in fields}
@@ -113,7 +146,7 @@ def _check_lengths(record: Record) -> str | None:
     alternate = record.get("alternate_emails")
     if alternate is not None and not (isinstance(alternate, list) and len(alternate) <= MAX_ALTERNATE_EMAILS):
         return f"needs a list of at most {MAX_ALTERNATE_EMAILS} in field 'alternate_emails'"
-    fields = record.get("custom_fields")
+    fields = record.get("custom_fields")  # by id
     return None if fields is None or isinstance(fields, Mapping) else "needs an object in field 'custom_fields'"
 
 
@@ -130,6 +163,7 @@ CONTACTS = (
         max_bytes=6_000_000,
         check=every(needs_any(*IDENTITIES), _check_lengths),
         header_names=IDENTITIES,
+        custom_fields=CustomFields(_named_fields, _with_field_ids, list_custom_fields),
         options=(LISTS,),
         idempotent=True,
     ),
@@ -162,6 +196,7 @@ CONTACTS = (
         options=(Option("delete_all_contacts", (bool,), "True: delete all contacts; give no records then"),),
         replaces_records="delete_all_contacts",
         encode=_encode_id,
+        decode=lambda data: {"id": unquote(data.decode())},
     ),
 )
 EXPORTS = (

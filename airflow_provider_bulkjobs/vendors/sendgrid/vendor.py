@@ -82,6 +82,7 @@ class SendGrid(Vendor):
             operations=submit.CONTACTS,
             results=jobs.import_results,
             states=jobs.IMPORT_STATES,
+            returns_records=True,
             page=lambda _account: "https://mc.sendgrid.com/contacts",
         ),
         JobKind(

@@ -42,7 +42,9 @@ OAUTH2_ERROR = Message("", "error", "error_description")  # RFC 6749, section 5.
 
 @dataclass(frozen=True, slots=True)
 class InvalidItems:
-    """Where an error response names invalid items of the request.
+    """Where an error response names invalid items of the request, of which the vendor has then executed nothing.
+
+    With ``skip_invalid``, the request is sent again without these items.
 
     :param at: the path of the errors.
     :param position: the path in each error of the text with the position.

@@ -16,11 +16,14 @@ class ItemResult(NamedTuple):
     :param status: ``created``, ``updated``, ``deleted``, ``failed``, ``exported`` …
     :param error: the vendor's error message.
     :param item: the item as the vendor reports it.
+    :param record: the record of a failed item in the form in which it was submitted, if the vendor returns it; empty if
+        an earlier result of the same job has it.
     """
 
     status: str
     error: str | None
     item: Mapping[str, Any]
+    record: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,7 @@ class Download:
     :param read_row: converts a row that has its own status; ``None`` leaves it out.
     :param archive: the files are members of such an archive.
     :param members: the members to read, as a pattern of their names: ``*.csv``.
+    :param returns_records: a row has the record as it was submitted, in addition to the error.
     """
 
     url: str
@@ -49,6 +53,7 @@ class Download:
     read_row: Callable[[dict[str, Any]], ItemResult | None] | None = None
     archive: Literal["zip", "tar.gz"] | None = None
     members: str = "*"
+    returns_records: bool = False
 
 
 # Yields requests, and receives their responses; also yields lists of results, and receives None for them.

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from airflow_provider_bulkjobs.protocol.flow import Request, Response, SaveProgress, Upload
+from airflow_provider_bulkjobs.vendors.spec.custom_fields import CustomFields
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
+from airflow_provider_bulkjobs.vendors.spec.value_formats import ISO_8601, ValueFormats
 
 Record = Mapping[str, Any]
 Options = Mapping[str, Any]
@@ -93,12 +95,15 @@ class Operation:
     :param check: returns the problem of an invalid record, else ``None``; names fields, never their values.
     :param header_names: the first line of a CSV file is accepted as a header only if it has one of these names.
     :param check_by_options: returns an additional check that depends on the options.
+    :param formats: returns the formats of dates and times, which may depend on the options.
+    :param custom_fields: how records name custom fields that the vendor takes by id.
     :param options: the options of the vendor's request.
     :param per_record_options: the options that are sent in each record.
     :param columns_option: the option that maps the columns of a table by position.
     :param blanks_option: the option with which empty values clear fields.
     :param replaces_records: the option that is given instead of records.
     :param encode: encodes a record as bytes.
+    :param decode: the inverse of ``encode``, for records that the vendor refuses.
     :param is_csv: records are sent as rows of a CSV file, with a column for each field that occurs in any record.
     :param gzipped: the request body is gzipped in a file on disk. Others are held in memory up to ``MAX_BYTES``; larger
         ones are on disk as well, and ``Payload.open`` streams them.
@@ -116,12 +121,15 @@ class Operation:
     check: Check = lambda _record: None
     header_names: tuple[str, ...] = ()
     check_by_options: Callable[[Options], Check] | None = None
+    formats: Callable[[Options], ValueFormats] = lambda _options: ISO_8601
+    custom_fields: CustomFields | None = None
     options: tuple[Option, ...] = ()
     per_record_options: tuple[str, ...] = ()
     columns_option: str | None = None
     blanks_option: str | None = None
     replaces_records: str | None = None
     encode: Callable[[Record], bytes] = encode_json
+    decode: Callable[[bytes], Record] = json.loads
     is_csv: bool = False
     gzipped: bool = False
     idempotent: bool = False

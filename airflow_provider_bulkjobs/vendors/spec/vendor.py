@@ -44,6 +44,8 @@ class JobKind:
     :param operations: the submit operations that create such a job.
     :param results: the flow that reads per-item results, if the vendor has them.
     :param states: the documented states of such a job.
+    :param returns_records: the results have the records of failed items as they were submitted.
+    :param not_returned: what the vendor does not return of them, as a sentence.
     :param page: returns the address of the page in the vendor's web UI that shows such a job, or ``None``.
     """
 
@@ -54,6 +56,8 @@ class JobKind:
     operations: tuple[Operation, ...] = ()
     results: Callable[[Account, str], ResultsFlow] | None = None
     states: States | None = None
+    returns_records: bool = False
+    not_returned: str = ""
     page: Callable[[Account], str | None] = lambda _account: None
 
     def stop(self, account: Account, job_id: str) -> Flow[bool]:
