@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -76,12 +77,18 @@ def test_skeleton_has_what_a_vendor_needs(project: Path, path: str) -> None:
     assert not re.search("@(name|label|Class)@", text)
 
 
+def needs(tool: str) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(find_spec(tool) is None, reason=f"{tool} is not installed")
+
+
+@needs("ruff")
 @pytest.mark.parametrize("arguments", [("check",), ("format", "--check")], ids=" ".join)
 def test_skeleton_passes_ruff(project: Path, arguments: tuple[str, ...]) -> None:
     checked = run(project, "-m", "ruff", *arguments, "airflow_provider_bulkjobs/vendors")
     assert checked.returncode == 0, checked.stdout
 
 
+@needs("mypy")
 def test_skeleton_passes_mypy(project: Path) -> None:
     cache = PROJECT / ".mypy_cache"
     checked = run(project, "-m", "mypy", "--cache-dir", str(cache), "-p", "airflow_provider_bulkjobs.vendors.mail_man")

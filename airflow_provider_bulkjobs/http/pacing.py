@@ -18,7 +18,7 @@ class Pace:
     :param burst: how many requests may be sent at once after a time without any.
     """
 
-    __slots__ = ("_burst", "_next", "_paused_until", "gap", "per_second")
+    __slots__ = ("_ahead", "_burst", "_next", "_paused_until", "gap", "per_second")
 
     def __init__(self, per_second: float = 0.0, burst: int = 1) -> None:
         self._next = 0.0  # when the next request would be due without a burst
@@ -30,6 +30,7 @@ class Pace:
         """Set the number of requests per second."""
         self.per_second = per_second
         self.gap = MARGIN / per_second if per_second else 0.0
+        self._ahead = (self._burst - 1) * self.gap  # how many seconds before its time a request may be sent
 
     def wait(self, now: float) -> float:
         """Return the seconds until the next request may be sent."""
@@ -53,11 +54,6 @@ class Pace:
         """Send no request for ``seconds``."""
         self._paused_until = max(self._paused_until, now + seconds)
         self._next = max(self._next, self._paused_until + self._ahead)
-
-    @property
-    def _ahead(self) -> float:
-        """How many seconds before its time a request may be sent."""
-        return (self._burst - 1) * self.gap
 
 
 def rate_of(limit: RateLimit, account: float) -> float:

@@ -36,7 +36,7 @@ class Request:
         if the response proves that it was not executed. ``None``: in a submit as its operation declares, elsewhere
         ``True``.
     :param max_age: of a GET: a response that is younger than this many seconds may be shared by all flows of the
-        account, and identical requests at the same time are sent once. 0 for a response of its own. If such a
+        account, and identical requests at the same time are sent once. 0: the response is not shared. If a shared
         response does not contain the job, raise :class:`JobNotFoundError`: the next poll gets another response.
     """
 

@@ -21,7 +21,7 @@ def processes() -> Iterator[Processes]:
 @pytest.fixture(scope="session")
 def simulator(processes: Processes) -> LocalSimulator:
     # Long enough that every gate polls its job before it finishes, even on a busy machine.
-    return LocalSimulator(processes, job_seconds=max(30, 8 * flavour(port=0).slowness))
+    return LocalSimulator(processes, job_seconds=max(30, 20 * flavour(port=0).slowness))
 
 
 @pytest.fixture(scope="session")

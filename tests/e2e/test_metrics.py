@@ -36,4 +36,4 @@ def test_detection_delay(outcome):
     assert delays
     assert {metric.kind for metric in delays} == {"ms"}
     # The clock of a scripted job ends before its last state is returned: by minutes on a slow machine.
-    assert all(0 <= metric.value < 300_000 for metric in delays)
+    assert all(0 <= metric.value < 600_000 for metric in delays)

@@ -168,7 +168,7 @@ class JwtBearer(_OAuth2):
     private_key: str = "private_key"
 
     def client(self, account: Account) -> tuple[str, str]:  # noqa: ARG002
-        """Return neither client id nor secret: the assertion identifies the client."""
+        """Return empty strings: the assertion identifies the client."""
         return "", ""
 
     def grant(self, account: Account) -> Mapping[str, str]:
