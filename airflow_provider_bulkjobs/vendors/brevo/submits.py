@@ -6,6 +6,8 @@ https://developers.brevo.com/reference/importcontacts
 
 from __future__ import annotations
 
+import json
+
 from airflow_provider_bulkjobs.vendors.brevo.jobs import STATES
 from airflow_provider_bulkjobs.vendors.spec.operation import (
     Operation,
@@ -40,6 +42,12 @@ def _encode_contact(record: Record) -> bytes:
     return encode_json({**email, "attributes": {**attributes, **(record.get("attributes") or {})}})
 
 
+def _decode_contact(data: bytes) -> Record:
+    contact = json.loads(data)
+    email = {"email": contact["email"]} if "email" in contact else {}
+    return {**email, **contact["attributes"]}
+
+
 IMPORT = Operation(
     "import",
     submit_import,
@@ -60,5 +68,6 @@ IMPORT = Operation(
     ),
     blanks_option="emptyContactsAttributes",
     encode=_encode_contact,
+    decode=_decode_contact,
     # Not idempotent: Brevo has no idempotency key, and each request starts another process, which may create a list.
 )
