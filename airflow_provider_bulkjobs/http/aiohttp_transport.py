@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import lru_cache, partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import aiohttp
 from multidict import CIMultiDict
@@ -99,19 +99,20 @@ class AiohttpTransport:
         await self._session.close()
         self.metrics.flush()
 
-    async def run(self, start: Callable[[], Flow[T]], policy: RetryPolicy) -> T:
+    def run(self, start: Callable[[], Flow[T]], policy: RetryPolicy) -> Coroutine[Any, Any, T]:
         """Run a flow to its end; see :meth:`Engine.run`.
 
         The caller sets a deadline with :func:`asyncio.timeout`.
         """
-        return await self._drive(self._engine.run(start, policy))
+        return self._drive(self._engine.run(start, policy))
 
     async def _drive(self, steps: Steps[T]) -> T:
         try:
             effect = next(steps)
             while True:
                 try:
-                    outcome = await self._perform(effect)
+                    # Sending is the usual effect; one coroutine less makes every poll cheaper.
+                    outcome = await (self._send(effect) if type(effect) is Send else self._perform(effect))
                 except (NetworkError, ResponseTooLargeError, BulkJobError) as error:
                     effect = steps.throw(error)
                 else:
@@ -124,8 +125,6 @@ class AiohttpTransport:
 
     async def _perform(self, effect: Effect) -> Response | None:
         match effect:
-            case Send():
-                return await self._send(effect)
             case Acquire():
                 if effect.priority:
                     await self._limiter.acquire_priority()

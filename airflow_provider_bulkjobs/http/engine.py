@@ -251,12 +251,14 @@ class Engine:
 
     def _attempt(self, request: Request | Upload, policy: RetryPolicy) -> Steps[Response]:
         if isinstance(request, Upload):
-            uploaded: Response = yield Transfer(request)
-            return uploaded
+            return _transfer(request)
         if request.max_age and request.method == "GET":
-            shared = self._shared.get(request, self._clock())
-            return shared if shared is not None else (yield Share(request, policy))
-        return (yield from self._fetch(request, policy))
+            return self._share(request, policy)
+        return self._fetch(request, policy)
+
+    def _share(self, request: Request, policy: RetryPolicy) -> Steps[Response]:
+        shared = self._shared.get(request, self._clock())
+        return shared if shared is not None else (yield Share(request, policy))
 
     def fetch(self, request: Request, policy: RetryPolicy) -> Steps[Response]:
         """Send a request whose response is shared. Raises like one attempt of :meth:`exchange`."""
@@ -331,6 +333,11 @@ class Finished:
     """
 
     value: Any
+
+
+def _transfer(upload: Upload) -> Steps[Response]:
+    response: Response = yield Transfer(upload)
+    return response
 
 
 def _next(resume: Callable[[Any], Any], value: Any) -> Any:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from json.decoder import JSONDecoder
 from json.scanner import py_make_scanner  # type: ignore[attr-defined]
 from typing import Any, BinaryIO, Literal, TypeVar
@@ -142,6 +143,7 @@ def origin(url: str) -> tuple[str, str]:
     return parts.scheme, parts.netloc.lower().removesuffix(default_port)
 
 
+@lru_cache(2000)  # every poll of a job needs it
 def path_segment(job_id: str) -> str:
     """Return a job id percent-encoded, so that it cannot change the path or the query."""
     return quote(job_id, safe="")

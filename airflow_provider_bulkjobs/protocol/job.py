@@ -86,6 +86,8 @@ class BulkJob:
 
 def count(value: Any) -> int | None:
     """Return a vendor's number of items, or ``None`` if the value is not a valid count."""
+    if type(value) is int:  # the usual case, several times in every poll
+        return value if 0 <= value < MAX_COUNT else None
     if value is None:
         return None
     number = _digits(value) if isinstance(value, str) else value

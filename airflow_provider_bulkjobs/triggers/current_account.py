@@ -25,15 +25,14 @@ class Lease:
     requests: int = 0
     is_current: bool = True
 
-    async def release(self) -> None:
-        """Release the lease after a request; the last request of an account that was replaced closes the transport."""
-        self.requests -= 1
-        await self.close_if_unused()
+    @property
+    def is_unused(self) -> bool:
+        """Whether the account was replaced, or the wait is over, and no request is in flight."""
+        return not self.is_current and not self.requests
 
-    async def close_if_unused(self) -> None:
-        """Close the transport if no request needs it."""
-        if not self.is_current and not self.requests:
-            await self.stack.aclose()
+    async def close(self) -> None:
+        """Close the transport, unless other waits use it."""
+        await self.stack.aclose()
 
 
 class CurrentAccount:
@@ -56,10 +55,11 @@ class CurrentAccount:
             yield
         finally:
             self._lease.is_current = False
-            await self._lease.close_if_unused()
+            if self._lease.is_unused:
+                await self._lease.close()
 
     def borrow(self) -> Lease:
-        """Return the account and its transport for one request. The lease must be released afterwards."""
+        """Return the account and its transport for one request. The caller ends it with ``requests -= 1``."""
         self._lease.requests += 1
         return self._lease
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 from airflow_provider_bulkjobs.exceptions import BulkJobError
@@ -28,11 +29,7 @@ def value_at(value: Any, path: str) -> Any:
 
     :param path: keys, and positions in lists, separated by periods: ``result.0.status``; empty for the value itself.
     """
-    if not path:
-        return value
-    if "." not in path and isinstance(value, dict):
-        return value.get(path)  # the usual case, once or more in every poll
-    for key in path.split("."):
+    for key in _keys(path):
         if isinstance(value, dict):
             value = value.get(key)
         elif isinstance(value, list) and key.isdigit():
@@ -40,6 +37,11 @@ def value_at(value: Any, path: str) -> Any:
         else:
             return None
     return value
+
+
+@cache  # as many as the vendors declare, and each poll reads several
+def _keys(path: str) -> tuple[str, ...]:
+    return tuple(path.split(".")) if path else ()
 
 
 def find(body: Any, path: str) -> list[Any]:

@@ -90,9 +90,12 @@ class StatusEndpoint:
 
         :raises BadArgumentError: the job id does not have the parts that the path needs.
         """
-        path = self.path
-        for name, part in (self.ids.split(job_id) if self.ids else {"job_id": job_id}).items():
-            path = path.replace(f"{{{name}}}", path_segment(part))
+        if self.ids is None:
+            path = self.path.replace("{job_id}", path_segment(job_id))
+        else:
+            path = self.path
+            for name, part in self.ids.split(job_id).items():
+                path = path.replace(f"{{{name}}}", path_segment(part))
         return Request("GET", path, self.headers(account)) if self.headers else Request("GET", path)
 
     def finished(self, account: Account, job_id: str) -> Flow[Mapping[str, Any]]:
@@ -112,26 +115,29 @@ class StatusEndpoint:
         """
         found = as_dict(value_at(body, self.at))
         state, word = self.states.read(found)
-        counts = {name: self._count(found, paths, state) for name, paths in self.counts.items()}
-        processed = counts.pop("processed", None)
+        fields: dict[str, Any] = {}
+        for name, paths in self.counts.items():
+            fields[name] = self._count(found, paths, state)
+        processed = fields.pop("processed", None)
         if not state.is_finished:
-            counts.pop("succeeded", None)
-        elif "succeeded" not in counts:
-            done = processed if "processed" in self.counts else counts.get("total")
-            failed = counts.get("failed")
-            counts["succeeded"] = None if done is None or failed is None else max(done - failed, 0)
-        times = {name: utc_time(value_at(found, path)) for name, path in self.times.items()}
-        job = BulkJob(job_id, state, word, **counts, **times)  # type: ignore[arg-type]
+            fields.pop("succeeded", None)
+        elif "succeeded" not in fields:
+            done = processed if "processed" in self.counts else fields.get("total")
+            failed = fields.get("failed")
+            fields["succeeded"] = None if done is None or failed is None else max(done - failed, 0)
+        for name, path in self.times.items():
+            fields[name] = utc_time(value_at(found, path))
+        job = BulkJob(job_id, state, word, **fields)
         return self.adjust(job, found) if self.adjust else job
 
     def _count(self, found: Mapping[str, Any], paths: str | tuple[str, ...], state: JobState) -> int | None:
-        if not isinstance(paths, str):
+        if isinstance(paths, tuple):
             numbers = [self._count(found, path, state) for path in paths]
             known = [number for number in numbers if number is not None]
             return sum(known) if known else None
-        if (value := value_at(found, paths)) is None:
-            return None
+        value = value_at(found, paths)
         number = count(value)
-        if number is None and state is JobState.SUCCEEDED:  # it must not pass for "nothing failed"
+        if number is None and value is not None and state is JobState.SUCCEEDED:
+            # It must not pass for "nothing failed".
             raise TransientError(f"{self.states.vendor} returned a count that is not a number of items")
         return number
