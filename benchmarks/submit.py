@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The cost of a submit, compared with a hand-written loop in one run on one machine.
 
-    python benchmarks/submit.py [--rows 1000000] [--repeats 3] [vendor …]
+    python benchmarks/submit.py [--rows 1000000] [--repeats 3] [--sources csv parts parquet postgres] [vendor …]
 
-Each measurement is a fresh process that sends a CSV file to a server on this machine, which counts the received rows.
+Each measurement is a fresh process that sends the rows of a source to a server on this machine, which counts them.
 The package reads, validates and batches all rows before the first request, and sends without a rate limit; the loop
 reads, batches and sends. Only numbers of the same run are comparable.
 """
@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sink import FIELDS, Sink
+from sources import SOURCES, CsvFile
 
 if TYPE_CHECKING:
     from requests import Session
@@ -70,7 +71,11 @@ CASES = {
     ),
     "sendgrid": Case("sendgrid", "upsert", "/v3/marketing/contacts", 30_000, "contacts", "PUT"),
     "sendgrid_csv": Case("sendgrid", "import_csv", "/v3/marketing/contacts/imports", 1_000_000, method="PUT"),
-    "activecampaign": Case("activecampaign", "import", "/api/3/import/bulk_import", 250, "contacts"),
+    # ActiveCampaign has no field city, so it would be looked up as a custom field.
+    "activecampaign": Case(
+        *("activecampaign", "import", "/api/3/import/bulk_import", 250, "contacts"),
+        columns=("email", "first_name", "last_name", "phone"),
+    ),
     "acquia": Case("acquia_campaign_studio", "create", "/api/contacts/bulk/new", 10_000),
 }
 
@@ -85,7 +90,7 @@ class NoCheckpointStore:
         pass
 
 
-def ours(case: Case, url: str) -> Callable[[str], None]:
+def ours(case: Case, source: CsvFile, url: str) -> Callable[[str], None]:
     from airflow_provider_bulkjobs.hooks.bulk_job import hook_for
     from airflow_provider_bulkjobs.submitting.options import choose_operation
     from airflow_provider_bulkjobs.submitting.records import read_records
@@ -97,32 +102,36 @@ def ours(case: Case, url: str) -> Callable[[str], None]:
     kind = hook.job_kind(None)
     operation = choose_operation(hook.vendor, kind, case.operation)
 
-    def submit(path: str) -> None:
+    def submit(where: str) -> None:
         with Submission(hook, kind.name, operation, {}, logging.getLogger("bench")) as submission:
-            submission.prepare(read_records(path), None)
+            submission.prepare(read_records(source.records(where)), None)
             submission.send(NoCheckpointStore())
 
     return submit
 
 
-def by_hand(case: Case, url: str) -> Callable[[str], None]:
+def by_hand(case: Case, source: CsvFile, url: str) -> Callable[[str], None]:
     """Read, batch and send: no validation, no retries, no checkpoints."""
     import requests
 
     session = requests.Session()
 
-    def submit(path: str) -> None:
-        with Path(path).open(newline="") as file:
-            rows = csv.DictReader(file)
-            while batch := list(islice(rows, case.max_items)):
-                body = {case.key: batch} if case.key else batch
-                _send(session, case.method, f"{url}{case.path}", json=body)
+    def submit(where: str) -> None:
+        rows = source.by_hand(where)
+        while batch := list(islice(rows, case.max_items)):
+            body = {case.key: batch} if case.key else batch
+            _send(session, case.method, f"{url}{case.path}", json=body)
 
-    def upload(path: str) -> None:
+    def upload(where: str) -> None:
         body = {"file_type": "csv", "field_mappings": [f"_rf_{name}" for name in FIELDS]}
         address = _send(session, case.method, f"{url}{case.path}", json=body)["upload_uri"]
-        with Path(path).open("rb") as file:
-            _send(requests.Session(), "PUT", address, data=file)
+        with tempfile.TemporaryFile("w+", newline="") as file:
+            rows = csv.writer(file, lineterminator="\n")
+            rows.writerow(FIELDS)
+            rows.writerows(row.values() for row in source.by_hand(where))
+            file.flush()
+            file.buffer.seek(0)
+            _send(requests.Session(), "PUT", address, data=file.buffer)
 
     return upload if case.operation == "import_csv" else submit
 
@@ -137,12 +146,11 @@ def _send(session: Session, method: str, url: str, **body: Any) -> dict[str, Any
     return data
 
 
-def measure(contender: str, case: Case, url: str, warm: str, path: str) -> dict[str, float]:
-    submit = CONTENDERS[contender](case, url)
+def measure(submit: Callable[[str], None], warm: str, where: str) -> dict[str, float]:
     submit(warm)  # imports, the session, the first connection
     reset_peak()
     memory, cpu, began = peak(), time.process_time(), time.perf_counter()
-    submit(path)
+    submit(where)
     return {
         "seconds": time.perf_counter() - began,
         "cpu_seconds": time.process_time() - cpu,
@@ -163,27 +171,38 @@ def peak() -> int:
 
 
 def people(count: int, columns: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    yield columns
-    if columns == PLAIN:
-        for n in range(count):
-            yield f"person{n}@example.com", f"First{n}", f"Last{n}", f"City {n % 1000}"
-    else:
-        for n in range(count):
-            yield f"person{n}@example.com", f"First{n} Last{n}", str(n), f"+1555{n:07}"
+    values: dict[str, Callable[[int], str]] = {
+        "email": "person{}@example.com".format,
+        "name": "First{0} Last{0}".format,
+        "first_name": "First{}".format,
+        "last_name": "Last{}".format,
+        "city": lambda number: f"City {number % 1000}",
+        "external_id": str,
+        "phone": "+1555{:07}".format,
+    }
+    return zip(*(map(values[name], range(count)) for name in columns), strict=True)
 
 
-def write(folder: Path, count: int, columns: tuple[str, ...]) -> Path:
-    path = folder / f"{'-'.join(columns)}-{count}.csv"
-    if not path.exists():
-        with path.open("w", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerows(people(count, columns))
-    return path
+class Source:
+    """A kind of source, written once for all vendors with the same columns."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name = name
+        self._folder = folder
+        self._written: dict[tuple[int, tuple[str, ...]], str] = {}
+
+    def rows(self, count: int, columns: tuple[str, ...]) -> str:
+        key = (count, columns)
+        if key not in self._written:
+            where = self._folder / f"{self.name}-{'-'.join(columns)}-{count}"
+            self._written[key] = SOURCES[self.name].write(where, columns, people(count, columns))
+        return self._written[key]
 
 
-def run(contender: str, name: str, sink: Sink, folder: Path, rows: int) -> dict[str, float]:
+def run(contender: str, name: str, source: Source, sink: Sink, rows: int) -> dict[str, float]:
     columns = CASES[name].columns
-    command = [sys.executable, __file__, "--client", contender, sink.url]
-    command += [str(write(folder, WARM, columns)), str(write(folder, rows, columns)), name]
+    command = [sys.executable, __file__, "--client", contender, source.name, sink.url]
+    command += [source.rows(WARM, columns), source.rows(rows, columns), name]
     environment = os.environ | {"AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR"}
     before = sink.rows
     client = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
@@ -198,17 +217,17 @@ def run(contender: str, name: str, sink: Sink, folder: Path, rows: int) -> dict[
     }
 
 
-def compare(name: str, sink: Sink, folder: Path, rows: int, repeats: int) -> list[float]:
-    """Print the results for a file; return the memory peaks."""
+def compare(name: str, source: Source, sink: Sink, rows: int, repeats: int) -> list[float]:
+    """Print the results for a source; return the memory peaks."""
     results: dict[str, list[dict[str, float]]] = {contender: [] for contender in CONTENDERS}
     for _ in range(repeats):  # alternating, so that load on the machine affects both
         for contender, so_far in results.items():
-            so_far.append(run(contender, name, sink, folder, rows))
+            so_far.append(run(contender, name, source, sink, rows))
     own, peer = ({unit: statistics.median(one[unit] for one in all_) for unit in all_[0]} for all_ in results.values())
     print(
-        f"{name:>17}{rows:>10,}{own['rows_per_s']:>14,.0f}{peer['rows_per_s']:>14,.0f}"
-        f"{own['rows_per_s'] / peer['rows_per_s']:>14.2f}{own['rows_per_cpu_s'] / peer['rows_per_cpu_s']:>14.2f}"
-        f"{own['mib']:>14.1f}{peer['mib']:>14.1f}",
+        f"{name:>17}{source.name:>10}{rows:>10,}{own['rows_per_s']:>16,.0f}{peer['rows_per_s']:>16,.0f}"
+        f"{own['rows_per_s'] / peer['rows_per_s']:>16.2f}{own['rows_per_cpu_s'] / peer['rows_per_cpu_s']:>16.2f}"
+        f"{own['mib']:>16.1f}{peer['mib']:>16.1f}",
         flush=True,
     )
     return [own["mib"], peer["mib"]]
@@ -221,28 +240,40 @@ def main() -> None:
         "--rows", type=int, default=1_000_000, help=f"rows of the large file; the small one has {FEW:,}"
     )
     parser.add_argument("--repeats", type=int, default=3, help="number of runs; the median is shown")
-    parser.add_argument("--client", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--sources", nargs="*", default=list(SOURCES), choices=list(SOURCES))
+    parser.add_argument("--client", nargs=5, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.client:
-        contender, url, warm, path = options.client
-        print(json.dumps(measure(contender, CASES[options.vendors[0]], url, warm, path)))
+        contender, source, url, warm, where = options.client
+        submit = CONTENDERS[contender](CASES[options.vendors[0]], SOURCES[source], url)
+        print(json.dumps(measure(submit, warm, where)))
         return
     if unknown := set(options.vendors) - set(CASES):
         parser.error(f"Unknown vendors: {', '.join(sorted(unknown))}")
     os.environ["NO_PROXY"] = "*"  # all requests stay on this machine
     sink = Sink.start()
     titles = ("package, rows/s", "by hand", "ratio", "ratio by CPU", "package, MiB", "by hand")
-    print(f"{'':>17}{'rows':>10}" + "".join(f"{title:>14}" for title in titles), flush=True)
-    peaks = {}
+    print(f"{'':>17}{'source':>10}{'rows':>10}" + "".join(f"{title:>16}" for title in titles), flush=True)
     with tempfile.TemporaryDirectory(prefix="bulkjobs-bench-") as folder:
-        for name in options.vendors:
-            peaks[name] = [compare(name, sink, Path(folder), rows, options.repeats) for rows in (FEW, options.rows)]
+        for source in options.sources:
+            measure_source(source, sink, Path(folder), options)
     sink.process.terminate()
-    for name, (few, many) in peaks.items():
-        times = [
+
+
+def measure_source(name: str, sink: Sink, folder: Path, options: argparse.Namespace) -> None:
+    """Print the results of all vendors for a kind of source."""
+    peaks = {}
+    with SOURCES[name].server() as socket:
+        os.environ["PGHOST"] = socket or ""
+        source = Source(name, folder)
+        for vendor in options.vendors:
+            sizes = (FEW, options.rows)
+            peaks[vendor] = [compare(vendor, source, sink, rows, options.repeats) for rows in sizes]
+    for vendor, (few, many) in peaks.items():
+        own, peer = (
             f"{large / small:.1f} times" if small >= MIN_MIB else "n/a" for small, large in zip(few, many, strict=True)
-        ]
-        print(f"{name}: memory with {options.rows:,} rows over that with {FEW:,}: {times[0]}, by hand {times[1]}")
+        )
+        print(f"{vendor}, {name}: memory with {options.rows:,} rows over that with {FEW:,}: {own}, by hand {peer}")
 
 
 if __name__ == "__main__":

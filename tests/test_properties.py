@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
@@ -19,7 +20,7 @@ from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
 from airflow_provider_bulkjobs.protocol.redact import redact
 from airflow_provider_bulkjobs.submitting.batches import Batcher
 from airflow_provider_bulkjobs.submitting.records import read_records
-from airflow_provider_bulkjobs.vendors.spec.operation import Operation
+from airflow_provider_bulkjobs.vendors.spec.operation import ENCODER, Operation, encode_json
 
 settings.register_profile("quick", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("quick")
@@ -131,3 +132,20 @@ def test_no_address_survives_redaction(before: str, local: str, domain: str, aft
 def test_no_secret_survives_redaction(before: str, secret: str, after: str) -> None:
     assume(secret not in "e-mail address")
     assert secret not in redact(f"{before} {secret} {after}", [secret])
+
+
+SCALARS = st.text() | st.integers() | st.booleans() | st.none() | st.floats() | st.text(st.characters())
+
+
+@given(st.dictionaries(st.text(), SCALARS))
+@example({"control": '\x00\x1f\x7f\u2028"\\/', "large": 2**64, "negative": -(2**70)})
+@example({"surrogate": "\ud800"})
+@example({"nan": float("nan")})
+def test_records_are_encoded_as_the_standard_library_does(record: dict[str, Any]) -> None:
+    try:
+        expected = ENCODER.encode(record).encode()
+    except ValueError as error:
+        with pytest.raises(type(error)):
+            encode_json(record)
+    else:
+        assert encode_json(record) == expected

@@ -18,6 +18,7 @@ import tempfile
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import starmap
 from operator import itemgetter
 from typing import IO, BinaryIO, NamedTuple, cast
 from zlib import crc32
@@ -119,6 +120,9 @@ class Batcher:
         self._header = b""
         self._longest = 0  # bytes of a row, without the separators of its cells
         self._is_ragged = False
+        self._unwritten: list[tuple[bytes, tuple[int, int, int]]] = []  # the newest records, with their ITEM
+        self._unwritten_bytes = 0
+        self._origin: Origin | None = None  # of the newest record
         self._origins: list[tuple[int, Origin]] = []  # the index of the first record of each, in order
         self.items = 0
         self.requests = 0
@@ -131,6 +135,7 @@ class Batcher:
     @property
     def fingerprint(self) -> str:
         """A hash that identifies these records."""
+        self._flush()
         whole = self._hash.copy()
         whole.update(self._header)
         return whole.hexdigest()
@@ -138,6 +143,7 @@ class Batcher:
     @property
     def unordered_fingerprint(self) -> str:
         """A checksum of these records that does not depend on their order."""
+        self._flush()
         return f"{self.items}-{self._sum:x}-{crc32(self._header):x}"
 
     def add(self, line: int, record: Record, columns: tuple[str, ...] = (), origin: Origin = A_LIST) -> str | None:
@@ -151,7 +157,8 @@ class Batcher:
             data = self._operation.encode(record)
         except (TypeError, ValueError, RecursionError) as error:
             return _encoding_problem(self._operation, record, error)
-        max_bytes = self._max_bytes = self._limit(()) if self._max_bytes is None else self._max_bytes
+        if (max_bytes := self._max_bytes) is None:
+            max_bytes = self._max_bytes = self._limit(())
         if problem := self._too_large(len(data), len(data), max_bytes):
             return problem
         self._write(line, data, 0, origin)
@@ -273,17 +280,33 @@ class Batcher:
         return None
 
     def _write(self, line: int, data: bytes, cells: int, origin: Origin) -> None:
+        if origin is not self._origin:
+            self._note_origin(origin)
+        self._unwritten.append((data, (line, len(data) + len(self._separator), cells)))
+        self._unwritten_bytes += len(data)
+        self.items += 1
+        if self._unwritten_bytes > PIECE or len(self._unwritten) >= ITEMS_AT_ONCE:
+            self._flush()
+
+    def _note_origin(self, origin: Origin) -> None:
+        self._origin = origin
         if not self._origins or self._origins[-1][1] != origin:
             self._origins.append((self.items, origin))
-        self._hash.update(data)
-        self._hash.update(b"\n")
-        self._sum += crc32(data)
-        self._data.write(data + self._separator)
-        self._items.write(ITEM.pack(line, len(data) + len(self._separator), cells))
-        self.items += 1
+
+    def _flush(self) -> None:
+        """Write the newest records: many at once, which takes a third of the time."""
+        if not self._unwritten:
+            return
+        data, items = zip(*self._unwritten, strict=True)
+        self._hash.update(b"\n".join((*data, b"")))
+        self._sum += sum(map(crc32, data))
+        self._data.write(self._separator.join((*data, b"")))
+        self._items.write(b"".join(starmap(ITEM.pack, items)))
+        self._unwritten, self._unwritten_bytes = [], 0
 
     def _read_items(self, first: int, count: int) -> Iterator[tuple[int, int, int]]:
         """Yield line, size and number of cells of some records."""
+        self._flush()
         end = first + count
         for begin in range(first, end, ITEMS_AT_ONCE):
             self._items.seek(begin * ITEM.size)

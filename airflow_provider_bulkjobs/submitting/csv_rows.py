@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 from airflow_provider_bulkjobs.exceptions import BadArgumentError
 from airflow_provider_bulkjobs.submitting.csv_options import CsvOptions
 from airflow_provider_bulkjobs.submitting.null_markers import NullMarkers
-from airflow_provider_bulkjobs.submitting.row import Origin, Row
+from airflow_provider_bulkjobs.submitting.row import Origin, Row, new_row
 
 DELIMITERS = {
     ";": "semicolons",
@@ -65,7 +65,7 @@ def read_csv(file: BinaryIO, origin: Origin, source: str, options: CsvOptions) -
                 is_header = cells[-1].strip().casefold() == last and _is_header(cells, columns)
                 if len(cells) == width and not is_header:
                     record = {name: cell for name, cell in zip(columns, cells, strict=True) if cell}
-                    yield Row(line, record, None, columns, "", origin)
+                    yield new_row(Row, (line, record, None, columns, "", origin))
                 else:
                     yield Row(line, {}, _row_problem(cells, columns, options), columns, "", origin)
     finally:

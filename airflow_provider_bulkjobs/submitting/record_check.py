@@ -12,7 +12,9 @@ from airflow_provider_bulkjobs.submitting.options import from_text
 from airflow_provider_bulkjobs.submitting.row import Row
 from airflow_provider_bulkjobs.vendors.spec.operation import Operation, Options, Record
 from airflow_provider_bulkjobs.vendors.toolkit.conversion import Converter
-from airflow_provider_bulkjobs.vendors.toolkit.values import is_blank, name_problem, safe_name
+from airflow_provider_bulkjobs.vendors.toolkit.values import is_blank, is_plain, name_problem, safe_name
+
+TEXT = frozenset({str})
 
 
 class RecordCheck:
@@ -46,9 +48,8 @@ class RecordCheck:
             return row.problem
         if not row.record:
             return "is empty"
-        for kind in set(map(type, row.record)):
-            if not issubclass(kind, str):
-                return name_problem(next(name for name in row.record if type(name) is kind))
+        if not TEXT.issuperset(map(type, row.record)) and (problem := _names_problem(row.record)):
+            return problem
         record = self._convert(row.record)
         if isinstance(record, str):
             return record
@@ -58,7 +59,9 @@ class RecordCheck:
             return problem
         if self._use_ids is not None and isinstance(record := self._use_ids(record), str):
             return record
-        return "has no value in any field" if all(map(is_blank, row.record.values())) else record
+        if not any(map(is_plain, row.record.values())) and all(map(is_blank, row.record.values())):
+            return "has no value in any field"
+        return record
 
     @property
     def remedy(self) -> str:
@@ -107,3 +110,7 @@ class RecordCheck:
             record = {**dict.fromkeys(columns, ""), **record}
             return {name: "" if value is None else value for name, value in record.items()}
         return record
+
+
+def _names_problem(record: Record) -> str | None:
+    return next((name_problem(name) for name in record if not isinstance(name, str)), None)

@@ -120,7 +120,7 @@ def test_every_state_has_the_documented_form(klaviyo, sim, word):
 
 
 def test_goes_through_every_state_and_has_errors_at_the_end(klaviyo, start, sim):
-    sim.settings(job_seconds=0.4)
+    sim.settings(job_seconds=1.5)
     job_id, seen = start(profile("nobody")), []
     while "complete" not in seen:
         errors = klaviyo("GET", f"{JOBS}/{job_id}/import-errors").json()["data"]

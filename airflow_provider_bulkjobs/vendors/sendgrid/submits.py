@@ -139,10 +139,9 @@ def start_export(context: SubmitContext) -> SubmitFlow:
 
 
 def _check_lengths(record: Record) -> str | None:
-    for name, limit in LENGTHS.items():
-        value = record.get(name)
-        if isinstance(value, str) and len(value) > limit:
-            return f"has more than {limit} characters in field {name!r}"
+    for name, value in record.items():
+        if name in LENGTHS and isinstance(value, str) and len(value) > LENGTHS[name]:
+            return f"has more than {LENGTHS[name]} characters in field {name!r}"
     alternate = record.get("alternate_emails")
     if alternate is not None and not (isinstance(alternate, list) and len(alternate) <= MAX_ALTERNATE_EMAILS):
         return f"needs a list of at most {MAX_ALTERNATE_EMAILS} in field 'alternate_emails'"

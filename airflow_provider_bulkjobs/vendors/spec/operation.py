@@ -8,6 +8,8 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
+import msgspec
+
 from airflow_provider_bulkjobs.protocol.flow import Request, Response, SaveProgress, Upload
 from airflow_provider_bulkjobs.vendors.spec.custom_fields import CustomFields
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
@@ -17,6 +19,9 @@ Record = Mapping[str, Any]
 Options = Mapping[str, Any]
 Check = Callable[[Record], str | None]
 
+# msgspec takes a fifth of the time, but encodes NaN as null, and types that JSON does not have.
+SAME_IN_BOTH = frozenset({str, int, bool, type(None)})
+encode_fast = msgspec.json.Encoder().encode
 ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 # The request size limit for vendors that document none: a request must fit easily into a worker's memory.
 MAX_BYTES = 16 * 1024 * 1024
@@ -80,7 +85,16 @@ SubmitFlow = Generator[Request | Upload | SaveProgress, Response, str]
 
 
 def encode_json(value: Any) -> bytes:
-    """Return a record, or any other value, as JSON."""
+    """Return a record, or any other value, as JSON.
+
+    :raises ValueError: it has NaN, Infinity, or text that UTF-8 cannot encode.
+    :raises TypeError: it has a value that JSON does not have.
+    """
+    if type(value) is dict and SAME_IN_BOTH.issuperset(map(type, value.values())):
+        try:
+            return encode_fast(value)
+        except (TypeError, ValueError, OverflowError):  # a large number, or an error that is raised again below
+            pass
     return ENCODER.encode(value).encode()
 
 
@@ -147,6 +161,9 @@ def every(*checks: Check) -> Check:
     """Combine checks: return the first problem that any of them finds."""
 
     def check(record: Record) -> str | None:
-        return next((problem for one in checks if (problem := one(record)) is not None), None)
+        for one in checks:
+            if (problem := one(record)) is not None:
+                return problem
+        return None
 
     return check
