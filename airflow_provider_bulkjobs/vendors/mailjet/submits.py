@@ -8,6 +8,7 @@ https://documentation.mailjet.com/hc/en-us/articles/360042706694
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError
@@ -83,6 +84,12 @@ def _encode_contact(record: Record) -> bytes:
     return encode_json({**own, "Properties": {**properties, **(own.get("Properties") or {})}} if properties else own)
 
 
+def _decode_contact(data: bytes) -> Record:
+    contact = json.loads(data)
+    properties = contact.pop("Properties", None) or {}
+    return {**contact, **properties}
+
+
 MANAGE = Operation(
     "manage",
     submit_contacts,
@@ -98,6 +105,7 @@ MANAGE = Operation(
         ),
     ),
     encode=_encode_contact,
+    decode=_decode_contact,
     # Not idempotent: Mailjet has no idempotency key. A repeated request is another job, which may subscribe contacts
     # who have left a list meanwhile.
 )
