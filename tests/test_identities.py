@@ -43,7 +43,8 @@ def check(operation: str, field: str, value: Any) -> str | None:
 
 def test_every_operation_on_records_names_what_a_header_must_have() -> None:
     without = {name for name, operation in OPERATIONS.items() if not operation.header_names}
-    assert without == {name for name, operation in OPERATIONS.items() if operation.is_csv}  # which take any name
+    any_name = {name for name, operation in OPERATIONS.items() if operation.is_csv} - {"mailjet-csv_import-import"}
+    assert without == any_name
 
 
 @pytest.mark.parametrize("value", BLANKS, ids=ascii)

@@ -67,6 +67,11 @@ CASES: dict[tuple[str, str, str], tuple[Make, dict[str, Any]]] = {
     },
     ("klaviyo", "profiles", "import"): (mail("title"), {"lists": LISTS}),
     ("brevo", "contacts", "import"): (mail("FNAME"), {"listIds": [7] * 300, "notifyUrl": "ü" * 300}),
+    ("mailjet", "contacts", "manage"): (
+        lambda size: {"Email": "a@example.com", "Name": "x" * size},
+        {"ContactsLists": [{"ListID": 57}] * 300},
+    ),
+    ("mailjet", "csv_import", "import"): (mail("first_name", **COLUMNS), {"ContactsListID": 57}),
 }
 OPERATIONS = {
     (vendor.conn_type, kind.name, operation.name): operation

@@ -22,6 +22,10 @@ def person(number):
     return {"email": f"person-{number}@example.com"}
 
 
+def mailjet_person(number):
+    return {"Email": f"person-{number}@example.com"}
+
+
 def known(number):
     return {"id": f"{number:036}"}
 
@@ -35,7 +39,10 @@ def ticket(number):
 
 
 class Case(NamedTuple):
-    """An operation, and as many records as make three requests, unless ``requests`` says otherwise."""
+    """An operation, and as many records as make three requests, unless ``requests`` says otherwise.
+
+    :param options: the options that the operation requires.
+    """
 
     vendor: str
     kind: str
@@ -44,10 +51,12 @@ class Case(NamedTuple):
     number: int
     idempotent: bool
     requests: int = 3
+    options: dict[str, Any] | None = None
 
     def arguments(self, number: int | None = None) -> dict[str, Any]:
         records = [self.record(n) for n in range(1, (self.number if number is None else number) + 1)]
-        return {"job_kind": self.kind, "operation": self.operation, "records": records}
+        options = {"options": self.options} if self.options else {}
+        return {"job_kind": self.kind, "operation": self.operation, "records": records, **options}
 
 
 IN_PIECES = (
@@ -65,10 +74,11 @@ IN_PIECES = (
     Case("acquia", "contacts", "edit", known, 20_001, idempotent=True),
     Case("acquia", "contacts", "replace", known, 20_001, idempotent=False),
     Case("klaviyo", "profiles", "import", person, 20_001, idempotent=True),
+    Case("mailjet", "contacts", "manage", mailjet_person, 10_001, idempotent=False),
 )
 
 
-# A million rows are one file. SendGrid opens an import before its file is uploaded.
+# A million rows are one file. SendGrid opens an import before its file is uploaded, Mailjet starts it after that.
 CSV = Case("sendgrid", "contacts", "import_csv", person, 250, idempotent=True, requests=2)
 IN_ONE_FILE = (
     CSV,
@@ -76,6 +86,7 @@ IN_ONE_FILE = (
     Case("hubspot", "import", "create", person, 250, idempotent=False, requests=1),
     Case("hubspot", "import", "update", person, 250, idempotent=False, requests=1),
     Case("brevo", "contacts", "import", person, 250, idempotent=False, requests=1),
+    Case("mailjet", "csv_import", "import", person, 250, idempotent=False, requests=2, options={"ContactsListID": 57}),
 )
 
 

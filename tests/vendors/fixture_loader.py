@@ -77,7 +77,11 @@ def changed(body: Any, path: str, value: Any) -> Any:
 def without(body: Any, path: str) -> Any:
     """Return a copy of a body without the key at a dotted path."""
     parent, _, key = path.rpartition(".")
-    rest = {name: value for name, value in (at(body, parent) if parent else body).items() if name != key}
+    members = at(body, parent) if parent else body
+    if isinstance(members, list):
+        rest: Any = [value for index, value in enumerate(members) if index != int(key)]
+    else:
+        rest = {name: value for name, value in members.items() if name != key}
     return changed(body, parent, rest) if parent else rest
 
 
@@ -202,6 +206,12 @@ class Sample:
         return state
 
     @property
+    def any_case(self) -> bool:
+        """Whether upper and lower case are the same in the states."""
+        any_case: bool = self.content.get("any_case", False)
+        return any_case
+
+    @property
     def before(self) -> tuple[Answer, ...]:
         """The responses before that of the status: to the list of all jobs, which does not have this one."""
         return read_answers(self.content.get("before", ()))
@@ -232,14 +242,21 @@ class Limits:
     """The documented limits of an operation; ``None`` if undocumented.
 
     :param idempotent: whether the request may be retried; decided by the author of the fixture.
+    :param first_idempotent: the same for the first of several requests, if it differs.
     """
 
     idempotent: bool
+    first_idempotent: bool = False
     items: int | None = None
     size: int | None = None
     item_size: int = 0
     supports_append: bool = False
     per_minute: float = 0
+
+    @property
+    def repeats_first(self) -> bool:
+        """Whether the first request may be sent again."""
+        return self.idempotent or self.first_idempotent
 
 
 @dataclass(frozen=True)

@@ -130,6 +130,14 @@ def word_cases(sample: Sample) -> Iterator[Case]:
             bodies[" alone"] = changed({}, sample.state_path, meaning["value"])
             nulls = {name: value if name == sample.state_path.split(".")[0] else None for name, value in whole.items()}
             bodies[" and nulls"] = nulls
+        if sample.any_case:
+            other = changed(sample.body, sample.state_path, word.swapcase())
+            yield Case(
+                f"state {word.swapcase()!r}",
+                (ok(other), *sample.details),
+                job={**job, "vendor_state": word.swapcase()},
+                is_whole=False,
+            )
         for how, body in bodies.items():
             yield Case(f"state {word!r}{how}", (ok(body), *sample.details), job=job, is_whole=False)
 
@@ -138,7 +146,8 @@ def unknown_word_cases(sample: Sample) -> Iterator[Case]:
     """A state that is not documented is an error; a missing one is an unusable response."""
     words, path = sample.words, sample.state_path
     known = [meaning["value"] for meaning in words.values()]
-    texts = {"hibernating", "", "x" * 2000, *(f" {word}" for word in words), *map(str.swapcase, words)} - set(words)
+    swapped = () if sample.any_case else map(str.swapcase, words)
+    texts = {"hibernating", "", "x" * 2000, *(f" {word}" for word in words), *swapped} - set(words)
     others = [["completed"], *([word] for word in words), {"state": "completed"}, 3, 1e300, True, False]
     for value in (*sorted(texts), *(other for other in others if not any(other is word for word in known))):
         contains = (sample.vendor.label.split()[-1], "https://", f"{path.split('.')[-1]}=")

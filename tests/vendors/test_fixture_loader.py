@@ -89,4 +89,5 @@ def test_paths_of_nested_keys() -> None:
     assert changed(body, "a.c.0.d", 3) == {"a": {"b": 1, "c": [{"d": 3}]}}
     assert changed({}, "a.b", 3) == {"a": {"b": 3}}
     assert without(body, "a.b") == {"a": {"c": [{"d": 2}]}}
+    assert without(body, "a.c.0") == {"a": {"b": 1, "c": []}}
     assert body == {"a": {"b": 1, "c": [{"d": 2}]}}

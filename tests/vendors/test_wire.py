@@ -24,7 +24,7 @@ SUBMITS = list(
             case.submit.method,
             case.submit.content_type.partition(";")[0],
             case.operation.gzipped,
-            case.limits.idempotent,
+            case.limits.repeats_first,
         ): case
         for case in CASES
         if not case.sample.of.token
@@ -113,13 +113,13 @@ def test_submit_on_the_wire(rough: Script, transport: str) -> None:
 def test_lost_response_on_the_wire(rough: Script, transport: str, breaks: str, is_warm: bool) -> None:
     for case in driven(transport):
         # aiohttp itself retries a PUT and a DELETE after a lost connection; submits are sent by workers, over requests.
-        if not case.limits.idempotent and transport == "aiohttp" and case.submit.method != "POST":
+        if not case.limits.repeats_first and transport == "aiohttp" and case.submit.method != "POST":
             continue
         before = case.sample.of.content["check"]["answers"] if is_warm else []
         rough.play([*({"status": 200, **each} for each in before), BREAKS[breaks], *case.submit.answers])
         outcome = send(case, transport, rough.url(), *[case.vendor.check] * is_warm)
         requests, first = sent(rough)[len(before) :], (case.submit.method, case.submit.path)
-        if case.limits.idempotent:
+        if case.limits.repeats_first:
             assert outcome == case.sample.job_id, (case, outcome)
             assert requests[:2] == [first] * 2
         else:

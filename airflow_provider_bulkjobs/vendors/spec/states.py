@@ -20,12 +20,14 @@ class States:
     :param docs_url: the documentation of the states.
     :param key: the key of the state in the response.
     :param words: the vendor's state names and their meaning.
+    :param any_case: upper and lower case are the same, as the vendor's own sources differ.
     """
 
     vendor: str
     docs_url: str
     key: str
     words: Mapping[str, JobState]
+    any_case: bool = False
 
     def read(self, body: Mapping[str, Any]) -> tuple[JobState, str]:
         """Return the state in a response, and the vendor's name for it.
@@ -37,6 +39,8 @@ class States:
         if word is None:
             raise TransientError(f"{self.vendor} response has no {self.key!r}")
         state = self.words.get(word) if isinstance(word, str) else None
+        if state is None and self.any_case and isinstance(word, str):
+            state = next((each for name, each in self.words.items() if name.lower() == word.lower()), None)
         if state is None:
             raise UnknownStateError(
                 f"{self.vendor} returned {self.key}={redact(str(word))[:60]!r}, which is not a documented state "
