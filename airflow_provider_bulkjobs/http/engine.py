@@ -44,6 +44,7 @@ from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 T = TypeVar("T")
 NO_HEADERS: Mapping[str, str] = {}
 TOKEN_LIFETIME_USED = 0.9  # fraction after which a token is replaced: clocks differ, and requests take time
+SHORT_LIFETIME = 60.0  # seconds; a token with less may expire on its way (some vendors return the same one until then)
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +290,8 @@ class Engine:
         if token is not self._token:
             return True  # another request has replaced it in the meantime
         self._token, self._headers_until = None, 0.0
-        return token is self._accepted  # if this token was never accepted, a new one would be rejected as well
+        # If this token was never accepted, a new one would be rejected as well, unless it was about to expire.
+        return token is self._accepted or token.expires_in < SHORT_LIFETIME
 
     def _exchange_once(self, request: Request, policy: RetryPolicy) -> Steps[tuple[Response, Token | None]]:
         authorized = request.authorized
