@@ -283,6 +283,23 @@ class Engine:
         if token is self._token:
             self._accepted = token
 
+    def check_file(self, request: Request, head: bytes) -> None:
+        """Check that a file on the account's own host is not a failure with status 200.
+
+        :param head: the beginning of the file.
+        :raises TransientError: retry, also with a new token.
+        :raises VendorAPIError: the vendor rejected the request.
+        """
+        response, token = Response(200, {}, head), self._token
+        if (pause := account_pause(self._vendor, request, response)) is not None:
+            self._limiter.pause(pause, self._vendor.rate_limit_of(request))
+        try:
+            raise_for_status(self._vendor, self._account, request, response, token.value if token else None)
+        except AuthenticationError as error:
+            if not self._discard_token(token):
+                raise
+            raise TransientError(str(error)) from error
+
     def _discard_token(self, token: Token | None) -> bool:
         """Discard a rejected token; return whether to retry with a new one."""
         if token is None:
