@@ -67,6 +67,9 @@ CASES: dict[tuple[str, str, str], tuple[Make, dict[str, Any]]] = {
     },
     ("klaviyo", "profiles", "import"): (mail("title"), {"lists": LISTS}),
     ("brevo", "contacts", "import"): (mail("FNAME"), {"listIds": [7] * 300, "notifyUrl": "ü" * 300}),
+    ("marketo", "leads", "import"): (mail("firstName"), {"listId": 7, "partitionName": "ü" * 30}),
+    ("marketo", "program_members", "import"): (mail("firstName"), {"programId": 7, "programMemberStatus": "ü" * 30}),
+    ("marketo", "custom_objects", "import"): (mail("name"), {"apiName": "vehicle_c"}),
 }
 OPERATIONS = {
     (vendor.conn_type, kind.name, operation.name): operation

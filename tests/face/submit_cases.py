@@ -30,12 +30,19 @@ def company(number):
     return {"company_id": f"c-{number}", "name": "Example"}
 
 
+def vehicle(number):
+    return {"vin": f"{number:017}"}
+
+
 def ticket(number):
     return {"ticket_type_id": "1", "contacts": [{"id": str(number)}]}
 
 
 class Case(NamedTuple):
-    """An operation, and as many records as make three requests, unless ``requests`` says otherwise."""
+    """An operation, and as many records as make three requests, unless ``requests`` says otherwise.
+
+    :param job_id: the job id, with {} in place of the simulator's, if it has more than that.
+    """
 
     vendor: str
     kind: str
@@ -44,10 +51,17 @@ class Case(NamedTuple):
     number: int
     idempotent: bool
     requests: int = 3
+    options: dict[str, Any] | None = None
+    job_id: str = "{}"
 
     def arguments(self, number: int | None = None) -> dict[str, Any]:
         records = [self.record(n) for n in range(1, (self.number if number is None else number) + 1)]
-        return {"job_kind": self.kind, "operation": self.operation, "records": records}
+        options = {"options": self.options} if self.options else {}
+        return {"job_kind": self.kind, "operation": self.operation, "records": records, **options}
+
+    def job_ids(self, sim: Any) -> list[str]:
+        """Return the ids of all jobs of the vendor."""
+        return [self.job_id.format(job["job_id"]) for job in sim.state()[self.vendor]["jobs"]]
 
 
 IN_PIECES = (
@@ -76,6 +90,20 @@ IN_ONE_FILE = (
     Case("hubspot", "import", "create", person, 250, idempotent=False, requests=1),
     Case("hubspot", "import", "update", person, 250, idempotent=False, requests=1),
     Case("brevo", "contacts", "import", person, 250, idempotent=False, requests=1),
+    Case("marketo", "leads", "import", person, 250, idempotent=False, requests=1),
+    Case(
+        *("marketo", "program_members", "import", person, 250),
+        idempotent=False,
+        requests=1,
+        options={"programId": 1044, "programMemberStatus": "On List"},
+    ),
+    Case(
+        *("marketo", "custom_objects", "import", vehicle, 250),
+        idempotent=False,
+        requests=1,
+        options={"apiName": "vehicle_c"},
+        job_id="vehicle_c:{}",
+    ),
 )
 
 
