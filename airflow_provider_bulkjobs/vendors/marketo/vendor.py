@@ -25,7 +25,7 @@ from airflow_provider_bulkjobs.vendors.toolkit.auth import ClientCredentials
 from airflow_provider_bulkjobs.vendors.toolkit.connection_test import require_vendor_response
 from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint
 
-# A group of its own, so that submits that wait for a place in the queue do not hold up the status of imports.
+# A group of its own, so that a pause of submits, because the queue of imports is full, does not delay polls.
 SUBMITS = RateLimit(("/bulk/v1/",), 50, seconds=20.0, method="POST")
 QUEUE_PAUSE = 120.0  # seconds; an import takes minutes
 
@@ -54,7 +54,7 @@ class Marketo(Vendor):
             "host",
             "REST API host",
             "In Marketo: Admin > Integration > Web Services > REST API > Endpoint. What follows the host is cut off.",
-            placeholder="https://123-ABC-456.mktorest.com",
+            placeholder="https://123-abc-456.mktorest.com",
             where="Admin > Web Services > REST API",
             required=True,
         ),
