@@ -49,7 +49,8 @@ def problem(name: str, record: dict[Any, Any], options: dict[str, Any] | None = 
     vendor, kind, operation = CASES[name]
     hook = HOOK_OF[vendor.conn_type]("mine")
     hook.account = make_account(vendor, "https://vendor.example.com")
-    options = read_options(operation, options)
+    required = {option.name: "x" for option in operation.options if option.required}
+    options = read_options(operation, {**required, **(options or {})})
     with Submission(hook, kind.name, operation, options, None) as submission, pytest.raises(BadArgumentError) as caught:
         submission.prepare(read_records([record]), None)
     return str(caught.value)

@@ -96,7 +96,6 @@ LEADS_IMPORT = _operation(
 MEMBERS_IMPORT = _operation(
     import_members,
     check=every(_check_names, needs("email")),
-    header_names=("email",),
     options=(
         Option("programId", (int, str), "id of the program", required=True),
         Option("programMemberStatus", (str,), "status of the members in the program: On List …", required=True),
