@@ -87,6 +87,8 @@ EXPECTED = {
     "bulkjobs_mailjet_contacts": Expectation(
         _success("import_contacts", "failed_contacts", "send_campaign"), 1, 1000, 30
     ),
+    # An invalid address is only a warning.
+    "bulkjobs_marketo_contacts": Expectation(_success("import_contacts", "warnings", "send_campaign"), 1, 1000, 0),
     "bulkjobs_gate_by_branch": Expectation(
         _success(
             *("import_contacts", "choose", "send_to_previous_segment"),

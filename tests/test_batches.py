@@ -242,6 +242,9 @@ LONG_OPTIONS: dict[str, Any] = {
     "overwriteWithBlank": True,
     "exclude_automations": True,
     "ContactsListID": 57,
+    "programId": 1044,
+    "programMemberStatus": "On List",
+    "apiName": "vehicle_c",
 }
 
 

@@ -72,6 +72,9 @@ CASES: dict[tuple[str, str, str], tuple[Make, dict[str, Any]]] = {
         {"ContactsLists": [{"ListID": 57}] * 300},
     ),
     ("mailjet", "csv_import", "import"): (mail("first_name", **COLUMNS), {"ContactsListID": 57}),
+    ("marketo", "leads", "import"): (mail("firstName"), {"listId": 7, "partitionName": "ü" * 30}),
+    ("marketo", "program_members", "import"): (mail("firstName"), {"programId": 7, "programMemberStatus": "ü" * 30}),
+    ("marketo", "custom_objects", "import"): (mail("name"), {"apiName": "vehicle_c"}),
 }
 OPERATIONS = {
     (vendor.conn_type, kind.name, operation.name): operation

@@ -80,6 +80,11 @@ def test_file_of_errors_may_have_other_columns(header: str) -> None:
     assert len(read(f"{header}\n{header}\n".encode())) == 1
 
 
+def test_column_with_the_error_may_have_a_name_of_several_words() -> None:
+    download = Download("u", "failed", error_field="Import Failure Reason")
+    assert [one.error for one in read(b"vin,Import Failure Reason\nx,bad\n", download)] == ["bad"]
+
+
 @pytest.mark.parametrize("header", ["error", "Error", " ERROR "])
 def test_error_is_found_however_its_column_is_written(header: str) -> None:
     assert [one.error for one in read(f"email,{header}\na,bad\n".encode())] == ["bad"]

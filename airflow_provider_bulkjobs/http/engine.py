@@ -44,6 +44,7 @@ from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 T = TypeVar("T")
 NO_HEADERS: Mapping[str, str] = {}
 TOKEN_LIFETIME_USED = 0.9  # fraction after which a token is replaced: clocks differ, and requests take time
+SHORT_LIFETIME = 60.0  # seconds; a token with less may expire on its way (some vendors return the same one until then)
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +283,23 @@ class Engine:
         if token is self._token:
             self._accepted = token
 
+    def check_file(self, request: Request, head: bytes) -> None:
+        """Check that a file on the account's own host is not a failure with status 200.
+
+        :param head: the beginning of the file.
+        :raises TransientError: retry, also with a new token.
+        :raises VendorAPIError: the vendor rejected the request.
+        """
+        response, token = Response(200, {}, head), self._token
+        if (pause := account_pause(self._vendor, request, response)) is not None:
+            self._limiter.pause(pause, self._vendor.rate_limit_of(request))
+        try:
+            raise_for_status(self._vendor, self._account, request, response, token.value if token else None)
+        except AuthenticationError as error:
+            if not self._discard_token(token):
+                raise
+            raise TransientError(str(error)) from error
+
     def _discard_token(self, token: Token | None) -> bool:
         """Discard a rejected token; return whether to retry with a new one."""
         if token is None:
@@ -289,7 +307,8 @@ class Engine:
         if token is not self._token:
             return True  # another request has replaced it in the meantime
         self._token, self._headers_until = None, 0.0
-        return token is self._accepted  # if this token was never accepted, a new one would be rejected as well
+        # If this token was never accepted, a new one would be rejected as well, unless it was about to expire.
+        return token is self._accepted or token.expires_in < SHORT_LIFETIME
 
     def _exchange_once(self, request: Request, policy: RetryPolicy) -> Steps[tuple[Response, Token | None]]:
         authorized = request.authorized

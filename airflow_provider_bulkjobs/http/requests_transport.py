@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any, BinaryIO, TypeVar
 
 import requests
@@ -117,7 +118,8 @@ class RequestsTransport:
         self._limiter.acquire(RetryPolicy().sleep, self._vendor.rate_limit_of(request))
         with translate_download_errors(self._vendor.label):
             received = self.session.send_to(url, "GET", headers=own, stream=True, allow_redirects=False)
-            with received, open_body(received, self._vendor.label, max_bytes) as file:
+            check = partial(self._engine.check_file, request)
+            with received, open_body(received, self._vendor.label, max_bytes, check) as file:
                 yield file
 
     def _drive(self, steps: Steps[T], policy: RetryPolicy) -> T:

@@ -8,7 +8,7 @@ import io
 import shutil
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import IO, BinaryIO, cast
 from urllib.parse import urlsplit
@@ -95,8 +95,13 @@ def open_file(url: str, vendor: Vendor, account: Account, max_bytes: int) -> Ite
 
 
 @contextmanager
-def open_body(received: requests.Response, host: str, max_bytes: int) -> Iterator[BinaryIO]:
-    """Open the body of a response; see :func:`open_file`."""
+def open_body(
+    received: requests.Response, host: str, max_bytes: int, check: Callable[[bytes], None] = lambda _head: None
+) -> Iterator[BinaryIO]:
+    """Open the body of a response; see :func:`open_file`.
+
+    :param check: raises an error if the beginning of the file shows that it is none.
+    """
     _raise_if_transient(received, f"download from {host}")
     if received.status_code == 204:  # no rows
         yield io.BytesIO()
@@ -120,6 +125,7 @@ def open_body(received: requests.Response, host: str, max_bytes: int) -> Iterato
             if file.peek(len(GZIP))[: len(GZIP)] != GZIP:
                 break
             file = io.BufferedReader(_SizeLimitedReader(gzip.GzipFile(fileobj=file), max_bytes, host), CHUNK)
+        check(file.peek(CHUNK))
         yield cast("BinaryIO", file)
 
 

@@ -95,7 +95,7 @@ class ResultFile:
         return self._item_results(names, rows)
 
     def _check_columns(self, names: list[str], error_field: str) -> None:
-        if not {error_field.casefold(), *EXPECTED_COLUMNS} & {_normalize(name) for name in names}:
+        if not {_normalize(error_field), *EXPECTED_COLUMNS} & {_normalize(name) for name in names}:
             raise FileUnavailableError(
                 f"the vendor's file has no column {error_field!r} and no column that identifies an item: its header "
                 f"has {len(names)} other columns. The vendor may have sent an error message instead of the file."

@@ -10,6 +10,7 @@ from airflow_provider_bulkjobs.vendors.hubspot.vendor import HubSpot
 from airflow_provider_bulkjobs.vendors.intercom.vendor import Intercom
 from airflow_provider_bulkjobs.vendors.klaviyo.vendor import Klaviyo
 from airflow_provider_bulkjobs.vendors.mailjet.vendor import Mailjet
+from airflow_provider_bulkjobs.vendors.marketo.vendor import Marketo
 from airflow_provider_bulkjobs.vendors.sendgrid.vendor import SendGrid
 from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 
@@ -22,4 +23,5 @@ VENDORS: tuple[Vendor, ...] = (
     Klaviyo(),
     Brevo(),
     Mailjet(),
+    Marketo(),
 )

@@ -67,6 +67,11 @@ def test_final_states(outcome, dag_id):
             "mailjet",
             {"state": "partially_failed", "total": 1000, "succeeded": 970, "failed": 30, "job_count": 1},
         ),
+        (
+            "bulkjobs_marketo_contacts",
+            "marketo",
+            {"state": "succeeded", "total": 1000, "succeeded": 1000, "failed": 0, "job_count": 1},
+        ),
     ],
 )
 def test_accepted_import_returns_counts(outcome, dag_id, vendor, expected):
@@ -85,7 +90,7 @@ def test_rejected_import_logs_reason(outcome):
 @pytest.mark.parametrize("dag_id", EXAMPLES)
 def test_worker_and_triggerer_log_progress(outcome, dag_id):
     # Such as: "sendgrid contact import 948fbf89-…: pending", "activecampaign contact batch of 4 jobs: running, …".
-    progress = re.compile(r"(\w+ (?:contact|CRM|profile) \w+ [^:\"]+: [^\"\n]+)")
+    progress = re.compile(r"(\w+ (?:contact|CRM|profile|lead) \w+ [^:\"]+: [^\"\n]+)")
     on_worker = progress.findall(outcome.log(dag_id, where="worker"))
     in_triggerer = progress.findall(outcome.log(dag_id, where="trigger"))
     assert on_worker
@@ -103,6 +108,7 @@ PAGES = {  # also for a failed task, as Acquia's
     "bulkjobs_acquia_contacts": "{simulator}/acquia/s/contacts",
     "bulkjobs_hubspot_contacts": None,  # no page is known for either
     "bulkjobs_klaviyo_contacts": None,
+    "bulkjobs_marketo_contacts": None,
 }
 
 
@@ -158,6 +164,12 @@ def test_rows_with_errors_file(outcome):
     assert {(row["status"], row["error"], row["item"]["errorType"]) for row in rows} == {
         ("failed", "A valid email is required.", "INVALID_EMAIL")
     }
+
+
+def test_rows_with_warnings_file(outcome):
+    rows = rows_of(outcome.result("bulkjobs_marketo_contacts", "warnings"))
+    assert len(rows) == 30
+    assert {(row["status"], row["error"]) for row in rows} == {("warning", "Invalid email address")}
 
 
 def test_results_file_of_rejected_import(outcome):

@@ -34,6 +34,10 @@ def company(number):
     return {"company_id": f"c-{number}", "name": "Example"}
 
 
+def vehicle(number):
+    return {"vin": f"{number:017}"}
+
+
 def ticket(number):
     return {"ticket_type_id": "1", "contacts": [{"id": str(number)}]}
 
@@ -42,6 +46,7 @@ class Case(NamedTuple):
     """An operation, and as many records as make three requests, unless ``requests`` says otherwise.
 
     :param options: the options that the operation requires.
+    :param job_id: the job id, with {} in place of the simulator's, if it has more than that.
     """
 
     vendor: str
@@ -52,11 +57,16 @@ class Case(NamedTuple):
     idempotent: bool
     requests: int = 3
     options: dict[str, Any] | None = None
+    job_id: str = "{}"
 
     def arguments(self, number: int | None = None) -> dict[str, Any]:
         records = [self.record(n) for n in range(1, (self.number if number is None else number) + 1)]
         options = {"options": self.options} if self.options else {}
         return {"job_kind": self.kind, "operation": self.operation, "records": records, **options}
+
+    def job_ids(self, sim: Any) -> list[str]:
+        """Return the ids of all jobs of the vendor."""
+        return [self.job_id.format(job["job_id"]) for job in sim.state()[self.vendor]["jobs"]]
 
 
 IN_PIECES = (
@@ -87,6 +97,20 @@ IN_ONE_FILE = (
     Case("hubspot", "import", "update", person, 250, idempotent=False, requests=1),
     Case("brevo", "contacts", "import", person, 250, idempotent=False, requests=1),
     Case("mailjet", "csv_import", "import", person, 250, idempotent=False, requests=2, options={"ContactsListID": 57}),
+    Case("marketo", "leads", "import", person, 250, idempotent=False, requests=1),
+    Case(
+        *("marketo", "program_members", "import", person, 250),
+        idempotent=False,
+        requests=1,
+        options={"programId": 1044, "programMemberStatus": "On List"},
+    ),
+    Case(
+        *("marketo", "custom_objects", "import", vehicle, 250),
+        idempotent=False,
+        requests=1,
+        options={"apiName": "vehicle_c"},
+        job_id="vehicle_c:{}",
+    ),
 )
 
 
@@ -203,7 +227,8 @@ def submit(context=None, **arguments):
 
 
 def sent(sim, vendor):
-    return [request for request in sim.requests(vendor) if request.method != "GET"]
+    """Return the requests that change something; a token request does not."""
+    return [each for each in sim.requests(vendor) if each.method != "GET" and "/oauth" not in each.path_qs]
 
 
 def books(sim, vendor):

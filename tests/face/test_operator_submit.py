@@ -52,7 +52,7 @@ def test_submits_and_waits(mode, case, sim, account):
     assert books(sim, case.vendor) == each_once(number)
     assert (result["state"], result["job_kind"]) == ("succeeded", case.kind)
     assert result["total"] in {number, None}
-    assert {job["job_id"] for job in result["jobs"]} == {job["job_id"] for job in sim.state()[case.vendor]["jobs"]}
+    assert {job["job_id"] for job in result["jobs"]} == set(case.job_ids(sim))
 
 
 @both_modes
@@ -69,7 +69,7 @@ def test_submits_exports(mode, operation, sim, account):
 def test_without_wait_for_completion_returns_the_job_ids(mode, case, sim, account, long_jobs):
     job_ids = run(mode, conn_id=account(case.vendor), wait_for_completion=False, **case.arguments())
     assert books(sim, case.vendor) == each_once(case.number)
-    assert job_ids == [job["job_id"] for job in sim.state()[case.vendor]["jobs"]]
+    assert job_ids == case.job_ids(sim)
     assert len(sent(sim, case.vendor)) == case.requests
     assert not [request for request in sim.requests(case.vendor) if "status" in request.path_qs]
 

@@ -241,6 +241,15 @@ def test_new_token_that_is_refused_is_final(oauth: World) -> None:
     assert oauth.refreshed == 1
 
 
+def test_token_that_was_about_to_expire_is_replaced_once(oauth: World) -> None:
+    last_second = response(body=b'{"access_token": "t-1", "expires_in": 1}')
+    oauth.exchange(GET, last_second, response(401), TOKEN, response())
+    assert oauth.refreshed == 2
+    oauth.now = 90.0
+    with pytest.raises(AuthenticationError):
+        oauth.exchange(GET, last_second, response(401), last_second, response(401))
+
+
 def test_token_that_expires_in_the_queue_is_refreshed_before_the_request(oauth: World) -> None:
     oauth.exchange(GET, TOKEN, response())
     oauth.is_busy = True
