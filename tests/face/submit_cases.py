@@ -2,7 +2,7 @@
 """Operations to submit, and the fakes around them."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -26,6 +26,10 @@ def known(number):
     return {"id": f"{number:036}"}
 
 
+def member(number):
+    return {"email_address": f"person-{number}@example.com"}
+
+
 def company(number):
     return {"company_id": f"c-{number}", "name": "Example"}
 
@@ -44,11 +48,15 @@ class Case(NamedTuple):
     number: int
     idempotent: bool
     requests: int = 3
+    options: Mapping[str, Any] | None = None
 
     def arguments(self, number: int | None = None) -> dict[str, Any]:
         records = [self.record(n) for n in range(1, (self.number if number is None else number) + 1)]
-        return {"job_kind": self.kind, "operation": self.operation, "records": records}
+        return {"job_kind": self.kind, "operation": self.operation, "records": records, "options": self.options}
 
+
+AUDIENCE, NEW_MEMBERS = {"list_id": "57afe96172"}, {"status_if_new": "subscribed"}
+VIP = {"tags": ["vip"]}
 
 IN_PIECES = (
     Case("intercom", "contacts", "create", person, 250, idempotent=False),
@@ -65,6 +73,7 @@ IN_PIECES = (
     Case("acquia", "contacts", "edit", known, 20_001, idempotent=True),
     Case("acquia", "contacts", "replace", known, 20_001, idempotent=False),
     Case("klaviyo", "profiles", "import", person, 20_001, idempotent=True),
+    Case("mailchimp", "contacts", "upsert", member, 2_001, idempotent=True, options=AUDIENCE | NEW_MEMBERS),
 )
 
 
@@ -76,6 +85,8 @@ IN_ONE_FILE = (
     Case("hubspot", "import", "create", person, 250, idempotent=False, requests=1),
     Case("hubspot", "import", "update", person, 250, idempotent=False, requests=1),
     Case("brevo", "contacts", "import", person, 250, idempotent=False, requests=1),
+    Case("mailchimp", "contacts", "tag", member, 250, idempotent=False, requests=1, options=AUDIENCE | VIP),
+    Case("mailchimp", "contacts", "archive", member, 250, idempotent=False, requests=1, options=AUDIENCE),
 )
 
 
@@ -203,7 +214,7 @@ def create_known(sim, case, number):
     """Create the contacts or companies that the records of a case refer to."""
     records = case.arguments(number)["records"]
     known_ones = [each for record in records for each in record.get("contacts", [record])]
-    known_ones = [each for each in known_ones if "id" in each or case.operation == "update"]
+    known_ones = [each for each in known_ones if "id" in each or case.operation in {"update", "tag", "archive"}]
     sim.contacts(case.vendor, known_ones, kind="companies" if case.kind == "companies" else None)
 
 
