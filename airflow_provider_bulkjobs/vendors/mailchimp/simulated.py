@@ -48,7 +48,7 @@ class SimulatedMailchimp(SimulatedVendor):
         return web.json_response(problem, status=status, content_type="application/problem+json")
 
     def unauthorized(self) -> web.Response:
-        """Return the response to an invalid key, or to one of another data centre."""
+        """Return the response to an invalid key, or to one of another data center."""
         return self.error(401, "Your API key may be invalid, or you've attempted to access the wrong datacenter.")
 
     @own_fault("bare_403")

@@ -87,8 +87,8 @@ def _check_fields(record: Record) -> str | None:
     if not unknown:
         return None
     return (
-        f"has {safe_names(sorted(unknown), 'and')}, which is neither a field of a contact nor a merge tag in capitals: "
-        "correct the name"
+        f"has {safe_names(sorted(unknown), 'and')}, which the vendor would drop: use the name of a contact's field or, in "
+        "capitals, a merge tag"
     )
 
 

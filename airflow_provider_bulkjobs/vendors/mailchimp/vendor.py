@@ -30,7 +30,7 @@ DATA_CENTER = re.compile(r"-(us[0-9]{1,4})$", re.ASCII)  # at the end of an API 
 
 
 class Mailchimp(Vendor):
-    """Mailchimp Marketing; each data centre has its own host."""
+    """Mailchimp Marketing; each data center has its own host."""
 
     conn_type = "mailchimp"
     label = "Mailchimp"
@@ -41,7 +41,7 @@ class Mailchimp(Vendor):
         Field(
             "password",
             "API key or access token",
-            "In Mailchimp: Profile > Extras > API keys. It ends with the data centre. With oauth2: the access token.",
+            "In Mailchimp: Profile > Extras > API keys. It ends with the data center. With oauth2: the access token.",
             placeholder="0123456789abcdef0123456789abcdef-us19",
             where="Profile > Extras > API keys",
             required=True,
@@ -49,7 +49,7 @@ class Mailchimp(Vendor):
         Field(
             "host",
             "API host",
-            "Leave empty with an API key, which ends with the data centre. With oauth2: the api_endpoint in the "
+            "Leave empty with an API key, which ends with the data center. With oauth2: the api_endpoint in the "
             "metadata of the access token.",
             placeholder="https://us19.api.mailchimp.com",
             where="default: from the API key",
@@ -84,7 +84,7 @@ class Mailchimp(Vendor):
         limits=(
             "10 requests at the same time, over all apps of a user. Mailchimp sends no headers about limits.",
             "A 403 without JSON in its body is throttling: it is retried like a 429.",
-            "1,000 operations per batch, and 500 unfinished batches per account. How one more is refused is unconfirmed.",
+            "1,000 operations per batch, and 500 unfinished batches per account. The error for one more is unconfirmed.",
             "An account's batches run one after the other: those of other apps delay yours.",
             "A batch that is canceled is deleted with its results; what it has done remains. A finished one is kept.",
             "Unconfirmed: the size of a request, how long batches are kept, and when access tokens expire.",
@@ -99,7 +99,7 @@ class Mailchimp(Vendor):
     )
 
     def base_url(self, account: Account) -> str:
-        """Return the configured host, or that of the data centre at the end of the API key.
+        """Return the configured host, or that of the data center at the end of the API key.
 
         :raises BadConnectionError: there is neither.
         """
@@ -109,7 +109,7 @@ class Mailchimp(Vendor):
             raise account.error("host", "is missing", "With oauth2, enter the api_endpoint of the token's metadata.")
         if found := DATA_CENTER.search(account.require("password")):
             return f"https://{found[1]}.api.mailchimp.com"
-        raise account.error("password", "does not end with a data centre such as -us19", "Copy the whole key again.")
+        raise account.error("password", "does not end with a data center such as -us19", "Copy the whole key again.")
 
     def status_of(self, response: Response) -> int:
         """Return 429 for a 403 without JSON: this is how Mailchimp throttles extreme volumes."""
@@ -123,7 +123,7 @@ class Mailchimp(Vendor):
         except AuthenticationError as error:
             if not account.host:
                 raise
-            hint = f"{error.hint} If they are valid, they belong to another data centre than the host."
+            hint = f"{error.hint} If they are valid, they belong to another data center than the host."
             raise error.reworded(error.message, hint=hint) from None
         require_vendor_response(self, account, isinstance(body.get("total_items"), int))
         found = yield from request_optional("/3.0/?fields=account_id,account_name")
