@@ -17,7 +17,6 @@ from typing import Any
 from airflow_provider_bulkjobs.protocol.flow import path_segment
 from airflow_provider_bulkjobs.vendors.mailchimp.jobs import BATCHES, STATES
 from airflow_provider_bulkjobs.vendors.spec.operation import (
-    ENCODER,
     Check,
     Operation,
     Option,
@@ -51,14 +50,11 @@ def submit_batch(context: SubmitContext) -> SubmitFlow:
 
 def _encode(record: Record, method: str, path: str = "", body: Any = None) -> bytes:
     """Return the operation on the contact of a record. Its id comes back in the results, so it is the address."""
+    text = {} if body is None else {"body": encode_json(body).decode()}
     address = str(record[ADDRESS])
     member = hashlib.md5(address.lower().encode(), usedforsecurity=False).hexdigest()
-    operation = {
-        "method": method,
-        "path": f"/lists/{path_segment(str(record[LIST]))}/members/{member}{path}",
-        "operation_id": address,
-    }
-    return encode_json(operation if body is None else {**operation, "body": ENCODER.encode(body)})
+    path = f"/lists/{path_segment(str(record[LIST]))}/members/{member}{path}"
+    return encode_json({"method": method, "path": path, "operation_id": address, **text})
 
 
 def _encode_upsert(record: Record) -> bytes:
@@ -72,7 +68,7 @@ def _encode_upsert(record: Record) -> bytes:
 
 
 def _encode_tag(record: Record) -> bytes:
-    tags = [{"name": name, "status": record.get("status") or "active"} for name in as_list(record["tags"])]
+    tags = [{"name": name, "status": record.get("status") or "active"} for name in as_list(record.get("tags"))]
     return _encode(record, "POST", "/tags", {"tags": tags})
 
 
@@ -84,12 +80,8 @@ def _check_fields(record: Record) -> str | None:
     if not isinstance(record.get("merge_fields"), dict | None):
         return "has no object in field 'merge_fields'"
     unknown = [name for name in record if name not in MEMBER_FIELDS and name != LIST and not MERGE_TAG.fullmatch(name)]
-    if not unknown:
-        return None
-    return (
-        f"has {safe_names(sorted(unknown), 'and')}, which the vendor would drop: use the name of a contact's field or, in "
-        "capitals, a merge tag"
-    )
+    names = safe_names(sorted(unknown), "and")
+    return f"has {names}, which the vendor would drop: merge tags are in capitals" if unknown else None
 
 
 def _check_tags(record: Record) -> str | None:

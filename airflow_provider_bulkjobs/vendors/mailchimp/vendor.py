@@ -84,7 +84,7 @@ class Mailchimp(Vendor):
         limits=(
             "10 requests at the same time, over all apps of a user. Mailchimp sends no headers about limits.",
             "A 403 without JSON in its body is throttling: it is retried like a 429.",
-            "1,000 operations per batch, and 500 unfinished batches per account. The error for one more is unconfirmed.",
+            "1,000 operations per batch, 500 unfinished batches per account. The error for one more is unconfirmed.",
             "An account's batches run one after the other: those of other apps delay yours.",
             "A batch that is canceled is deleted with its results; what it has done remains. A finished one is kept.",
             "Unconfirmed: the size of a request, how long batches are kept, and when access tokens expire.",
