@@ -22,6 +22,7 @@ from airflow_provider_bulkjobs.exceptions import (
 )
 from airflow_provider_bulkjobs.hooks.connection import read_account
 from airflow_provider_bulkjobs.submitting.records import read_records
+from airflow_provider_bulkjobs.submitting.refusal import redact_records
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.waiting.gate import judge
 from airflow_provider_bulkjobs.waiting.summary import summarize
@@ -135,3 +136,14 @@ def test_columns_in_capitals_become_merge_fields(tmp_path: Path) -> None:
         [context] = contexts(submission, account, {})
         member = json.loads(json.loads(context.payload.data)["body"])
     assert member == {"email_address": "a@example.com", "status_if_new": "subscribed", "merge_fields": {"FNAME": "Ada"}}
+
+
+def test_values_in_the_body_of_an_operation_are_redacted() -> None:
+    case, account = (
+        CASE_OF["mailchimp", "contacts", "upsert"],
+        make_account(SAMPLE.vendor, "https://vendor.example.com"),
+    )
+    with prepared(case, account, records=[{"email_address": "a@example.com", "LNAME": "Lovelace"}]) as submission:
+        [batch] = submission._batches(0)
+        shown = redact_records("'Lovelace' is too long for LNAME", batch, case.operation)
+    assert shown == "'<value>' is too long for LNAME"
