@@ -51,9 +51,9 @@ def submit_batch(context: SubmitContext) -> SubmitFlow:
 def _encode(record: Record, method: str, path: str = "", body: Any = None) -> bytes:
     """Return the operation on the contact of a record. Its id comes back in the results, so it is the address."""
     text = {} if body is None else {"body": encode_json(body).decode()}
-    address = str(record[ADDRESS])
+    address = str(record.get(ADDRESS, ""))
     member = hashlib.md5(address.lower().encode(), usedforsecurity=False).hexdigest()
-    path = f"/lists/{path_segment(str(record[LIST]))}/members/{member}{path}"
+    path = f"/lists/{path_segment(str(record.get(LIST, '')))}/members/{member}{path}"
     return encode_json({"method": method, "path": path, "operation_id": address, **text})
 
 
