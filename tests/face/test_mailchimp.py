@@ -13,7 +13,7 @@ from airflow_provider_bulkjobs.operators.bulk_job import BulkJobCancelOperator, 
 
 RECORDS = [
     {"email_address": "Ann@example.com", "FNAME": "Ann"},
-    {"email_address": "b@example.invalid", "FNAME": "Bob"},
+    {"email_address": "b", "FNAME": "Bob"},
     {"email_address": "cid@example.com", "status": "unsubscribed"},
 ]
 UPSERT = {"operation": "upsert", "records": RECORDS, "options": AUDIENCE | NEW_MEMBERS}
@@ -35,14 +35,14 @@ def test_counts_and_results_are_those_of_the_vendor(mode, sim, account, tmp_path
     job_ids = [job["job_id"] for job in result["jobs"]]
     rows = results(conn_id, job_ids, tmp_path / "all.jsonl")
     assert {row["item"]["operation_id"]: row["status"] for row in rows} == {
-        "Ann@example.com": "succeeded",
-        "b@example.invalid": "failed",
-        "cid@example.com": "succeeded",
+        "email_address:Ann@example.com": "succeeded",
+        "email_address:b": "failed",
+        "email_address:cid@example.com": "succeeded",
     }
     download = sim.requests("mailchimp")[-1]
     assert "authorization" not in {name.lower() for name in download.headers}
     failed = results(conn_id, job_ids, tmp_path / "failed.jsonl", as_records=True)
-    assert failed == [{"email_address": "b@example.invalid"}]
+    assert failed == [{"email_address": "b"}]
 
 
 @both_modes

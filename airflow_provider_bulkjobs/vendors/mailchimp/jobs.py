@@ -23,6 +23,8 @@ from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint, as_
 
 DOCS_URL = "https://mailchimp.com/developer/marketing/api/batch-operations/"
 BATCHES = "/3.0/batches"
+ADDRESS = "email_address"
+ID_PREFIX = f"{ADDRESS}:"  # of the operations that this provider submits, before the address of the contact
 ERRORS = Errors(messages=(Message("", "title", "detail"), Message("errors", "field", "message")))
 
 STATES = States(
@@ -65,13 +67,15 @@ def batch_results(account: Account, job_id: str) -> ResultsFlow:
 
 def _read_operation(row: dict[str, Any]) -> ItemResult:
     """Return the result of an operation, without the contact that a successful response has."""
-    operation_id, status, response = row.get("operation_id"), count(row.get("status_code")), _response(row)
+    item = {"operation_id": row.get("operation_id"), "status_code": row.get("status_code")}
+    status = count(item["status_code"])
     if status is not None and 200 <= status < 300:
-        return ItemResult("succeeded", None, {"operation_id": operation_id, "status_code": status})
-    item = {"operation_id": operation_id, "status_code": row.get("status_code")}
+        return ItemResult("succeeded", None, item)
+    response, operation_id = _response(row), str(item["operation_id"])
     item |= {name: response[name] for name in ("title", "detail") if name in response}
-    is_address = isinstance(operation_id, str) and "@" in operation_id  # as in the batches that this provider submits
-    return ItemResult("failed", ERRORS.text(response), item, {"email_address": operation_id} if is_address else None)
+    is_own = operation_id.startswith(ID_PREFIX)
+    record = {ADDRESS: operation_id.removeprefix(ID_PREFIX)} if is_own else None
+    return ItemResult("failed", ERRORS.text(response), item, record)
 
 
 def _response(row: Mapping[str, Any]) -> Mapping[str, Any]:

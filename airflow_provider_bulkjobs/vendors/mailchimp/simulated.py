@@ -157,5 +157,5 @@ def _response(row: Row) -> dict[str, Any]:
         return {"status_code": status, "operation_id": row.key, "response": json.dumps(_problem(status, row.error))}
     if row.outcome == DELETED or not row.contact_id:
         return {"status_code": 204, "operation_id": row.key, "response": ""}
-    member = {"id": _hash(row.key), "email_address": row.key, "status": "subscribed"}
+    member = {"contact_id": row.contact_id, "status": "subscribed"}
     return {"status_code": 200, "operation_id": row.key, "response": json.dumps(member)}

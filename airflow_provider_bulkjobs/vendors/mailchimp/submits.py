@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from airflow_provider_bulkjobs.protocol.flow import path_segment
-from airflow_provider_bulkjobs.vendors.mailchimp.jobs import BATCHES, STATES
+from airflow_provider_bulkjobs.vendors.mailchimp.jobs import ADDRESS, BATCHES, ID_PREFIX, STATES
 from airflow_provider_bulkjobs.vendors.spec.operation import (
     Check,
     Operation,
@@ -31,7 +31,7 @@ from airflow_provider_bulkjobs.vendors.toolkit.submits import accepted_job_id, j
 from airflow_provider_bulkjobs.vendors.toolkit.validators import needs, only_fields
 from airflow_provider_bulkjobs.vendors.toolkit.values import is_blank, safe_names
 
-ADDRESS, LIST, STATUS_IF_NEW = "email_address", "list_id", "status_if_new"
+LIST, STATUS_IF_NEW = "list_id", "status_if_new"
 MEMBER_FIELDS = frozenset(
     {
         *(ADDRESS, STATUS_IF_NEW, "status", "email_type", "merge_fields", "interests", "language", "vip", "location"),
@@ -49,12 +49,12 @@ def submit_batch(context: SubmitContext) -> SubmitFlow:
 
 
 def _encode(record: Record, method: str, path: str = "", body: Any = None) -> bytes:
-    """Return the operation on the contact of a record. Its id comes back in the results, so it is the address."""
+    """Return the operation on the contact of a record. Its id, which the results have, names the address."""
     text = {} if body is None else {"body": encode_json(body).decode()}
     address = str(record.get(ADDRESS, ""))
     member = hashlib.md5(address.lower().encode(), usedforsecurity=False).hexdigest()
     path = f"/lists/{path_segment(str(record.get(LIST, '')))}/members/{member}{path}"
-    return encode_json({"method": method, "path": path, "operation_id": address, **text})
+    return encode_json({"method": method, "path": path, "operation_id": ID_PREFIX + address, **text})
 
 
 def _encode_upsert(record: Record) -> bytes:
