@@ -52,7 +52,8 @@ class Case(NamedTuple):
 
     def arguments(self, number: int | None = None) -> dict[str, Any]:
         records = [self.record(n) for n in range(1, (self.number if number is None else number) + 1)]
-        return {"job_kind": self.kind, "operation": self.operation, "records": records, "options": self.options}
+        arguments = {"job_kind": self.kind, "operation": self.operation, "records": records}
+        return arguments if self.options is None else {**arguments, "options": self.options}
 
 
 AUDIENCE, NEW_MEMBERS = {"list_id": "57afe96172"}, {"status_if_new": "subscribed"}
