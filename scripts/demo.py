@@ -89,6 +89,9 @@ EXPECTED = {
     ),
     # An invalid address is only a warning.
     "bulkjobs_marketo_contacts": Expectation(_success("import_contacts", "warnings", "send_campaign"), 1, 1000, 0),
+    "bulkjobs_mailchimp_contacts": Expectation(
+        _success("import_contacts", "failed_contacts", "send_campaign"), 1, 1000, 30
+    ),
     "bulkjobs_gate_by_branch": Expectation(
         _success(
             *("import_contacts", "choose", "send_to_previous_segment"),

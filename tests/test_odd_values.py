@@ -28,8 +28,14 @@ CASES = {
     if operation.max_items
 }
 # A field of any value that the operation takes besides an identity, and nothing else.
-FREE_FIELD = {"klaviyo": "title", "activecampaign": "phone", "intercom": "name", "sendgrid": "country"}
-DELETES = {name for name in CASES if name.endswith("delete")}
+FREE_FIELD = {
+    "klaviyo": "title",
+    "activecampaign": "phone",
+    "intercom": "name",
+    "sendgrid": "country",
+    "mailchimp": "FNAME",
+}
+DELETES = {name for name in CASES if name.endswith(("delete", "archive", "tag"))}  # they take no such field
 REQUIRED = {
     str(case): {each.name: case.submit.options[each.name] for each in case.operation.options if each.required}
     for case in DOCUMENTED
@@ -94,7 +100,7 @@ def test_missing_number_is_reported_by_line_field_and_type(name: str) -> None:
 def test_missing_number_inside_a_value_is_reported(name: str) -> None:
     vendor, _, operation = CASES[name]
     fields = {"intercom": "custom_attributes", "sendgrid": "custom_fields", "activecampaign": "tags"}
-    field = fields.get(vendor.conn_type, "properties")
+    field = {**fields, "mailchimp": "merge_fields"}.get(vendor.conn_type, "properties")
     message = problem(name, {**good(name), field: {"w1": [1, math.nan]}})
     wanted = "has a dict in field" if operation.is_csv else "has NaN or Infinity inside field"
     assert f"line 1 {wanted} '{field}'" in message
@@ -116,7 +122,9 @@ def test_half_a_character_in_a_value_is_reported_by_line_and_field(name: str) ->
 
 @pytest.mark.parametrize("name", sorted(DELETES))
 def test_half_a_character_in_an_id_is_reported_by_line_and_field(name: str) -> None:
-    assert "line 1 has a character in field 'id' that UTF-8 cannot encode" in problem(name, {"id": "7\ud800"})
+    field = CASES[name][2].header_names[0]
+    record = {field: "7\ud800", **({"tags": "vip"} if name.endswith("tag") else {})}
+    assert f"line 1 has a character in field '{field}' that UTF-8 cannot encode" in problem(name, record)
 
 
 @each_case

@@ -66,6 +66,18 @@ CASES: dict[tuple[str, str, str], tuple[Make, dict[str, Any]]] = {
         for name in ("upsert", "create", "update")
     },
     ("klaviyo", "profiles", "import"): (mail("title"), {"lists": LISTS}),
+    ("mailchimp", "contacts", "upsert"): (
+        lambda size: {"email_address": "a@example.com", "FNAME": "x" * size},
+        {"list_id": "57afe96172", "status_if_new": "subscribed"},
+    ),
+    ("mailchimp", "contacts", "tag"): (
+        lambda size: {"email_address": "a@example.com", "tags": "x" * size},
+        {"list_id": "57afe96172"},
+    ),
+    ("mailchimp", "contacts", "archive"): (
+        lambda size: {"email_address": f"{'a' * size}@example.com"},
+        {"list_id": "57afe96172"},
+    ),
     ("brevo", "contacts", "import"): (mail("FNAME"), {"listIds": [7] * 300, "notifyUrl": "ü" * 300}),
     ("mailjet", "contacts", "manage"): (
         lambda size: {"Email": "a@example.com", "Name": "x" * size},

@@ -66,9 +66,20 @@ def _records(batch: Batch, operation: Operation) -> Any:
         return []
 
 
+def _nested(text: str) -> Any:
+    """Return the object that a text in a record encodes as JSON, as the requests in Mailchimp's batches do."""
+    if not text.startswith("{"):
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
 def _values(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value.strip()
+        yield from _values(_nested(value))
     elif isinstance(value, int) and not isinstance(value, bool) and len(str(value)) >= MIN_DIGITS:
         yield str(value)
     elif isinstance(value, dict):

@@ -9,6 +9,7 @@ from airflow_provider_bulkjobs.vendors.brevo.vendor import Brevo
 from airflow_provider_bulkjobs.vendors.hubspot.vendor import HubSpot
 from airflow_provider_bulkjobs.vendors.intercom.vendor import Intercom
 from airflow_provider_bulkjobs.vendors.klaviyo.vendor import Klaviyo
+from airflow_provider_bulkjobs.vendors.mailchimp.vendor import Mailchimp
 from airflow_provider_bulkjobs.vendors.mailjet.vendor import Mailjet
 from airflow_provider_bulkjobs.vendors.marketo.vendor import Marketo
 from airflow_provider_bulkjobs.vendors.sendgrid.vendor import SendGrid
@@ -24,4 +25,5 @@ VENDORS: tuple[Vendor, ...] = (
     Brevo(),
     Mailjet(),
     Marketo(),
+    Mailchimp(),
 )

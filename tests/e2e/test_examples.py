@@ -72,6 +72,11 @@ def test_final_states(outcome, dag_id):
             "marketo",
             {"state": "succeeded", "total": 1000, "succeeded": 1000, "failed": 0, "job_count": 1},
         ),
+        (
+            "bulkjobs_mailchimp_contacts",
+            "mailchimp",
+            {"state": "partially_failed", "total": 1000, "succeeded": 970, "failed": 30, "job_count": 1},
+        ),
     ],
 )
 def test_accepted_import_returns_counts(outcome, dag_id, vendor, expected):
@@ -109,6 +114,7 @@ PAGES = {  # also for a failed task, as Acquia's
     "bulkjobs_hubspot_contacts": None,  # no page is known for either
     "bulkjobs_klaviyo_contacts": None,
     "bulkjobs_marketo_contacts": None,
+    "bulkjobs_mailchimp_contacts": None,
 }
 
 

@@ -30,6 +30,10 @@ def known(number):
     return {"id": f"{number:036}"}
 
 
+def member(number):
+    return {"email_address": f"person-{number}@example.com"}
+
+
 def company(number):
     return {"company_id": f"c-{number}", "name": "Example"}
 
@@ -69,6 +73,9 @@ class Case(NamedTuple):
         return [self.job_id.format(job["job_id"]) for job in sim.state()[self.vendor]["jobs"]]
 
 
+AUDIENCE, NEW_MEMBERS = {"list_id": "57afe96172"}, {"status_if_new": "subscribed"}
+VIP = {"tags": ["vip"]}
+
 IN_PIECES = (
     Case("intercom", "contacts", "create", person, 250, idempotent=False),
     Case("intercom", "contacts", "update", known, 250, idempotent=True),
@@ -85,6 +92,7 @@ IN_PIECES = (
     Case("acquia", "contacts", "replace", known, 20_001, idempotent=False),
     Case("klaviyo", "profiles", "import", person, 20_001, idempotent=True),
     Case("mailjet", "contacts", "manage", mailjet_person, 10_001, idempotent=False),
+    Case("mailchimp", "contacts", "upsert", member, 2_001, idempotent=True, options=AUDIENCE | NEW_MEMBERS),
 )
 
 
@@ -111,6 +119,8 @@ IN_ONE_FILE = (
         options={"apiName": "vehicle_c"},
         job_id="vehicle_c:{}",
     ),
+    Case("mailchimp", "contacts", "tag", member, 250, idempotent=False, requests=1, options=AUDIENCE | VIP),
+    Case("mailchimp", "contacts", "archive", member, 250, idempotent=False, requests=1, options=AUDIENCE),
 )
 
 
@@ -239,7 +249,7 @@ def create_known(sim, case, number):
     """Create the contacts or companies that the records of a case refer to."""
     records = case.arguments(number)["records"]
     known_ones = [each for record in records for each in record.get("contacts", [record])]
-    known_ones = [each for each in known_ones if "id" in each or case.operation == "update"]
+    known_ones = [each for each in known_ones if "id" in each or case.operation in {"update", "tag", "archive"}]
     sim.contacts(case.vendor, known_ones, kind="companies" if case.kind == "companies" else None)
 
 

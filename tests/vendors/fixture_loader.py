@@ -7,7 +7,9 @@
 
 import base64
 import gzip
+import io
 import json
+import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -86,10 +88,32 @@ def without(body: Any, path: str) -> Any:
 
 
 def read_answers(answers: Iterable[Answer]) -> tuple[Answer, ...]:
-    return tuple(
-        {"status": 200, **answer} | ({"body": gzip.compress(answer["body"].encode())} if answer.get("gzip") else {})
-        for answer in answers
-    )
+    return tuple({"status": 200, **answer, "body": _body(answer)} for answer in answers)
+
+
+def _body(answer: Answer) -> Any:
+    body = answer["body"]
+    if answer.get("tar"):
+        return _tar_gz(body)
+    return gzip.compress(body.encode()) if answer.get("gzip") else body
+
+
+def _is_json(body: Any) -> bool:
+    try:
+        return not isinstance(body, str) or json.loads(body) is not None
+    except (ValueError, RecursionError):
+        return False
+
+
+def _tar_gz(files: Mapping[str, Any]) -> bytes:
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+        for name, content in files.items():
+            data = json.dumps(content).encode()
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return archive.getvalue()
 
 
 @dataclass(frozen=True)
@@ -122,6 +146,11 @@ class VendorSample:
     def conn(self) -> dict[str, Any]:
         conn: dict[str, Any] = self.content.get("conn", {})
         return conn
+
+    def error_without_json(self, answer: Answer, error: str) -> str:
+        """Return the error that a response leads to: another one than usual if its body is not JSON."""
+        others: dict[str, str] = {} if _is_json(answer["body"]) else self.content.get("without_json", {})
+        return others.get(str(answer["status"]), error)
 
     def refusal(self, words: str) -> Any:
         """Return an error body of the vendor with this message."""

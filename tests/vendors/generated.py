@@ -182,7 +182,8 @@ def refusal_cases(of: VendorSample) -> Iterator[Case]:
             f"HTTP {status}", error, {"status": status, "body": of.refusal(LEAK)}, contains=("bad row for", str(status))
         )
         for name in ("empty", "an empty object", "a list", "a number", "true", "deeply nested"):
-            yield failing(f"HTTP {status}, body {name}", error, {"status": status, "body": ODD_BODIES[name]})
+            answer = {"status": status, "body": ODD_BODIES[name]}
+            yield failing(f"HTTP {status}, body {name}", of.error_without_json(answer, error), answer)
     for name, (answer, error) in BARE_ANSWERS.items():
         yield failing(f"HTTP {name}", statuses[404] if name == "404 empty" else error, answer)
     for name, answer in throttled(of).items():

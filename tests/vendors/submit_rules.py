@@ -148,17 +148,19 @@ def refusal_problems(case: Case) -> Iterator[str]:
     """A rejection is final and has the vendor's message, redacted."""
     of = case.sample.of
     statuses = {**STATUSES, **{int(status): error for status, error in of.content.get("statuses", {}).items()}}
-    for status, error in statuses.items():
+    bodies = (of.refusal(LEAK), ODD_BODIES["empty"], ODD_BODIES["a list"], ODD_BODIES["a number"])
+    for answer in ({"status": status, "body": body} for status in statuses for body in bodies):
+        status, body = answer["status"], answer["body"]
+        error = of.error_without_json(answer, statuses[status])
         if error == UNAVAILABLE:
             continue
-        for body in (of.refusal(LEAK), ODD_BODIES["empty"], ODD_BODIES["a list"], ODD_BODIES["a number"]):
-            outcome, transport = send(case, {"status": status, "body": body})
-            if type(outcome).__name__ != error or len(transport.sent) != 1:
-                yield f"{case}: HTTP {status}: {error} expected, got {outcome!r} after {len(transport.sent)} requests"
-            if body and "bad row" in json.dumps(body) and "bad row for" not in str(outcome):
-                yield f"{case}: HTTP {status}: no message of the vendor in {outcome}"
-            if any(word in f"{outcome} {outcome!r}" for word in PRIVATE):
-                yield f"{case}: HTTP {status}: leaked {outcome!r}"
+        outcome, transport = send(case, answer)
+        if type(outcome).__name__ != error or len(transport.sent) != 1:
+            yield f"{case}: HTTP {status}: {error} expected, got {outcome!r} after {len(transport.sent)} requests"
+        if body and "bad row" in json.dumps(body) and "bad row for" not in str(outcome):
+            yield f"{case}: HTTP {status}: no message of the vendor in {outcome}"
+        if any(word in f"{outcome} {outcome!r}" for word in PRIVATE):
+            yield f"{case}: HTTP {status}: leaked {outcome!r}"
     bodies = (of.refusal(LEAK), f"<html>{LEAK}</html>", {"id": None, "message": LEAK})
     for status in (200, 302, 400, 404, 413, 429, 500):
         for body in bodies:
