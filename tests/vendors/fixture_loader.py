@@ -232,14 +232,21 @@ class Limits:
     """The documented limits of an operation; ``None`` if undocumented.
 
     :param idempotent: whether the request may be retried; decided by the author of the fixture.
+    :param first_idempotent: the same for the first of several requests, if it differs.
     """
 
     idempotent: bool
+    first_idempotent: bool = False
     items: int | None = None
     size: int | None = None
     item_size: int = 0
     supports_append: bool = False
     per_minute: float = 0
+
+    @property
+    def repeats_first(self) -> bool:
+        """Whether the first request may be sent again."""
+        return self.idempotent or self.first_idempotent
 
 
 @dataclass(frozen=True)

@@ -138,8 +138,8 @@ def id_problems(case: Case) -> Iterator[str]:
     [*_, last] = [one for one in case.submit.answers if JOB_ID in json.dumps(one["body"], default=str)]
     for job_id in NO_ID:
         outcome, transport = send(case, *[with_job_id(last, job_id)] * QUICK.max_attempts)
-        error = UNAVAILABLE if case.limits.idempotent else UNKNOWN
-        requests = QUICK.max_attempts if case.limits.idempotent else 1
+        error = UNAVAILABLE if case.limits.repeats_first else UNKNOWN
+        requests = QUICK.max_attempts if case.limits.repeats_first else 1
         if type(outcome).__name__ != error or len(transport.sent) != requests:
             yield f"{case}: job id {job_id!r:.20}: {error} expected, got {outcome!r} after {transport.requests}"
 
@@ -172,7 +172,7 @@ def lost_problems(case: Case) -> Iterator[str]:
     first = (case.submit.method, case.submit.path)
     for name, lost in LOST.items():
         outcome, transport = send(case, lost, *case.submit.answers)
-        if case.limits.idempotent:
+        if case.limits.repeats_first:
             is_right = outcome == case.sample.job_id and transport.requests[:2] == [first] * 2 and not transport.answers
             is_right = is_right and transport.sent[0].body == transport.sent[1].body
         else:
@@ -180,7 +180,7 @@ def lost_problems(case: Case) -> Iterator[str]:
         if not is_right:
             yield f"{case}: lost ({name}): {outcome!r} after {transport.requests}"
     outcome, transport = send(case, *[{"status": 302, "body": ""}] * QUICK.max_attempts)
-    error = "VendorAPIError" if case.limits.idempotent else UNKNOWN
+    error = "VendorAPIError" if case.limits.repeats_first else UNKNOWN
     if type(outcome).__name__ != error or len(transport.sent) != 1:
         yield f"{case}: HTTP 302: {error} expected, got {outcome!r}"
 
