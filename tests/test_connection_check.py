@@ -120,7 +120,10 @@ def test_a_host_that_answers_but_is_not_the_vendor(attempt: Try, vendor: Vendor)
         good, told = attempt(vendor, host=script.url())
     assert not good
     assert told.startswith(
-        f"Unexpected response from 127.0.0.1: not the {vendor.label} API. Check the host of this conn"
+        (
+            f"Unexpected response from 127.0.0.1: not the {vendor.label} API. Check the host of this conn",
+            "The response to the token request of this connection has no access token.",
+        )
     )
     assert host_of(vendor) in told
 
@@ -129,7 +132,8 @@ def test_a_host_that_answers_but_is_not_the_vendor(attempt: Try, vendor: Vendor)
 def test_a_missing_permission(attempt: Try, sim: Simulator, vendor: Vendor) -> None:
     if vendor.status_of(Response(403, {}, b"")) == 401:
         pytest.skip(f"{vendor.label} says the same of a bad key")
-    sim.fault(None, "server_error", status=403)
+    # A refused token request is another error.
+    sim.fault(None, "server_error", status=403, path="/data/" if vendor.conn_type == "salesforce_bulk" else None)
     good, told = attempt(vendor, **sim.connection(vendor.conn_type))
     assert not good
     assert told.endswith(vendor.notes.permissions)

@@ -49,7 +49,8 @@ def problem(name: str, record: dict[Any, Any], options: dict[str, Any] | None = 
     vendor, kind, operation = CASES[name]
     hook = HOOK_OF[vendor.conn_type]("mine")
     hook.account = make_account(vendor, "https://vendor.example.com")
-    options = read_options(operation, options)
+    required = {option.name: "email" for option in operation.options if option.required}
+    options = read_options(operation, {**required, **(options or {})})
     with Submission(hook, kind.name, operation, options, None) as submission, pytest.raises(BadArgumentError) as caught:
         submission.prepare(read_records([record]), None)
     return str(caught.value)
@@ -58,7 +59,9 @@ def problem(name: str, record: dict[Any, Any], options: dict[str, Any] | None = 
 def good(name: str) -> dict[str, Any]:
     _, _, operation = CASES[name]
     identity = operation.header_names[0] if operation.header_names else "email"
-    contacts = {"contacts": [{"id": "1"}]} if name.startswith("intercom-job") else {}
+    contacts: dict[str, Any] = {"contacts": [{"id": "1"}]} if name.startswith("intercom-job") else {}
+    if name == "salesforce_bulk-ingest-update":
+        contacts = {"Id": "1"}
     return {identity: "ada@example.com", **contacts}
 
 
@@ -111,7 +114,8 @@ def test_half_a_character_in_a_value_is_reported_by_line_and_field(name: str) ->
 
 @pytest.mark.parametrize("name", sorted(DELETES))
 def test_half_a_character_in_an_id_is_reported_by_line_and_field(name: str) -> None:
-    assert "line 1 has a character in field 'id' that UTF-8 cannot encode" in problem(name, {"id": "7\ud800"})
+    field = "Id" if name.startswith("salesforce") else "id"
+    assert f"line 1 has a character in field '{field}' that UTF-8 cannot encode" in problem(name, {field: "7\ud800"})
 
 
 @each_case

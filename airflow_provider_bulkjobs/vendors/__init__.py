@@ -9,6 +9,7 @@ from airflow_provider_bulkjobs.vendors.brevo.vendor import Brevo
 from airflow_provider_bulkjobs.vendors.hubspot.vendor import HubSpot
 from airflow_provider_bulkjobs.vendors.intercom.vendor import Intercom
 from airflow_provider_bulkjobs.vendors.klaviyo.vendor import Klaviyo
+from airflow_provider_bulkjobs.vendors.salesforce_bulk.vendor import SalesforceBulk
 from airflow_provider_bulkjobs.vendors.sendgrid.vendor import SendGrid
 from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 
@@ -20,4 +21,5 @@ VENDORS: tuple[Vendor, ...] = (
     HubSpot(),
     Klaviyo(),
     Brevo(),
+    SalesforceBulk(),
 )

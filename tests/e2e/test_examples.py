@@ -62,6 +62,11 @@ def test_final_states(outcome, dag_id):
             "brevo",
             {"state": "partially_failed", "total": None, "failed": None, "job_count": 1},
         ),
+        (
+            "bulkjobs_salesforce_contacts",
+            "salesforce_bulk",
+            {"state": "partially_failed", "total": 1000, "succeeded": 970, "failed": 30, "job_count": 1},
+        ),
     ],
 )
 def test_accepted_import_returns_counts(outcome, dag_id, vendor, expected):
@@ -97,6 +102,7 @@ PAGES = {  # also for a failed task, as Acquia's
     "bulkjobs_acquia_contacts": "{simulator}/acquia/s/contacts",
     "bulkjobs_hubspot_contacts": None,  # no page is known for either
     "bulkjobs_klaviyo_contacts": None,
+    "bulkjobs_salesforce_contacts": None,
 }
 
 

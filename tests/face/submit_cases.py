@@ -30,12 +30,23 @@ def company(number):
     return {"company_id": f"c-{number}", "name": "Example"}
 
 
+def crm_contact(number):
+    return {"CRM_Key__c": f"c-{number}", "Email": f"person-{number}@example.com"}
+
+
+def crm_id(number):
+    return {"Id": f"{number:018}"}
+
+
 def ticket(number):
     return {"ticket_type_id": "1", "contacts": [{"id": str(number)}]}
 
 
 class Case(NamedTuple):
-    """An operation, and as many records as make three requests, unless ``requests`` says otherwise."""
+    """An operation, and as many records as make three requests, unless ``requests`` says otherwise.
+
+    :param options: the options that the operation requires.
+    """
 
     vendor: str
     kind: str
@@ -44,10 +55,12 @@ class Case(NamedTuple):
     number: int
     idempotent: bool
     requests: int = 3
+    options: dict[str, Any] | None = None
 
     def arguments(self, number: int | None = None) -> dict[str, Any]:
         records = [self.record(n) for n in range(1, (self.number if number is None else number) + 1)]
-        return {"job_kind": self.kind, "operation": self.operation, "records": records}
+        options = {"options": self.options} if self.options else {}
+        return {"job_kind": self.kind, "operation": self.operation, "records": records, **options}
 
 
 IN_PIECES = (
@@ -76,6 +89,16 @@ IN_ONE_FILE = (
     Case("hubspot", "import", "create", person, 250, idempotent=False, requests=1),
     Case("hubspot", "import", "update", person, 250, idempotent=False, requests=1),
     Case("brevo", "contacts", "import", person, 250, idempotent=False, requests=1),
+    *(  # the requests: token, create, upload, close
+        Case("salesforce_bulk", "ingest", operation, record, 250, idempotent, 4, {"object": "Contact", **options})
+        for operation, record, idempotent, options in (
+            ("upsert", crm_contact, True, {"externalIdFieldName": "CRM_Key__c"}),
+            ("insert", crm_contact, False, {}),
+            ("update", crm_id, True, {}),
+            ("delete", crm_id, True, {}),
+            ("hard_delete", crm_id, True, {}),
+        )
+    ),
 )
 
 
@@ -203,6 +226,7 @@ def create_known(sim, case, number):
     """Create the contacts or companies that the records of a case refer to."""
     records = case.arguments(number)["records"]
     known_ones = [each for record in records for each in record.get("contacts", [record])]
+    known_ones = [{"id": each["Id"]} if "Id" in each else each for each in known_ones]
     known_ones = [each for each in known_ones if "id" in each or case.operation == "update"]
     sim.contacts(case.vendor, known_ones, kind="companies" if case.kind == "companies" else None)
 
