@@ -34,7 +34,9 @@ def sample_connection(vendor: Vendor, *, full: bool = False) -> dict[str, object
 
     :param full: include all extra fields, also those that are usually empty.
     """
-    own = {field.name: sample(field) for field in vendor.fields if field.is_standard and field.required}
+    # The password is needed with the default authentication, even if another one does without it.
+    needed = (field for field in vendor.fields if field.is_standard and (field.required or field.name == "password"))
+    own = {field.name: sample(field) for field in needed}
     extra = {
         field.name: sample(field)
         for field in vendor.fields

@@ -121,7 +121,10 @@ def test_a_host_that_answers_but_is_not_the_vendor(attempt: Try, vendor: Vendor)
         good, told = attempt(vendor, host=script.url())
     assert not good
     assert told.startswith(
-        f"Unexpected response from 127.0.0.1: not the {vendor.label} API. Check the host of this conn"
+        (
+            f"Unexpected response from 127.0.0.1: not the {vendor.label} API. Check the host of this conn",
+            "The response to the token request of this connection has no access token.",
+        )
     )
     assert host_of(vendor) in told
 

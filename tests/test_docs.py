@@ -76,7 +76,9 @@ def python(code: str, env: Mapping[str, str], told: str = "") -> str:
 
 def expected(vendor: Vendor, *, full: bool) -> dict[str, Any]:
     values = {
-        field.name: sample(field) for field in vendor.fields if field.required or (full and not field.is_standard)
+        field.name: sample(field)
+        for field in vendor.fields
+        if field.required or field.name == "password" or (full and not field.is_standard)
     }
     return {field.name: values.get(field.name, field.default) for field in vendor.fields}
 

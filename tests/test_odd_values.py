@@ -37,7 +37,11 @@ FREE_FIELD = {
 }
 DELETES = {name for name in CASES if name.endswith(("delete", "archive", "tag"))}  # they take no such field
 REQUIRED = {
-    str(case): {each.name: case.submit.options[each.name] for each in case.operation.options if each.required}
+    str(case): {
+        each.name: "email" if each.name == "externalIdFieldName" else case.submit.options[each.name]
+        for each in case.operation.options
+        if each.required
+    }
     for case in DOCUMENTED
 }
 each_case = pytest.mark.parametrize("name", sorted(CASES.keys() - DELETES))
@@ -69,7 +73,9 @@ def problem(name: str, record: dict[Any, Any], options: dict[str, Any] | None = 
 def good(name: str) -> dict[str, Any]:
     _, _, operation = CASES[name]
     identity = operation.header_names[0] if operation.header_names else "email"
-    contacts = {"contacts": [{"id": "1"}]} if name.startswith("intercom-job") else {}
+    contacts: dict[str, Any] = {"contacts": [{"id": "1"}]} if name.startswith("intercom-job") else {}
+    if name == "salesforce_bulk-ingest-update":
+        contacts = {"Id": "1"}
     return {identity: "ada@example.com", **contacts}
 
 
@@ -122,7 +128,7 @@ def test_half_a_character_in_a_value_is_reported_by_line_and_field(name: str) ->
 
 @pytest.mark.parametrize("name", sorted(DELETES))
 def test_half_a_character_in_an_id_is_reported_by_line_and_field(name: str) -> None:
-    field = CASES[name][2].header_names[0]
+    field = "Id" if name.startswith("salesforce") else CASES[name][2].header_names[0]
     record = {field: "7\ud800", **({"tags": "vip"} if name.endswith("tag") else {})}
     assert f"line 1 has a character in field '{field}' that UTF-8 cannot encode" in problem(name, record)
 

@@ -12,6 +12,7 @@ from airflow_provider_bulkjobs.vendors.klaviyo.vendor import Klaviyo
 from airflow_provider_bulkjobs.vendors.mailchimp.vendor import Mailchimp
 from airflow_provider_bulkjobs.vendors.mailjet.vendor import Mailjet
 from airflow_provider_bulkjobs.vendors.marketo.vendor import Marketo
+from airflow_provider_bulkjobs.vendors.salesforce_bulk.vendor import SalesforceBulk
 from airflow_provider_bulkjobs.vendors.sendgrid.vendor import SendGrid
 from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 
@@ -26,4 +27,5 @@ VENDORS: tuple[Vendor, ...] = (
     Mailjet(),
     Marketo(),
     Mailchimp(),
+    SalesforceBulk(),
 )

@@ -75,6 +75,8 @@ def test_final_states(outcome, dag_id):
         (
             "bulkjobs_mailchimp_contacts",
             "mailchimp",
+            "bulkjobs_salesforce_contacts",
+            "salesforce_bulk",
             {"state": "partially_failed", "total": 1000, "succeeded": 970, "failed": 30, "job_count": 1},
         ),
     ],
@@ -115,6 +117,7 @@ PAGES = {  # also for a failed task, as Acquia's
     "bulkjobs_klaviyo_contacts": None,
     "bulkjobs_marketo_contacts": None,
     "bulkjobs_mailchimp_contacts": None,
+    "bulkjobs_salesforce_contacts": None,
 }
 
 

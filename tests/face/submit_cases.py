@@ -42,6 +42,14 @@ def vehicle(number):
     return {"vin": f"{number:017}"}
 
 
+def crm_contact(number):
+    return {"CRM_Key__c": f"c-{number}", "Email": f"person-{number}@example.com"}
+
+
+def crm_id(number):
+    return {"Id": f"{number:018}"}
+
+
 def ticket(number):
     return {"ticket_type_id": "1", "contacts": [{"id": str(number)}]}
 
@@ -121,6 +129,16 @@ IN_ONE_FILE = (
     ),
     Case("mailchimp", "contacts", "tag", member, 250, idempotent=False, requests=1, options=AUDIENCE | VIP),
     Case("mailchimp", "contacts", "archive", member, 250, idempotent=False, requests=1, options=AUDIENCE),
+    *(  # the requests: token, create, upload, close
+        Case("salesforce_bulk", "ingest", operation, record, 250, idempotent, 4, {"object": "Contact", **options})
+        for operation, record, idempotent, options in (
+            ("upsert", crm_contact, True, {"externalIdFieldName": "CRM_Key__c"}),
+            ("insert", crm_contact, False, {}),
+            ("update", crm_id, True, {}),
+            ("delete", crm_id, True, {}),
+            ("hard_delete", crm_id, True, {}),
+        )
+    ),
 )
 
 
@@ -249,6 +267,7 @@ def create_known(sim, case, number):
     """Create the contacts or companies that the records of a case refer to."""
     records = case.arguments(number)["records"]
     known_ones = [each for record in records for each in record.get("contacts", [record])]
+    known_ones = [{"id": each["Id"]} if "Id" in each else each for each in known_ones]
     known_ones = [each for each in known_ones if "id" in each or case.operation in {"update", "tag", "archive"}]
     sim.contacts(case.vendor, known_ones, kind="companies" if case.kind == "companies" else None)
 

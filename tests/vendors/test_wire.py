@@ -17,6 +17,7 @@ from airflow_provider_bulkjobs.exceptions import UnknownOutcomeError, VendorUnav
 from airflow_provider_bulkjobs.protocol.job import BulkJob
 
 PREFIX = "/prefix"
+FILES = "text/csv"  # accepted, where details of a job come as a file
 # One submit for each way to encode and to repeat a request.
 SUBMITS = list(
     {
@@ -53,7 +54,7 @@ def check_headers(seen: Seen, sample: Sample) -> None:
     assert seen.headers[name] == value
     assert SECRET not in seen.path + seen.body
     assert {header for header, text in seen.headers.items() if SECRET in text} <= {name}
-    assert seen.headers["accept"] == sample.of.accept
+    assert seen.headers["accept"] in {sample.of.accept, FILES}
     assert seen.headers["user-agent"].startswith("airflow-provider-bulkjobs/")
     assert "cookie" not in seen.headers
 
@@ -71,6 +72,7 @@ def test_both_transports_give_same_job(script: Script, sample: Sample) -> None:
         assert not script.answers
         wire = script.seen[len(sample.of.token) + len(sample.before) :]
         assert (wire[0].method, wire[0].path) == (sample.method, PREFIX + sample.path_with(JOB_ID))
+        assert wire[0].headers["accept"] == sample.of.accept
         for seen in wire:
             check_headers(seen, sample)
         wires.append([(seen.method, seen.path, seen.body) for seen in script.seen])
