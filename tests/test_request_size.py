@@ -67,6 +67,20 @@ CASES: dict[tuple[str, str, str], tuple[Make, dict[str, Any]]] = {
     },
     ("klaviyo", "profiles", "import"): (mail("title"), {"lists": LISTS}),
     ("brevo", "contacts", "import"): (mail("FNAME"), {"listIds": [7] * 300, "notifyUrl": "ü" * 300}),
+    ("zendesk_bulk", "users", "upsert"): (mail("name"), {}),
+    ("zendesk_bulk", "users", "create"): (mail("name"), {}),
+    ("zendesk_bulk", "organizations", "create"): (lambda size: {"name": "x" * size}, {}),
+    ("zendesk_bulk", "organization_memberships", "create"): (
+        lambda size: {"user_id": "1", "organization_id": "2", "name": "x" * size},
+        {},
+    ),
+    ("zendesk_bulk", "tickets", "create"): (lambda size: {"comment": {"body": "x" * size}}, {}),
+    ("zendesk_bulk", "tickets", "import"): (lambda size: {"comments": [{"value": "x" * size}]}, {}),
+    **{("zendesk_bulk", kind, "update"): (known("name"), {}) for kind in ("users", "organizations", "tickets")},
+    **{
+        ("zendesk_bulk", kind, "delete"): (lambda size: {"id": "1" * size}, {})
+        for kind in ("users", "organizations", "organization_memberships", "tickets")
+    },
 }
 OPERATIONS = {
     (vendor.conn_type, kind.name, operation.name): operation

@@ -11,6 +11,7 @@ from airflow_provider_bulkjobs.vendors.intercom.vendor import Intercom
 from airflow_provider_bulkjobs.vendors.klaviyo.vendor import Klaviyo
 from airflow_provider_bulkjobs.vendors.sendgrid.vendor import SendGrid
 from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
+from airflow_provider_bulkjobs.vendors.zendesk_bulk.vendor import Zendesk
 
 VENDORS: tuple[Vendor, ...] = (
     Intercom(),
@@ -20,4 +21,5 @@ VENDORS: tuple[Vendor, ...] = (
     HubSpot(),
     Klaviyo(),
     Brevo(),
+    Zendesk(),
 )

@@ -34,6 +34,19 @@ def ticket(number):
     return {"ticket_type_id": "1", "contacts": [{"id": str(number)}]}
 
 
+def organization(number):
+    return {"name": f"Example {number}"}
+
+
+def membership(number):
+    return {"user_id": number, "organization_id": 1}
+
+
+def conversation(number):
+    text = {"value": f"Question {number}"}
+    return {"subject": "Hello", "comment": text, "comments": [text]}
+
+
 class Case(NamedTuple):
     """An operation, and as many records as make three requests, unless ``requests`` says otherwise."""
 
@@ -65,6 +78,9 @@ IN_PIECES = (
     Case("acquia", "contacts", "edit", known, 20_001, idempotent=True),
     Case("acquia", "contacts", "replace", known, 20_001, idempotent=False),
     Case("klaviyo", "profiles", "import", person, 20_001, idempotent=True),
+    Case("zendesk_bulk", "users", "upsert", person, 250, idempotent=True),
+    Case("zendesk_bulk", "users", "create", person, 250, idempotent=False),
+    Case("zendesk_bulk", "tickets", "create", conversation, 250, idempotent=False),
 )
 
 
@@ -79,7 +95,22 @@ IN_ONE_FILE = (
 )
 
 
-WITH_RECORDS = (*IN_PIECES, *IN_ONE_FILE)
+# In the same way as another operation of the vendor.
+IN_THE_SAME_WAY = (
+    Case("zendesk_bulk", "users", "update", known, 250, idempotent=True),
+    Case("zendesk_bulk", "users", "delete", known, 250, idempotent=False),
+    Case("zendesk_bulk", "organizations", "create", organization, 250, idempotent=False),
+    Case("zendesk_bulk", "organizations", "update", known, 250, idempotent=True),
+    Case("zendesk_bulk", "organizations", "delete", known, 250, idempotent=False),
+    Case("zendesk_bulk", "organization_memberships", "create", membership, 250, idempotent=False),
+    Case("zendesk_bulk", "organization_memberships", "delete", known, 250, idempotent=False),
+    Case("zendesk_bulk", "tickets", "import", conversation, 250, idempotent=False),
+    Case("zendesk_bulk", "tickets", "update", known, 250, idempotent=False),
+    Case("zendesk_bulk", "tickets", "delete", known, 250, idempotent=False),
+)
+
+
+WITH_RECORDS = (*IN_PIECES, *IN_ONE_FILE, *IN_THE_SAME_WAY)
 
 
 EXPORTS = {
@@ -200,11 +231,11 @@ def books(sim, vendor):
 
 
 def create_known(sim, case, number):
-    """Create the contacts or companies that the records of a case refer to."""
+    """Create what the records of a case refer to."""
     records = case.arguments(number)["records"]
     known_ones = [each for record in records for each in record.get("contacts", [record])]
     known_ones = [each for each in known_ones if "id" in each or case.operation == "update"]
-    sim.contacts(case.vendor, known_ones, kind="companies" if case.kind == "companies" else None)
+    sim.contacts(case.vendor, known_ones, kind=case.kind if case.kind in sim.state()[case.vendor]["stored"] else None)
 
 
 def each_once(number):
