@@ -156,7 +156,7 @@ class SimulatedZendesk(SimulatedVendor):
 
     def _start(self, kind: str, action: str, items: list[Any], store: Callable[[Any], Row]) -> Any:
         if len(items) > MAX_ITEMS:
-            raise self.refuse(400, f"Maximum {MAX_ITEMS} {kind} may be {action}d per call", "TooManyValues")
+            raise self.refuse(400, f"Maximum {MAX_ITEMS} {kind} may be created per call", "TooManyValues")
         if sum(not self.is_finished(job) for job in self.jobs.values()) >= MAX_OPEN_JOBS:
             raise self.refuse(429, f"Maximum {MAX_OPEN_JOBS} jobs may be open")  # the words are not documented
         job = self.submit(kind, [store(item) for item in items], action=action)
