@@ -10,10 +10,16 @@ from typing import Any
 import pytest
 
 from airflow_provider_bulkjobs import simulator
-from airflow_provider_bulkjobs.exceptions import AuthenticationError, BadArgumentError, JobNotFoundError
-from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS, BulkJobHook
+from airflow_provider_bulkjobs.exceptions import (
+    AuthenticationError,
+    BadArgumentError,
+    BadConnectionError,
+    JobNotFoundError,
+)
+from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS, BulkJobHook, hook_for
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
 from airflow_provider_bulkjobs.simulator import Simulator
+from airflow_provider_bulkjobs.vendors.brevo.vendor import Brevo
 
 HOOK_OF = {hook_class.conn_type: hook_class for hook_class in HOOKS}
 SIMULATED = {"acquia_campaign_studio": "acquia"}
@@ -203,3 +209,14 @@ def test_connection_test_reports_missing_ca_bundle(hook: MakeHook, monkeypatch: 
     good, message = hook("intercom", host="https://127.0.0.1:1").test_connection()
     assert not good
     assert "REQUESTS_CA_BUNDLE" in message
+
+
+def test_connection_of_another_type_works_where_the_vendor_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Brevo, "other_types", {"other_crm": lambda values: {"password": values["api_key"]}})
+    monkeypatch.setenv("AIRFLOW_CONN_MINE", json.dumps({"conn_type": "other_crm", "extra": {"api_key": "k-1"}}))
+    for hook in (hook_for("mine"), HOOK_OF["brevo"]("mine")):
+        assert hook.vendor.conn_type == "brevo"
+        assert hook.account["password"] == "k-1"
+        assert asyncio.run(hook.load_account())["password"] == "k-1"
+    with pytest.raises(BadConnectionError, match="is of type 'other_crm', but KlaviyoHook needs 'klaviyo'"):
+        _ = HOOK_OF["klaviyo"]("mine").account

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -61,6 +62,11 @@ class BulkJobHook(BaseHook):
     def __init__(self, conn_id: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.conn_id = conn_id or self.default_conn_name
+
+    @classmethod
+    def accepts(cls, conn_type: str | None) -> bool:
+        """Return whether connections of this type work: its own, or one of another provider that the vendor reads."""
+        return conn_type == cls.conn_type or conn_type in cls.vendor.other_types
 
     def get_job(self, job_id: str | int, job_kind: str | None = None) -> BulkJob:
         """Request the current state of a job.
@@ -205,20 +211,24 @@ class BulkJobHook(BaseHook):
         return RequestsTransport(self.vendor, self.account)
 
     def _account(self, connection: Connection, conn_id: str | None) -> Account:
-        if connection.conn_type != self.conn_type:
+        if not self.accepts(connection.conn_type):
             raise BadConnectionError(
                 f"{connection_title(conn_id)} is of type {connection.conn_type!r}, but {type(self).__name__} needs "
                 f"{self.conn_type!r}. Use another connection, or change its type."
             )
+        given = {"host": connection.host, "login": connection.login, "password": connection.password}
+        values: Mapping[str, Any] = {**read_extra(conn_id, connection.extra), **given}
+        if convert := self.vendor.other_types.get(connection.conn_type):
+            values = convert(values)
         return read_account(
             self.vendor.fields,
             conn_id=conn_id,
-            host=connection.host,
+            host=values.get("host"),
             port=connection.port,
             schema=connection.schema,
-            login=connection.login,
-            password=connection.password,
-            extra=read_extra(conn_id, connection.extra),
+            login=values.get("login"),
+            password=values.get("password"),
+            extra=values,
         )
 
 
@@ -230,7 +240,7 @@ def hook_for(conn_id: str) -> BulkJobHook:
     """
     connection = read_connection(conn_id)
     for hook_class in HOOKS:
-        if hook_class.conn_type == connection.conn_type:
+        if hook_class.accepts(connection.conn_type):
             return hook_class(conn_id).with_connection(connection)
     problem = "which has no bulk jobs"
     try:

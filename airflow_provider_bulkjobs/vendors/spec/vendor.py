@@ -86,6 +86,9 @@ class Vendor(ABC):
     """
 
     conn_type: ClassVar[str]
+    # Connection types of other providers that work as well. The function gets the host, login, password and the keys of
+    # the extra, and returns the values of this vendor's fields.
+    other_types: ClassVar[Mapping[str, Callable[[Mapping[str, Any]], Mapping[str, Any]]]] = {}
     label: ClassVar[str]
     docs_url: ClassVar[str]
     fields: ClassVar[tuple[Field, ...]]
