@@ -2,8 +2,8 @@
 """
 Example DAG for Zendesk: create or update the users of a CSV file, and write the failed ones to a file.
 
-Each 100 users are one job. A completed job may have failed users, so ``allowed_failures`` decides. Zendesk forgets a job
-after a day: the results are written right after the wait.
+Each 100 users are one job. A completed job may have failed users, so ``allowed_failures`` decides. A job can be read
+for one day: the results are written right after the wait.
 """
 
 from __future__ import annotations

@@ -28,6 +28,12 @@ CASES = {
 }
 # A field of any value that the operation takes besides an identity, and nothing else.
 FREE_FIELD = {"klaviyo": "title", "activecampaign": "phone", "intercom": "name", "sendgrid": "country"}
+NEEDED: dict[str, dict[str, Any]] = {  # besides the identity
+    "intercom-job-enqueue": {"contacts": [{"id": "1"}]},
+    "zendesk_bulk-organization_memberships-create": {"organization_id": 1},
+    "zendesk_bulk-tickets-create": {"comment": {"body": "Hi"}},
+    "zendesk_bulk-tickets-import": {"comments": [{"value": "Hi"}]},
+}
 DELETES = {name for name in CASES if name.endswith("delete")}
 each_case = pytest.mark.parametrize("name", sorted(CASES.keys() - DELETES))
 
@@ -58,8 +64,7 @@ def problem(name: str, record: dict[Any, Any], options: dict[str, Any] | None = 
 def good(name: str) -> dict[str, Any]:
     _, _, operation = CASES[name]
     identity = operation.header_names[0] if operation.header_names else "email"
-    contacts = {"contacts": [{"id": "1"}]} if name.startswith("intercom-job") else {}
-    return {identity: "ada@example.com", **contacts}
+    return {identity: "ada@example.com", **NEEDED.get(name, {})}
 
 
 def field_of(name: str) -> str:

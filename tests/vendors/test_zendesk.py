@@ -15,6 +15,7 @@ from vendors.submit_rules import send
 from vendors.vendor_rules import check
 
 from airflow_provider_bulkjobs.exceptions import AuthenticationError, PermissionDeniedError
+from airflow_provider_bulkjobs.hooks.bulk_job import hook_for
 from airflow_provider_bulkjobs.hooks.connection import read_account
 from airflow_provider_bulkjobs.waiting.gate import judge
 from airflow_provider_bulkjobs.waiting.summary import summarize
@@ -101,6 +102,27 @@ def test_user_name_marks_the_token_once(login: str) -> None:
     account = read_account(SAMPLE.vendor.fields, conn_id="mine", **values)
     _, encoded = SAMPLE.vendor.headers(account, None)["Authorization"].split()
     assert base64.b64decode(encoded).decode() == f"ann@example.com/token:{SECRET}"
+
+
+@pytest.mark.parametrize(
+    ("password", "extra"),
+    [
+        (SECRET, {"use_token": True}),
+        (None, {"token": SECRET}),
+        ("not this", {"token": SECRET}),
+        (SECRET, {}),
+    ],
+)
+def test_connection_of_airflows_own_zendesk_provider_works(
+    password: str | None, extra: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = {"host": "acme.zendesk.com", "login": "ann@example.com", "password": password, "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_THEIRS", json.dumps({"conn_type": "zendesk", **values}))
+    hook = hook_for("theirs")
+    assert hook.vendor.base_url(hook.account) == "https://acme.zendesk.com"
+    assert base64.b64encode(f"ann@example.com/token:{SECRET}".encode()).decode() in str(
+        hook.vendor.headers(hook.account, None)
+    )
 
 
 @pytest.mark.parametrize("path", ["", "/", "/api/v2", "/agent"])

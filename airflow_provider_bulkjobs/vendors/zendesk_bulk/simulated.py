@@ -88,7 +88,7 @@ class SimulatedZendesk(SimulatedVendor):
     @route("GET", "/api/v2/users/me.json", is_open=True)
     @route("GET", "/api/v2/users/me", is_open=True)
     def me(self, request: IncomingRequest) -> Any:
-        """Return the user, which is nobody for a request without valid credentials."""
+        """Return the user: an anonymous one without valid credentials."""
         if self.reject_credentials(request):
             user: dict[str, Any] = {
                 "id": None,

@@ -11,17 +11,19 @@ https://developer.zendesk.com/api-reference/ticketing/tickets/ticket_import/
 from __future__ import annotations
 
 from functools import partial
+from urllib.parse import quote, unquote
 
 from airflow_provider_bulkjobs.exceptions import PermissionDeniedError
 from airflow_provider_bulkjobs.protocol.flow import Request
-from airflow_provider_bulkjobs.vendors.spec.operation import Check, Operation, Record, SubmitContext, SubmitFlow
+from airflow_provider_bulkjobs.vendors.spec.operation import Check, Operation, Record, SubmitContext, SubmitFlow, every
 from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict
 from airflow_provider_bulkjobs.vendors.toolkit.submits import accepted_job_id, json_request
-from airflow_provider_bulkjobs.vendors.toolkit.validators import needs, needs_any
+from airflow_provider_bulkjobs.vendors.toolkit.validators import identifies_if_given, needs, needs_any
 from airflow_provider_bulkjobs.vendors.zendesk_bulk.jobs import STATES
 
 MAX_ITEMS = 100
 MAX_QUERY_BYTES = 4000  # of the ids to delete; Zendesk documents no limit
+NEEDS_ID = needs("id")
 SWITCHED_OFF = "Bulk imports of users work only in accounts in which Zendesk's support has switched them on."
 
 
@@ -50,9 +52,8 @@ def _job_id(body: object) -> str:
     return accepted_job_id(STATES.vendor, as_dict(as_dict(body).get("job_status")), "id")
 
 
-def _is_number(record: Record) -> str | None:
-    number = str(record.get("id"))  # a comma in it would separate two ids
-    return None if number.isascii() and number.isdecimal() else "needs a whole number in field 'id'"
+def _is_one_id(record: Record) -> str | None:
+    return "has several ids in field 'id': give each its own record" if "," in str(record["id"]) else None
 
 
 def _has_comment(record: Record) -> str | None:
@@ -78,14 +79,13 @@ def _delete(key: str) -> Operation:
         partial(delete, f"/api/v2/{key}/destroy_many"),
         max_items=MAX_ITEMS,
         max_bytes=MAX_QUERY_BYTES,
-        check=_is_number,
+        check=every(NEEDS_ID, _is_one_id),
         header_names=("id",),
-        encode=lambda record: str(record["id"]).encode(),
-        decode=lambda data: {"id": data.decode()},
+        encode=lambda record: quote(str(record["id"]), safe="").encode(),
+        decode=lambda data: {"id": unquote(data.decode())},
     )
 
 
-NEEDS_ID = needs("id")
 # Idempotent is what has the same effect and the same results when it is repeated: a repeated create reports that the
 # items exist, a repeated delete that they do not. A repeated ticket, or a comment on one, would be another one.
 USERS = (
@@ -97,7 +97,9 @@ USERS = (
         *("email", "external_id"),
         idempotent=True,
     ),
-    _operation("create", "POST", "users/create_many", needs_any("name", "email", "external_id"), "name", "email"),
+    _operation(
+        "create", "POST", "users/create_many", identifies_if_given("email", "external_id"), "email", "external_id"
+    ),
     _operation("update", "PUT", "users/update_many", NEEDS_ID, "id", idempotent=True),
     _delete("users"),
 )
@@ -113,8 +115,8 @@ MEMBERSHIPS = (
     _delete("organization_memberships"),
 )
 TICKETS = (
-    _operation("create", "POST", "tickets/create_many", _has_comment),
-    _operation("import", "POST", "imports/tickets/create_many", _has_comments),
+    _operation("create", "POST", "tickets/create_many", _has_comment, "subject"),
+    _operation("import", "POST", "imports/tickets/create_many", _has_comments, "subject"),
     _operation("update", "PUT", "tickets/update_many", NEEDS_ID, "id"),
     _delete("tickets"),
 )

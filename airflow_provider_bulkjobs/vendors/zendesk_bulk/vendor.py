@@ -9,6 +9,9 @@ https://support.zendesk.com/hc/en-us/articles/8050017386522
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
 from airflow_provider_bulkjobs.exceptions import AuthenticationError
 from airflow_provider_bulkjobs.protocol.flow import Flow, Request
 from airflow_provider_bulkjobs.vendors.spec.errors import Errors, Message
@@ -37,6 +40,12 @@ def _token_user(account: Account) -> str:
     return f"{account.require('login').removesuffix('/token')}/token"
 
 
+def _values_of_airflows_type(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the values of a connection of Airflow's own Zendesk provider; the API token may be in its extra."""
+    token = values.get("password") if values.get("use_token") else values.get("token") or values.get("password")
+    return {**values, "password": token, "auth_type": "api_token"}
+
+
 def _kind(name: str, noun: str, operations: tuple[Operation, ...]) -> JobKind:
     return JobKind(
         name,
@@ -53,6 +62,7 @@ class Zendesk(Vendor):
     """Zendesk; each account has its own host."""
 
     conn_type = "zendesk_bulk"
+    other_types: ClassVar = {"zendesk": _values_of_airflows_type}
     label = "Zendesk"
     docs_url = jobs.DOCS_URL
     requests_per_second = 3.3  # 200 per minute with Team plans, the smallest
@@ -129,7 +139,7 @@ class Zendesk(Vendor):
     )
 
     def check(self, account: Account) -> Flow[str]:
-        """Request one job, which only agents may, and the user, whom Zendesk returns to anybody: it may be nobody.
+        """Request one job, which only agents may, and the user, which may be an anonymous one.
 
         :raises AuthenticationError: the user is anonymous.
         """
