@@ -90,7 +90,7 @@ def test_job_whose_day_has_passed_is_gone(mode, sim, conn_id, monkeypatch):
 @both_modes
 def test_job_that_is_not_found_alone_is_found_among_several(mode, sim, conn_id):
     job_id = sim.job(ZENDESK, states=["completed"], items=3)
-    sim.fault(ZENDESK, "not_found_alone")
+    sim.fault(ZENDESK, "not_json", count=1, status=404)
     assert wait(mode, conn_id=conn_id, job_id=job_id)["succeeded"] == 3
 
 

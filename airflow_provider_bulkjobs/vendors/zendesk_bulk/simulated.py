@@ -21,17 +21,16 @@ from airflow_provider_bulkjobs.simulator.vendor import SimulatedVendor
 
 MAX_ITEMS, MAX_OPEN_JOBS = 100, 30
 JOBS = "/api/v2/job_statuses"
-CODES = {400: "BadRequest", 404: "RecordNotFound", 422: "RecordInvalid", 429: "TooManyRequests"}
+CODES = {400: "BadRequest", 404: "RecordNotFound", 429: "TooManyRequests"}
 CLIENT = {"client_id": "zendesk-client", "client_secret": "zendesk-secret"}
 STATES = JobStates(("queued", "working"), "completed", others=("failed", "killed"))
-NAMES = {
-    "users": "User",
-    "organizations": "Organization",
-    "organization_memberships": "Membership",
-    "tickets": "Ticket",
+IDENTITIES: dict[str, tuple[str, ...]] = {
+    "users": ("email", "external_id"),
+    "organizations": ("name", "external_id"),
+    "organization_memberships": ("pair",),
+    "tickets": (),
 }
-KIND = f"{{kind:{'|'.join(NAMES)}}}"
-NO_TEXT = "Description: cannot be blank"
+KIND = f"{{kind:{'|'.join(IDENTITIES)}}}"
 
 
 class SimulatedZendesk(SimulatedVendor):
@@ -46,15 +45,10 @@ class SimulatedZendesk(SimulatedVendor):
         Basic(f"{login}/token", password),
         OAuth2("/oauth/tokens", {"client_credentials": CLIENT}, in_json=True, error_status=401),
     )
-    kinds = dict.fromkeys(NAMES, STATES)
+    kinds = dict.fromkeys(IDENTITIES, STATES)
     limits = (RateLimit(Limit(200, 60)),)
     rate_headers = RateHeaders("ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "seconds", "Retry-After")
-    identities = {
-        "users": ("email", "external_id"),
-        "organizations": ("name", "external_id"),
-        "organization_memberships": ("pair",),
-        "tickets": (),
-    }
+    identities = IDENTITIES
 
     def error(self, status: int, message: str, code: str = "") -> web.Response:
         """Return an error; that of a permission is an object."""
@@ -79,11 +73,6 @@ class SimulatedZendesk(SimulatedVendor):
     def bulk_imports_off(self) -> web.Response:
         """Return the response of an account whose bulk imports of users are not switched on."""
         return self.error(403, "You do not have access to this page.")
-
-    @own_fault("not_found_alone", f"{JOBS}/V3-")
-    def not_found_alone(self) -> web.Response:
-        """Return a 404 for a job that the list still has."""
-        return self.error(404, "Not found")
 
     @route("GET", "/api/v2/users/me.json", is_open=True)
     @route("GET", "/api/v2/users/me", is_open=True)
@@ -164,7 +153,7 @@ class SimulatedZendesk(SimulatedVendor):
 
     def _create(self, kind: str, item: dict[str, Any]) -> Row:
         if kind == "tickets" and not (item.get("comment") or item.get("comments")):
-            return Row(f"ticket {self.new_id()}", FAILED, error=NO_TEXT)
+            return Row(f"ticket {self.new_id()}", FAILED, error="Description: cannot be blank")
         pair = f"{item.get('user_id')}/{item.get('organization_id')}"  # identifies a membership
         return self.stores[kind].create({**item, "pair": pair}, is_unique=kind != "tickets")
 
@@ -176,7 +165,7 @@ class SimulatedZendesk(SimulatedVendor):
         results = [self._result(job, *each) for each in enumerate(job.rows)]
         return {
             "id": job.id,
-            "job_type": f"Bulk {job.action.title()} {NAMES[job.kind]}",
+            "job_type": f"Bulk {job.action.title()} {job.kind[:-1].title()}",
             "url": f"https://example.zendesk.com{JOBS}/{job.id}.json",
             "total": job.items,
             "progress": None if word == "queued" else done,
@@ -188,7 +177,7 @@ class SimulatedZendesk(SimulatedVendor):
     def _result(self, job: Job, index: int, row: Row) -> dict[str, Any]:
         """Return the result of an item; each operation has its own format."""
         if row.outcome == FAILED:
-            error = {"error": f"{NAMES[job.kind]}{job.action.title()}Error", "details": row.error}
+            error = {"error": f"{job.kind[:-1].title()}{job.action.title()}Error", "details": row.error}
             return {"id": index, "status": "Failed", **error} if job.action == "upsert" else {"index": index, **error}
         number, word = int(row.contact_id), row.outcome.title()
         if job.action in {"update", "delete"}:

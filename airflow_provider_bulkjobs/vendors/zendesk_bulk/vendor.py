@@ -107,7 +107,9 @@ class Zendesk(Vendor):
         }
     )
     api_paths = ("/api/v2", "/agent")
-    errors = Errors(messages=(Message("", "error.title or error", "error.message or description"),))
+    errors = Errors(
+        messages=(Message("", "error.title or error", "error.message or description or error_description"),)
+    )
     throttling = Throttling(headers=("rate-limit-", *RATE_HEADERS), limits=(STARTS,))
     kinds = (
         _kind("users", "user job", submits.USERS),
