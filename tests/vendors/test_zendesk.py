@@ -60,6 +60,7 @@ def status(word: str, total: int | None, results: Any) -> dict[str, Any]:
         ("completed", 2, None, "partially_failed", None, None),
         ("completed", 3, [GOOD], "partially_failed", 1, 2),
         ("failed", 1, [NO_TICKET], "failed", 0, 1),
+        ("failed", 3, [GOOD], "failed", 1, 2),
         ("failed", 1, None, "failed", None, None),
         ("killed", 1, None, "canceled", None, None),
     ],
