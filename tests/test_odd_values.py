@@ -35,6 +35,13 @@ FREE_FIELD = {
     "sendgrid": "country",
     "mailchimp": "FNAME",
 }
+NEEDED: dict[str, dict[str, Any]] = {  # besides the identity
+    "intercom-job-enqueue": {"contacts": [{"id": "1"}]},
+    "salesforce_bulk-ingest-update": {"Id": "1"},
+    "zendesk_bulk-organization_memberships-create": {"organization_id": 1},
+    "zendesk_bulk-tickets-create": {"comment": {"body": "Hi"}},
+    "zendesk_bulk-tickets-import": {"comments": [{"value": "Hi"}]},
+}
 DELETES = {name for name in CASES if name.endswith(("delete", "archive", "tag"))}  # they take no such field
 REQUIRED = {
     str(case): {
@@ -73,10 +80,7 @@ def problem(name: str, record: dict[Any, Any], options: dict[str, Any] | None = 
 def good(name: str) -> dict[str, Any]:
     _, _, operation = CASES[name]
     identity = operation.header_names[0] if operation.header_names else "email"
-    contacts: dict[str, Any] = {"contacts": [{"id": "1"}]} if name.startswith("intercom-job") else {}
-    if name == "salesforce_bulk-ingest-update":
-        contacts = {"Id": "1"}
-    return {identity: "ada@example.com", **contacts}
+    return {identity: "ada@example.com", **NEEDED.get(name, {})}
 
 
 def field_of(name: str) -> str:

@@ -98,6 +98,20 @@ CASES: dict[tuple[str, str, str], tuple[Make, dict[str, Any]]] = {
     ("marketo", "leads", "import"): (mail("firstName"), {"listId": 7, "partitionName": "ü" * 30}),
     ("marketo", "program_members", "import"): (mail("firstName"), {"programId": 7, "programMemberStatus": "ü" * 30}),
     ("marketo", "custom_objects", "import"): (mail("name"), {"apiName": "vehicle_c"}),
+    ("zendesk_bulk", "users", "upsert"): (mail("name"), {}),
+    ("zendesk_bulk", "users", "create"): (mail("name"), {}),
+    ("zendesk_bulk", "organizations", "create"): (lambda size: {"name": "x" * size}, {}),
+    ("zendesk_bulk", "organization_memberships", "create"): (
+        lambda size: {"user_id": "1", "organization_id": "2", "name": "x" * size},
+        {},
+    ),
+    ("zendesk_bulk", "tickets", "create"): (lambda size: {"comment": {"body": "x" * size}}, {}),
+    ("zendesk_bulk", "tickets", "import"): (lambda size: {"comments": [{"value": "x" * size}]}, {}),
+    **{("zendesk_bulk", kind, "update"): (known("name"), {}) for kind in ("users", "organizations", "tickets")},
+    **{
+        ("zendesk_bulk", kind, "delete"): (lambda size: {"id": "1" * size}, {})
+        for kind in ("users", "organizations", "organization_memberships", "tickets")
+    },
 }
 # The records go out in a file, after the first request.
 IN_A_FILE = {key for key in CASES if key[0] == "salesforce_bulk" or key[2] == "import_csv"}

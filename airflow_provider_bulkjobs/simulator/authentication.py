@@ -121,6 +121,7 @@ class OAuth2(Authentication):
         ``client_id`` and ``client_secret`` may also come by Basic authentication.
     :param scheme: the word before the token in the Authorization header.
     :param in_query: the fields are in the query instead of the form.
+    :param in_json: the fields are in a JSON object instead of the form.
     :param error_status: the status of a rejection.
     """
 
@@ -128,6 +129,7 @@ class OAuth2(Authentication):
     grants: Mapping[str, Mapping[str, str | None]]
     scheme: str = "Bearer"
     in_query: bool = False
+    in_json: bool = False
     error_status: int = 400
 
     def accepts(self, request: IncomingRequest, tokens: Tokens, now: float) -> bool:
@@ -142,7 +144,8 @@ class OAuth2(Authentication):
 
     def error_of(self, request: IncomingRequest) -> GrantError | None:
         """Return why a request to the token endpoint is rejected; ``None`` if it is valid."""
-        fields: dict[str, Any] = dict(request.query if self.in_query else request.form)
+        given = request.query if self.in_query else request.object if self.in_json else request.form
+        fields: dict[str, Any] = dict(given)
         if basic := basic_credentials(request):
             fields |= {"client_id": basic[0], "client_secret": basic[1]}
         grant = fields.get("grant_type")

@@ -15,6 +15,7 @@ from airflow_provider_bulkjobs.vendors.marketo.vendor import Marketo
 from airflow_provider_bulkjobs.vendors.salesforce_bulk.vendor import SalesforceBulk
 from airflow_provider_bulkjobs.vendors.sendgrid.vendor import SendGrid
 from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
+from airflow_provider_bulkjobs.vendors.zendesk_bulk.vendor import Zendesk
 
 VENDORS: tuple[Vendor, ...] = (
     Intercom(),
@@ -28,4 +29,5 @@ VENDORS: tuple[Vendor, ...] = (
     Marketo(),
     Mailchimp(),
     SalesforceBulk(),
+    Zendesk(),
 )

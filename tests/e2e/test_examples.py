@@ -79,6 +79,11 @@ def test_final_states(outcome, dag_id):
             "salesforce_bulk",
             {"state": "partially_failed", "total": 1000, "succeeded": 970, "failed": 30, "job_count": 1},
         ),
+        (
+            "bulkjobs_zendesk_bulk_contacts",
+            "zendesk_bulk",
+            {"state": "partially_failed", "total": 1000, "created": 970, "failed": 30, "job_count": 10},
+        ),
     ],
 )
 def test_accepted_import_returns_counts(outcome, dag_id, vendor, expected):
@@ -98,6 +103,7 @@ def test_rejected_import_logs_reason(outcome):
 def test_worker_and_triggerer_log_progress(outcome, dag_id):
     # Such as: "sendgrid contact import 948fbf89-…: pending", "activecampaign contact batch of 4 jobs: running, …".
     progress = re.compile(r"(\w+ (?:contact|CRM|profile|lead) \w+ [^:\"]+: [^\"\n]+)")
+    progress = re.compile(r"(\w+ (?:contact|CRM|profile|user) \w+ [^:\"]+: [^\"\n]+)")
     on_worker = progress.findall(outcome.log(dag_id, where="worker"))
     in_triggerer = progress.findall(outcome.log(dag_id, where="trigger"))
     assert on_worker
@@ -118,6 +124,7 @@ PAGES = {  # also for a failed task, as Acquia's
     "bulkjobs_marketo_contacts": None,
     "bulkjobs_mailchimp_contacts": None,
     "bulkjobs_salesforce_contacts": None,
+    "bulkjobs_zendesk_bulk_contacts": None,
 }
 
 

@@ -54,6 +54,19 @@ def ticket(number):
     return {"ticket_type_id": "1", "contacts": [{"id": str(number)}]}
 
 
+def organization(number):
+    return {"name": f"Example {number}"}
+
+
+def membership(number):
+    return {"user_id": number, "organization_id": 1}
+
+
+def conversation(number):
+    text = {"value": f"Question {number}"}
+    return {"subject": "Hello", "comment": text, "comments": [text]}
+
+
 class Case(NamedTuple):
     """An operation, and as many records as make three requests, unless ``requests`` says otherwise.
 
@@ -101,6 +114,9 @@ IN_PIECES = (
     Case("klaviyo", "profiles", "import", person, 20_001, idempotent=True),
     Case("mailjet", "contacts", "manage", mailjet_person, 10_001, idempotent=False),
     Case("mailchimp", "contacts", "upsert", member, 2_001, idempotent=True, options=AUDIENCE | NEW_MEMBERS),
+    Case("zendesk_bulk", "users", "upsert", person, 250, idempotent=True),
+    Case("zendesk_bulk", "users", "create", person, 250, idempotent=False),
+    Case("zendesk_bulk", "tickets", "create", conversation, 250, idempotent=False),
 )
 
 
@@ -129,8 +145,8 @@ IN_ONE_FILE = (
     ),
     Case("mailchimp", "contacts", "tag", member, 250, idempotent=False, requests=1, options=AUDIENCE | VIP),
     Case("mailchimp", "contacts", "archive", member, 250, idempotent=False, requests=1, options=AUDIENCE),
-    *(  # the requests: token, create, upload, close
-        Case("salesforce_bulk", "ingest", operation, record, 250, idempotent, 4, {"object": "Contact", **options})
+    *(  # the requests: create, upload, close
+        Case("salesforce_bulk", "ingest", operation, record, 250, idempotent, 3, {"object": "Contact", **options})
         for operation, record, idempotent, options in (
             ("upsert", crm_contact, True, {"externalIdFieldName": "CRM_Key__c"}),
             ("insert", crm_contact, False, {}),
@@ -142,7 +158,22 @@ IN_ONE_FILE = (
 )
 
 
-WITH_RECORDS = (*IN_PIECES, *IN_ONE_FILE)
+# In the same way as another operation of the vendor.
+IN_THE_SAME_WAY = (
+    Case("zendesk_bulk", "users", "update", known, 250, idempotent=True),
+    Case("zendesk_bulk", "users", "delete", known, 250, idempotent=False),
+    Case("zendesk_bulk", "organizations", "create", organization, 250, idempotent=False),
+    Case("zendesk_bulk", "organizations", "update", known, 250, idempotent=True),
+    Case("zendesk_bulk", "organizations", "delete", known, 250, idempotent=False),
+    Case("zendesk_bulk", "organization_memberships", "create", membership, 250, idempotent=False),
+    Case("zendesk_bulk", "organization_memberships", "delete", known, 250, idempotent=False),
+    Case("zendesk_bulk", "tickets", "import", conversation, 250, idempotent=False),
+    Case("zendesk_bulk", "tickets", "update", known, 250, idempotent=False),
+    Case("zendesk_bulk", "tickets", "delete", known, 250, idempotent=False),
+)
+
+
+WITH_RECORDS = (*IN_PIECES, *IN_ONE_FILE, *IN_THE_SAME_WAY)
 
 
 EXPORTS = {
@@ -264,12 +295,12 @@ def books(sim, vendor):
 
 
 def create_known(sim, case, number):
-    """Create the contacts or companies that the records of a case refer to."""
+    """Create what the records of a case refer to."""
     records = case.arguments(number)["records"]
     known_ones = [each for record in records for each in record.get("contacts", [record])]
     known_ones = [{"id": each["Id"]} if "Id" in each else each for each in known_ones]
     known_ones = [each for each in known_ones if "id" in each or case.operation in {"update", "tag", "archive"}]
-    sim.contacts(case.vendor, known_ones, kind="companies" if case.kind == "companies" else None)
+    sim.contacts(case.vendor, known_ones, kind=case.kind if case.kind in sim.state()[case.vendor]["stored"] else None)
 
 
 def each_once(number):

@@ -2,6 +2,7 @@
 """Each kind of authentication: its headers, its token request, and what a token response leads to."""
 
 import base64
+import json
 import math
 from collections.abc import Callable
 from typing import Any
@@ -129,6 +130,16 @@ def test_token_request_carries_the_client_where_the_vendor_expects_it(
     assert auth.headers(account(), "t-1") == {"Authorization": "Bearer t-1"}
     for secret in (SECRET, REFRESH, b64(f"bot:{SECRET}")):
         assert secret not in repr(request)
+
+
+def test_token_request_may_be_a_json_object() -> None:
+    auth = ClientCredentials(endpoint=URL, credentials="json", scope="a b")
+    token, [request] = fetch(auth, TOKEN)
+    assert token.value == "t-1"
+    assert json.loads(request.body or b"") == {"grant_type": "client_credentials", "scope": "a b", **CLIENT}
+    assert (request.form, request.headers) == (None, {"Content-Type": "application/json"})
+    assert not request.authorized
+    assert SECRET not in repr(request)
 
 
 def test_token_endpoint_and_scheme_may_depend_on_the_account() -> None:

@@ -7,6 +7,7 @@ Where a parameter names a field, it is a field of the connection: ``login``, ``p
 from __future__ import annotations
 
 import base64
+import json
 import math
 import time
 from abc import abstractmethod
@@ -74,9 +75,10 @@ class _OAuth2(Auth):
 
     :param endpoint: the path of the token endpoint, relative to the configured host, or its URL if it is on another
         host of the vendor; or a function that returns either.
-    :param credentials: how client id and secret are sent: in the form, in a Basic header, or in the query.
+    :param credentials: how client id and secret are sent: in the form, in a Basic header, in the query, or in a JSON
+        object that replaces the form.
     :param scope: the scopes to ask for.
-    :param extra: more members of the form (or of the query).
+    :param extra: more members of the form (or of the query, or of the JSON object).
     :param scheme: the authorization scheme of the access token.
     :param base_url: the path of the API's base URL in the response, if the vendor returns it there.
     :param lifetime: of a token, in seconds, if the response does not say.
@@ -85,7 +87,7 @@ class _OAuth2(Auth):
     """
 
     endpoint: str | Callable[[Account], str]
-    credentials: Literal["form", "basic", "query"] = "form"
+    credentials: Literal["form", "basic", "query", "json"] = "form"
     scope: str = ""
     extra: Mapping[str, str] = field(default_factory=dict)
     scheme: str = "Bearer"
@@ -130,6 +132,9 @@ class _OAuth2(Auth):
         form |= {name: value for name, value in client.items() if value}
         if self.credentials == "query":
             return Request("POST", url, authorized=False, secret_query=form)
+        if self.credentials == "json":
+            headers = {"Content-Type": "application/json"}
+            return Request("POST", url, headers, body=json.dumps(form).encode(), authorized=False)
         return Request("POST", url, form=form, authorized=False)
 
 
