@@ -14,7 +14,7 @@ import pytest
 import requests
 
 SCHEMA = json.loads((Path(__file__).parent / "schemas" / "mailchimp.json").read_text())
-KEY = ("anystring", "0123456789abcdef0123456789abcdef-us19")
+KEY = ("anystring", "f0e1d2c3b4a5968778695a4b3c2d1e0f-us19")
 STATES = ["pending", "preprocessing", "started", "finalizing", "finished"]
 
 

@@ -36,7 +36,7 @@ class SimulatedMailchimp(SimulatedVendor):
 
     label = "Mailchimp"
     conn_type = "mailchimp"
-    password = "0123456789abcdef0123456789abcdef-us19"  # noqa: S105
+    password = "f0e1d2c3b4a5968778695a4b3c2d1e0f-us19"  # noqa: S105
     auth = (Basic(None, password),)
     kinds = {"contacts": JobStates(("pending", "preprocessing", "started", "finalizing"), "finished")}
     limits = (RateLimit(Limit(10, 1), is_published=False),)  # Mailchimp limits simultaneous requests instead
