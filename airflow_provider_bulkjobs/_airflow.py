@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
+from airflow import __version__ as airflow_version
 from airflow.providers.common.compat.sdk import (
     AirflowException,
     AirflowFailException,
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.compat.sdk import Context
 
+# From this version on, the scheduler can start a task in the triggerer, and the triggerer has its XComs.
+STARTS_IN_TRIGGER = tuple(map(int, airflow_version.split(".")[:2])) >= (3, 3)
 # Airflow 2 renders connection forms with Flask AppBuilder; later versions only read the fields' attributes.
 HAS_FLASK_FORMS = find_spec("airflow.www") is not None
 BUILTIN_BACKENDS = {"EnvironmentVariablesBackend", "MetastoreBackend", "ExecutionAPISecretsBackend"}
@@ -48,6 +51,7 @@ _lookups: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDi
 
 __all__ = [
     "HAS_FLASK_FORMS",
+    "STARTS_IN_TRIGGER",
     "AirflowFailException",
     "AirflowNotFoundException",
     "AirflowRescheduleException",
@@ -63,17 +67,21 @@ __all__ = [
     "TaskDeferred",
     "before_skip",
     "conf",
+    "delete_result",
     "ended_from_outside",
     "first_poke_at",
     "get_connection_async",
+    "has_custom_xcom_backend",
     "initialize_stats",
     "is_disowned",
     "is_unplanned_run",
     "load_stats",
     "lookup_failure",
+    "plain_output",
     "run_in_thread",
     "set_task_state",
     "task_state",
+    "uses_trigger_queues",
     "xcom_value",
 ]
 
@@ -248,3 +256,44 @@ def xcom_value(ti_key: Any, key: str) -> Any:
 def before_skip(error: BaseException) -> BaseException:
     """Return the error that ``soft_fail`` or ``never_fail`` has turned into a skip, or the error itself."""
     return error.__cause__ if isinstance(error, AirflowSkipException) and error.__cause__ else error
+
+
+def plain_output(value: Any) -> dict[str, str] | None:
+    """Return ``task_id`` and ``key`` of the output of a single unmapped task, or ``None`` for any other value.
+
+    Airflow 3.3 and later.
+    """
+    from airflow.sdk.definitions.xcom_arg import PlainXComArg
+
+    if not isinstance(value, PlainXComArg):
+        return None
+    operator = value.operator
+    if operator.is_mapped or operator.get_closest_mapped_task_group() is not None:
+        return None
+    return {"task_id": operator.task_id, "key": value.key}
+
+
+def has_custom_xcom_backend() -> bool:
+    """Return whether XComs are read by code that may block, for example from object storage."""
+    from airflow.sdk.execution_time.xcom import BaseXCom, XCom
+
+    return XCom is not BaseXCom
+
+
+def uses_trigger_queues() -> bool:
+    """Return whether triggers belong to queues. Airflow 3.3 gives none to a task that starts in the triggerer."""
+    return conf.getboolean("triggerer", "queues_enabled", fallback=False)  # type: ignore[no-any-return]
+
+
+def delete_result(task_instance: Any) -> None:
+    """Delete the result of an earlier try, which Airflow does only if the task starts on a worker (3.3 and later)."""
+    if getattr(task_instance, "try_number", 1) > 1:
+        from airflow.providers.common.compat.sdk import XCom
+
+        XCom.delete(
+            key="return_value",
+            dag_id=task_instance.dag_id,
+            task_id=task_instance.task_id,
+            run_id=task_instance.run_id,
+            map_index=task_instance.map_index,
+        )

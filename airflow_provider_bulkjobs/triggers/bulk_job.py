@@ -97,6 +97,7 @@ class BulkJobTrigger(BaseTrigger):
         self.silent_fail = silent_fail
         self.cancel_on_kill = cancel_on_kill
         self.resume_kwargs = resume_kwargs
+        self.account: Account | None = None  # the connection, if it was read just before
         self._tracker: JobTracker | None = None
         self._clock: asyncio.Timeout
         self._has_checkpoint = False
@@ -194,7 +195,7 @@ class BulkJobTrigger(BaseTrigger):
         from airflow_provider_bulkjobs.http.retry import RetryPolicy
 
         policy = RetryPolicy(max_delay=max(60.0, self.schedule.poke_interval), on_retry=self._report)
-        current = CurrentAccount(hook.vendor, partial(self._load_account, hook))
+        current = CurrentAccount(hook.vendor, partial(self._load_account, hook), self.account)
         async with current.opened():
             await asyncio.sleep(self.first_poll_at - time.time())
             poll_job = self._poll_silently if self.silent_fail else self._poll_with_key_renewal

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from airflow_provider_bulkjobs.exceptions import BulkJobError
-from airflow_provider_bulkjobs.waiting.poll_interval import PollInterval
+from airflow_provider_bulkjobs.waiting.poll_interval import FIRST_POLL_WITHIN, PollInterval
 from airflow_provider_bulkjobs.waiting.tracker import JobTracker
 
 PollJob = Callable[[str], Coroutine[Any, Any, None]]
@@ -24,7 +24,10 @@ async def poll(tracker: JobTracker, schedule: PollInterval, poll_job: PollJob) -
     unfinished = tracker.unfinished
     if len(unfinished) == 1:
         return await _poll_one(tracker, schedule, poll_job, unfinished[0])
-    distance = schedule.wait_after(2) / max(len(unfinished), 1)
+    spread = schedule.wait_after(2)
+    if not tracker.known_jobs:  # no job was polled yet
+        spread = min(spread, FIRST_POLL_WITHIN)
+    distance = spread / max(len(unfinished), 1)
     return await run_together(
         _poll_one(tracker, schedule, poll_job, job_id, number * distance) for number, job_id in enumerate(unfinished)
     )
@@ -69,7 +72,7 @@ def is_canceled() -> bool:
 async def _poll_one(
     tracker: JobTracker, schedule: PollInterval, poll_job: PollJob, job_id: str, delay: float = 0.0
 ) -> None:
-    polls = 1  # the first poll ran on the worker
+    polls = 1  # the first poll ran on the worker, or was left out because the wait started in the triggerer
     await asyncio.sleep(delay)
     while True:
         await poll_job(job_id)
