@@ -68,6 +68,7 @@ __all__ = [
     "before_skip",
     "conf",
     "delete_result",
+    "delete_result_async",
     "ended_from_outside",
     "first_poke_at",
     "get_connection_async",
@@ -78,6 +79,8 @@ __all__ = [
     "load_stats",
     "lookup_failure",
     "plain_output",
+    "pull_output",
+    "push_xcom_async",
     "run_in_thread",
     "set_task_state",
     "task_state",
@@ -285,15 +288,50 @@ def uses_trigger_queues() -> bool:
     return conf.getboolean("triggerer", "queues_enabled", fallback=False)  # type: ignore[no-any-return]
 
 
-def delete_result(task_instance: Any) -> None:
-    """Delete the result of an earlier try, which Airflow does only if the task starts on a worker (3.3 and later)."""
-    if getattr(task_instance, "try_number", 1) > 1:
-        from airflow.providers.common.compat.sdk import XCom
+async def pull_output(task_instance: Any, output: dict[str, str]) -> Any:
+    """Return the output of an unmapped task, in the triggerer (3.3 and later); ``None`` if there is none.
 
-        XCom.delete(
-            key="return_value",
-            dag_id=task_instance.dag_id,
-            task_id=task_instance.task_id,
-            run_id=task_instance.run_id,
-            map_index=task_instance.map_index,
-        )
+    :param output: from :func:`plain_output`.
+    """
+    return await task_instance.axcom_pull(task_ids=output["task_id"], key=output["key"], map_indexes=None)
+
+
+async def push_xcom_async(task_instance: Any, key: str, value: Any) -> None:
+    """Push an XCom in the triggerer (3.3 and later), where ``axcom_push`` of the task instance fails."""
+    from airflow.providers.common.compat.sdk import XCom
+
+    await XCom.aset(key, value, **_xcom_place(task_instance))
+
+
+def delete_result(task_instance: Any) -> None:
+    """Delete the result of an earlier try, on a worker (3.3 and later).
+
+    Airflow does that only for a task that starts on a worker.
+    """
+    if message := _result_to_delete(task_instance):
+        _supervisor().send(message)
+
+
+async def delete_result_async(task_instance: Any) -> None:
+    """Delete the result of an earlier try, in the triggerer (3.3 and later)."""
+    if message := _result_to_delete(task_instance):
+        await _supervisor().asend(message)
+
+
+def _result_to_delete(task_instance: Any) -> Any:
+    if getattr(task_instance, "try_number", 1) <= 1:
+        return None
+    from airflow.sdk.execution_time.comms import DeleteXCom
+
+    # XCom.delete would first read it, and log an error if there is none.
+    return DeleteXCom(key="return_value", **_xcom_place(task_instance))
+
+
+def _supervisor() -> Any:
+    from airflow.sdk.execution_time import task_runner
+
+    return task_runner.SUPERVISOR_COMMS
+
+
+def _xcom_place(task_instance: Any) -> dict[str, Any]:
+    return {name: getattr(task_instance, name) for name in ("dag_id", "task_id", "run_id", "map_index")}

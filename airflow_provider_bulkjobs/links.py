@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bulkjobs._airflow import BaseOperatorLink, xcom_value
+from airflow_provider_bulkjobs._airflow import BaseOperatorLink, push_xcom_async, xcom_value
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -48,7 +48,7 @@ async def push_page_link_async(task_instance: Any, client: Client, kind: JobKind
     if page:
         try:
             for key in (PAGE_KEY, VendorPageLink().xcom_key):
-                await task_instance.axcom_push(key, page)
+                await push_xcom_async(task_instance, key, page)
         except Exception as error:  # noqa: BLE001  (a missing link must not fail an import)
             client.log.warning(NOT_PUSHED, type(error).__name__)
     return page

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_bulkjobs._airflow import STARTS_IN_TRIGGER, delete_result
 from airflow_provider_bulkjobs.arguments import check_literal, read_job_ids
 from airflow_provider_bulkjobs.sensors.base import DEFERRABLE, BulkJobBaseSensor
-from airflow_provider_bulkjobs.sensors.starting import StartFromTrigger, StartTriggerArguments, needs_worker
+from airflow_provider_bulkjobs.sensors.starting import (
+    TOO_LARGE,
+    StartFromTrigger,
+    StartTriggerArguments,
+    is_too_large,
+    needs_worker,
+)
 from airflow_provider_bulkjobs.waiting.messages import task_docs, worker_start_message
 
 if TYPE_CHECKING:
@@ -74,15 +80,14 @@ class BulkJobSensor(BulkJobBaseSensor):
         )
         check_literal(job_id, read_job_ids)
         self.job_id = job_id
-        self.may_start_in_trigger = start_from_trigger is not False
-        # Templates and outputs are rendered when the task runs, so the reason has to be known before.
-        self.start_on_worker_reason = needs_worker(self) if start_from_trigger else None
+        self.may_start_in_trigger = self.deferrable and start_from_trigger is not False
         self.explain_start = bool(start_from_trigger)
+        # Templates and outputs are rendered when the task runs, so this has to be known before.
+        self.needs_worker = needs_worker(self) if start_from_trigger else None
 
     def execute(self, context: Context) -> Any:
         """Wait in the selected mode; return the result."""
-        is_mapped = getattr(context.get("ti"), "map_index", -1) >= 0
-        if self.explain_start and (reason := "it is mapped" if is_mapped else self.start_on_worker_reason):
+        if self.explain_start and (reason := self._reason_for_worker(context)):
             self.log.info(worker_start_message(reason))
         return super().execute(context)
 
@@ -91,3 +96,8 @@ class BulkJobSensor(BulkJobBaseSensor):
         if STARTS_IN_TRIGGER and (task_instance := context.get("ti")):
             delete_result(task_instance)
         return super().resume_execution(next_method, next_kwargs, context)
+
+    def _reason_for_worker(self, context: Context) -> str | None:
+        if getattr(context.get("ti"), "map_index", -1) >= 0:
+            return "it is mapped"
+        return self.needs_worker or (TOO_LARGE if is_too_large(self) else None)  # the DAG was not complete before

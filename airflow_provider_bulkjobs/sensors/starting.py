@@ -6,7 +6,6 @@ Airflow 3.3 and later: https://airflow.apache.org/docs/apache-airflow/stable/aut
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bulkjobs._airflow import (
@@ -25,6 +24,10 @@ if TYPE_CHECKING:
 
 TRIGGER = "airflow_provider_bulkjobs.triggers.starting.StartingTrigger"
 DEFAULT_POOL = "default_pool"
+# For each wait that starts in the triggerer, Airflow decodes the whole DAG there, on the event loop: about 0.05 ms per
+# task, for all waits that start together. This keeps the loop responsive for other triggers.
+MAX_DECODED_TASKS = 1000
+TOO_LARGE = f"the number of tasks in its DAG times the number of its sensors is more than {MAX_DECODED_TASKS}"
 
 
 def needs_worker(task: BulkJobSensor) -> str | None:
@@ -51,11 +54,18 @@ def needs_worker(task: BulkJobSensor) -> str | None:
         "conn_id, allowed_failures or expected_items is not a literal": not all(
             map(is_literal, (task.conn_id, task.allowed_failures, task.expected_items))
         ),
-        "timeout is infinite": not math.isfinite(task.timeout),
         "[core] xcom_backend is set": has_custom_xcom_backend(),
         "[triggerer] queues_enabled is set": uses_trigger_queues(),
+        TOO_LARGE: is_too_large(task),
     }
     return next((reason for reason, applies in obstacles.items() if applies), None)
+
+
+def is_too_large(task: BulkJobSensor) -> bool:
+    """Return whether a task's DAG is too large to be decoded in the triggerer for each of its waits."""
+    tasks = task.dag.tasks if task.has_dag() else []
+    waits: int = sum(getattr(each, "may_start_in_trigger", False) for each in tasks)
+    return waits * len(tasks) > MAX_DECODED_TASKS
 
 
 class StartTriggerArguments:

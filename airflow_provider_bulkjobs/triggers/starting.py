@@ -12,7 +12,7 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_bulkjobs._airflow import delete_result, run_in_thread
+from airflow_provider_bulkjobs._airflow import delete_result_async, pull_output
 from airflow_provider_bulkjobs.arguments import read_conn_id, read_job_ids
 from airflow_provider_bulkjobs.exceptions import BulkJobError
 from airflow_provider_bulkjobs.links import push_page_link_async
@@ -85,13 +85,8 @@ class StartingTrigger(BaseTrigger):
         job_ids, output, timeout = (arguments.pop(name) for name in ("job_ids", "output", "timeout"))
         # Slow imports, in a thread.
         hooks = await asyncio.to_thread(import_module, "airflow_provider_bulkjobs.hooks.bulk_job")
-        await run_in_thread(delete_result, self.task_instance)
-        if output:
-            # From the instance without a map index, as a worker would.
-            job_ids = await self.task_instance.axcom_pull(
-                task_ids=output["task_id"], key=output["key"], map_indexes=None
-            )
-        job_ids = read_job_ids(job_ids)
+        await delete_result_async(self.task_instance)
+        job_ids = read_job_ids(await pull_output(self.task_instance, output) if output else job_ids)
         hook = await hooks.hook_for_async(read_conn_id(arguments["conn_id"]))
         kind = hook.job_kind(arguments["job_kind"])
         if arguments["cancel_on_kill"]:

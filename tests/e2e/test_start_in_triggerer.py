@@ -70,6 +70,6 @@ def test_first_lines_are_in_the_log(outcome):
 
 
 def test_same_dag_version(outcome):
-    versions = {row for row in outcome.query("SELECT version_number FROM dag_version WHERE dag_id = ?", DAG_ID)}
+    versions = set(outcome.query("SELECT version_number FROM dag_version WHERE dag_id = ?", DAG_ID))
     assert versions == {(1,)}
     assert (HOME / "triggerer.log").read_text().count("Unable to decode message") == 0

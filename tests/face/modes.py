@@ -29,9 +29,6 @@ class FirstTry:
     def xcom_push(self, key: str, value: Any) -> None:
         """Accept the value that the sensor stores for its link."""
 
-    async def axcom_push(self, key: str, value: Any) -> None:
-        """Accept the value that the trigger stores for its link."""
-
     def get_first_reschedule_date(self, _context: Any) -> Any:
         return self.first_reschedule
 

@@ -37,6 +37,10 @@ with DAG("e2e_start", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)
     def job_ids(dag_run=None) -> dict:
         return dag_run.conf
 
+    @task
+    def mapped_job_ids(dag_run=None) -> list:
+        return dag_run.conf["mapped"]
+
     ids = job_ids()
     for name, arguments in CASES.items():
         gate(name, ids[name], **arguments)
@@ -46,4 +50,4 @@ with DAG("e2e_start", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)
     gate("limited", ids["limited"], start_from_trigger=True, max_active_tis_per_dag=1)
     BulkJobSensor.partial(
         task_id="mapped", conn_id="sendgrid_default", deferrable=True, poke_interval=2, start_from_trigger=True
-    ).expand(job_id=ids["mapped"])
+    ).expand(job_id=mapped_job_ids())
