@@ -248,24 +248,24 @@ async def test_first_polls_are_spread_over_the_interval(sim, account):
 async def test_300_starts_do_not_hold_the_event_loop(sim, account):
     one = sensor(conn_id=account("sendgrid"), job_id=sim.job("sendgrid", states=["pending"]), poke_interval=60)
     await starting_trigger(one)._start()  # imports
-    lags, done = [], asyncio.Event()
+    passes, done = [], asyncio.Event()
 
     async def measure():
+        """Measure the CPU time of each pass of the event loop: the machine may be busy."""
         while not done.is_set():
-            before = time.perf_counter()
-            await asyncio.sleep(0.001)
-            lags.append(time.perf_counter() - before - 0.001)
+            before = time.thread_time()
+            await asyncio.sleep(0)
+            passes.append(time.thread_time() - before)
 
     meter = asyncio.ensure_future(measure())
     waits = [asyncio.ensure_future(anext(starting_trigger(one).run())) for _ in range(300)]
-    await asyncio.sleep(1.0)
+    await asyncio.sleep(1.5)
     done.set()
     await meter
     for wait in waits:
         wait.cancel()
     await asyncio.gather(*waits, return_exceptions=True)
-    assert sorted(lags)[int(len(lags) * 0.99)] < 0.05
-    assert max(lags) < 0.25  # this process shares its cores
+    assert max(passes) < 0.05
 
 
 @pytest.mark.parametrize("when", ["before the start", "in the wait"])
@@ -284,3 +284,43 @@ async def test_kill_without_consent_cancels_nothing(sim, account):
     before = len(sim.requests("acquia"))
     await starting_trigger(sensor(conn_id=account("acquia"), job_id=job_id)).on_kill()
     assert len(sim.requests("acquia")) == before
+
+
+class Supervisor:
+    """The supervisor of a worker, and of the triggerer."""
+
+    def __init__(self):
+        self.sent = []
+
+    def send(self, message):
+        self.sent.append(("worker", type(message).__name__, message.key))
+
+    async def asend(self, message):
+        self.sent.append(("triggerer", type(message).__name__, message.key))
+
+
+@pytest.fixture
+def supervisor(monkeypatch):
+    from airflow.sdk.execution_time import task_runner
+
+    supervisor = Supervisor()
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", supervisor, raising=False)
+    return supervisor
+
+
+@pytest.mark.parametrize("try_number", [1, 2])
+def test_result_of_an_earlier_try_is_deleted(try_number, sim, account, supervisor):
+    instance = Instance()
+    instance.try_number = try_number
+    arguments = {"conn_id": account("sendgrid"), "job_id": sim.job("sendgrid", states=["completed"])}
+    event = fire(starting_trigger(make("deferrable", **arguments), instance))
+    make("deferrable", **arguments).resume_execution("execute_complete", {"event": event}, {"ti": instance})
+    deleted = [place for place, message, key in supervisor.sent if (message, key) == ("DeleteXCom", "return_value")]
+    assert deleted == (["triggerer", "worker"] if try_number > 1 else [])
+
+
+def test_trigger_pushes_the_link(sim, account, supervisor):
+    arguments = {"conn_id": account("sendgrid"), "job_id": sim.job("sendgrid", states=["completed"])}
+    fire(starting_trigger(make("deferrable", **arguments), Instance()))
+    pushed = [key for _, message, key in supervisor.sent if message == "SetXCom"]
+    assert pushed == ["vendor_page", "_link_VendorPageLink"]
