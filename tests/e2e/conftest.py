@@ -5,12 +5,10 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from e2e.runs import EXAMPLES, HERE, HOME, ROOT, RUN, SCRIPTS, RunResults, StatsD, TriggerRows, start_jobs
+from e2e.runs import EXAMPLES, HERE, HOME, ROOT, RUN, SCRIPTS, RunResults, StatsD, TriggerRows
 from local_airflow import LocalAirflow, flavour
 from local_simulator import LocalSimulator
 from processes import Processes, tail_on_failure
-
-from airflow_provider_bulkjobs._airflow import STARTS_IN_TRIGGER
 
 
 @pytest.fixture(scope="session")
@@ -54,8 +52,6 @@ def outcome(airflow: LocalAirflow, simulator: LocalSimulator, statsd: StatsD, ma
     """Run all DAGs at once, except those that lose their triggerer or worker."""
     jobs = {task_id: simulator.job("sendgrid", **script) for task_id, script in SCRIPTS.items()}
     runs = dict.fromkeys(EXAMPLES) | {"e2e_modes": jobs, "e2e_mapped": {"job_ids": mapped_jobs}}
-    if STARTS_IN_TRIGGER:
-        runs["e2e_start"] = start_jobs(simulator)
     outcome = RunResults(airflow)
     with tail_on_failure(airflow.processes), TriggerRows(HOME / "airflow.db") as rows:
         for dag_id, conf in runs.items():

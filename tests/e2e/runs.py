@@ -143,20 +143,21 @@ def rows_of(database: Path, table: str) -> list[str]:
 
 @dataclass
 class RunResults:
-    """The results of the runs of all DAGs.
+    """The results of all runs with the same id.
 
     :param triggers: the rows of the trigger table.
     :param metrics: the bulkjobs metrics, in the order of arrival.
     """
 
     airflow: LocalAirflow
+    run_id: str = RUN
     triggers: set[str] = field(default_factory=set)
     metrics: list[Metric] = field(default_factory=list)
 
     def states(self, dag_id: str) -> dict[str, set[str]]:
         """Return the final states of each task of a DAG, of all map indexes."""
         states: dict[str, set[str]] = {}
-        for task in self.airflow.tasks(RUN):
+        for task in self.airflow.tasks(self.run_id):
             if task.dag_id == dag_id:
                 states.setdefault(task.task_id, set()).add(task.state)
         return states
@@ -166,18 +167,18 @@ class RunResults:
         with closing(sqlite3.connect(f"file:{HOME / 'airflow.db'}?mode=ro", uri=True)) as connection:
             return connection.execute(sql, values).fetchall()
 
-    def tries(self, dag_id: str, run_id: str = RUN) -> dict[str, int]:
+    def tries(self, dag_id: str) -> dict[str, int]:
         """Return the number of tries of each task of a DAG."""
         sql = "SELECT task_id, max(try_number) FROM task_instance WHERE dag_id = ? AND run_id = ? GROUP BY task_id"
-        return dict(self.query(sql, dag_id, run_id))
+        return dict(self.query(sql, dag_id, self.run_id))
 
-    def worker_starts(self, dag_id: str, run_id: str = RUN) -> dict[str, int]:
+    def worker_starts(self, dag_id: str) -> dict[str, int]:
         """Return how often a worker started each task of a DAG, from Airflow's audit log."""
         sql = "SELECT task_id, count(*) FROM log WHERE dag_id = ? AND run_id = ? AND event = 'running' GROUP BY task_id"
-        return dict(self.query(sql, dag_id, run_id))
+        return dict(self.query(sql, dag_id, self.run_id))
 
     def result(self, dag_id: str, task_id: str | None = None, map_index: int = -1) -> Any:
-        return self.airflow.xcom(dag_id, RUN, task_id or GATES.get(dag_id, "gate"), map_index)
+        return self.airflow.xcom(dag_id, self.run_id, task_id or GATES.get(dag_id, "gate"), map_index)
 
     def log(self, dag_id: str, task_id: str | None = None, where: str = "") -> str:
-        return self.airflow.task_log(dag_id, RUN, task_id or GATES.get(dag_id, "gate"), where)
+        return self.airflow.task_log(dag_id, self.run_id, task_id or GATES.get(dag_id, "gate"), where)

@@ -52,7 +52,7 @@ def test_wait_survives_a_killed_triggerer(when, airflow, simulator, processes):
         list(airflow.watch(run_id, seconds=180))
     assert polls < 30  # it was killed during the wait
     assert states_of(airflow, run_id) == {"success"}
-    starts = RunResults(airflow).worker_starts(LONG, run_id)
+    starts = RunResults(airflow, run_id).worker_starts(LONG)
     assert [starts[name] for name in NAMES] == [1] * len(NAMES)  # the next triggerer has started the waits again
     deadlines = started(airflow, run_id)
     assert {len(set(each)) for each in deadlines.values()} == {1}  # with the same deadline
@@ -96,6 +96,6 @@ def test_300_waits_start_at_once(airflow, simulator, processes):
         blocked = [float(seconds) for seconds in BLOCKED.findall(log.read_text()[offset:])]
         for run_id in runs:
             airflow.request("PATCH", f"/dags/e2e_crowd/dagRuns/{run_id}", json={"state": "failed"})
-    assert sum(RunResults(airflow).worker_starts("e2e_crowd", run_id).get("gate_0", 0) for run_id in runs) == 0
+    assert sum(RunResults(airflow, run_id).worker_starts("e2e_crowd").get("gate_0", 0) for run_id in runs) == 0
     # Airflow warns at 0.2 s, which a busy machine reaches without us; tests/face measures our part.
     assert max(blocked, default=0.0) < 5.0, blocked
