@@ -93,7 +93,7 @@ class StartingTrigger(BaseTrigger):
             hook.cancelable_job_kind(kind.name)
         began = self._started_at
         if began is None:
-            raise BulkJobError("Airflow did not tell the triggerer when the wait times out.")
+            raise BulkJobError("Airflow has set no timeout for this trigger.")
         wait = BulkJobTrigger(
             **arguments | {"job_kind": kind.name},
             hook_class=f"{type(hook).__module__}.{type(hook).__qualname__}",
@@ -103,8 +103,8 @@ class StartingTrigger(BaseTrigger):
             first_poll_at=0.0,
         )
         # Waits that start together do not poll, end and resume together.
-        spread = min(wait.schedule.wait_after(1), FIRST_POLL_WITHIN)
-        wait.first_poll_at = time.time() + random.uniform(0.0, spread)  # noqa: S311
+        wait.spread = min(wait.schedule.wait_after(1), FIRST_POLL_WITHIN)
+        wait.first_poll_at = time.time() + random.uniform(0.0, wait.spread)  # noqa: S311
         wait.account = hook.account
         tracker = JobTracker(vendor=hook.vendor, kind=kind, conn_id=hook.conn_id, job_ids=job_ids, started_at=began)
         page = await push_page_link_async(self.task_instance, hook, kind)

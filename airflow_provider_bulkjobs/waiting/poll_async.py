@@ -4,30 +4,29 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from airflow_provider_bulkjobs.exceptions import BulkJobError
-from airflow_provider_bulkjobs.waiting.poll_interval import FIRST_POLL_WITHIN, PollInterval
+from airflow_provider_bulkjobs.waiting.poll_interval import PollInterval
 from airflow_provider_bulkjobs.waiting.tracker import JobTracker
 
 PollJob = Callable[[str], Coroutine[Any, Any, None]]
 
 
-async def poll(tracker: JobTracker, schedule: PollInterval, poll_job: PollJob) -> None:
+async def poll(tracker: JobTracker, schedule: PollInterval, poll_job: PollJob, spread: float = math.inf) -> None:
     """Poll the unfinished jobs, each once per interval, until all have finished.
 
     The polls of many jobs are spread over the interval. A slow or failing job does not delay the others.
 
     :param poll_job: polls one job and records the response in the tracker.
+    :param spread: maximum seconds over which the first polls are spread.
     """
     unfinished = tracker.unfinished
     if len(unfinished) == 1:
         return await _poll_one(tracker, schedule, poll_job, unfinished[0])
-    spread = schedule.wait_after(2)
-    if not tracker.known_jobs:  # no job was polled yet
-        spread = min(spread, FIRST_POLL_WITHIN)
-    distance = spread / max(len(unfinished), 1)
+    distance = min(schedule.wait_after(2), spread) / max(len(unfinished), 1)
     return await run_together(
         _poll_one(tracker, schedule, poll_job, job_id, number * distance) for number, job_id in enumerate(unfinished)
     )
