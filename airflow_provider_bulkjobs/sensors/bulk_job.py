@@ -83,7 +83,7 @@ class BulkJobSensor(BulkJobBaseSensor):
         self.may_start_in_trigger = self.deferrable and start_from_trigger is not False
         self.explain_start = bool(start_from_trigger)
         # Templates and outputs are rendered when the task runs, so this has to be known before.
-        self.needs_worker = needs_worker(self) if start_from_trigger else None
+        self.worker_reason = needs_worker(self) if start_from_trigger else None
 
     def execute(self, context: Context) -> Any:
         """Wait in the selected mode; return the result."""
@@ -100,4 +100,4 @@ class BulkJobSensor(BulkJobBaseSensor):
     def _reason_for_worker(self, context: Context) -> str | None:
         if getattr(context.get("ti"), "map_index", -1) >= 0:
             return "it is mapped"
-        return self.needs_worker or (TOO_LARGE if is_too_large(self) else None)  # the DAG was not complete before
+        return self.worker_reason or (TOO_LARGE if is_too_large(self) else None)  # the DAG was not complete before

@@ -15,6 +15,7 @@ from airflow_provider_bulkjobs._airflow import (
     uses_trigger_queues,
 )
 from airflow_provider_bulkjobs.arguments import is_literal, read_job_ids
+from airflow_provider_bulkjobs.exceptions import BulkJobError
 from airflow_provider_bulkjobs.waiting.deadline import airflow_timeout
 
 if TYPE_CHECKING:
@@ -98,8 +99,12 @@ def start_arguments(task: BulkJobSensor) -> StartTriggerArgs | None:
     from airflow.triggers.base import StartTriggerArgs
 
     output = plain_output(task.job_id)
+    try:
+        job_ids = None if output else read_job_ids(task.job_id)
+    except BulkJobError:  # set after the constructor; the worker raises the error, instead of the DAG processor
+        return None
     plan: dict[str, Any] = {
-        "job_ids": None if output else read_job_ids(task.job_id),
+        "job_ids": job_ids,
         "output": output,
         "timeout": task.timeout,
         **task.trigger_arguments,

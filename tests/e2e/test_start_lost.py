@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Waits that start in the triggerer: triggerers that are lost, many waits at once, a task that is cleared."""
 
+import json
 import re
 import time
 
@@ -82,6 +83,16 @@ def test_earlier_result_does_not_outlive_a_cleared_task(airflow, simulator, proc
     assert states_of(airflow, run_id) == {"failed"}
     with pytest.raises(RuntimeError, match="404"):
         airflow.xcom(dag_id, run_id, "gate")
+
+
+def test_commands_that_test_a_dag_run_it_as_from_a_worker(airflow, simulator, processes):
+    job_id = simulator.job("sendgrid", ["pending", "completed"], items=10)
+    dag = [AIRFLOW, "dags", "test", "e2e_start_again", "2026-02-01", "--conf", json.dumps({"job_id": job_id})]
+    task = [AIRFLOW, "tasks", "test", "e2e_start", "literal", "2026-02-01"]
+    with tail_on_failure(processes):
+        processes.run("dags-test", dag, airflow.env)
+        processes.run("tasks-test", task, airflow.env)
+    assert simulator.polls()[job_id] == 2
 
 
 def test_300_waits_start_at_once(airflow, simulator, processes):

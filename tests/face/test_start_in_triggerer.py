@@ -152,6 +152,13 @@ def test_changes_after_the_constructor_count(change):
         assert (plan["job_ids"], plan["poke_interval"]) == ([change.get("job_id", "a")], change.get("poke_interval", 5))
 
 
+@pytest.mark.parametrize("job_id", [None, [], ["a", "a"]])
+def test_invalid_id_that_is_set_later_does_not_break_the_dag(job_id):
+    one = sensor()
+    one.job_id = job_id
+    assert one.start_trigger_args is None
+
+
 @pytest.mark.parametrize(("gates", "starts"), [(30, True), (300, False)])
 def test_large_dags_start_on_workers(gates, starts, dag):
     """Airflow would decode the whole DAG in the triggerer for each of its waits."""
