@@ -6,7 +6,8 @@
 They run one after another on the same Airflow, against the same simulator, which is not counted: first with jobs that
 end together, then with jobs that end one by one. Linux only: the CPU time is read from /proc for all processes of
 Airflow's components, including their reaped children. It is read while no task runs, so that no process moves from one
-sum to the other. The idle consumption of Airflow is measured before and after, and subtracted.
+sum to the other. The idle consumption of Airflow is measured before and after, and subtracted, and so is the cost of
+the task that returns the job ids.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 class Cost(NamedTuple):
     """The total cost of a scenario.
 
-    :param cpu: CPU-seconds of Airflow, without the idle consumption.
+    :param cpu: CPU-seconds of Airflow, without the idle consumption and the task that returns the job ids.
     :param starts: the number of task processes that workers started.
     :param held: seconds in which tasks were running and held a worker slot.
     :param polls: the number of polls.
@@ -79,7 +80,7 @@ class Bench:
     def __init__(self, processes: Processes, waits: int, seconds: float) -> None:
         self.waits = waits
         self.seconds = seconds
-        self.idle_rate = 0.0
+        self.idle_rate = self.upstream_cpu = 0.0
         self._processes = processes
         self._simulator = LocalSimulator(processes, seconds)
         sendgrid = self._simulator.connections["sendgrid_default"]
@@ -110,6 +111,15 @@ class Bench:
         time.sleep(IDLE)
         return (self._cpu_seconds() - before) / IDLE
 
+    def upstream(self) -> float:
+        """Return the CPU-seconds of the task that returns the job ids, which each scenario has."""
+        before, began = self._cpu_seconds(), time.monotonic()
+        self._airflow.trigger("job_ids", "measured", {"job_ids": ["none"] * self.waits})
+        sql = "SELECT count(*) FROM task_instance WHERE dag_id = 'job_ids' AND state = 'success'"
+        self._airflow.wait_until(lambda: bool(self._query(sql)[0][0]), PATIENCE, "the upstream task")
+        time.sleep(SETTLE)
+        return self._cpu_seconds() - before - self.idle_rate * (time.monotonic() - began)
+
     def run(self, dag_id: str, apart: float) -> Cost:
         """Run a scenario. The API is not polled meanwhile, because its CPU time would be counted too.
 
@@ -126,7 +136,7 @@ class Bench:
         while not (ended := self._ends(dag_id, run_id)) and time.monotonic() < until:
             time.sleep(1)
         time.sleep(SETTLE)
-        cpu = self._cpu_seconds() - before - self.idle_rate * (time.monotonic() - began)
+        cpu = self._cpu_seconds() - before - self.idle_rate * (time.monotonic() - began) - self.upstream_cpu
         self._processes.check()
         states = {task.state for task in self._airflow.tasks(run_id) if task.dag_id == dag_id}
         if states != {"success"}:
@@ -215,6 +225,7 @@ def main() -> int:
             bench = Bench(processes, options.waits, options.seconds)
             bench.start()
             bench.idle_rate = bench.idle()
+            bench.upstream_cpu = bench.upstream()
             together = {dag_id: bench.run(dag_id, 0) for dag_id in chosen}
             one_by_one = {dag_id: bench.run(dag_id, options.apart) for dag_id in chosen if dag_id in ONE_BY_ONE}
             idle_after = bench.idle()
@@ -229,7 +240,8 @@ def main() -> int:
     )
     print(
         f"Idle: {bench.idle_rate:.3f} CPU-seconds per second before, which are not counted below, and {idle_after:.3f} "
-        "after. All figures are per wait."
+        f"after; the task that returns the job ids: {bench.upstream_cpu:.2f}, which are not counted either. "
+        "All figures are per wait."
     )
     for title, costs in (("Jobs that end together", together), (f"{options.apart:g} s apart", one_by_one)):
         if costs:

@@ -35,6 +35,9 @@ def wait(number: int, job_id: Any, mode: dict[str, Any]) -> None:
     )
 
 
+with DAG("job_ids", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC), catchup=False):
+    job_ids()
+
 for name, mode in MODES.items():
     with DAG(name, schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC), catchup=False, max_active_tasks=64):
         ids = job_ids()
