@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
+from airflow import __version__ as airflow_version
 from airflow.providers.common.compat.sdk import (
     AirflowException,
     AirflowFailException,
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.compat.sdk import Context
 
+# From this version on, the scheduler can start a task in the triggerer, and the triggerer has its XComs.
+STARTS_IN_TRIGGER = tuple(map(int, airflow_version.split(".")[:2])) >= (3, 3)
 # Airflow 2 renders connection forms with Flask AppBuilder; later versions only read the fields' attributes.
 HAS_FLASK_FORMS = find_spec("airflow.www") is not None
 BUILTIN_BACKENDS = {"EnvironmentVariablesBackend", "MetastoreBackend", "ExecutionAPISecretsBackend"}
@@ -48,6 +51,7 @@ _lookups: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDi
 
 __all__ = [
     "HAS_FLASK_FORMS",
+    "STARTS_IN_TRIGGER",
     "AirflowFailException",
     "AirflowNotFoundException",
     "AirflowRescheduleException",
@@ -63,17 +67,24 @@ __all__ = [
     "TaskDeferred",
     "before_skip",
     "conf",
+    "delete_result",
+    "delete_result_async",
     "ended_from_outside",
     "first_poke_at",
     "get_connection_async",
+    "has_custom_xcom_backend",
     "initialize_stats",
     "is_disowned",
     "is_unplanned_run",
     "load_stats",
     "lookup_failure",
+    "plain_output",
+    "pull_output",
+    "push_xcom_async",
     "run_in_thread",
     "set_task_state",
     "task_state",
+    "uses_trigger_queues",
     "xcom_value",
 ]
 
@@ -248,3 +259,79 @@ def xcom_value(ti_key: Any, key: str) -> Any:
 def before_skip(error: BaseException) -> BaseException:
     """Return the error that ``soft_fail`` or ``never_fail`` has turned into a skip, or the error itself."""
     return error.__cause__ if isinstance(error, AirflowSkipException) and error.__cause__ else error
+
+
+def plain_output(value: Any) -> dict[str, str] | None:
+    """Return ``task_id`` and ``key`` of the output of a single unmapped task, or ``None`` for any other value.
+
+    Airflow 3.3 and later.
+    """
+    from airflow.sdk.definitions.xcom_arg import PlainXComArg
+
+    if not isinstance(value, PlainXComArg):
+        return None
+    operator = value.operator
+    if operator.is_mapped or operator.get_closest_mapped_task_group() is not None:
+        return None
+    return {"task_id": operator.task_id, "key": value.key}
+
+
+def has_custom_xcom_backend() -> bool:
+    """Return whether XComs are read by code that may block, for example from object storage."""
+    from airflow.sdk.execution_time.xcom import BaseXCom, XCom
+
+    return XCom is not BaseXCom
+
+
+def uses_trigger_queues() -> bool:
+    """Return whether triggers belong to queues. Airflow 3.3 gives none to a task that starts in the triggerer."""
+    return conf.getboolean("triggerer", "queues_enabled", fallback=False)  # type: ignore[no-any-return]
+
+
+async def pull_output(task_instance: Any, output: dict[str, str]) -> Any:
+    """Return the output of an unmapped task, in the triggerer (3.3 and later); ``None`` if there is none.
+
+    :param output: from :func:`plain_output`.
+    """
+    return await task_instance.axcom_pull(task_ids=output["task_id"], key=output["key"], map_indexes=None)
+
+
+async def push_xcom_async(task_instance: Any, key: str, value: Any) -> None:
+    """Push an XCom in the triggerer (3.3 and later), where ``axcom_push`` of the task instance fails."""
+    from airflow.providers.common.compat.sdk import XCom
+
+    await XCom.aset(key, value, **_xcom_place(task_instance))
+
+
+def delete_result(task_instance: Any) -> None:
+    """Delete the result of an earlier try, on a worker (3.3 and later).
+
+    Airflow does that only for a task that starts on a worker.
+    """
+    if message := _result_to_delete(task_instance):
+        _supervisor().send(message)
+
+
+async def delete_result_async(task_instance: Any) -> None:
+    """Delete the result of an earlier try, in the triggerer (3.3 and later)."""
+    if message := _result_to_delete(task_instance):
+        await _supervisor().asend(message)
+
+
+def _result_to_delete(task_instance: Any) -> Any:
+    if getattr(task_instance, "try_number", 1) <= 1:
+        return None
+    from airflow.sdk.execution_time.comms import DeleteXCom
+
+    # XCom.delete would first read it, and log an error if there is none.
+    return DeleteXCom(key="return_value", **_xcom_place(task_instance))
+
+
+def _supervisor() -> Any:
+    from airflow.sdk.execution_time import task_runner
+
+    return task_runner.SUPERVISOR_COMMS
+
+
+def _xcom_place(task_instance: Any) -> dict[str, Any]:
+    return {name: getattr(task_instance, name) for name in ("dag_id", "task_id", "run_id", "map_index")}

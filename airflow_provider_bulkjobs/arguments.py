@@ -20,7 +20,7 @@ RENDERED_LIST = re.compile(r"\s*(\[.*\]|[({].*[,'\"].*[)}])\s*|<.*>|Lazy\w*Seque
 def is_literal(value: Any) -> bool:
     """Return whether a value is final, as opposed to a template or the output of another task."""
     if isinstance(value, str):
-        return "{{" not in value and "{%" not in value
+        return not any(mark in value for mark in ("{{", "{%", "{#"))
     if isinstance(value, list | tuple | set):
         return all(is_literal(item) for item in value)
     return value is None or isinstance(value, int | float | dict)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bulkjobs._airflow import BaseOperatorLink, xcom_value
+from airflow_provider_bulkjobs._airflow import BaseOperatorLink, push_xcom_async, xcom_value
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind
 
 PAGE_KEY = "vendor_page"  # in XCom
+NOT_PUSHED = "The link to the vendor's page could not be pushed to XCom (%s)"
 
 
 class VendorPageLink(BaseOperatorLink):
@@ -37,5 +38,17 @@ def push_page_link(context: Context, client: Client, kind: JobKind) -> str | Non
         try:
             task_instance.xcom_push(key=PAGE_KEY, value=page)
         except Exception as error:  # noqa: BLE001  (a missing link must not fail an import)
-            client.log.warning("The link to the vendor's page could not be pushed to XCom (%s)", type(error).__name__)
+            client.log.warning(NOT_PUSHED, type(error).__name__)
+    return page
+
+
+async def push_page_link_async(task_instance: Any, client: Client, kind: JobKind) -> str | None:
+    """Push the URL, and the link itself, from the triggerer, where Airflow does not make the link; return the URL."""
+    page = kind.page(client.account)
+    if page:
+        try:
+            for key in (PAGE_KEY, VendorPageLink().xcom_key):
+                await push_xcom_async(task_instance, key, page)
+        except Exception as error:  # noqa: BLE001  (a missing link must not fail an import)
+            client.log.warning(NOT_PUSHED, type(error).__name__)
     return page

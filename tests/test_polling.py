@@ -115,3 +115,14 @@ async def test_a_cancel_from_outside_reaches_all():
     with pytest.raises(asyncio.CancelledError):
         await task
     assert ended == [True, True]
+
+
+async def test_first_polls_of_a_list_have_an_upper_limit(slept):
+    """A wait that starts in the triggerer has not polled before."""
+    wait = make_wait("a", "b")
+    await poll(wait, Steps(), lambda job_id: finish(wait, job_id), spread=60)
+    assert slept == [0, 30]
+
+
+async def finish(wait, job_id):
+    wait.note(BulkJob(job_id, JobState.SUCCEEDED, "completed"), 1001)

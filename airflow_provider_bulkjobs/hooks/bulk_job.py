@@ -197,11 +197,7 @@ class BulkJobHook(BaseHook):
         :raises ConnectionLookupError: Airflow could not read it; a retry may succeed.
         :raises BadConnectionError: the connection does not exist or is invalid.
         """
-        try:
-            connection = await get_connection_async(self.conn_id)
-        except Exception as error:  # noqa: BLE001  (it depends on the Airflow version and the secrets backend)
-            raise await run_in_thread(lookup_error, self.conn_id, error) from None
-        return self._account(connection, self.conn_id)
+        return self._account(await _read_connection_async(self.conn_id), self.conn_id)
 
     @cached_property
     def transport(self) -> RequestsTransport:
@@ -238,7 +234,22 @@ def hook_for(conn_id: str) -> BulkJobHook:
     :raises BadConnectionError: the connection does not exist, or its type has no bulk jobs.
     :raises ConnectionLookupError: Airflow could not read it.
     """
-    connection = read_connection(conn_id)
+    return _hook_with(conn_id, read_connection(conn_id))
+
+
+async def hook_for_async(conn_id: str) -> BulkJobHook:
+    """Return the hook for a connection's type as :func:`hook_for`, without blocking the event loop, in one attempt."""
+    return await run_in_thread(_hook_with, conn_id, await _read_connection_async(conn_id))
+
+
+async def _read_connection_async(conn_id: str) -> Connection:
+    try:
+        return await get_connection_async(conn_id)
+    except Exception as error:  # noqa: BLE001  (it depends on the Airflow version and the secrets backend)
+        raise await run_in_thread(lookup_error, conn_id, error) from None
+
+
+def _hook_with(conn_id: str, connection: Connection) -> BulkJobHook:
     for hook_class in HOOKS:
         if hook_class.accepts(connection.conn_type):
             return hook_class(conn_id).with_connection(connection)

@@ -41,6 +41,7 @@ from airflow_provider_bulkjobs.waiting.messages import (
     deferred_message,
     start_message,
     timeout_message,
+    worker_start_message,
 )
 from airflow_provider_bulkjobs.waiting.poll_interval import MIN_DEFERRAL, PollInterval
 from airflow_provider_bulkjobs.waiting.poll_sync import MAY_PASS, poll_all
@@ -121,11 +122,15 @@ class BulkJobBaseSensor(BaseSensorOperator):
                 "whether this package is installed in the triggerer. Then retry the task."
             ) from before_skip(error)
 
-    def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:  # noqa: ARG002
+    def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Evaluate the trigger's event and return the result, or continue after a checkpoint."""
-        from airflow_provider_bulkjobs.triggers.event import WaitTimedOutError, read_event
+        from airflow_provider_bulkjobs.triggers.event import WaitTimedOutError, read_event, read_start_on_worker
 
         with self._apply_fail_flags():
+            if start := read_start_on_worker(event):
+                reason, self._started_at = start
+                self.log.info(worker_start_message(reason))
+                return self._poke_or_defer(context)
             if trigger := next_trigger(event):
                 self.log.info(checkpoint_message(len(trigger.known_jobs), len(trigger.job_ids), trigger.first_poll_at))
                 raise deferral(trigger, self._resume_kwargs())
@@ -229,26 +234,33 @@ class BulkJobBaseSensor(BaseSensorOperator):
             self.log.warning("%s; continuing in the triggerer", error)
         if not tracker.unfinished:
             return self._evaluate(tracker.result)
-        max_wait = max(self.max_wait.total_seconds(), MIN_INTERVAL) if self.max_wait else None
-        schedule = PollInterval(self.poke_interval, self.exponential_backoff, max_wait)
+        arguments = self.trigger_arguments
+        schedule = PollInterval(self.poke_interval, self.exponential_backoff, arguments["max_wait"])
         first_poll_at = time.time() + max(schedule.wait_after(1), MIN_DEFERRAL, hook.transport.pause_left)
         self.log.info(deferred_message(first_poll_at))
         trigger = BulkJobTrigger(
+            **arguments | {"job_kind": tracker.kind.name},
             hook_class=f"{type(hook).__module__}.{type(hook).__qualname__}",
-            conn_id=self.conn_id,
             job_ids=tracker.job_ids,
-            job_kind=tracker.kind.name,
             started_at=tracker.started_at,
             deadline=tracker.started_at + self.timeout,
             first_poll_at=first_poll_at,
             known_jobs=tracker.known_jobs,
-            poke_interval=max(self.poke_interval, MIN_INTERVAL),
-            exponential_backoff=self.exponential_backoff,
-            max_wait=max_wait,
-            silent_fail=self.silent_fail,
-            cancel_on_kill=self.cancel_on_kill,
         )
         raise deferral(trigger, self._resume_kwargs())
+
+    @property
+    def trigger_arguments(self) -> dict[str, Any]:
+        """The arguments of the trigger that are known before the wait starts."""
+        return {
+            "conn_id": self.conn_id,
+            "job_kind": self.job_kind,
+            "poke_interval": max(self.poke_interval, MIN_INTERVAL),
+            "exponential_backoff": self.exponential_backoff,
+            "max_wait": max(self.max_wait.total_seconds(), MIN_INTERVAL) if self.max_wait else None,
+            "silent_fail": self.silent_fail,
+            "cancel_on_kill": self.cancel_on_kill,
+        }
 
     def _resume_kwargs(self) -> dict[str, Any]:
         """Return the arguments of ``execute_complete`` other than the event."""

@@ -4,11 +4,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from airflow_provider_bulkjobs._airflow import STARTS_IN_TRIGGER, delete_result
 from airflow_provider_bulkjobs.arguments import check_literal, read_job_ids
 from airflow_provider_bulkjobs.sensors.base import DEFERRABLE, BulkJobBaseSensor
-from airflow_provider_bulkjobs.waiting.messages import task_docs
+from airflow_provider_bulkjobs.sensors.starting import (
+    TOO_LARGE,
+    StartFromTrigger,
+    StartTriggerArguments,
+    is_too_large,
+    needs_worker,
+)
+from airflow_provider_bulkjobs.waiting.messages import task_docs, worker_start_message
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
 
 
 class BulkJobSensor(BulkJobBaseSensor):
@@ -31,10 +42,18 @@ class BulkJobSensor(BulkJobBaseSensor):
     :param expected_items: the number of items submitted, for vendors that do not report it. (templated)
     :param cancel_on_kill: cancel the unfinished jobs when a user kills the task.
     :param deferrable: wait in the triggerer; default: ``[operators] default_deferrable``.
+    :param start_from_trigger: start a deferrable wait in the triggerer, without a worker, on Airflow 3.3 and later.
+        ``None``: if that changes nothing but the cost, see docs/waiting.md; ``False``: never; ``True``: as ``None``,
+        and log the reason if the wait starts on a worker.
     """
 
     template_fields: Sequence[str] = ("job_id", *BulkJobBaseSensor.template_fields)
     template_fields_renderers = {"job_id": "json"}  # noqa: RUF012  (as Airflow declares it)
+    may_start_in_trigger = False  # until all attributes are set
+
+    if STARTS_IN_TRIGGER:
+        start_trigger_args = StartTriggerArguments()
+        start_from_trigger = StartFromTrigger()
 
     def __init__(
         self,
@@ -46,6 +65,7 @@ class BulkJobSensor(BulkJobBaseSensor):
         expected_items: Any = None,
         cancel_on_kill: bool = False,
         deferrable: bool = DEFERRABLE,
+        start_from_trigger: bool | None = None,
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault("doc_md", task_docs("Waits for", conn_id, job_kind, allowed_failures))
@@ -60,3 +80,24 @@ class BulkJobSensor(BulkJobBaseSensor):
         )
         check_literal(job_id, read_job_ids)
         self.job_id = job_id
+        self.may_start_in_trigger = self.deferrable and start_from_trigger is not False
+        self.explain_start = bool(start_from_trigger)
+        # Templates and outputs are rendered when the task runs, so this has to be known before.
+        self.worker_reason = needs_worker(self) if start_from_trigger else None
+
+    def execute(self, context: Context) -> Any:
+        """Wait in the selected mode; return the result."""
+        if self.explain_start and (reason := self._reason_for_worker(context)):
+            self.log.info(worker_start_message(reason))
+        return super().execute(context)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Resume after a deferral."""
+        if STARTS_IN_TRIGGER and (task_instance := context.get("ti")):
+            delete_result(task_instance)
+        return super().resume_execution(next_method, next_kwargs, context)
+
+    def _reason_for_worker(self, context: Context) -> str | None:
+        if getattr(context.get("ti"), "map_index", -1) >= 0:
+            return "it is mapped"
+        return self.worker_reason or (TOO_LARGE if is_too_large(self) else None)  # the DAG was not complete before

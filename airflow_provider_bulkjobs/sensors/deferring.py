@@ -4,18 +4,15 @@
 from __future__ import annotations
 
 import time
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bulkjobs._airflow import TaskDeferred
 from airflow_provider_bulkjobs.exceptions import BulkJobError
+from airflow_provider_bulkjobs.waiting.deadline import airflow_timeout
 from airflow_provider_bulkjobs.waiting.poll_interval import MIN_DEFERRAL
 
 if TYPE_CHECKING:
     from airflow_provider_bulkjobs.triggers.bulk_job import BulkJobTrigger
-
-MAX_TIMEOUT = 10 * 365 * 86400.0  # seconds; a larger value overflows a date
-TIMEOUT_MARGIN = 300.0  # seconds by which Airflow's timeout is later than the trigger's
 
 
 def deferral(trigger: BulkJobTrigger, kwargs: dict[str, Any]) -> TaskDeferred:
@@ -24,12 +21,11 @@ def deferral(trigger: BulkJobTrigger, kwargs: dict[str, Any]) -> TaskDeferred:
     :param kwargs: the arguments of ``execute_complete`` other than the event.
     """
     trigger.resume_kwargs = kwargs
-    remaining = max(trigger.deadline - time.time(), 0.0)
     return TaskDeferred(
         trigger=trigger,
         method_name="execute_complete",
         kwargs=kwargs,
-        timeout=timedelta(seconds=min(remaining, MAX_TIMEOUT) + TIMEOUT_MARGIN),
+        timeout=airflow_timeout(trigger.deadline - time.time()),
     )
 
 

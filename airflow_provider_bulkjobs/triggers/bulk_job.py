@@ -7,6 +7,7 @@ The triggerer imports this module on its event loop, so slow imports are done la
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
@@ -97,6 +98,9 @@ class BulkJobTrigger(BaseTrigger):
         self.silent_fail = silent_fail
         self.cancel_on_kill = cancel_on_kill
         self.resume_kwargs = resume_kwargs
+        # Set if the wait starts in the triggerer: the connection, and the maximum seconds until each job is polled.
+        self.account: Account | None = None
+        self.spread = math.inf
         self._tracker: JobTracker | None = None
         self._clock: asyncio.Timeout
         self._has_checkpoint = False
@@ -194,11 +198,11 @@ class BulkJobTrigger(BaseTrigger):
         from airflow_provider_bulkjobs.http.retry import RetryPolicy
 
         policy = RetryPolicy(max_delay=max(60.0, self.schedule.poke_interval), on_retry=self._report)
-        current = CurrentAccount(hook.vendor, partial(self._load_account, hook))
+        current = CurrentAccount(hook.vendor, partial(self._load_account, hook), self.account)
         async with current.opened():
             await asyncio.sleep(self.first_poll_at - time.time())
             poll_job = self._poll_silently if self.silent_fail else self._poll_with_key_renewal
-            await poll(tracker, self.schedule, partial(poll_job, current, tracker, policy))
+            await poll(tracker, self.schedule, partial(poll_job, current, tracker, policy), self.spread)
 
     async def _load_account(self, hook: BulkJobHook) -> Account:
         return await retry_lookup_async(hook.load_account, self._report, LOOKUP_LIMIT)

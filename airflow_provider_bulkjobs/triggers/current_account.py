@@ -39,18 +39,20 @@ class CurrentAccount:
     """The account of a wait. The connection is read again when the vendor refuses the key, which may have been renewed.
 
     :param load: reads the connection.
+    :param account: the connection, if it was read just before.
     """
 
-    def __init__(self, vendor: Vendor, load: Callable[[], Awaitable[Account]]) -> None:
+    def __init__(self, vendor: Vendor, load: Callable[[], Awaitable[Account]], account: Account | None = None) -> None:
         self._vendor = vendor
         self._load = load
+        self._account = account
         self._renewing = asyncio.Lock()
         self._lease: Lease
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
         """Keep the transport open, also between polls: sleeping waits keep the TCP connections of the others open."""
-        self._lease = await self._open(await self._load())
+        self._lease = await self._open(self._account or await self._load())
         try:
             yield
         finally:

@@ -38,6 +38,22 @@ def checkpoint(arguments: dict[str, Any]) -> dict[str, Any]:
     return {"status": "checkpoint", "trigger": arguments}
 
 
+def start_on_worker(reason: str, started_at: float | None) -> dict[str, Any]:
+    """Return the event that makes a worker start the wait, because the triggerer could not.
+
+    :param started_at: when the wait started, in epoch seconds.
+    """
+    return {"status": "start_on_worker", "reason": reason, "started_at": started_at}
+
+
+def read_start_on_worker(event: Any) -> tuple[str, float | None] | None:
+    """Return why a worker has to start the wait, and when the wait started; ``None`` for any other event."""
+    match event:
+        case {"status": "start_on_worker", "reason": str(reason), "started_at": float() | None as started_at}:
+            return reason, started_at
+    return None
+
+
 def read_checkpoint(event: Any) -> dict[str, Any] | None:
     """Return the arguments of the trigger that continues the wait, or ``None`` if the event ends the wait."""
     match event:

@@ -38,6 +38,16 @@ def deferred_message(first_poll_at: float) -> str:
     return f"Deferred to the triggerer; next poll at {format_time(first_poll_at)}. The worker slot is released."
 
 
+def first_poll_message(first_poll_at: float) -> str:
+    """Return the log message of a wait that starts in the triggerer."""
+    return f"Started in the triggerer, without a worker; first poll at {format_time(first_poll_at)}."
+
+
+def worker_start_message(reason: str) -> str:
+    """Return the log message of a wait that could start in the triggerer, but does not."""
+    return f"Starting on a worker, not in the triggerer: {reason}"
+
+
 def checkpoint_message(known: int, jobs: int, first_poll_at: float) -> str:
     """Return the log message of a checkpoint."""
     return (

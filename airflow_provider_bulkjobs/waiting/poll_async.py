@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
@@ -14,17 +15,18 @@ from airflow_provider_bulkjobs.waiting.tracker import JobTracker
 PollJob = Callable[[str], Coroutine[Any, Any, None]]
 
 
-async def poll(tracker: JobTracker, schedule: PollInterval, poll_job: PollJob) -> None:
+async def poll(tracker: JobTracker, schedule: PollInterval, poll_job: PollJob, spread: float = math.inf) -> None:
     """Poll the unfinished jobs, each once per interval, until all have finished.
 
     The polls of many jobs are spread over the interval. A slow or failing job does not delay the others.
 
     :param poll_job: polls one job and records the response in the tracker.
+    :param spread: maximum seconds over which the first polls are spread.
     """
     unfinished = tracker.unfinished
     if len(unfinished) == 1:
         return await _poll_one(tracker, schedule, poll_job, unfinished[0])
-    distance = schedule.wait_after(2) / max(len(unfinished), 1)
+    distance = min(schedule.wait_after(2), spread) / max(len(unfinished), 1)
     return await run_together(
         _poll_one(tracker, schedule, poll_job, job_id, number * distance) for number, job_id in enumerate(unfinished)
     )
@@ -69,7 +71,7 @@ def is_canceled() -> bool:
 async def _poll_one(
     tracker: JobTracker, schedule: PollInterval, poll_job: PollJob, job_id: str, delay: float = 0.0
 ) -> None:
-    polls = 1  # the first poll ran on the worker
+    polls = 1  # the first poll ran on the worker, or was left out because the wait started in the triggerer
     await asyncio.sleep(delay)
     while True:
         await poll_job(job_id)

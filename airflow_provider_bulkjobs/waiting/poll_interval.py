@@ -9,6 +9,9 @@ from dataclasses import dataclass
 # Minimum seconds between a deferral and the trigger's event. An earlier event can arrive before Airflow has recorded
 # the deferral; the task then fails.
 MIN_DEFERRAL = 10.0
+# Maximum seconds until the first poll of a wait that starts in the triggerer. First polls are spread over the interval,
+# but an error that is certain at the first poll must not be noticed an hour later.
+FIRST_POLL_WITHIN = 60.0
 # Share of the interval that is random. Otherwise waits that started together would always poll at the same time.
 JITTER = 0.1
 

@@ -1,31 +1,48 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The same wait with the sensor of this package, in each mode."""
+"""The same waits with the sensor of this package, in each mode."""
 
 from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
+from typing import Any
 
-from airflow.providers.common.compat.sdk import DAG
+from airflow.providers.common.compat.sdk import DAG, task
 
 from airflow_provider_bulkjobs.sensors.bulk_job import BulkJobSensor
 
-WAIT = {"task_id": "wait", "conn_id": "sendgrid_default", "poke_interval": 10, "timeout": 600}
-JOB_IDS = [f"{{{{ dag_run.conf['job_ids'][{number}] }}}}" for number in range(int(os.environ["COST_WAITS"]))]
+WAITS = range(int(os.environ["COST_WAITS"]))
+MODES: dict[str, dict[str, Any]] = {
+    "poke": {"mode": "poke"},
+    "reschedule": {"mode": "reschedule"},
+    "worker": {"deferrable": True, "start_from_trigger": False},
+    "triggerer": {"deferrable": True},
+    "one_sensor": {"deferrable": True},
+}
 
 
-def dag(dag_id: str) -> DAG:
-    return DAG(dag_id, schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC), catchup=False)
+@task(multiple_outputs=True)
+def job_ids(dag_run: Any = None) -> dict[str, Any]:
+    """Return the ids as ``job_0``, ``job_1``, and so on, and as a list."""
+    return {f"job_{number}": job_id for number, job_id in enumerate(dag_run.conf["job_ids"])} | {
+        "all": dag_run.conf["job_ids"]
+    }
 
 
-with dag("poke"):
-    BulkJobSensor.partial(**WAIT, mode="poke").expand(job_id=JOB_IDS)
+def wait(number: int, job_id: Any, mode: dict[str, Any]) -> None:
+    BulkJobSensor(
+        task_id=f"wait_{number}", conn_id="sendgrid_default", job_id=job_id, poke_interval=10, timeout=900, **mode
+    )
 
-with dag("reschedule"):
-    BulkJobSensor.partial(**WAIT, mode="reschedule").expand(job_id=JOB_IDS)
 
-with dag("deferrable"):
-    BulkJobSensor.partial(**WAIT, deferrable=True).expand(job_id=JOB_IDS)
+with DAG("job_ids", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC), catchup=False):
+    job_ids()
 
-with dag("one_sensor"):
-    BulkJobSensor(**WAIT, deferrable=True, job_id=JOB_IDS)
+for name, mode in MODES.items():
+    with DAG(name, schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC), catchup=False, max_active_tasks=64):
+        ids = job_ids()
+        if name == "one_sensor":
+            wait(0, ids["all"], mode)
+        else:
+            for number in WAITS:
+                wait(number, ids[f"job_{number}"], mode)

@@ -32,8 +32,11 @@ def statsd() -> Iterator[StatsD]:
 
 @pytest.fixture(scope="session")
 def airflow(processes: Processes, simulator: LocalSimulator, statsd: StatsD) -> LocalAirflow:
-    airflow = LocalAirflow(HOME, [ROOT / "example_dags", HERE / "dags"], simulator.connections, processes)
+    sendgrid = simulator.connections["sendgrid_default"]
+    connections = simulator.connections | {"sendgrid_bad_key": sendgrid | {"password": "SG.wrong"}}
+    airflow = LocalAirflow(HOME, [ROOT / "example_dags", HERE / "dags"], connections, processes)
     airflow.env |= statsd.settings
+    airflow.env["E2E_JOB"] = simulator.job("sendgrid", ["pending", "completed"])  # a literal in the DAG
     with tail_on_failure(processes):
         airflow.start()
     return airflow

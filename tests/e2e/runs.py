@@ -12,6 +12,7 @@ from socketserver import BaseRequestHandler, UDPServer
 from typing import Any, NamedTuple, Self
 
 from local_airflow import LocalAirflow
+from local_simulator import LocalSimulator
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -34,6 +35,36 @@ SCRIPTS: dict[str, dict[str, Any]] = {
     "never_fail_sensor_error": {"states": ["pending", "an undocumented state"]},
     "finished_already": {"states": ["completed"]},
 }
+
+# The cases of e2e_start: the states that the job returns, the final state of the task, the number of its tries.
+START_CASES: dict[str, tuple[list[str] | None, str, int]] = {
+    "passes": (["pending", "pending", "completed"], "success", 1),
+    "list": (["pending", "completed"], "success", 1),
+    "none": (None, "failed", 2),
+    "job_failed": (["pending", "failed"], "failed", 1),
+    "job_failed_soft_fail": (["pending", "failed"], "skipped", 1),
+    "timed_out": (["pending"], "failed", 1),
+    "unknown_state": (["pending", "an undocumented state"], "failed", 2),
+    "unknown_state_soft_fail": (["pending", "an undocumented state"], "failed", 1),
+    "unknown_state_never_fail": (["pending", "an undocumented state"], "skipped", 1),
+    "bad_key": (["completed"], "failed", 2),
+    "no_connection": (["completed"], "failed", 2),
+}
+
+
+def start_jobs(simulator: LocalSimulator) -> dict[str, Any]:
+    """Create the jobs of e2e_start; return the conf of its run."""
+
+    def job(*states: str) -> str:
+        return simulator.job("sendgrid", list(states))
+
+    conf: dict[str, Any] = {"mapped": [job("pending", "completed")]}
+    conf |= {name: job("pending", "completed") for name in ("template", "limited")}
+    for case, (states, _, _) in START_CASES.items():
+        for name in (case, f"{case}_worker"):
+            ids = [job(*states) for _ in range(3 if case == "list" else 1)] if states else [None]
+            conf[name] = ids if case == "list" else ids[0]
+    return conf
 
 
 class TriggerRows:
@@ -112,26 +143,42 @@ def rows_of(database: Path, table: str) -> list[str]:
 
 @dataclass
 class RunResults:
-    """The results of the runs of all DAGs.
+    """The results of all runs with the same id.
 
     :param triggers: the rows of the trigger table.
     :param metrics: the bulkjobs metrics, in the order of arrival.
     """
 
     airflow: LocalAirflow
+    run_id: str = RUN
     triggers: set[str] = field(default_factory=set)
     metrics: list[Metric] = field(default_factory=list)
 
     def states(self, dag_id: str) -> dict[str, set[str]]:
         """Return the final states of each task of a DAG, of all map indexes."""
         states: dict[str, set[str]] = {}
-        for task in self.airflow.tasks(RUN):
+        for task in self.airflow.tasks(self.run_id):
             if task.dag_id == dag_id:
                 states.setdefault(task.task_id, set()).add(task.state)
         return states
 
+    def query(self, sql: str, *values: Any) -> list[Any]:
+        """Return the rows of a query of Airflow's database."""
+        with closing(sqlite3.connect(f"file:{HOME / 'airflow.db'}?mode=ro", uri=True)) as connection:
+            return connection.execute(sql, values).fetchall()
+
+    def tries(self, dag_id: str) -> dict[str, int]:
+        """Return the number of tries of each task of a DAG."""
+        sql = "SELECT task_id, max(try_number) FROM task_instance WHERE dag_id = ? AND run_id = ? GROUP BY task_id"
+        return dict(self.query(sql, dag_id, self.run_id))
+
+    def worker_starts(self, dag_id: str) -> dict[str, int]:
+        """Return how often a worker started each task of a DAG, from Airflow's audit log."""
+        sql = "SELECT task_id, count(*) FROM log WHERE dag_id = ? AND run_id = ? AND event = 'running' GROUP BY task_id"
+        return dict(self.query(sql, dag_id, self.run_id))
+
     def result(self, dag_id: str, task_id: str | None = None, map_index: int = -1) -> Any:
-        return self.airflow.xcom(dag_id, RUN, task_id or GATES.get(dag_id, "gate"), map_index)
+        return self.airflow.xcom(dag_id, self.run_id, task_id or GATES.get(dag_id, "gate"), map_index)
 
     def log(self, dag_id: str, task_id: str | None = None, where: str = "") -> str:
-        return self.airflow.task_log(dag_id, RUN, task_id or GATES.get(dag_id, "gate"), where)
+        return self.airflow.task_log(dag_id, self.run_id, task_id or GATES.get(dag_id, "gate"), where)

@@ -5,14 +5,16 @@ import asyncio
 import json
 import time
 from contextlib import nullcontext
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest import mock
 
-from airflow_provider_bulkjobs._airflow import AirflowRescheduleException, TaskDeferred
+from airflow_provider_bulkjobs._airflow import STARTS_IN_TRIGGER, AirflowRescheduleException, TaskDeferred
 from airflow_provider_bulkjobs.sensors.bulk_job import BulkJobSensor
+from airflow_provider_bulkjobs.triggers.starting import StartingTrigger
 
-MODES = ("poke", "reschedule", "deferrable")
+# "triggerer": deferrable, and started there, without a worker.
+MODES = ("poke", "reschedule", "deferrable", *(["triggerer"] if STARTS_IN_TRIGGER else []))
 
 
 class FirstTry:
@@ -49,7 +51,7 @@ class Store:
 
 def make(mode: str, **arguments: Any) -> BulkJobSensor:
     arguments = {"task_id": "gate", "poke_interval": 0.05, "timeout": 20, **arguments}
-    if mode == "deferrable":
+    if mode in {"deferrable", "triggerer"}:
         return BulkJobSensor(deferrable=True, **arguments)
     return BulkJobSensor(deferrable=False, mode=mode, **arguments)
 
@@ -60,12 +62,15 @@ def run(mode: str, *, store: Store | None = None, **arguments: Any) -> Any:
     :param store: the task's state, on Airflow 3.3 and later.
     """
     sensor = make(mode, **arguments)
-    if mode != "deferrable":
+    if mode in {"poke", "reschedule"}:
         return _run_on_worker(sensor, {} if store is None else {"task_state_store": store})
-    try:
-        return sensor.execute({})
-    except TaskDeferred as deferred:
-        trigger = deferred.trigger
+    if mode == "triggerer":
+        trigger = starting_trigger(sensor)
+    else:
+        try:
+            return sensor.execute({})
+        except TaskDeferred as deferred:
+            trigger = deferred.trigger
     while True:
         event = fire(trigger)
         try:
@@ -73,6 +78,21 @@ def run(mode: str, *, store: Store | None = None, **arguments: Any) -> Any:
             return make(mode, **arguments).execute_complete({}, event)
         except TaskDeferred as deferred:
             trigger = deferred.trigger
+
+
+def starting_trigger(sensor: BulkJobSensor, task_instance: Any = None) -> Any:
+    """Return the trigger with which Airflow starts a sensor, with the attributes that the triggerer sets."""
+    from airflow.serialization.decoders import smart_decode_trigger_kwargs
+    from airflow.serialization.serialized_objects import _decode_start_trigger_args, _encode_start_trigger_args
+
+    encoded = json.loads(json.dumps(_encode_start_trigger_args(sensor.start_trigger_args)))
+    start = _decode_start_trigger_args(encoded)
+    arguments = smart_decode_trigger_kwargs(start.trigger_kwargs)
+    trigger = StartingTrigger(**{k: smart_decode_trigger_kwargs(v) for k, v in arguments.items()})
+    trigger._task_instance = task_instance or FirstTry()
+    trigger.timeout_after = datetime.now(UTC) + start.timeout
+    assert (start.trigger_cls, start.next_method) == (trigger.serialize()[0], "execute_complete")
+    return trigger
 
 
 def _run_on_worker(sensor: BulkJobSensor, context: dict[str, Any]) -> Any:
@@ -97,6 +117,9 @@ def _airflow_2_asks_the_database(task_instance: FirstTry) -> Any:
 
 def fire(trigger: Any) -> dict[str, Any]:
     """Serialize a trigger as the database does, run it immediately, and return its event."""
+    if isinstance(trigger, StartingTrigger):
+        [event] = asyncio.run(_events(trigger))
+        return json.loads(json.dumps(event.payload))
     path, arguments = trigger.serialize()
     arguments = json.loads(json.dumps(arguments)) | {"first_poll_at": time.time()}
     assert path == f"{type(trigger).__module__}.{type(trigger).__qualname__}"

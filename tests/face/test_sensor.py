@@ -10,6 +10,7 @@ from face.modes import MODES, FirstTry, make, run
 
 from airflow_provider_bulkjobs import exceptions as errors
 from airflow_provider_bulkjobs._airflow import (
+    STARTS_IN_TRIGGER,
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
@@ -350,3 +351,21 @@ def test_log_has_changes_and_no_secrets(mode, sim, account, caplog, capsys):
     assert (len(logged) or printed.out.count("1 of 2 jobs done")) == 1 or mode == "reschedule"
     assert "activecampaign-key" not in log
     assert "@" not in re.sub(r"\S+@\d", "", log)
+
+
+def test_starts_in_the_triggerer_only_where_airflow_supports_it():
+    """The scheduler of Airflow 2.11 and 3.0 would act on the arguments, and fail."""
+    sensor = make("deferrable", conn_id="sendgrid_default", job_id="a")
+    assert BulkJobSensor.start_trigger_args is None
+    assert BulkJobSensor.start_from_trigger is False
+    assert (sensor.start_trigger_args is not None) is sensor.start_from_trigger is STARTS_IN_TRIGGER
+
+
+def test_the_log_says_why_a_wait_started_on_a_worker(sim, account, caplog, capsys):
+    job_id = sim.job("sendgrid", states=["completed"])
+    arguments = {"conn_id": account("sendgrid"), "job_id": job_id, "pool": "vendors"}
+    for choice in (None, True):
+        with caplog.at_level(logging.INFO):
+            make("deferrable", start_from_trigger=choice, **arguments).execute({})
+        output = capsys.readouterr().out + caplog.text  # Airflow 3 writes, Airflow 2 logs
+        assert ("Starting on a worker, not in the triggerer: " in output) is bool(choice)
