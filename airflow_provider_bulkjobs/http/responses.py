@@ -77,7 +77,8 @@ def parse_retry_after(
         return seconds
     for prefix in prefixes:
         reset = headers.get(f"{prefix}reset")
-        if reset and (is_limited or headers.get(f"{prefix}remaining") == "0"):
+        # If requests remain, the limit that was exceeded is another one, such as that of open jobs.
+        if reset and headers.get(f"{prefix}remaining", "0" if is_limited else None) == "0":
             return _seconds(reset, headers)
     return None
 

@@ -87,6 +87,8 @@ def checked(conn_type: str, response: Response, request: Request = POLL) -> Exce
         (200, {"X-RateLimit-Reset": "30", "X-RateLimit-Remaining": "1"}, None),
         (200, {"X-RateLimit-Reset": "30"}, None),
         (429, {"Retry-After": "3", "X-RateLimit-Reset": "30"}, 3),
+        (429, {"X-RateLimit-Reset": "30", "X-RateLimit-Remaining": "0"}, 30),
+        (429, {"X-RateLimit-Reset": "30", "X-RateLimit-Remaining": "1"}, None),
     ],
 )
 def test_parse_retry_after(status: int, headers: dict[str, str], seconds: float | None) -> None:
