@@ -66,6 +66,15 @@ CASES: dict[tuple[str, str, str], tuple[Make, dict[str, Any]]] = {
         for name in ("upsert", "create", "update")
     },
     ("klaviyo", "profiles", "import"): (mail("title"), {"lists": LISTS}),
+    ("dotdigital", "contacts", "import"): (
+        mail("firstName"),
+        {
+            "mergeOption": "overwriteIfNotEmpty",
+            "lists": [7] * 100,
+            "channelProperties": {"email": {"status": "subscribed"}},
+        },
+    ),
+    ("dotdigital", "deletions", "delete"): (lambda size: {"email": f"{'a' * size}@example.com"}, {}),
     ("brevo", "contacts", "import"): (mail("FNAME"), {"listIds": [7] * 300, "notifyUrl": "ü" * 300}),
 }
 OPERATIONS = {

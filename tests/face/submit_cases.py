@@ -30,6 +30,10 @@ def company(number):
     return {"company_id": f"c-{number}", "name": "Example"}
 
 
+def address(number):
+    return {"email": f"known-{number}@example.com"}
+
+
 def ticket(number):
     return {"ticket_type_id": "1", "contacts": [{"id": str(number)}]}
 
@@ -65,6 +69,8 @@ IN_PIECES = (
     Case("acquia", "contacts", "edit", known, 20_001, idempotent=True),
     Case("acquia", "contacts", "replace", known, 20_001, idempotent=False),
     Case("klaviyo", "profiles", "import", person, 20_001, idempotent=True),
+    Case("dotdigital", "contacts", "import", person, 40_001, idempotent=False),
+    Case("dotdigital", "deletions", "delete", address, 10_001, idempotent=False),
 )
 
 
@@ -203,7 +209,7 @@ def create_known(sim, case, number):
     """Create the contacts or companies that the records of a case refer to."""
     records = case.arguments(number)["records"]
     known_ones = [each for record in records for each in record.get("contacts", [record])]
-    known_ones = [each for each in known_ones if "id" in each or case.operation == "update"]
+    known_ones = [each for each in known_ones if "id" in each or case.operation == "update" or case.record is address]
     sim.contacts(case.vendor, known_ones, kind="companies" if case.kind == "companies" else None)
 
 
