@@ -69,8 +69,6 @@ IN_PIECES = (
     Case("acquia", "contacts", "edit", known, 20_001, idempotent=True),
     Case("acquia", "contacts", "replace", known, 20_001, idempotent=False),
     Case("klaviyo", "profiles", "import", person, 20_001, idempotent=True),
-    Case("dotdigital", "contacts", "import", person, 40_001, idempotent=False),
-    Case("dotdigital", "deletions", "delete", address, 10_001, idempotent=False),
 )
 
 
@@ -82,6 +80,8 @@ IN_ONE_FILE = (
     Case("hubspot", "import", "create", person, 250, idempotent=False, requests=1),
     Case("hubspot", "import", "update", person, 250, idempotent=False, requests=1),
     Case("brevo", "contacts", "import", person, 250, idempotent=False, requests=1),
+    Case("dotdigital", "contacts", "import", person, 250, idempotent=False, requests=1),
+    Case("dotdigital", "deletions", "delete", address, 250, idempotent=False, requests=1),
 )
 
 

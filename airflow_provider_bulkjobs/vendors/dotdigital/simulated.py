@@ -152,7 +152,7 @@ def _import_results(job: Job, word: Word) -> dict[str, Any]:
     for row, contact in _booked(job):
         is_imported = row.outcome != FAILED
         identifiers = dict(contact["identifiers"])
-        contact_id = identifiers.pop("contactId", None)  # which responses have beside the others
+        contact_id = identifiers.pop("contactId", None)  # in responses, it is not among the identifiers
         contact_id = int(row.contact_id) if is_imported else contact_id
         entry = {"identifiers": identifiers, **({} if contact_id is None else {"contactId": contact_id})}
         if is_imported:

@@ -87,7 +87,7 @@ def _check_number(identifiers: Record) -> str | None:
 
 
 def _identifiers(record: Record) -> dict[str, Any]:
-    """Return the identifiers of a contact, which a record may also have as fields of its own."""
+    """Return the identifiers of a contact: those in ``identifiers``, and fields with the name of one."""
     names = (*IDENTIFIERS, record.get("matchIdentifier"))
     own = {name: value for name, value in record.items() if name in names and not is_blank(value)}
     return _given({**as_dict(record.get("identifiers")), **own})

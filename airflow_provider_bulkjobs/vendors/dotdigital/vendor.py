@@ -144,7 +144,7 @@ class Dotdigital(Vendor):
     )
     notes = VendorDocs(
         permissions="The API user needs access to contacts. A 403 (access is denied) stands for a missing permission "
-        "or for the host of another region: the connection test tells which.",
+        "or for the host of another region: the connection test shows which of them.",
         limits=(
             "25 imports may be active. While there are more (429), a submit is sent every two minutes, ten times.",
             "Then the task fails with the ids of the imports that were accepted, and a retry resumes.",
