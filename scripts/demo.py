@@ -98,6 +98,9 @@ EXPECTED = {
     "bulkjobs_zendesk_bulk_contacts": Expectation(
         _success("extract", "import_contacts", "failed_contacts", "tell_agents"), 10, 1000, 30
     ),
+    "bulkjobs_dotdigital_contacts": Expectation(
+        _success("import_contacts", "failed_contacts", "send_campaign"), 1, 1000, 30
+    ),
     "bulkjobs_gate_by_branch": Expectation(
         _success(
             *("import_contacts", "choose", "send_to_previous_segment"),

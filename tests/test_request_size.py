@@ -89,6 +89,15 @@ CASES: dict[tuple[str, str, str], tuple[Make, dict[str, Any]]] = {
         ("salesforce_bulk", "ingest", name): (lambda size: {"Id": "1" * size}, {"object": "ü" * 300})
         for name in ("delete", "hard_delete")
     },
+    ("dotdigital", "contacts", "import"): (
+        mail("firstName"),
+        {
+            "mergeOption": "overwriteIfNotEmpty",
+            "lists": [7] * 100,
+            "channelProperties": {"email": {"status": "subscribed"}},
+        },
+    ),
+    ("dotdigital", "deletions", "delete"): (lambda size: {"email": f"{'a' * size}@example.com"}, {}),
     ("brevo", "contacts", "import"): (mail("FNAME"), {"listIds": [7] * 300, "notifyUrl": "ü" * 300}),
     ("mailjet", "contacts", "manage"): (
         lambda size: {"Email": "a@example.com", "Name": "x" * size},

@@ -73,7 +73,7 @@ class AiohttpTransport:
         self._session = aiohttp.ClientSession(
             # Requests queue in the rate limiter: in the connector, waiting would count against their timeouts.
             connector=aiohttp.TCPConnector(ssl=tls, limit=0, ttl_dns_cache=300, keepalive_timeout=60),
-            timeout=aiohttp.ClientTimeout(total=TOTAL_TIMEOUT, sock_connect=CONNECT_TIMEOUT),
+            timeout=aiohttp.ClientTimeout(total=max(TOTAL_TIMEOUT, vendor.min_timeout), sock_connect=CONNECT_TIMEOUT),
             headers={**BASE_HEADERS, "Accept-Encoding": ACCEPTED_ENCODINGS},
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),

@@ -158,7 +158,7 @@ class RequestsTransport:
         request = send.request
         if policy.remaining() < -FINAL_POLL_TIMEOUT:
             raise DeadlineExceededError("the deadline passed while waiting for responses")
-        seconds = min(TOTAL_TIMEOUT, max(policy.remaining(), FINAL_POLL_TIMEOUT))
+        seconds = min(max(TOTAL_TIMEOUT, self._vendor.min_timeout), max(policy.remaining(), FINAL_POLL_TIMEOUT))
         started = time.monotonic()
         if request.idempotent is False and started - self._last_used > MAX_IDLE:
             self.session.drop_connections()

@@ -87,6 +87,11 @@ def test_final_states(outcome, dag_id):
             "zendesk_bulk",
             {"state": "partially_failed", "total": 1000, "created": 970, "failed": 30, "job_count": 10},
         ),
+        (
+            "bulkjobs_dotdigital_contacts",
+            "dotdigital",
+            {"state": "partially_failed", "total": 1000, "succeeded": 970, "failed": 30, "job_count": 1},
+        ),
     ],
 )
 def test_accepted_import_returns_counts(outcome, dag_id, vendor, expected):
@@ -117,6 +122,7 @@ def test_worker_and_triggerer_log_progress(outcome, dag_id):
 PAGES = {  # also for a failed task, as Acquia's
     "bulkjobs_brevo_contacts": None,  # no page is known
     "bulkjobs_mailjet_contacts": None,
+    "bulkjobs_dotdigital_contacts": None,
     "bulkjobs_intercom_contacts": "https://app.intercom.com/a/apps/_/users/segments/all-users",
     "bulkjobs_sendgrid_contacts": "https://mc.sendgrid.com/contacts",
     "bulkjobs_activecampaign_contacts": None,  # the page cannot be derived from the simulator's address

@@ -50,6 +50,10 @@ def crm_id(number):
     return {"Id": f"{number:018}"}
 
 
+def address(number):
+    return {"email": f"known-{number}@example.com"}
+
+
 def ticket(number):
     return {"ticket_type_id": "1", "contacts": [{"id": str(number)}]}
 
@@ -155,6 +159,8 @@ IN_ONE_FILE = (
             ("hard_delete", crm_id, True, {}),
         )
     ),
+    Case("dotdigital", "contacts", "import", person, 250, idempotent=False, requests=1),
+    Case("dotdigital", "deletions", "delete", address, 250, idempotent=False, requests=1),
 )
 
 
@@ -299,7 +305,11 @@ def create_known(sim, case, number):
     records = case.arguments(number)["records"]
     known_ones = [each for record in records for each in record.get("contacts", [record])]
     known_ones = [{"id": each["Id"]} if "Id" in each else each for each in known_ones]
-    known_ones = [each for each in known_ones if "id" in each or case.operation in {"update", "tag", "archive"}]
+    known_ones = [
+        each
+        for each in known_ones
+        if "id" in each or case.operation in {"update", "tag", "archive"} or case.record is address
+    ]
     sim.contacts(case.vendor, known_ones, kind=case.kind if case.kind in sim.state()[case.vendor]["stored"] else None)
 
 

@@ -280,6 +280,20 @@ def test_a_request_ends_within_its_total_timeout(drive: Driving, account: MakeAc
         assert time.monotonic() - began < 1.2
 
 
+def test_a_vendor_may_ask_for_more_time(
+    drive: Driving, account: MakeAccount, limit: Limit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit(TOTAL_TIMEOUT=0.1, CONNECT_TIMEOUT=5)
+    monkeypatch.setattr(type(VENDOR_OF["sendgrid"]), "min_timeout", 10.0)
+
+    def answer_late(exchange: Exchange) -> None:
+        exchange.over.wait(0.4)  # ends early if the client gives up
+        exchange.send(http_answer())
+
+    with raw_server(answer_late) as server:
+        drive("sendgrid", account(host=server.url), get, policy=NO_RETRY)
+
+
 ODD_IDS = ["a/b", "a?b=c", "a#b", "a b", "ä", "%2e%2e", "a%2Fb", "a;b", "..a", "a\\b", "@b", "a+b"]
 
 

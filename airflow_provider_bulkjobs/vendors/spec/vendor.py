@@ -100,6 +100,7 @@ class Vendor(ABC):
     fixed_headers: ClassVar[Mapping[str, str]] = {}  # sent with all authorized requests
     errors: ClassVar[Errors]
     throttling: ClassVar[Throttling] = Throttling()
+    min_timeout: ClassVar[float] = 0.0  # seconds that a response may take, if the vendor asks for more than usual
 
     default_host: ClassVar[str] = ""  # where the API is, if the connection has no host
     regions: ClassVar[Mapping[str, str]] = {}  # the same for each value of the field 'region'

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Dotdigital imports and deletions: the status has the counts, and all results.
+
+https://developer.dotdigital.com/reference/getimportstatus
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from airflow_provider_bulkjobs.exceptions import TransientError
+from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
+from airflow_provider_bulkjobs.vendors.spec.fields import Account
+from airflow_provider_bulkjobs.vendors.spec.item_result import ItemResult, ResultsFlow
+from airflow_provider_bulkjobs.vendors.spec.states import States
+from airflow_provider_bulkjobs.vendors.toolkit.listed_items import ListedItems
+from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint, as_dict, as_list
+
+DOCS_URL = "https://developer.dotdigital.com/reference/getimportstatus"
+LABEL = "Dotdigital"
+IMPORTS, DELETIONS = "/contacts/v3/import", "/contacts/v3/delete"
+
+FINISHED = "Finished"
+IDENTIFIERS = ("email", "mobileNumber", "contactId")  # an account can have more
+
+IMPORT_STATES = States(
+    LABEL,
+    DOCS_URL,
+    "status",
+    {
+        "NotFinished": JobState.RUNNING,  # or still queued
+        FINISHED: JobState.SUCCEEDED,  # or partially failed: depends on the summary and the failures
+        "RejectedByWatchdog": JobState.FAILED,  # people review it; it must not be sent again before that
+        "Failed": JobState.FAILED,
+        "ExceedsAllowedContactLimit": JobState.FAILED,
+    },
+)
+DELETE_STATES = States(
+    LABEL,
+    DOCS_URL,
+    "status",
+    {
+        "NotStarted": JobState.PENDING,
+        "NotFinished": JobState.RUNNING,
+        FINISHED: JobState.SUCCEEDED,  # or partially failed
+        "Failed": JobState.FAILED,
+    },
+)
+CREATED, UPDATED, DELETED = (ListedItems(name, name) for name in ("created", "updated", "deleted"))
+FAILURES = ListedItems("failures", "failed")
+LOST = ("globallySuppressed", "invalidEntries", "duplicateIdentifiers")
+NOT_DELETED = ("unknownContacts", "invalidEntries")
+
+
+def _summed(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"summary.{name}" for name in names)
+
+
+def _lacks(found: Mapping[str, Any], *names: str) -> bool:
+    """Return whether the summary lacks any of these counts.
+
+    :raises TransientError: it is not an object.
+    """
+    summary = found.get("summary")
+    if not isinstance(summary, dict | None):
+        raise TransientError(f"{LABEL} returned a summary that is not an object")
+    return summary is None or any(summary.get(name) is None for name in names)
+
+
+def _count_import(job: BulkJob, found: Mapping[str, Any]) -> BulkJob:
+    """Count the failed contacts; if a count is missing, it is unknown how many there are.
+
+    A listed failure with a contact id may be a contact that was imported, but not added to a list, a preference or a
+    consent record. It counts as failed, because a campaign may not reach it.
+    """
+    if job.vendor_state != FINISHED:
+        return replace(job, failed=None)
+    if _lacks(found, *LOST):
+        return replace(job, state=JobState.PARTIALLY_FAILED, failed=None)
+    listed = FAILURES.values(found, LABEL)
+    lost = max(job.failed or 0, sum(as_dict(each).get("contactId") is None for each in listed))
+    failed = max(lost, len(listed))
+    if job.created is None or job.updated is None:
+        return replace(job, failed=failed)
+    imported = job.created + job.updated
+    return replace(job, total=imported + lost, succeeded=imported, failed=failed)
+
+
+def _count_deletion(job: BulkJob, found: Mapping[str, Any]) -> BulkJob:
+    """Count the failed contacts: those that were not found, and invalid identifiers."""
+    if job.vendor_state != FINISHED:
+        return replace(job, failed=None)
+    if _lacks(found, "requestedContacts", "deletedContacts", *NOT_DELETED):
+        return replace(job, state=JobState.PARTIALLY_FAILED, failed=None)
+    return replace(job, succeeded=job.deleted, failed=max(job.failed or 0, len(FAILURES.values(found, LABEL))))
+
+
+IMPORT_STATUS = StatusEndpoint(
+    f"{IMPORTS}/{{job_id}}",
+    IMPORT_STATES,
+    counts={"created": "summary.newContacts", "updated": "summary.updatedContacts", "failed": _summed(LOST)},
+    adjust=_count_import,
+)
+DELETE_STATUS = StatusEndpoint(
+    f"{DELETIONS}/{{job_id}}",
+    DELETE_STATES,
+    counts={
+        "total": "summary.requestedContacts",
+        "deleted": "summary.deletedContacts",
+        "failed": _summed(NOT_DELETED),
+    },
+    adjust=_count_deletion,
+)
+
+
+def import_results(account: Account, job_id: str) -> ResultsFlow:
+    """Yield the contacts that were created, updated, and failed; a contact may be in the last list as well."""
+    body = yield from IMPORT_STATUS.finished(account, job_id)
+    yield CREATED.read(body, LABEL)
+    yield UPDATED.read(body, LABEL)
+    yield [_failed_contact(as_dict(each)) for each in FAILURES.values(body, LABEL)]
+
+
+def delete_results(account: Account, job_id: str) -> ResultsFlow:
+    """Yield the contacts that were deleted, and failed."""
+    body = yield from DELETE_STATUS.finished(account, job_id)
+    yield DELETED.read(body, LABEL)
+    yield [_failed(each, as_dict(each.get("identifier"))) for each in map(as_dict, FAILURES.values(body, LABEL))]
+
+
+def default_match(identifiers: Mapping[str, Any]) -> str:
+    """Return the identifier that finds an existing contact, if the record does not say."""
+    return next((name for name in IDENTIFIERS if name in identifiers), IDENTIFIERS[0])
+
+
+def record_of(match: Any, identifiers: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the record with these identifiers, as it is submitted."""
+    own = {name: value for name, value in identifiers.items() if name in (*IDENTIFIERS, match)}
+    others = {name: value for name, value in identifiers.items() if name not in own}
+    is_default = match in (None, default_match(identifiers))
+    return {**({} if is_default else {"matchIdentifier": match}), **own, **({"identifiers": others} if others else {})}
+
+
+def _failed_contact(entry: Mapping[str, Any]) -> ItemResult:
+    match, identifiers = entry.get("matchIdentifier"), as_dict(entry.get("identifiers"))
+    if match == "contactId" and entry.get("contactId") is not None:  # it is not among the identifiers
+        identifiers = {**identifiers, "contactId": entry["contactId"]}
+    return _failed(entry, record_of(match, identifiers))
+
+
+def _failed(entry: Mapping[str, Any], record: Mapping[str, Any]) -> ItemResult:
+    reasons = [as_dict(each) for each in as_list(entry.get("failures"))]
+    texts = [": ".join(str(each[key]) for key in ("failureCode", "description") if each.get(key)) for each in reasons]
+    return ItemResult("failed", "; ".join(filter(None, texts)) or None, entry, record or None)
