@@ -35,7 +35,10 @@ def ticket(number):
 
 
 class Case(NamedTuple):
-    """An operation, and as many records as make three requests, unless ``requests`` says otherwise."""
+    """An operation, and as many records as make three requests, unless ``requests`` says otherwise.
+
+    :param options: the options that the operation requires.
+    """
 
     vendor: str
     kind: str
@@ -44,10 +47,12 @@ class Case(NamedTuple):
     number: int
     idempotent: bool
     requests: int = 3
+    options: dict[str, Any] | None = None
 
     def arguments(self, number: int | None = None) -> dict[str, Any]:
         records = [self.record(n) for n in range(1, (self.number if number is None else number) + 1)]
-        return {"job_kind": self.kind, "operation": self.operation, "records": records}
+        options = {"options": self.options} if self.options else {}
+        return {"job_kind": self.kind, "operation": self.operation, "records": records, **options}
 
 
 IN_PIECES = (
