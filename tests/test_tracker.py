@@ -110,7 +110,9 @@ def test_status_line_only_when_something_changed():
 
 def test_remark_about_a_state_is_logged_once():
     wait = make_wait("a", "b")
-    wait.kind = replace(wait.kind, states=replace(wait.kind.states, remarks={"review": "A person decides", "held": "No"}))
+    wait.kind = replace(
+        wait.kind, states=replace(wait.kind.states, remarks={"review": "A person decides", "held": "No"})
+    )
     lines = []
     for job_id, state in (("a", "pending"), ("a", "review"), ("b", "review"), ("b", "held")):
         wait.note(BulkJob(job_id, JobState.PENDING, state), 1001)
