@@ -241,6 +241,7 @@ LONG_OPTIONS: dict[str, Any] = {
     "callback": {"url": f"https://example.com/{'x' * 500}", "params": [{"key": "é", "value": "€" * 99}]},
     "overwriteWithBlank": True,
     "exclude_automations": True,
+    "campaignId": "z5c",
     "programId": 1044,
     "programMemberStatus": "On List",
     "apiName": "vehicle_c",

@@ -81,6 +81,7 @@ IN_ONE_FILE = (
     Case("hubspot", "import", "create", person, 250, idempotent=False, requests=1),
     Case("hubspot", "import", "update", person, 250, idempotent=False, requests=1),
     Case("brevo", "contacts", "import", person, 250, idempotent=False, requests=1),
+    Case("getresponse", "contacts", "import", person, 250, idempotent=False, requests=1, options={"campaignId": "z5c"}),
 )
 
 
