@@ -22,8 +22,8 @@ UNCOUNTED = {
     "importId": "o6gE",
     "status": "finished",
     "statistics": {"uploaded": 25, "invalid": 1, "updated": 10, "addedToList": 12},
-    "createdOn": "2026-11-20T13:30:42+0000",
-    "finishedOn": "2026-11-20T13:34:02+0000",
+    "createdOn": "2024-11-20T13:30:42+0000",
+    "finishedOn": "2024-11-20T13:34:02+0000",
 }
 
 

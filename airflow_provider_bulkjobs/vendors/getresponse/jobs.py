@@ -47,17 +47,18 @@ STATES = States(
 def _compare_counts(job: BulkJob, found: Mapping[str, Any]) -> BulkJob:
     """An import whose counts do not add up has contacts of unknown outcome: GetResponse drops some without counting."""
     loaded = None if job.created is None or job.updated is None else job.created + job.updated
-    if job.state is JobState.RUNNING and job.finished_at:  # it is unconfirmed whether "finished" always follows
-        job = replace(job, state=JobState.SUCCEEDED)
-    if not job.state.is_finished or job.state in {JobState.FAILED, JobState.CANCELED}:
-        return replace(job, succeeded=loaded) if job.state.is_finished else job
-    invalid = job.failed or 0
+    if job.state in {JobState.FAILED, JobState.CANCELED}:
+        return replace(job, succeeded=loaded)
+    # It is unconfirmed whether "finished" always follows "approved".
+    if not job.state.is_finished and not (job.state is JobState.RUNNING and job.finished_at):
+        return job
     if not isinstance(found.get("statistics"), dict | None):
         raise TransientError("GetResponse returned statistics that are not an object")
     reasons = sum(count(number) or 0 for number in as_dict(found.get("errorStatistics")).values())
-    if job.failed is None or loaded is None or not job.total or invalid + loaded != job.total or reasons > invalid:
-        return replace(job, state=JobState.PARTIALLY_FAILED, succeeded=None, failed=None)
-    return replace(job, succeeded=loaded)
+    adds_up = job.failed is not None and loaded is not None and job.failed + loaded == job.total
+    if adds_up and job.total and reasons <= (job.failed or 0):
+        return replace(job, state=JobState.SUCCEEDED, succeeded=loaded)  # or partially failed, if any are invalid
+    return replace(job, state=JobState.PARTIALLY_FAILED, succeeded=None, failed=None)
 
 
 STATUS = StatusEndpoint(
@@ -79,7 +80,7 @@ def import_status(account: Account, job_id: str) -> Flow[BulkJob]:
     response = yield STATUS.request(account, job_id)
     job = STATUS.read(response.json, job_id)
     is_unknown = job.state is JobState.PARTIALLY_FAILED and job.failed is None
-    if is_unknown and _seconds_since(job.finished_at, response) < COUNTS_COMPLETE_AFTER:
+    if is_unknown and abs(_seconds_since(job.finished_at, response)) < COUNTS_COMPLETE_AFTER:
         return replace(job, state=JobState.RUNNING, vendor_state=COUNTING, finished_at=None)
     return job
 

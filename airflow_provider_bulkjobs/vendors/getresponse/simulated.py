@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
@@ -23,15 +24,6 @@ from airflow_provider_bulkjobs.simulator.vendor import SimulatedVendor
 API = "https://api.getresponse.com/v3"
 MAX_BYTES = 20_000_000
 CLIENT = {"client_id": "getresponse-client", "client_secret": "getresponse-secret"}
-ERRORS = {
-    1: "Internal error",
-    1000: "General error of validation process",
-    1008: "A unique property has this value already",
-    1013: "Resource not found",
-    1014: "Problem during authentication process",
-    1015: "Too many requests",
-    1023: "No permission",
-}
 CODES = {401: 1014, 403: 1023, 404: 1013, 409: 1008, 429: 1015, 500: 1}
 IN_QUEUE = "alreadyInQueue"
 REASONS = ("syntaxErrors", IN_QUEUE, "invalidDomains", "blacklist", "policyFailures", "mismatchedCriteria")
@@ -61,7 +53,7 @@ class SimulatedGetResponse(SimulatedVendor):
             {
                 "httpStatus": status,
                 "code": code,
-                "codeDescription": ERRORS[code],
+                "codeDescription": HTTPStatus(status).phrase,
                 "message": message,
                 "moreInfo": f"https://apidocs.getresponse.com/en/v3/errors/{code}",
                 "context": dict(context or {}),
