@@ -242,6 +242,7 @@ LONG_OPTIONS: dict[str, Any] = {
     "overwriteWithBlank": True,
     "exclude_automations": True,
     "ContactsListID": 57,
+    "campaignId": "z5c",
     "programId": 1044,
     "programMemberStatus": "On List",
     "apiName": "vehicle_c",

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -105,6 +106,18 @@ def test_status_line_only_when_something_changed():
     assert wait.status_change() is None
     wait.note(BulkJob("a", JobState.SUCCEEDED, "completed"), 1003)
     assert "1 of 2 jobs done" in wait.status_change()
+
+
+def test_remark_about_a_state_is_logged_once():
+    wait = make_wait("a", "b")
+    wait.kind = replace(
+        wait.kind, states=replace(wait.kind.states, remarks={"review": "A person decides", "held": "No"})
+    )
+    lines = []
+    for job_id, state in (("a", "pending"), ("a", "review"), ("b", "review"), ("b", "held")):
+        wait.note(BulkJob(job_id, JobState.PENDING, state), 1001)
+        lines.append(wait.status_change().partition(" s after the wait started")[2])
+    assert lines == ["", ". A person decides", "", ". No"]
 
 
 def test_errors_name_the_job_and_how_to_go_on():

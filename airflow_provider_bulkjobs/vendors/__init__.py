@@ -7,6 +7,7 @@ from airflow_provider_bulkjobs.vendors.acquia_campaign_studio.vendor import Acqu
 from airflow_provider_bulkjobs.vendors.activecampaign.vendor import ActiveCampaign
 from airflow_provider_bulkjobs.vendors.brevo.vendor import Brevo
 from airflow_provider_bulkjobs.vendors.dotdigital.vendor import Dotdigital
+from airflow_provider_bulkjobs.vendors.getresponse.vendor import GetResponse
 from airflow_provider_bulkjobs.vendors.hubspot.vendor import HubSpot
 from airflow_provider_bulkjobs.vendors.intercom.vendor import Intercom
 from airflow_provider_bulkjobs.vendors.klaviyo.vendor import Klaviyo
@@ -32,4 +33,5 @@ VENDORS: tuple[Vendor, ...] = (
     SalesforceBulk(),
     Zendesk(),
     Dotdigital(),
+    GetResponse(),
 )

@@ -63,6 +63,7 @@ class JobTracker:
         self._misses = Counter(missing)
         self._refused_keys: set[object] = set()
         self._changed = True
+        self._remarks: set[str] = set()  # that were logged
 
     @property
     def job_ids(self) -> list[str]:
@@ -213,15 +214,24 @@ class JobTracker:
         return f"{self.name()}: {done} of {len(self._jobs)} jobs done, unfinished: {unfinished[:MAX_LISTED]}"
 
     def status_change(self) -> str | None:
-        """Return the progress as one line, or ``None`` if it has not changed since the last call."""
+        """Return the progress as one line, or ``None`` if it has not changed since the last call.
+
+        A remark about a state is in the first line with this state only.
+        """
         if not self._changed or not any(self._jobs.values()):
             return None
         self._changed = False
         states = Counter(job.vendor_state if job else "no state yet" for job in self._jobs.values())
         counts = ", ".join(f"{number} {state}" if len(self._jobs) > 1 else state for state, number in states.items())
-        since = f"{max(time.time() - self.started_at, 0):.0f} s after the wait started"
+        since = f"{max(time.time() - self.started_at, 0):.0f} s after the wait started{self._new_remarks(states)}"
         if len(self._jobs) == 1:
             return f"{self.name()}: {counts}, {since}"
         done = len(self._jobs) - len(self.unfinished)
         state = "running" if self.unfinished else "finished"
         return f"{self.name()}: {state}, {done} of {len(self._jobs)} jobs done ({counts}), {since}"
+
+    def _new_remarks(self, states: Iterable[str]) -> str:
+        known = self.kind.states.remarks if self.kind.states else {}
+        new = dict.fromkeys(known[state] for state in states if state in known and known[state] not in self._remarks)
+        self._remarks.update(new)
+        return "".join(f". {remark}" for remark in new)

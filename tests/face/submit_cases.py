@@ -161,6 +161,7 @@ IN_ONE_FILE = (
     ),
     Case("dotdigital", "contacts", "import", person, 250, idempotent=False, requests=1),
     Case("dotdigital", "deletions", "delete", address, 250, idempotent=False, requests=1),
+    Case("getresponse", "contacts", "import", person, 250, idempotent=False, requests=1, options={"campaignId": "z5c"}),
 )
 
 

@@ -101,6 +101,14 @@ def test_basic_rejects_a_user_with_a_colon() -> None:
             None,
         ),
         (
+            ClientCredentials(
+                endpoint=URL, credentials="basic", request_headers=lambda each: {"X-User": each["login"]}
+            ),
+            {"grant_type": "client_credentials"},
+            {"X-User": "bot", "Authorization": b64(f"bot:{SECRET}")},
+            None,
+        ),
+        (
             ClientCredentials(endpoint=URL, credentials="query"),
             None,
             {},

@@ -37,7 +37,9 @@ def declaration_problems(of: VendorSample) -> Iterator[str]:
         "kinds have unique names": kinds and len(kinds) == len(set(kinds)) and all(map(str.isidentifier, kinds)),
         "kinds have a noun": all(kind.noun.strip() for kind in vendor.kinds),
         "kinds have operations": all(kind.operations for kind in vendor.kinds),
-        "kinds have results": all(kind.results for kind in vendor.kinds),
+        "kinds have results, or notes say that there are none": all(
+            kind.results or "no results" in "".join(vendor.notes.not_reported) for kind in vendor.kinds
+        ),
         "fields have unique names": len(fields) == len(set(fields)),
         "fields include password, host and the rate": {"password", "host", "requests_per_second"} <= set(fields),
         "fields have a label and a help text": all(each.label.strip() and each.help.strip() for each in vendor.fields),

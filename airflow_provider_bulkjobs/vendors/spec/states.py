@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_bulkjobs.exceptions import TransientError, UnknownStateError
@@ -21,6 +21,7 @@ class States:
     :param key: the key of the state in the response.
     :param words: the vendor's state names and their meaning.
     :param any_case: upper and lower case are the same, as the vendor's own sources differ.
+    :param remarks: what users should know about a state, for the log of a wait: why it may last, say.
     """
 
     vendor: str
@@ -28,6 +29,7 @@ class States:
     key: str
     words: Mapping[str, JobState]
     any_case: bool = False
+    remarks: Mapping[str, str] = field(default_factory=dict)
 
     def read(self, body: Mapping[str, Any]) -> tuple[JobState, str]:
         """Return the state in a response, and the vendor's name for it.

@@ -79,6 +79,7 @@ class _OAuth2(Auth):
         object that replaces the form.
     :param scope: the scopes to ask for.
     :param extra: more members of the form (or of the query, or of the JSON object).
+    :param request_headers: returns more headers of the token request.
     :param scheme: the authorization scheme of the access token.
     :param base_url: the path of the API's base URL in the response, if the vendor returns it there.
     :param lifetime: of a token, in seconds, if the response does not say.
@@ -90,6 +91,7 @@ class _OAuth2(Auth):
     credentials: Literal["form", "basic", "query", "json"] = "form"
     scope: str = ""
     extra: Mapping[str, str] = field(default_factory=dict)
+    request_headers: Callable[[Account], Mapping[str, str]] = lambda _account: {}
     scheme: str = "Bearer"
     base_url: str = ""
     lifetime: float = 3600.0
@@ -125,17 +127,18 @@ class _OAuth2(Auth):
         form = {**self.grant(account), **({"scope": self.scope} if self.scope else {}), **self.extra}
         url = self.endpoint if isinstance(self.endpoint, str) else self.endpoint(account)
         client_id, client_secret = self.client(account)
+        headers = self.request_headers(account)
         if self.credentials == "basic":
-            headers = {"Authorization": _basic(client_id, client_secret)}
+            headers = {**headers, "Authorization": _basic(client_id, client_secret)}
             return Request("POST", url, headers, form=form, authorized=False)
         client = {"client_id": client_id, "client_secret": client_secret}
         form |= {name: value for name, value in client.items() if value}
         if self.credentials == "query":
-            return Request("POST", url, authorized=False, secret_query=form)
+            return Request("POST", url, headers, authorized=False, secret_query=form)
         if self.credentials == "json":
-            headers = {"Content-Type": "application/json"}
+            headers = {**headers, "Content-Type": "application/json"}
             return Request("POST", url, headers, body=json.dumps(form).encode(), authorized=False)
-        return Request("POST", url, form=form, authorized=False)
+        return Request("POST", url, headers, form=form, authorized=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
