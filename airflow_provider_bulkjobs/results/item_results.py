@@ -84,7 +84,7 @@ class _Parts:
         self._read = 0
         self._new_urls = 0
         self.job: BulkJob | None = None  # if the first response of the results has its counts
-        self.lists_all = False  # a file lists all items of the job, not only the failed ones
+        self.lists_all = False  # a file lists all items of the job, not only those with an error or a warning
 
     def __iter__(self) -> Iterator[Iterable[ItemResult]]:
         while (part := self._retry(self._next)) is not None:
@@ -152,7 +152,7 @@ class _Parts:
             if download.archive
             else ResultFile(file, download, warn)
         )
-        self.lists_all = self.lists_all or download.status != "failed"
+        self.lists_all = self.lists_all or download.status not in {"failed", "warning"}
         return results
 
     def _open(self, download: Download) -> AbstractContextManager[BinaryIO]:

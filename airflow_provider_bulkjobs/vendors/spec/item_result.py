@@ -13,7 +13,7 @@ from airflow_provider_bulkjobs.protocol.flow import Request, Response
 class ItemResult(NamedTuple):
     """The result of one item, or of one task if the vendor reports no single items.
 
-    :param status: ``created``, ``updated``, ``deleted``, ``failed``, ``exported`` …
+    :param status: ``created``, ``updated``, ``deleted``, ``failed``, ``warning`` (imported), ``exported`` …
     :param error: the vendor's error message.
     :param item: the item as the vendor reports it.
     :param record: the record of a failed item in the form in which it was submitted, if the vendor returns it; empty if
