@@ -24,7 +24,7 @@ from airflow_provider_bulkjobs.submitting.overhead import request_overhead
 from airflow_provider_bulkjobs.submitting.record_check import RecordCheck
 from airflow_provider_bulkjobs.submitting.records import Row
 from airflow_provider_bulkjobs.submitting.refusal import describe_refusal, redact_records, refusal_of
-from airflow_provider_bulkjobs.submitting.staged_files import require_folder, with_file_url
+from airflow_provider_bulkjobs.submitting.staged_files import with_file_url
 from airflow_provider_bulkjobs.submitting.steps import Requests, SubmitSteps
 from airflow_provider_bulkjobs.submitting.submit_report import (
     describe_batches,
@@ -122,9 +122,8 @@ class Submission:
 
         :param reject: what to do with a record that cannot be submitted, also if the vendor refuses it later; if not
             given, there must be none.
-        :raises BadArgumentError: there is one, or an option that they need is missing.
+        :raises BadArgumentError: there is one.
         """
-        require_folder(self._operation, self._options)
         self._reject = reject
         problems: list[str] = []
         for row in rows:
