@@ -105,7 +105,8 @@ def test_a_file_with_no_column_that_is_known_is_refused_without_its_names(tmp_pa
 @pytest.mark.parametrize("operation", [name for name in OPERATIONS if name not in WITH_NAMES])
 def test_the_remedy_names_no_column_of_a_file_that_may_have_no_header(tmp_path: Path, operation: str) -> None:
     (tmp_path / "a.csv").write_text("Zebediah,Quackenbush,Paris\nAnna,Zimmermann\n")
-    check = RecordCheck(OPERATIONS[operation], {})
+    required = {option.name: "Zebediah" for option in OPERATIONS[operation].options if option.required}
+    check = RecordCheck(OPERATIONS[operation], required)
     problems = [check(row) for row in read_records(tmp_path / "a.csv")]
     assert problems == ["has 2 columns, and the header has 3"]
     assert check.remedy == "Check the first line of the file. It must name its 3 columns."

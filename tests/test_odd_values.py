@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from vendors.scripted import make_account
+from vendors.submit_cases import CASES as DOCUMENTED
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError
 from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
@@ -29,6 +30,10 @@ CASES = {
 # A field of any value that the operation takes besides an identity, and nothing else.
 FREE_FIELD = {"klaviyo": "title", "activecampaign": "phone", "intercom": "name", "sendgrid": "country"}
 DELETES = {name for name in CASES if name.endswith("delete")}
+REQUIRED = {
+    str(case): {each.name: case.submit.options[each.name] for each in case.operation.options if each.required}
+    for case in DOCUMENTED
+}
 each_case = pytest.mark.parametrize("name", sorted(CASES.keys() - DELETES))
 
 
@@ -49,7 +54,7 @@ def problem(name: str, record: dict[Any, Any], options: dict[str, Any] | None = 
     vendor, kind, operation = CASES[name]
     hook = HOOK_OF[vendor.conn_type]("mine")
     hook.account = make_account(vendor, "https://vendor.example.com")
-    options = read_options(operation, options)
+    options = read_options(operation, {**REQUIRED[name], **(options or {})})
     with Submission(hook, kind.name, operation, options, None) as submission, pytest.raises(BadArgumentError) as caught:
         submission.prepare(read_records([record]), None)
     return str(caught.value)
