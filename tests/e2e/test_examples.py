@@ -62,6 +62,11 @@ def test_final_states(outcome, dag_id):
             "brevo",
             {"state": "partially_failed", "total": None, "failed": None, "job_count": 1},
         ),
+        (
+            "bulkjobs_customer_io_contacts",
+            "customer_io",
+            {"state": "partially_failed", "total": 1000, "succeeded": 970, "failed": 30, "job_count": 1},
+        ),
     ],
 )
 def test_accepted_import_returns_counts(outcome, dag_id, vendor, expected):
