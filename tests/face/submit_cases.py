@@ -35,7 +35,10 @@ def ticket(number):
 
 
 class Case(NamedTuple):
-    """An operation, and as many records as make three requests, unless ``requests`` says otherwise."""
+    """An operation, and as many records as make three requests, unless ``requests`` says otherwise.
+
+    :param options: the options that the operation requires.
+    """
 
     vendor: str
     kind: str
@@ -44,10 +47,12 @@ class Case(NamedTuple):
     number: int
     idempotent: bool
     requests: int = 3
+    options: dict[str, Any] | None = None
 
     def arguments(self, number: int | None = None) -> dict[str, Any]:
         records = [self.record(n) for n in range(1, (self.number if number is None else number) + 1)]
-        return {"job_kind": self.kind, "operation": self.operation, "records": records}
+        options = {"options": self.options} if self.options else {}
+        return {"job_kind": self.kind, "operation": self.operation, "records": records, **options}
 
 
 IN_PIECES = (
@@ -70,12 +75,22 @@ IN_PIECES = (
 
 # A million rows are one file. SendGrid opens an import before its file is uploaded.
 CSV = Case("sendgrid", "contacts", "import_csv", person, 250, idempotent=True, requests=2)
+FOLDER = {"data_file_folder": "memory://people"}
 IN_ONE_FILE = (
     CSV,
     Case("hubspot", "import", "upsert", person, 250, idempotent=False, requests=1),
     Case("hubspot", "import", "create", person, 250, idempotent=False, requests=1),
     Case("hubspot", "import", "update", person, 250, idempotent=False, requests=1),
     Case("brevo", "contacts", "import", person, 250, idempotent=False, requests=1),
+    *(  # the requests: to the storage (see bucket.py), and to the vendor
+        Case("customer_io", "import", f"import_{name}", person, 250, name != "events", 2, {key: value, **FOLDER})
+        for name, key, value in (
+            ("people", "identifier", "email"),
+            ("events", "identifier", "email"),
+            ("relationships", "identifier", "email"),
+            ("objects", "object_type_id", "1"),
+        )
+    ),
 )
 
 

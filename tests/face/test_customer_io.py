@@ -1,65 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Customer.io over HTTP: files that it downloads itself, from records and from object storage, and its reports."""
 
-import io
 import json
 import logging
 from contextlib import nullcontext
 
 import pytest
-import requests
 from face.submit_cases import Store, TaskInstance, WorkerDiedError, both_modes, run
-from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError, JobFailedError, PartialSubmitError
 from airflow_provider_bulkjobs.operators.bulk_job import BulkJobResultsOperator
 
-try:
-    from airflow.sdk.io import attach
-except ImportError:
-    from airflow.io.store import attach
-
 RECORDS = [{"email": "ada@example.com", "plan": "pro"}, {"email": "bob@example.invalid", "plan": "free"}]
 PEOPLE = {"operation": "import_people", "options": {"identifier": "email", "data_file_folder": "memory://people"}}
-
-
-class Upload(io.BytesIO):
-    """A file that is in the storage of the simulated vendor once it is closed."""
-
-    def __init__(self, url):
-        super().__init__()
-        self.url = url
-
-    def close(self):
-        if not self.closed:
-            requests.put(self.url, data=self.getvalue(), timeout=10)
-        super().close()
-
-
-class Bucket(MemoryFileSystem):
-    """An object storage at which the simulated vendor finds its files by their signed URLs."""
-
-    cachable = False
-    url = ""
-    signed = 0
-
-    def sign(self, path, expiration=100, **_):
-        self.signed += 1
-        return f"{self.url_of(path)}?X-Amz-Expires={expiration}&X-Amz-Signature=s1gned{self.signed}"
-
-    def open(self, path, mode="rb", **_):
-        return Upload(self.url_of(path))
-
-    def url_of(self, path):
-        return f"{self.url}/customer_io-files/{path.rpartition('/')[2]}"
-
-
-@pytest.fixture
-def bucket(sim, monkeypatch):
-    bucket = Bucket()
-    bucket.url = sim.url
-    monkeypatch.setattr(attach("memory", fs=MemoryFileSystem()), "fs", bucket)
-    return bucket
 
 
 def imports(sim):

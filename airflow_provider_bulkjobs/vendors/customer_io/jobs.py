@@ -42,7 +42,7 @@ STATES = States(
 
 
 def _read_end(job: BulkJob, found: Mapping[str, Any]) -> BulkJob:
-    """Complete a finished job: there is no time of the end, and ``error`` occurs beside a success as well."""
+    """Complete a finished job. ``error`` is not read: the documentation has it in a successful import as well."""
     if not job.state.is_finished:
         return job
     job = replace(job, finished_at=utc_time(found.get("updated_at")))

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from airflow_provider_bulkjobs.simulator.authentication import bearer
 from airflow_provider_bulkjobs.simulator.files import csv_response
-from airflow_provider_bulkjobs.simulator.incoming import IncomingRequest, csv_lines
+from airflow_provider_bulkjobs.simulator.incoming import IncomingRequest, csv_lines, nested
 from airflow_provider_bulkjobs.simulator.jobs import FAILED, Job, JobStates, Row, Word, scripted_rows
 from airflow_provider_bulkjobs.simulator.limits import Limit, RateLimit
 from airflow_provider_bulkjobs.simulator.routes import route
@@ -68,9 +68,8 @@ class SimulatedCustomerIo(SimulatedVendor):
     @route("POST", "/v1/imports")
     def start_import(self, request: IncomingRequest) -> Any:
         """Start an import; whether there is such a file is found out later."""
-        asked = request.object.get("import")
-        asked = asked if isinstance(asked, dict) else {}
-        kind = asked.get("type")
+        asked = nested(request.json, "import") or {}
+        kind = nested(asked, "type")
         if kind != "object" and kind not in IDENTIFIERS:
             raise self.refuse(422, "type is invalid", "type")
         for name in ("name", "data_file_url", "object_type_id" if kind == "object" else "identifier"):
@@ -84,8 +83,8 @@ class SimulatedCustomerIo(SimulatedVendor):
         if kind != "object" and not error and asked["identifier"] not in header:
             error = "The file has no column with the identifier."
         rows = [] if error else [self._row(kind, dict(zip(header, line, strict=False))) for line in lines]
-        told = {name: asked[name] for name in asked if name != "data_file_url"}
-        job = self.submit("import", rows, action=kind, end="failed" if error else None, told=told, error=error)
+        values = {name: asked[name] for name in asked if name != "data_file_url"}
+        job = self.submit("import", rows, action=kind, end="failed" if error else None, request=values, error=error)
         return {"import": self._body(job, self.word(job), request)}
 
     @route("GET", "/v1/imports/{id}")
@@ -105,17 +104,17 @@ class SimulatedCustomerIo(SimulatedVendor):
         return csv_response(("identifier", "error"), failed) if name == "errors.csv" else None
 
     def _row(self, kind: str, item: dict[str, str]) -> Row:
-        """Import a row: people are stored, what else there is is accepted."""
+        """Import a row; only people are stored."""
         person = {name: value for name, value in item.items() if value}
         return self.contacts.upsert(person) if kind == "people" else Row(next(iter(item.values()), ""), "created")
 
     def _body(self, job: Job, word: Word, request: IncomingRequest) -> dict[str, Any]:
-        failed, told = job.counts[FAILED], job.extra.get("told", {"type": "people"})
-        body = {"id": int(job.id), **told, "state": word, "created_at": int(job.created), "updated_at": int(self.now())}
+        failed, values = job.counts[FAILED], job.extra.get("request", {"type": "people"})
+        body = {"id": int(job.id), **values, "state": word}
+        body |= {"created_at": int(job.created), "updated_at": int(self.now())}
         body["rows_to_import"] = job.items if word not in STEPS[:3] else 0
         body["rows_imported"] = job.items - failed if word == "imported" else 0
-        if word == "failed":
-            body["error"] = job.extra.get("error") or "The file is invalid."
+        body |= {"error": job.extra.get("error") or "The file is invalid."} if word == "failed" else {}
         if failed and word == "imported":
             url = f"{request.root}/v1/exports/{job.id}/download"
             body |= {"error_export_id": int(job.id), "error_download_url": url}

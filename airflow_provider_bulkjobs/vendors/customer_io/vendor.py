@@ -81,7 +81,7 @@ class CustomerIo(Vendor):
             "Uploaded files are not deleted: set a lifecycle rule of at least 2 hours on the folder.",
             "Airflow shows options in its UI: give a path, or keep the signature in a password, which is masked.",
             "100 MB per file, as in the web UI. The limits of the API are unconfirmed, on columns as well.",
-            "Attribute names are case sensitive. If several people have an address, it may update nobody: prefer `id`.",
+            "Attribute names are case sensitive. An address that several people have may update none: prefer `id`.",
             "The columns of events, relationships and objects are not checked, besides the identifier of people.",
             "That a repeated import of events tracks them again is unconfirmed: it is not repeated.",
             "How long imports and reports are kept is unconfirmed. A link to a report works for 15 minutes.",
