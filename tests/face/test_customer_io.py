@@ -4,12 +4,14 @@
 import json
 import logging
 from contextlib import nullcontext
+from dataclasses import replace
 
 import pytest
 from face.submit_cases import Store, TaskInstance, WorkerDiedError, both_modes, run
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError, JobFailedError, PartialSubmitError
 from airflow_provider_bulkjobs.operators.bulk_job import BulkJobResultsOperator
+from airflow_provider_bulkjobs.vendors.customer_io.vendor import CustomerIo
 
 RECORDS = [{"email": "ada@example.com", "plan": "pro"}, {"email": "bob@example.invalid", "plan": "free"}]
 PEOPLE = {"operation": "import_people", "options": {"identifier": "email", "data_file_folder": "memory://people"}}
@@ -30,6 +32,16 @@ def test_import_of_records_with_an_invalid_row(mode, sim, account, bucket, caplo
     assert counts == {"state": "partially_failed", "submitted": 2, "total": 2, "succeeded": 1, "failed": 1}
     assert [(one["email"], one["plan"]) for one in sim.contacts("customer_io")] == [("ada@example.com", "pro")]
     assert "s1gned" not in caplog.text + json.dumps(result)
+
+
+def test_each_batch_has_its_own_file(sim, account, bucket, monkeypatch):
+    [kind] = CustomerIo.kinds
+    operations = tuple(replace(each, max_items=1) for each in kind.operations)
+    monkeypatch.setattr(CustomerIo, "kinds", (replace(kind, operations=operations),))
+    records = [{"email": "ada@example.com"}, {"email": "bob@example.com"}]
+    result = run(conn_id=account("customer_io"), records=records, **PEOPLE)
+    assert (result["job_count"], result["succeeded"]) == (2, 2)
+    assert {one["email"] for one in sim.contacts("customer_io")} == {"ada@example.com", "bob@example.com"}
 
 
 def test_records_need_a_folder(sim, account):
