@@ -102,6 +102,9 @@ EXPECTED = {
         _success("import_contacts", "failed_contacts", "send_campaign"), 1, 1000, 30
     ),
     "bulkjobs_getresponse_contacts": Expectation(_success("extract", "import_contacts", "send_campaign"), 1, 1000, 30),
+    "bulkjobs_customer_io_contacts": Expectation(
+        _success("import_contacts", "failed_contacts", "send_campaign"), 1, 1000, 30
+    ),
     "bulkjobs_gate_by_branch": Expectation(
         _success(
             *("import_contacts", "choose", "send_to_previous_segment"),

@@ -39,6 +39,8 @@ class LocalSimulator:
     def connections(self) -> dict[str, dict[str, Any]]:
         """The connections to the vendors, by id."""
         connections = {f"{each.conn_type}_default": each.connection(self.url) for each in simulated_vendors()}
+        file = f"{self.url}/customer_io-files/contacts.csv"
+        connections["contacts_file"] = {"conn_type": "http", "host": file, "password": "X-Amz-Signature=signed"}
         # Rate limited, so that a test can interrupt a submit between two requests.
         for conn_type in ("activecampaign", "intercom"):
             slow = connections[f"{conn_type}_default"] | {"extra": {"requests_per_second": 0.25}}

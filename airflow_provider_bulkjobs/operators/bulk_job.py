@@ -210,6 +210,7 @@ class BulkJobOperator(BulkJobBaseSensor):
     def _submit(self, context: Context, checkpoints: TaskCheckpointStore, earlier: Checkpoint | None) -> Submission:
         """Check everything that needs no request, in the order in which users would correct it; then submit."""
         from airflow_provider_bulkjobs.submitting.options import read_options
+        from airflow_provider_bulkjobs.submitting.staged_files import require_folder
         from airflow_provider_bulkjobs.submitting.submission import Submission
 
         read_allowed_failures(self.allowed_failures)
@@ -224,9 +225,9 @@ class BulkJobOperator(BulkJobBaseSensor):
                 f"records. Nothing was sent in this run. Check {hook.vendor.label} for jobs of the earlier run. "
                 "To submit all records, clear the task."
             )
-        self._submission = submission = Submission(
-            hook, kind.name, operation, read_options(operation, self.options), self.log
-        )
+        options = read_options(operation, self.options)
+        require_folder(operation, options)
+        self._submission = submission = Submission(hook, kind.name, operation, options, self.log)
         with submission, rejected_file(self.skip_invalid, self.results_path, self.log) as rejected:
             if submission.takes_records:
                 prepare_records(

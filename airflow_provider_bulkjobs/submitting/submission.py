@@ -24,6 +24,7 @@ from airflow_provider_bulkjobs.submitting.overhead import request_overhead
 from airflow_provider_bulkjobs.submitting.record_check import RecordCheck
 from airflow_provider_bulkjobs.submitting.records import Row
 from airflow_provider_bulkjobs.submitting.refusal import describe_refusal, redact_records, refusal_of
+from airflow_provider_bulkjobs.submitting.staged_files import with_file_url
 from airflow_provider_bulkjobs.submitting.steps import Requests, SubmitSteps
 from airflow_provider_bulkjobs.submitting.submit_report import (
     describe_batches,
@@ -280,6 +281,7 @@ class Submission:
 
         client, operation = self._client, self._operation
         open_job = checkpoint.job_ids[-1] if operation.supports_append and checkpoint.job_ids else None
+        options = self._options
         steps = SubmitSteps(
             idempotent=operation.idempotent, save=partial(self._save_progress, batch, checkpoint, checkpoints)
         )
@@ -287,10 +289,13 @@ class Submission:
         def start() -> Requests:
             progress = dict(checkpoint.progress)  # a flow that is restarted continues after it, too
             return steps.run(
-                operation.submit(SubmitContext(client.account, batch.payload, self._options, open_job, progress))
+                operation.submit(SubmitContext(client.account, batch.payload, options, open_job, progress))
             )
 
         try:
+            if operation.upload_folder:
+                file_name = f"bulkjobs-{checkpoint.fingerprint}-{batch.number}.csv"
+                options = with_file_url(operation, options, batch.payload, file_name)
             job_id = client.transport.run(
                 start, RetryPolicy(on_retry=on_retry, before_send=partial(_reserve, checkpoint, checkpoints))
             )

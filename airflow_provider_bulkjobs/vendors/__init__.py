@@ -6,6 +6,7 @@ from __future__ import annotations
 from airflow_provider_bulkjobs.vendors.acquia_campaign_studio.vendor import AcquiaCampaignStudio
 from airflow_provider_bulkjobs.vendors.activecampaign.vendor import ActiveCampaign
 from airflow_provider_bulkjobs.vendors.brevo.vendor import Brevo
+from airflow_provider_bulkjobs.vendors.customer_io.vendor import CustomerIo
 from airflow_provider_bulkjobs.vendors.dotdigital.vendor import Dotdigital
 from airflow_provider_bulkjobs.vendors.getresponse.vendor import GetResponse
 from airflow_provider_bulkjobs.vendors.hubspot.vendor import HubSpot
@@ -34,4 +35,5 @@ VENDORS: tuple[Vendor, ...] = (
     Zendesk(),
     Dotdigital(),
     GetResponse(),
+    CustomerIo(),
 )

@@ -92,6 +92,8 @@ def test_final_states(outcome, dag_id):
             "dotdigital",
             "bulkjobs_getresponse_contacts",
             "getresponse",
+            "bulkjobs_customer_io_contacts",
+            "customer_io",
             {"state": "partially_failed", "total": 1000, "succeeded": 970, "failed": 30, "job_count": 1},
         ),
     ],

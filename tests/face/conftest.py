@@ -6,9 +6,16 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from face.bucket import Bucket
+from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_bulkjobs.sensors import base as waiting
 from airflow_provider_bulkjobs.simulator import Simulator
+
+try:
+    from airflow.sdk.io import attach
+except ImportError:
+    from airflow.io.store import attach
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +50,15 @@ def account(sim: Simulator, connection: Callable[..., str]) -> Callable[..., str
         return connection(conn_id or f"{good['conn_type']}_default", **{**good, **values})
 
     return make
+
+
+@pytest.fixture
+def bucket(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    """Let ``memory://`` be an object storage that signs URLs."""
+    bucket = Bucket()
+    bucket.url = sim.url
+    monkeypatch.setattr(attach("memory", fs=MemoryFileSystem()), "fs", bucket)
+    return bucket
 
 
 @pytest.fixture

@@ -126,6 +126,7 @@ IN_PIECES = (
 
 # A million rows are one file. SendGrid opens an import before its file is uploaded, Mailjet starts it after that.
 CSV = Case("sendgrid", "contacts", "import_csv", person, 250, idempotent=True, requests=2)
+FOLDER = {"data_file_folder": "memory://people"}
 IN_ONE_FILE = (
     CSV,
     Case("hubspot", "import", "upsert", person, 250, idempotent=False, requests=1),
@@ -162,6 +163,15 @@ IN_ONE_FILE = (
     Case("dotdigital", "contacts", "import", person, 250, idempotent=False, requests=1),
     Case("dotdigital", "deletions", "delete", address, 250, idempotent=False, requests=1),
     Case("getresponse", "contacts", "import", person, 250, idempotent=False, requests=1, options={"campaignId": "z5c"}),
+    *(  # the requests: to the storage (see bucket.py), and to the vendor
+        Case("customer_io", "import", f"import_{name}", person, 250, name != "events", 2, {key: value, **FOLDER})
+        for name, key, value in (
+            ("people", "identifier", "email"),
+            ("events", "identifier", "email"),
+            ("relationships", "identifier", "email"),
+            ("objects", "object_type_id", "1"),
+        )
+    ),
 )
 
 

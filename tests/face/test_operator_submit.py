@@ -43,6 +43,7 @@ def test_every_simulated_operation_is_tested(sim):
     assert {case[:3] for case in WITH_RECORDS} | set(EXPORTS) == there_are
 
 
+@pytest.mark.usefixtures("bucket")
 @both_modes
 @every_case
 def test_submits_and_waits(mode, case, sim, account):
@@ -64,6 +65,7 @@ def test_submits_exports(mode, operation, sim, account):
     assert len(sent(sim, vendor)) == 1
 
 
+@pytest.mark.usefixtures("bucket")
 @both_modes
 @every_case
 def test_without_wait_for_completion_returns_the_job_ids(mode, case, sim, account, long_jobs):

@@ -116,6 +116,9 @@ class Operation:
     :param columns_option: the option that maps the columns of a table by position.
     :param blanks_option: the option with which empty values clear fields.
     :param replaces_records: the option that is given instead of records.
+    :param upload_folder: the option with the folder in object storage that records are uploaded to, if the vendor
+        downloads them itself. ``submit`` has their signed URL in the option ``replaces_records``, for which users may
+        also give a path in object storage.
     :param encode: encodes a record as bytes.
     :param decode: the inverse of ``encode``, for records that the vendor refuses.
     :param is_csv: records are sent as rows of a CSV file, with a column for each field that occurs in any record.
@@ -142,6 +145,7 @@ class Operation:
     columns_option: str | None = None
     blanks_option: str | None = None
     replaces_records: str | None = None
+    upload_folder: str | None = None
     encode: Callable[[Record], bytes] = encode_json
     decode: Callable[[bytes], Record] = json.loads
     is_csv: bool = False
