@@ -127,16 +127,13 @@ CASES: dict[tuple[str, str, str], tuple[Make, dict[str, Any]]] = {
         for kind in ("users", "organizations", "organization_memberships", "tickets")
     },
     ("getresponse", "contacts", "import"): (short_texts, {"campaignId": "ü" * 300}),
-}
-# The records go out in a file, after the first request.
-IN_A_FILE = {key for key in CASES if key[0] == "salesforce_bulk" or key[2] == "import_csv"}
     **{
         ("customer_io", "import", f"import_{name}"): (mail("city"), {"identifier": "email", "description": "ü" * 300})
         for name in ("people", "events", "relationships", "objects")
     },
 }
 # The records go out in a file, before or after the first request.
-IN_A_FILE = {key for key in CASES if key[0] == "customer_io" or key[2] == "import_csv"}
+IN_A_FILE = {key for key in CASES if key[0] in {"customer_io", "salesforce_bulk"} or key[2] == "import_csv"}
 OPERATIONS = {
     (vendor.conn_type, kind.name, operation.name): operation
     for vendor in VENDORS
