@@ -93,7 +93,7 @@ def _requested_pause(vendor: Vendor, request: Request, response: Response, *, is
     """Return for how many seconds a response asks to send nothing, in its headers or its body, or ``None``."""
     pause = parse_retry_after(response, vendor.throttling.headers, is_limited=is_limited)
     if pause is None and is_limited:
-        return _clamped(vendor.default_pause(request, response) or 0.0) or None
+        return _clamped(vendor.default_pause(request, response, _vendor_time(response.headers)) or 0.0) or None
     return pause
 
 
@@ -204,7 +204,8 @@ def raise_for_status(
     if status == 407:
         names = ", ".join(PROXY_VARIABLES)
         raise BadConnectionError(f"The proxy returned 407. Set user and password in the proxy's URL ({names}).")
-    kind, hint = _refusal(account, request, status)
+    kind, advice = _refusal(account, request, status)
+    hint = f"{advice} {vendor.errors.hint(response)}".strip()
     items = vendor.invalid_items(body_of(response)) if kind is VendorAPIError else ()
     raise kind(what, hint=hint, status=response.status, vendor_message=message or None, invalid_items=items)
 
@@ -218,7 +219,7 @@ def _raise_if_unavailable(
     """
     pause = _requested_pause(vendor, request, response, is_limited=status == 429)
     if status == 429:
-        raise TransientError(what, retry_after=pause)
+        raise TransientError(what, hint=vendor.errors.hint(response), retry_after=pause)
     is_redirect = 300 <= status < 400
     if status == 408 or status >= 500 or status < 400:
         if request.idempotent is False:  # it may have been executed

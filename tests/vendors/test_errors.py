@@ -3,6 +3,7 @@
 
 import json
 import re
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from airflow_provider_bulkjobs.exceptions import InvalidItem
 from airflow_provider_bulkjobs.protocol.flow import Request, Response
 from airflow_provider_bulkjobs.vendors import VENDORS
 from airflow_provider_bulkjobs.vendors.spec.body_path import find, text_at
-from airflow_provider_bulkjobs.vendors.spec.errors import Errors, InvalidItems, Message
+from airflow_provider_bulkjobs.vendors.spec.errors import Errors, InvalidItems, Message, until_utc_midnight
 from airflow_provider_bulkjobs.vendors.spec.throttling import RateLimit, Throttling, parse_seconds
 from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 from airflow_provider_bulkjobs.vendors.toolkit.errors import graphql_cost_pause, graphql_failed
@@ -112,8 +113,25 @@ def test_body_that_is_not_json_is_no_failure() -> None:
 
 
 def test_code_has_its_own_pause() -> None:
-    assert MARKETO.pause(response({"success": False, "errors": [{"code": "606"}]})) == 20
-    assert MARKETO.pause(response({"success": False, "errors": [{"code": "607"}]})) is None
+    assert MARKETO.pause(response({"success": False, "errors": [{"code": "606"}]}), 0.0) == 20
+    assert MARKETO.pause(response({"success": False, "errors": [{"code": "607"}]}), 0.0) is None
+
+
+@pytest.mark.parametrize(
+    ("now", "seconds"),
+    [("2026-03-14T23:59:50+00:00", 10), ("2026-03-15T00:00:00+00:00", 86_400), ("2026-03-14T12:00:00+00:00", 43_200)],
+)
+def test_daily_quota_pauses_until_midnight(now: str, seconds: float) -> None:
+    errors = Errors((), codes=("key",), pauses={"quota": until_utc_midnight})
+    assert errors.pause(response({"key": "quota"}, 429), datetime.fromisoformat(now).timestamp()) == seconds
+
+
+@pytest.mark.parametrize(
+    ("body", "hint"),
+    [({"key": "quota"}, "Tomorrow."), ([{"key": "quota"}], "Tomorrow."), ({"key": "x"}, ""), (b"", "")],
+)
+def test_code_has_its_own_hint(body: Any, hint: str) -> None:
+    assert Errors((), codes=("key",), hints={"quota": "Tomorrow."}).hint(response(body, 429)) == hint
 
 
 def test_invalid_items_are_read_by_path() -> None:

@@ -37,7 +37,16 @@ class Message:
         return [text_at(error, part) for part in self.parts] if isinstance(error, dict) else []
 
 
+DAY = 24 * 3600.0
 OAUTH2_ERROR = Message("", "error", "error_description")  # RFC 6749, section 5.2
+
+
+def until_utc_midnight(now: float) -> float:
+    """Return the seconds until the next 00:00 UTC, when a daily quota starts again.
+
+    :param now: epoch seconds.
+    """
+    return DAY - now % DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +92,9 @@ class Errors:
         the token at 401, waits at 429, and retries at 5xx.
     :param failed: whether a body is a failure although the status is 2xx. It stands for 400, unless its code has a
         meaning. The body is any JSON value but null, not only an object.
-    :param pauses: the seconds to wait after an error code that stands for 429, if the response does not say.
+    :param pauses: the seconds to wait after an error code that stands for 429, if the response does not say; or a
+        function of the time in epoch seconds that returns them, as :func:`until_utc_midnight`.
+    :param hints: what an error code means for the user, or what to do. It follows the general advice.
     :param invalid_items: where invalid items are named.
     """
 
@@ -91,7 +102,8 @@ class Errors:
     codes: tuple[str, ...] = ()
     meaning: Mapping[str | int, int] = field(default_factory=dict)
     failed: Callable[[Any], object] | None = None
-    pauses: Mapping[str, float] = field(default_factory=dict)
+    pauses: Mapping[str, float | Callable[[float], float]] = field(default_factory=dict)
+    hints: Mapping[str, str] = field(default_factory=dict)
     invalid_items: InvalidItems | None = None
 
     def text(self, body: Any) -> str | None:
@@ -110,12 +122,21 @@ class Errors:
         other = self.meaning.get(status, status)
         return self._meaning_of_code(body_of(response), other) if self.codes else other
 
-    def pause(self, response: Response) -> float | None:
-        """Return the seconds to wait that the error code of a response has, if any."""
+    def pause(self, response: Response, now: float) -> float | None:
+        """Return the seconds to wait that the error code of a response has, if any.
+
+        :param now: the vendor's time in epoch seconds.
+        """
         if not self.pauses:
             return None
         codes = self._codes(body_of(response))
-        return next((self.pauses[code] for code in codes if code in self.pauses), None)
+        pause = next((self.pauses[code] for code in codes if code in self.pauses), None)
+        return pause(now) if callable(pause) else pause
+
+    def hint(self, response: Response) -> str:
+        """Return the hint for the error code of a response; empty if there is none."""
+        codes = self._codes(body_of(response)) if self.hints else ()
+        return next((self.hints[code] for code in codes if code in self.hints), "")
 
     def _meaning_of_code(self, body: Any, otherwise: int) -> int:
         return next((self.meaning[code] for code in self._codes(body) if code in self.meaning), otherwise)

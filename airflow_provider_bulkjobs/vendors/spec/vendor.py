@@ -149,9 +149,14 @@ class Vendor(ABC):
                 return limit
         return None
 
-    def default_pause(self, request: Request, response: Response) -> float | None:
-        """Return the pause in seconds after "too many requests" if no response header gives one."""
-        if (pause := self.throttling.pause(response)) is not None or (pause := self.errors.pause(response)) is not None:
+    def default_pause(self, request: Request, response: Response, now: float) -> float | None:
+        """Return the pause in seconds after "too many requests" if no response header gives one.
+
+        :param now: the vendor's time in epoch seconds.
+        """
+        if (pause := self.throttling.pause(response)) is not None:
+            return pause
+        if (pause := self.errors.pause(response, now)) is not None:
             return pause
         limit = self.rate_limit_of(request)
         return limit.pause if limit else None
