@@ -22,6 +22,10 @@ def person(number):
     return {"email": f"person-{number}@example.com"}
 
 
+def contact(number):
+    return {"contact_id": f"{number:036}"}
+
+
 def known(number):
     return {"id": f"{number:036}"}
 
@@ -34,8 +38,14 @@ def ticket(number):
     return {"ticket_type_id": "1", "contacts": [{"id": str(number)}]}
 
 
+LISTS = {"list_ids": ["04fe9a97-a579-43c5-bb1a-58ed29bf0a6a"]}
+
+
 class Case(NamedTuple):
-    """An operation, and as many records as make three requests, unless ``requests`` says otherwise."""
+    """An operation, and as many records as make three requests, unless ``requests`` says otherwise.
+
+    :param options: the options that the operation requires.
+    """
 
     vendor: str
     kind: str
@@ -44,10 +54,12 @@ class Case(NamedTuple):
     number: int
     idempotent: bool
     requests: int = 3
+    options: dict[str, Any] | None = None
 
     def arguments(self, number: int | None = None) -> dict[str, Any]:
         records = [self.record(n) for n in range(1, (self.number if number is None else number) + 1)]
-        return {"job_kind": self.kind, "operation": self.operation, "records": records}
+        options = {"options": self.options} if self.options else {}
+        return {"job_kind": self.kind, "operation": self.operation, "records": records, **options}
 
 
 IN_PIECES = (
@@ -65,6 +77,10 @@ IN_PIECES = (
     Case("acquia", "contacts", "edit", known, 20_001, idempotent=True),
     Case("acquia", "contacts", "replace", known, 20_001, idempotent=False),
     Case("klaviyo", "profiles", "import", person, 20_001, idempotent=True),
+    Case("constant_contact", "contacts", "import", person, 80_001, idempotent=False, options=LISTS),
+    Case("constant_contact", "activities", "delete", contact, 1001, idempotent=False),
+    Case("constant_contact", "activities", "add_list_memberships", contact, 1001, idempotent=False, options=LISTS),
+    Case("constant_contact", "activities", "remove_list_memberships", contact, 1001, idempotent=False, options=LISTS),
 )
 
 
@@ -192,7 +208,8 @@ def submit(context=None, **arguments):
 
 
 def sent(sim, vendor):
-    return [request for request in sim.requests(vendor) if request.method != "GET"]
+    """Return the requests that change something; a token request does not."""
+    return [each for each in sim.requests(vendor) if each.method != "GET" and "/oauth" not in each.path_qs]
 
 
 def books(sim, vendor):
