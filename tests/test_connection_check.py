@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from certificates import self_signed
 from vendors.fixture_loader import VENDOR_SAMPLES
-from vendors.scripted import ScriptedHandler, serving
+from vendors.scripted import ScriptedHandler, required_extra, serving
 
 from airflow_provider_bulkjobs import simulator
 from airflow_provider_bulkjobs.exceptions import (
@@ -54,6 +54,7 @@ def attempt(monkeypatch: pytest.MonkeyPatch) -> Try:
 
     def attempt(vendor: Vendor, **values: Any) -> tuple[bool, str]:
         connection = {"host": "http://127.0.0.1:1", "login": "bot", "password": SECRET, **values}
+        connection["extra"] = {**required_extra(vendor), **connection.get("extra", {})}
         monkeypatch.setenv(f"AIRFLOW_CONN_{NAME}", json.dumps({**connection, "conn_type": vendor.conn_type}))
         good, told = HOOK_OF[vendor.conn_type](NAME).test_connection()
         assert NAME not in told

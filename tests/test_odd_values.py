@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from vendors.scripted import make_account
+from vendors.submit_cases import CASES as DOCUMENTED
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError
 from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
@@ -28,7 +29,11 @@ CASES = {
 }
 # A field of any value that the operation takes besides an identity, and nothing else.
 FREE_FIELD = {"klaviyo": "title", "activecampaign": "phone", "intercom": "name", "sendgrid": "country"}
-DELETES = {name for name in CASES if name.endswith("delete")}
+DELETES = {name for name in CASES if name.endswith(("delete", "memberships"))}  # they take no such field
+REQUIRED = {
+    str(case): {each.name: case.submit.options[each.name] for each in case.operation.options if each.required}
+    for case in DOCUMENTED
+}
 each_case = pytest.mark.parametrize("name", sorted(CASES.keys() - DELETES))
 
 
@@ -49,7 +54,7 @@ def problem(name: str, record: dict[Any, Any], options: dict[str, Any] | None = 
     vendor, kind, operation = CASES[name]
     hook = HOOK_OF[vendor.conn_type]("mine")
     hook.account = make_account(vendor, "https://vendor.example.com")
-    options = read_options(operation, options)
+    options = read_options(operation, {**REQUIRED[name], **(options or {})})
     with Submission(hook, kind.name, operation, options, None) as submission, pytest.raises(BadArgumentError) as caught:
         submission.prepare(read_records([record]), None)
     return str(caught.value)
@@ -89,7 +94,7 @@ def test_missing_number_is_reported_by_line_field_and_type(name: str) -> None:
 def test_missing_number_inside_a_value_is_reported(name: str) -> None:
     vendor, _, operation = CASES[name]
     fields = {"intercom": "custom_attributes", "sendgrid": "custom_fields", "activecampaign": "tags"}
-    field = fields.get(vendor.conn_type, "properties")
+    field = {**fields, "constant_contact": "city"}.get(vendor.conn_type, "properties")
     message = problem(name, {**good(name), field: {"w1": [1, math.nan]}})
     wanted = "has a dict in field" if operation.is_csv else "has NaN or Infinity inside field"
     assert f"line 1 {wanted} '{field}'" in message
@@ -111,7 +116,8 @@ def test_half_a_character_in_a_value_is_reported_by_line_and_field(name: str) ->
 
 @pytest.mark.parametrize("name", sorted(DELETES))
 def test_half_a_character_in_an_id_is_reported_by_line_and_field(name: str) -> None:
-    assert "line 1 has a character in field 'id' that UTF-8 cannot encode" in problem(name, {"id": "7\ud800"})
+    field = CASES[name][2].header_names[0]
+    assert f"line 1 has a character in field '{field}' that UTF-8 cannot encode" in problem(name, {field: "7\ud800"})
 
 
 @each_case

@@ -211,4 +211,6 @@ def test_retry_leaves_out_the_same_records(script: Script, write: int) -> None:
 def test_decoded_record_is_the_encoded_one(vendor: Any) -> None:
     record = {"id": "7 é/", "email": "a@example.com", "name": None}
     for operation in (operation for kind in vendor.kinds for operation in kind.operations if operation.max_items):
+        if operation.decode is json.loads and not vendor.errors.invalid_items:
+            continue  # it has its own encoding, and none of its records is ever decoded
         assert operation.decode(operation.encode(record)).items() <= record.items(), operation.name
