@@ -38,6 +38,8 @@ def check(operation: str, field: str, value: Any) -> str | None:
     good = {name: value for name, value in GOOD.items() if "intercom-job" in operation or name == "lastname"}
     if (operation.startswith("intercom") and "intercom-job" not in operation) or operation.startswith("klaviyo"):
         good = {}  # these refuse fields that they do not know
+    if operation.startswith("constant_contact"):
+        good = {}
     return OPERATIONS[operation].check({field: value, **good})
 
 

@@ -67,6 +67,15 @@ CASES: dict[tuple[str, str, str], tuple[Make, dict[str, Any]]] = {
     },
     ("klaviyo", "profiles", "import"): (mail("title"), {"lists": LISTS}),
     ("brevo", "contacts", "import"): (mail("FNAME"), {"listIds": [7] * 300, "notifyUrl": "ü" * 300}),
+    ("constant_contact", "contacts", "import"): (mail("city"), {"list_ids": LISTS[:50]}),
+    ("constant_contact", "activities", "delete"): (lambda size: {"contact_id": "1" * size}, {}),
+    **{
+        ("constant_contact", "activities", name): (
+            lambda size: {"contact_id": "1" * size},
+            {"list_ids": LISTS[:50]},
+        )
+        for name in ("add_list_memberships", "remove_list_memberships")
+    },
 }
 OPERATIONS = {
     (vendor.conn_type, kind.name, operation.name): operation

@@ -155,7 +155,7 @@ def test_submit_with_unknown_outcome_is_not_repeated(case: Any) -> None:
 
 @pytest.mark.parametrize(("number", "size"), [(40_001, 1), (9_000, 500)])
 def test_request_is_smaller_than_what_the_vendor_cuts(number: int, size: int) -> None:
-    account = make_account(OF.vendor, "https://vendor.example.com", **OF.conn)
+    account = make_account(OF.vendor, "https://vendor.example.com")
     records = [{"email": f"{row}@example.com", "street": "x" * size} for row in range(number)]
     with prepared(SUBMIT, account, records=records) as submission:
         sent = contexts(submission, account, SUBMIT.submit.options)
@@ -166,7 +166,7 @@ def test_request_is_smaller_than_what_the_vendor_cuts(number: int, size: int) ->
 
 
 def token_request(*answers: Answer) -> tuple[Any, InMemoryTransport]:
-    account = make_account(OF.vendor, "https://vendor.example.com", **OF.conn)
+    account = make_account(OF.vendor, "https://vendor.example.com")
     transport = InMemoryTransport(OF.vendor, account, answers)
     return transport.outcome(lambda: SAMPLE_OF["constant_contact", "contacts"].kind.status(account, "j-1")), transport
 

@@ -7,7 +7,6 @@ https://developer.constantcontact.com/api_reference/index.html
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from functools import partial
 
@@ -84,7 +83,6 @@ def _on_ids(name: str, submit: Callable[[SubmitContext], SubmitFlow], *options: 
         header_names=("contact_id",),
         options=options,
         encode=lambda record: encode_json(record.get("contact_id")),
-        decode=lambda data: {"contact_id": json.loads(data)},
     )
 
 
