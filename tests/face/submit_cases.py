@@ -77,10 +77,6 @@ IN_PIECES = (
     Case("acquia", "contacts", "edit", known, 20_001, idempotent=True),
     Case("acquia", "contacts", "replace", known, 20_001, idempotent=False),
     Case("klaviyo", "profiles", "import", person, 20_001, idempotent=True),
-    Case("constant_contact", "contacts", "import", person, 80_001, idempotent=False, options=LISTS),
-    Case("constant_contact", "activities", "delete", contact, 1001, idempotent=False),
-    Case("constant_contact", "activities", "add_list_memberships", contact, 1001, idempotent=False, options=LISTS),
-    Case("constant_contact", "activities", "remove_list_memberships", contact, 1001, idempotent=False, options=LISTS),
 )
 
 
@@ -92,6 +88,12 @@ IN_ONE_FILE = (
     Case("hubspot", "import", "create", person, 250, idempotent=False, requests=1),
     Case("hubspot", "import", "update", person, 250, idempotent=False, requests=1),
     Case("brevo", "contacts", "import", person, 250, idempotent=False, requests=1),
+    Case("constant_contact", "contacts", "import", person, 250, idempotent=False, requests=1, options=LISTS),
+    Case("constant_contact", "activities", "delete", contact, 250, idempotent=False, requests=1),
+    *(
+        Case("constant_contact", "activities", name, contact, 250, idempotent=False, requests=1, options=LISTS)
+        for name in ("add_list_memberships", "remove_list_memberships")
+    ),
 )
 
 
@@ -218,7 +220,10 @@ def books(sim, vendor):
 
 def create_known(sim, case, number):
     """Create the contacts or companies that the records of a case refer to."""
-    records = case.arguments(number)["records"]
+    records = [
+        {**each, "id": each["contact_id"]} if "contact_id" in each else each
+        for each in case.arguments(number)["records"]
+    ]
     known_ones = [each for record in records for each in record.get("contacts", [record])]
     known_ones = [each for each in known_ones if "id" in each or case.operation == "update"]
     sim.contacts(case.vendor, known_ones, kind="companies" if case.kind == "companies" else None)

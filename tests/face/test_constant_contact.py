@@ -34,7 +34,7 @@ def test_failed_contacts_are_counted_and_their_messages_returned(mode, sim, acco
     job_id = result["jobs"][0]["job_id"]
     BulkJobResultsOperator(task_id="results", conn_id=conn_id, job_id=job_id, path=str(path)).execute({})
     [row] = map(json.loads, path.read_text().splitlines())
-    assert (row["status"], row["error"]) == ("failed", "Line 1: A valid email is required.")
+    assert (row["status"], row["error"]) == ("failed", "Row 1: A valid email is required.")
 
 
 @both_modes

@@ -86,6 +86,7 @@ def test_result_of_an_import_follows_from_its_three_counts_of_failures(
         ({"items_completed_count": 3}, [], ("partially_failed", 3, 2)),
         ({"items_completed_count": 0}, [], ("partially_failed", 0, 5)),
         ({"items_completed_count": 5, **NONE, "cannot_add_to_list_count": 2}, [], ("partially_failed", 3, 2)),
+        ({"items_completed_count": 3}, ["A list does not exist"], ("partially_failed", 3, 2)),
         ({"items_completed_count": 5}, ["A list does not exist"], UNKNOWN),
         ({}, [], UNKNOWN),
     ],

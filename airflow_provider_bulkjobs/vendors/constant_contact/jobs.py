@@ -22,7 +22,7 @@ DOCS_URL = "https://developer.constantcontact.com/api_guide/activity_status.html
 ACTIVITIES = "/v3/activities"
 COMPLETED = "completed"
 TOTAL, DONE = "items_total_count", "items_completed_count"
-# Rows that nobody can correct, rows that can be corrected in the web UI, and contacts who have unsubscribed before.
+# Rows with errors, rows with errors that can be corrected in the web UI, and contacts who have unsubscribed.
 FAILURES = ("error_count", "correctable_count", "cannot_add_to_list_count")
 
 STATES = States(
@@ -41,24 +41,27 @@ STATES = States(
 
 
 def _read_counts(needed: tuple[str, ...], job: BulkJob, activity: Mapping[str, Any]) -> BulkJob:
-    """Return the job with its result, which is unknown without the needed counts, or if they are no explanation.
+    """Return the job with its result, which only a completed activity has.
 
-    An activity that was not completed does not tell what it has done.
+    The result is unknown without the needed counts, or if there are messages but no failed items.
+
+    :raises TransientError: the counts are not an object.
     """
     if job.vendor_state != COMPLETED:
         return replace(job, succeeded=None, failed=None)
-    if not isinstance(activity.get("status"), dict | None):
+    counts = activity.get("status")
+    if not isinstance(counts, dict | None):
         raise TransientError(f"{STATES.vendor} returned a 'status' that is not an object")
-    counts = as_dict(activity.get("status"))
-    has_no_contact = job.total and counts.get("person_count") == 0
-    is_unexplained = not job.failed and (activity.get("activity_errors") or has_no_contact)
-    if is_unexplained or any(counts.get(name) is None for name in needed):
-        return replace(job, state=JobState.PARTIALLY_FAILED, succeeded=None, failed=None)
-    if job.succeeded is not None:
-        return job
-    done = count(counts.get(DONE))  # imports need not have it; other activities have no count of failures
-    done = job.total if done is None else done
-    return replace(job, succeeded=None if done is None else max(done - (job.failed or 0), 0))
+    counts = as_dict(counts)
+    if all(counts.get(name) is not None for name in needed):
+        if job.succeeded is None and job.total is not None:
+            # An import need not have this count; other activities do not have those of failures.
+            done = count(counts.get(DONE))
+            job = replace(job, succeeded=max((job.total if done is None else done) - (job.failed or 0), 0))
+        has_no_contact = job.total and counts.get("person_count") == 0
+        if job.failed or not (activity.get("activity_errors") or has_no_contact):
+            return job
+    return replace(job, state=JobState.PARTIALLY_FAILED, succeeded=None, failed=None)
 
 
 def _status(*needed: str) -> StatusEndpoint:

@@ -70,7 +70,7 @@ class SimulatedConstantContact(SimulatedVendor):
 
     def job_not_found(self, job_id: str) -> web.Response:
         """Return the response to an unknown activity."""
-        return self.error(404, f"activity_id {'is unknown' if len(job_id) == 36 else 'is in an invalid format'}.")
+        return self.error(404, "activity_id is in an invalid format.")
 
     def new_contact_id(self) -> str:
         """Return a UUID."""
@@ -89,8 +89,7 @@ class SimulatedConstantContact(SimulatedVendor):
     @route("GET", "/v3/account/user/privileges")
     def privileges(self, request: IncomingRequest) -> Any:
         """Return what the user may do."""
-        names = {30: "campaign:create", 41: "contacts:write"}
-        return web.json_response([{"privilege_id": each, "privilege_name": name} for each, name in names.items()])
+        return web.json_response([{"privilege_id": 41, "privilege_name": "contacts:write"}])
 
     @route("GET", "/v3/account/summary")
     def summary(self, request: IncomingRequest) -> Any:
@@ -106,74 +105,65 @@ class SimulatedConstantContact(SimulatedVendor):
     @route("POST", f"{ACTIVITIES}/contacts_json_import")
     def start_import(self, request: IncomingRequest) -> Any:
         """Import contacts; what is above the limits is dropped without an error."""
+        self._texts(request.object, "list_ids", MAX_LISTS)
         contacts = request.object.get("import_data")
         if not isinstance(contacts, list) or not contacts or not all(isinstance(each, dict) for each in contacts):
             raise self.refuse(400, "import_data does not have a valid value")
-        self._check_lists(request)
         kept = len(contacts) * MAX_BYTES // max(len(request.body), MAX_BYTES)
         return self._started("contacts", [self.contacts.upsert(each) for each in contacts[: min(kept, MAX_CONTACTS)]])
 
     @route("POST", f"{ACTIVITIES}/contact_delete")
     def delete(self, request: IncomingRequest) -> Any:
         """Delete contacts."""
-        return self._started("activities", [self.contacts.delete(each) for each in self._ids(request.object)])
+        ids = self._texts(request.object, "contact_ids", MAX_IDS)
+        return self._started("activities", [self.contacts.delete(each) for each in ids])
 
     @route("POST", f"{ACTIVITIES}/add_list_memberships")
     @route("POST", f"{ACTIVITIES}/remove_list_memberships")
     def change_memberships(self, request: IncomingRequest) -> Any:
         """Add contacts to lists, or remove them from lists; the lists themselves are not simulated."""
-        self._check_lists(request)
-        ids = self._ids(nested(request.object, "source"))
+        self._texts(request.object, "list_ids", MAX_LISTS)
+        ids = self._texts(request.object.get("source"), "contact_ids", MAX_IDS)
         return self._started("activities", [Row(each, UPDATED if each in self.contacts else FAILED) for each in ids])
 
     @route("GET", f"{ACTIVITIES}/{{id}}")
     def status(self, request: IncomingRequest) -> Any:
         """Return an activity."""
-        kind = "contacts" if self.find("contacts", request.params["id"]) else "activities"
-        job = self.job(kind, request.params["id"])
+        job_id = request.params["id"]
+        job = self.find("contacts", job_id) or self.job("activities", job_id)
         return self.poll(job, lambda word: self._activity(job, word))
 
     def _started(self, kind: str, rows: Sequence[Row]) -> web.Response:
-        job = self.submit(kind, rows)
-        return web.json_response(self._activity(job, STATES.steps[0]), status=201)
+        return web.json_response(self._activity(self.submit(kind, rows), STATES.steps[0]), status=201)
 
-    def _ids(self, source: Any) -> list[str]:
-        return self._texts(nested(source, "contact_ids"), "contact_ids", MAX_IDS)
-
-    def _check_lists(self, request: IncomingRequest) -> None:
-        self._texts(request.object.get("list_ids"), "list_ids", MAX_LISTS)
-
-    def _texts(self, values: Any, name: str, maximum: int) -> list[str]:
+    def _texts(self, source: Any, name: str, maximum: int) -> list[str]:
+        values = nested(source, name)
         if isinstance(values, list) and 0 < len(values) <= maximum and all(isinstance(each, str) for each in values):
             return values
         raise self.refuse(400, f"{name} does not have a valid value")
 
     def _activity(self, job: Job, word: Word) -> dict[str, Any]:
-        task, is_over, begun = job.tasks[-1], STATES.is_final(word), word != STATES.steps[0]
+        task, is_over, has_begun = job.tasks[-1], STATES.is_final(word), word != STATES.steps[0]
         failed = [row for row in job.rows if row.outcome == FAILED] if word == STATES.success else []
-        total = job.items if begun else 0
-        done = total if is_over else total // 2
-        correctable = sum(row.error == INVALID_EMAIL for row in failed)
+        total = job.items if has_begun else 0
+        status = {"items_total_count": total, "items_completed_count": total if is_over else total // 2}
         if job.kind == "contacts":
-            counts = {
-                "person_count": done,
-                "error_count": len(failed) - correctable,
-                "correctable_count": correctable,
-                "cannot_add_to_list_count": 0,
-            }
-            errors = [f"Line {number}: {row.error}" for number, row in enumerate(failed, 1)]
+            correctable = sum(row.error == INVALID_EMAIL for row in failed)
+            status |= {"person_count": total, "cannot_add_to_list_count": 0}
+            status |= {"error_count": len(failed) - correctable, "correctable_count": correctable}
         else:
-            done, counts, errors = done - len(failed), {"list_count": 0}, []
+            status["items_completed_count"] -= len(failed)
+        errors = [f"Row {number}: {row.error}" for number, row in enumerate(failed, 1) if row.error]
         times = {"created_at": job.created, "updated_at": self.now()}
-        times |= {"started_at": task.started} if begun else {}
+        times |= {"started_at": task.started} if has_begun else {}
         times |= {"completed_at": task.finished} if is_over else {}
         return {
             "activity_id": job.id,
             "state": word,
             **{name: _time(moment) for name, moment in times.items()},
-            "percent_done": 100 if is_over else 50 if begun else 0,
+            "percent_done": 100 if is_over else 50 if has_begun else 0,
             "activity_errors": errors[:20] if word != "failed" else ["The file could not be read"],
-            "status": {"items_total_count": total, "items_completed_count": done, **counts},
+            "status": status,
             "_links": {"self": {"href": f"{ACTIVITIES}/{job.id}"}},
         }
 

@@ -27,7 +27,7 @@ from airflow_provider_bulkjobs.vendors.toolkit.connection_test import (
 )
 
 PRIVILEGE = "contacts:write"
-# A group of its own, so that a pause of submits, because too many activities are queued, does not delay polls.
+# A separate group: a pause of submits, because too many activities are queued, must not delay polls.
 SUBMITS = RateLimit((f"{jobs.ACTIVITIES}/",), 4, seconds=1.0, method="POST", pause=120.0)
 
 
@@ -121,7 +121,7 @@ class ConstantContact(Vendor):
             "Constant Contact drops what a request has after 4 MB, without an error: this provider sends less.",
             "It drops custom fields that do not exist in the account, without an error.",
             "Activities can be read for ten days; the response after that is unconfirmed.",
-            "The body of a 403 is unconfirmed: the connection test tells its causes apart by the user's privileges.",
+            "The body of a 403 is unconfirmed: the connection test finds the cause by the user's privileges.",
         ),
         not_reported=(
             "Which rows failed: the results have the activity's messages; their wording and number are unconfirmed.",
