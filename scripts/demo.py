@@ -105,6 +105,9 @@ EXPECTED = {
     "bulkjobs_customer_io_contacts": Expectation(
         _success("import_contacts", "failed_contacts", "send_campaign"), 1, 1000, 30
     ),
+    "bulkjobs_constant_contact_contacts": Expectation(
+        _success("import_contacts", "messages", "send_campaign"), 1, 1000, 30
+    ),
     "bulkjobs_gate_by_branch": Expectation(
         _success(
             *("import_contacts", "choose", "send_to_previous_segment"),

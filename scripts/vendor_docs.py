@@ -40,7 +40,7 @@ def sample_connection(vendor: Vendor, *, full: bool = False) -> dict[str, object
     extra = {
         field.name: sample(field)
         for field in vendor.fields
-        if not field.is_standard and (full or field.choices or field.type == "number")
+        if not field.is_standard and (full or field.required or field.choices or field.type == "number")
     }
     return {"conn_type": vendor.conn_type, **own, "extra": extra}
 

@@ -207,7 +207,8 @@ def held(operation: Operation, payload: Payload) -> list[Any]:
         return [dict(row) for row in csv.DictReader(io.StringIO(text, newline=""), strict=True)]
     if operation.name == "delete" and not payload.data.startswith(b"{"):  # ids in the query
         return [{"id": unquote(one)} for one in payload.data.decode().split(",")]
-    return json.loads(b"[%b]" % payload.data)
+    found = json.loads(b"[%b]" % payload.data)
+    return found if isinstance(found[0], dict) else [{"id": one} for one in found]
 
 
 def size_on_the_wire(operation: Operation, order: SubmitContext) -> int:
@@ -246,6 +247,7 @@ LONG_OPTIONS: dict[str, Any] = {
     "programId": 1044,
     "programMemberStatus": "On List",
     "apiName": "vehicle_c",
+    "sms_permission_to_send": "explicit",
 }
 
 
@@ -265,6 +267,8 @@ def test_every_request_stays_within_the_limits_and_no_record_is_lost(key: tuple[
             max_bytes=source.randrange(5000, 9000),
         )
         records = random_records(source, 60, 300)
+        if key[:2] == ("constant_contact", "activities"):  # which take nothing but ids
+            records = [{**one, "contact_id": one["id"]} for one in records]
         with submitted(key, operation, options, records) as requests:
             for batch, order in requests:
                 assert 1 <= batch.items <= operation.max_items

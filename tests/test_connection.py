@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from vendors.scripted import required_extra
 
 from airflow_provider_bulkjobs import simulator
 from airflow_provider_bulkjobs.exceptions import BadConnectionError
@@ -30,8 +31,9 @@ SECRETS = {  # of those that the simulator serves
 }
 
 
-def read(conn_type: str, **values: Any) -> Account:
-    return read_account(VENDOR_OF[conn_type].fields, **{**GOOD, **values})
+def read(conn_type: str, extra: Any = None, **values: Any) -> Account:
+    vendor = VENDOR_OF[conn_type]
+    return read_account(vendor.fields, **{**GOOD, **values}, extra={**required_extra(vendor), **(extra or {})})
 
 
 def refusal(conn_type: str, **values: Any) -> str:
@@ -48,8 +50,8 @@ def refusal(conn_type: str, **values: Any) -> str:
     [(vendor.conn_type, field.name) for vendor in VENDORS for field in vendor.fields if field.required],
 )
 def test_a_missing_value(conn_type: str, field: str, empty: str | None) -> None:
-    message = refusal(conn_type, **{field: empty})
     declared = next(each for each in VENDOR_OF[conn_type].fields if each.name == field)
+    message = refusal(conn_type, **({field: empty} if declared.is_standard else {"extra": {field: empty}}))
     assert f"the field {field!r} ({declared.label}) is missing. {declared.help}" in message
 
 
@@ -150,7 +152,7 @@ def test_empty_fields_mean_their_defaults(conn_type: str) -> None:
     vendor = VENDOR_OF[conn_type]
     account = read(conn_type, extra={"requests_per_second": "", "region": None})
     assert account["requests_per_second"] == vendor.requests_per_second
-    defaults = {f.name: f.default for f in vendor.fields if not f.is_standard}
+    defaults = {f.name: f.default for f in vendor.fields if not (f.is_standard or f.required)}
     assert {name: account[name] for name in defaults} == defaults
 
 
@@ -364,7 +366,7 @@ def test_a_connection_as_uri(monkeypatch: pytest.MonkeyPatch, conn_type: str) ->
 @pytest.mark.parametrize("conn_type", VENDOR_OF)
 @pytest.mark.parametrize("as_text", [True, False])
 def test_a_connection_as_json(hook: Callable[..., BulkJobHook], conn_type: str, *, as_text: bool) -> None:
-    extra = {"requests_per_second": 2}
+    extra = {"requests_per_second": 2, **required_extra(VENDOR_OF[conn_type])}
     account = hook(conn_type, extra=json.dumps(extra) if as_text else extra).account
     assert account["requests_per_second"] == 2
     assert account["password"] == SECRETS.get(conn_type, SECRET)
@@ -372,7 +374,8 @@ def test_a_connection_as_json(hook: Callable[..., BulkJobHook], conn_type: str, 
 
 
 def as_json(conn_type: str) -> str:
-    return json.dumps({"conn_type": conn_type, **{name: GOOD[name] for name in ("host", "login", "password")}})
+    values = {name: GOOD[name] for name in ("host", "login", "password")}
+    return json.dumps({"conn_type": conn_type, **values, "extra": required_extra(VENDOR_OF[conn_type])})
 
 
 @pytest.mark.parametrize("conn_type", VENDOR_OF)

@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from certificates import self_signed
 from vendors.fixture_loader import VENDOR_SAMPLES
-from vendors.scripted import ScriptedHandler, serving
+from vendors.scripted import ScriptedHandler, required_extra, serving
 
 from airflow_provider_bulkjobs import simulator
 from airflow_provider_bulkjobs.exceptions import (
@@ -54,6 +55,7 @@ def attempt(monkeypatch: pytest.MonkeyPatch) -> Try:
 
     def attempt(vendor: Vendor, **values: Any) -> tuple[bool, str]:
         connection = {"host": "http://127.0.0.1:1", "login": "bot", "password": SECRET, **values}
+        connection["extra"] = {**required_extra(vendor), **connection.get("extra", {})}
         monkeypatch.setenv(f"AIRFLOW_CONN_{NAME}", json.dumps({**connection, "conn_type": vendor.conn_type}))
         good, told = HOOK_OF[vendor.conn_type](NAME).test_connection()
         assert NAME not in told
@@ -134,7 +136,7 @@ def test_a_missing_permission(attempt: Try, sim: Simulator, vendor: Vendor) -> N
     if vendor.status_of(Response(403, {}, b"")) == 401:
         pytest.skip(f"{vendor.label} says the same of a bad key")
     path = VENDOR_SAMPLES[vendor.conn_type].content["check"]["expected_requests"][0]  # not that of the token
-    sim.fault(None, "server_error", status=403, path=path)
+    sim.fault(None, "server_error", status=403, path=urlsplit(path).path)
     good, told = attempt(vendor, **sim.connection(vendor.conn_type))
     assert not good
     assert told.endswith(vendor.notes.permissions)

@@ -167,4 +167,5 @@ def test_what_is_copied_means_the_same_as_an_empty_field(vendor: Vendor) -> None
         assert isinstance(extra, dict)
         defaults = {field.name: field.default for field in vendor.fields if field.default is not None}
         assert {**extra, **defaults} == {**defaults, **extra}
-        assert full or set(extra) <= set(defaults)
+        required = {field.name for field in vendor.fields if field.required}
+        assert full or set(extra) <= defaults.keys() | required

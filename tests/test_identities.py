@@ -45,6 +45,8 @@ def check(operation: str, field: str, value: Any) -> str | None:
         good = {"tags": "vip"} if operation.endswith("tag") else {}
     if operation == "dotdigital-deletions-delete":
         good = {}  # it takes one identifier
+    if operation.startswith("constant_contact"):
+        good = {}
     return OPERATIONS[operation].check({field: value, **good})
 
 

@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 import pytest
+from vendors.scripted import required_extra
 
 from airflow_provider_bulkjobs import links
 from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
@@ -36,7 +37,8 @@ class TaskInstance:
 
 
 def account(vendor: Any, **values: Any) -> Any:
-    return read_account(vendor.fields, **{"conn_id": "mine", "login": "bot", "password": "secret-of-mine", **values})
+    good = {"conn_id": "mine", "login": "bot", "password": "secret-of-mine", "extra": required_extra(vendor)}
+    return read_account(vendor.fields, **{**good, **values})
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,9 @@ NEEDED: dict[str, dict[str, Any]] = {  # besides the identity
     "zendesk_bulk-tickets-create": {"comment": {"body": "Hi"}},
     "zendesk_bulk-tickets-import": {"comments": [{"value": "Hi"}]},
 }
-DELETES = {name for name in CASES if name.endswith(("delete", "archive", "tag"))}  # they take no such field
+DELETES = {
+    name for name in CASES if name.endswith(("delete", "archive", "tag", "list_memberships"))
+}  # they take no such field
 REQUIRED = {
     str(case): {
         each.name: "email" if each.name == "externalIdFieldName" else case.submit.options[each.name]
@@ -110,7 +112,7 @@ def test_missing_number_is_reported_by_line_field_and_type(name: str) -> None:
 def test_missing_number_inside_a_value_is_reported(name: str) -> None:
     vendor, _, operation = CASES[name]
     fields = {"intercom": "custom_attributes", "sendgrid": "custom_fields", "activecampaign": "tags"}
-    field = {**fields, "mailchimp": "merge_fields"}.get(vendor.conn_type, "properties")
+    field = {**fields, "mailchimp": "merge_fields", "constant_contact": "city"}.get(vendor.conn_type, "properties")
     message = problem(name, {**good(name), field: {"w1": [1, math.nan]}})
     is_text = operation.is_csv or vendor.conn_type == "getresponse"
     wanted = "has a dict in field" if is_text else "has NaN or Infinity inside field"

@@ -131,6 +131,15 @@ CASES: dict[tuple[str, str, str], tuple[Make, dict[str, Any]]] = {
         ("customer_io", "import", f"import_{name}"): (mail("city"), {"identifier": "email", "description": "ü" * 300})
         for name in ("people", "events", "relationships", "objects")
     },
+    ("constant_contact", "contacts", "import"): (mail("city"), {"list_ids": LISTS[:50]}),
+    ("constant_contact", "activities", "delete"): (lambda size: {"contact_id": "1" * size}, {}),
+    **{
+        ("constant_contact", "activities", name): (
+            lambda size: {"contact_id": "1" * size},
+            {"list_ids": LISTS[:50]},
+        )
+        for name in ("add_list_memberships", "remove_list_memberships")
+    },
 }
 # The records go out in a file, before or after the first request.
 IN_A_FILE = {key for key in CASES if key[0] in {"customer_io", "salesforce_bulk"} or key[2] == "import_csv"}

@@ -6,6 +6,7 @@ from __future__ import annotations
 from airflow_provider_bulkjobs.vendors.acquia_campaign_studio.vendor import AcquiaCampaignStudio
 from airflow_provider_bulkjobs.vendors.activecampaign.vendor import ActiveCampaign
 from airflow_provider_bulkjobs.vendors.brevo.vendor import Brevo
+from airflow_provider_bulkjobs.vendors.constant_contact.vendor import ConstantContact
 from airflow_provider_bulkjobs.vendors.customer_io.vendor import CustomerIo
 from airflow_provider_bulkjobs.vendors.dotdigital.vendor import Dotdigital
 from airflow_provider_bulkjobs.vendors.getresponse.vendor import GetResponse
@@ -36,4 +37,5 @@ VENDORS: tuple[Vendor, ...] = (
     Dotdigital(),
     GetResponse(),
     CustomerIo(),
+    ConstantContact(),
 )

@@ -94,6 +94,8 @@ def test_final_states(outcome, dag_id):
             "getresponse",
             "bulkjobs_customer_io_contacts",
             "customer_io",
+            "bulkjobs_constant_contact_contacts",
+            "constant_contact",
             {"state": "partially_failed", "total": 1000, "succeeded": 970, "failed": 30, "job_count": 1},
         ),
     ],
@@ -128,6 +130,7 @@ PAGES = {  # also for a failed task, as Acquia's
     "bulkjobs_mailjet_contacts": None,
     "bulkjobs_dotdigital_contacts": None,
     "bulkjobs_getresponse_contacts": None,
+    "bulkjobs_constant_contact_contacts": None,
     "bulkjobs_intercom_contacts": "https://app.intercom.com/a/apps/_/users/segments/all-users",
     "bulkjobs_sendgrid_contacts": "https://mc.sendgrid.com/contacts",
     "bulkjobs_activecampaign_contacts": None,  # the page cannot be derived from the simulator's address

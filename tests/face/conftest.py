@@ -46,7 +46,8 @@ def account(sim: Simulator, connection: Callable[..., str]) -> Callable[..., str
     """Make the connection of one of the simulator's vendors; return its id."""
 
     def make(vendor: str, conn_id: str | None = None, **values: Any) -> str:
-        good = sim.connection(vendor) | {"extra": {"requests_per_second": 0}}  # rate limiting has its own tests
+        good = sim.connection(vendor)
+        good["extra"] = {**good.get("extra", {}), "requests_per_second": 0}  # rate limiting has its own tests
         return connection(conn_id or f"{good['conn_type']}_default", **{**good, **values})
 
     return make

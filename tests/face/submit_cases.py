@@ -26,6 +26,10 @@ def mailjet_person(number):
     return {"Email": f"person-{number}@example.com"}
 
 
+def contact(number):
+    return {"contact_id": f"{number:036}"}
+
+
 def known(number):
     return {"id": f"{number:036}"}
 
@@ -69,6 +73,9 @@ def membership(number):
 def conversation(number):
     text = {"value": f"Question {number}"}
     return {"subject": "Hello", "comment": text, "comments": [text]}
+
+
+LISTS = {"list_ids": ["04fe9a97-a579-43c5-bb1a-58ed29bf0a6a"]}
 
 
 class Case(NamedTuple):
@@ -171,6 +178,12 @@ IN_ONE_FILE = (
             ("relationships", "identifier", "email"),
             ("objects", "object_type_id", "1"),
         )
+    ),
+    Case("constant_contact", "contacts", "import", person, 250, idempotent=False, requests=1, options=LISTS),
+    Case("constant_contact", "activities", "delete", contact, 250, idempotent=False, requests=1),
+    *(
+        Case("constant_contact", "activities", name, contact, 250, idempotent=False, requests=1, options=LISTS)
+        for name in ("add_list_memberships", "remove_list_memberships")
     ),
 )
 
@@ -313,7 +326,10 @@ def books(sim, vendor):
 
 def create_known(sim, case, number):
     """Create what the records of a case refer to."""
-    records = case.arguments(number)["records"]
+    records = [
+        {**each, "id": each["contact_id"]} if "contact_id" in each else each
+        for each in case.arguments(number)["records"]
+    ]
     known_ones = [each for record in records for each in record.get("contacts", [record])]
     known_ones = [{"id": each["Id"]} if "Id" in each else each for each in known_ones]
     known_ones = [

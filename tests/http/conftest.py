@@ -31,7 +31,8 @@ def account(sim: Simulator) -> Callable[..., Account]:
     """Create an account of one of the simulator's vendors; ``values`` override the defaults."""
 
     def make(vendor: str = "sendgrid", **values: Any) -> Account:
-        good = sim.connection(vendor) | {"conn_id": "mine", "extra": {"requests_per_second": 0}}
+        good = sim.connection(vendor) | {"conn_id": "mine"}
+        good["extra"] = {**good.get("extra", {}), "requests_per_second": 0}
         del good["conn_type"]
         return read_account(VENDOR_OF[vendor].fields, **{**good, **values})
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from requests.structures import CaseInsensitiveDict
 from vendors.fixture_loader import refusal
+from vendors.scripted import required_extra
 
 from airflow_provider_bulkjobs.exceptions import (
     AuthenticationError,
@@ -51,7 +52,8 @@ def answer(status: int, headers: dict[str, str] | None = None, body: bytes | dic
 
 
 def account_of(vendor: Vendor) -> Account:
-    return read_account(vendor.fields, conn_id="mine", host="https://here.example", login="bot", password=SECRET)
+    values = {"conn_id": "mine", "host": "https://here.example", "login": "bot", "password": SECRET}
+    return read_account(vendor.fields, **values, extra=required_extra(vendor))
 
 
 def checked(conn_type: str, response: Response, request: Request = POLL) -> Exception:

@@ -100,6 +100,11 @@ def serving(handler_class: type[ScriptedHandler]) -> Iterator[Script]:
         thread.join(5)
 
 
+def required_extra(vendor: Vendor) -> dict[str, str]:
+    """Return values for the extra fields that the vendor requires."""
+    return {field.name: "r-7f3a" for field in vendor.fields if field.required and not field.is_standard}
+
+
 def make_account(vendor: Vendor, host: str, **extra: Any) -> Account:
     """Return an account with values for all fields; ``extra`` overrides the extra fields."""
     return read_account(
@@ -108,7 +113,7 @@ def make_account(vendor: Vendor, host: str, **extra: Any) -> Account:
         host=host,
         login=LOGIN,
         password=SECRET,
-        extra={"requests_per_second": 0, **extra},
+        extra={"requests_per_second": 0, **required_extra(vendor), **extra},
     )
 
 

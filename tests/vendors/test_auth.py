@@ -187,6 +187,16 @@ def test_refusal_with_status_200_is_an_authentication_error_without_the_secret()
     assert REFRESH not in str(caught.value)
 
 
+def test_new_refresh_token_is_an_error_because_the_old_one_is_used_up() -> None:
+    for same in ({}, {"refresh_token": REFRESH}):
+        assert fetch(RefreshToken(endpoint=URL), {**TOKEN, **same})[0].value == "t-1"
+    with pytest.raises(
+        BadConnectionError, match=r"'refresh_token' \(Refresh token\) was replaced .* do not rotate"
+    ) as caught:
+        fetch(RefreshToken(endpoint=URL), {**TOKEN, "refresh_token": "another"})
+    assert "another" not in str(caught.value)
+
+
 def test_field_that_the_chosen_authentication_needs_must_not_be_empty() -> None:
     empty = account(refresh_token="")
     with pytest.raises(BadConnectionError, match=r"'mine': the field 'refresh_token' \(Refresh token\) is missing"):

@@ -102,6 +102,12 @@ class _OAuth2(Auth):
     def grant(self, account: Account) -> Mapping[str, str]:
         """Return the members of the form that are particular to the grant."""
 
+    def check_response(self, account: Account, body: Mapping[str, Any]) -> None:
+        """Check what else is in the response.
+
+        :raises BadConnectionError: the credentials cannot be used again.
+        """
+
     def client(self, account: Account) -> tuple[str, str]:
         """Return client id and secret."""
         return account.require(self.client_id), account.require(self.client_secret)
@@ -121,6 +127,7 @@ class _OAuth2(Auth):
         expires_in = count(body.get("expires_in"))
         if expires_in == 0:  # the same token again, in its last second
             raise TransientError(f"The access token of {account.name} is about to expire")
+        self.check_response(account, body)
         return Token(token, expires_in or self.lifetime, _base_url(account, body, self.base_url))
 
     def _request(self, account: Account) -> Request:
@@ -162,6 +169,18 @@ class RefreshToken(_OAuth2):
     def grant(self, account: Account) -> Mapping[str, str]:
         """Return the refresh token."""
         return {"grant_type": "refresh_token", "refresh_token": account.require(self.refresh_token)}
+
+    def check_response(self, account: Account, body: Mapping[str, Any]) -> None:
+        """Reject a new refresh token: it replaces the one in the connection, which other processes need as well.
+
+        :raises BadConnectionError: there is a new one.
+        """
+        if body.get("refresh_token") not in (None, "", account.require(self.refresh_token)):
+            raise account.error(
+                self.refresh_token,
+                "was replaced by the vendor with its first use, and a new one cannot be stored in the connection",
+                "Set the application to refresh tokens that do not rotate, authorize it again, and enter the new one.",
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,12 +43,17 @@ def identifies_if_given(*names: str) -> Check:
     return check
 
 
-def only_fields(names: Iterable[str], remedy: str) -> Check:
-    """Reject other fields than these, because the vendor would drop them without an error."""
+def only_fields(names: Iterable[str], remedy: str, *, prefix: str | None = None) -> Check:
+    """Reject other fields than these, because the vendor would drop them without an error.
+
+    :param prefix: what the names of further fields begin with.
+    """
     known = frozenset(names)
 
     def check(record: Record) -> str | None:
         unknown = record.keys() - known
+        if prefix is not None:
+            unknown = {name for name in unknown if not str(name).startswith(prefix)}
         return (
             f"has {safe_names(sorted(map(str, unknown)), 'and')}, which the vendor would drop: {remedy}"
             if unknown

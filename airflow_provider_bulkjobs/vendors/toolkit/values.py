@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-FIELD_NAME = re.compile(r"[A-Za-z_$][\w$.-]{0,60}|\d{1,4}", re.ASCII)
+FIELD_NAME = re.compile(r"[A-Za-z_$][\w$.:-]{0,60}|\d{1,4}", re.ASCII)
 SURROGATE = re.compile("[\ud800-\udfff]")
 BLANK_SYMBOLS = "\u034f\u115f\u1160\u2800\u3164\uffa0"  # printable according to Unicode, but invisible
 MAX_NAMES = 10  # field names in a message
