@@ -205,7 +205,7 @@ def held(operation: Operation, payload: Payload) -> list[Any]:
     if operation.is_csv:
         text = file_of(operation, payload).decode()
         return [dict(row) for row in csv.DictReader(io.StringIO(text, newline=""), strict=True)]
-    if operation.name == "delete" and not payload.data.startswith(b"{"):  # ids in the query
+    if operation.name == "delete" and not payload.data.startswith((b"{", b'"')):  # ids in the query
         return [{"id": unquote(one)} for one in payload.data.decode().split(",")]
     found = json.loads(b"[%b]" % payload.data)
     return found if isinstance(found[0], dict) else [{"id": one} for one in found]
