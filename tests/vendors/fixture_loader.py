@@ -77,7 +77,11 @@ def changed(body: Any, path: str, value: Any) -> Any:
 def without(body: Any, path: str) -> Any:
     """Return a copy of a body without the key at a dotted path."""
     parent, _, key = path.rpartition(".")
-    rest = {name: value for name, value in (at(body, parent) if parent else body).items() if name != key}
+    members = at(body, parent) if parent else body
+    if isinstance(members, list):
+        rest: Any = [value for index, value in enumerate(members) if index != int(key)]
+    else:
+        rest = {name: value for name, value in members.items() if name != key}
     return changed(body, parent, rest) if parent else rest
 
 

@@ -32,7 +32,7 @@ def fetch(script: Script, key: tuple[str, str], prefix: str = "", max_bytes: int
     vendor, kind = sample.vendor, sample.kind
     hook = make_hook(vendor, make_account(vendor, script.url(prefix), **sample.of.conn))
     try:
-        return list(iter_item_results(hook, kind, JOB, max_bytes, QUICK))
+        return list(iter_item_results(hook, kind, sample.job_id, max_bytes, QUICK))
     finally:
         hook.transport.close()
 
