@@ -241,6 +241,9 @@ LONG_OPTIONS: dict[str, Any] = {
     "callback": {"url": f"https://example.com/{'x' * 500}", "params": [{"key": "é", "value": "€" * 99}]},
     "overwriteWithBlank": True,
     "exclude_automations": True,
+    "programId": 1044,
+    "programMemberStatus": "On List",
+    "apiName": "vehicle_c",
 }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from certificates import self_signed
+from vendors.fixture_loader import VENDOR_SAMPLES
 from vendors.scripted import ScriptedHandler, serving
 
 from airflow_provider_bulkjobs import simulator
@@ -116,7 +117,7 @@ def test_a_host_that_is_another_website(attempt: Try, sim: Simulator, vendor: Ve
 @every_vendor
 def test_a_host_that_answers_but_is_not_the_vendor(attempt: Try, vendor: Vendor) -> None:
     with serving(ScriptedHandler) as script:
-        script.play([{"status": 200, "body": {}}])
+        script.play([*VENDOR_SAMPLES[vendor.conn_type].token, {"status": 200, "body": {}}])
         good, told = attempt(vendor, host=script.url())
     assert not good
     assert told.startswith(
@@ -129,7 +130,8 @@ def test_a_host_that_answers_but_is_not_the_vendor(attempt: Try, vendor: Vendor)
 def test_a_missing_permission(attempt: Try, sim: Simulator, vendor: Vendor) -> None:
     if vendor.status_of(Response(403, {}, b"")) == 401:
         pytest.skip(f"{vendor.label} says the same of a bad key")
-    sim.fault(None, "server_error", status=403)
+    path = VENDOR_SAMPLES[vendor.conn_type].content["check"]["expected_requests"][0]  # not that of the token
+    sim.fault(None, "server_error", status=403, path=path)
     good, told = attempt(vendor, **sim.connection(vendor.conn_type))
     assert not good
     assert told.endswith(vendor.notes.permissions)
