@@ -255,3 +255,20 @@ def test_request_overrides_an_idempotent_operation() -> None:
 
     with pytest.raises(UnknownOutcomeError):
         send(World({1: LOST}, {1}), Store(), operation(flow, idempotent=True))
+
+
+@pytest.mark.parametrize("executed", [True, False], ids=["executed", "not executed"])
+@pytest.mark.parametrize("lost", [LOST, UNSENT, DOWN], ids=["lost", "unsent", "503"])
+def test_request_that_is_sent_once_is_replaced_by_the_flow(lost: Any, executed: bool) -> None:
+    def flow(context: Any) -> Any:
+        job_id = (yield Request("POST", "/jobs", idempotent=True)).json["id"]
+        yield SaveProgress({"job_id": job_id})
+        yield Request("PUT", f"/jobs/{job_id}/data", body=context.payload.data, idempotent=True, once=True)
+        yield Request("POST", f"/jobs/{job_id}/start", idempotent=True)
+        return job_id
+
+    answers, faults = ({2: lost}, {}) if lost is DOWN else ({}, {2: lost})
+    world = World(faults, {2} if executed else set(), answers)
+    assert send(world, Store(), operation(flow)) == ["job-2"]
+    assert [request.path for request in world.requests if request.once] == ["/jobs/job-1/data", "/jobs/job-2/data"]
+    assert world.started == ["job-2"]

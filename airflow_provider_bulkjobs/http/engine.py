@@ -173,7 +173,12 @@ class Engine:
         return self._retry(lambda: self._run_once(start(), policy), policy)
 
     def exchange(self, request: Request | Upload, policy: RetryPolicy) -> Steps[Response]:
-        """Send one request and retry until it succeeds. Raises like :meth:`run`."""
+        """Send one request and retry until it succeeds. Raises like :meth:`run`.
+
+        :raises TransientError: a request that is sent only once has failed.
+        """
+        if isinstance(request, Request) and request.once:
+            return self._attempt(request, policy)
         return self._retry(lambda: self._attempt(request, policy), policy)
 
     def advance(

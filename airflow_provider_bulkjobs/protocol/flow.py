@@ -36,6 +36,8 @@ class Request:
     :param idempotent: ``False`` if the vendor would execute a repeated request twice. Such a request is retried only
         if the response proves that it was not executed. ``None``: in a submit as its operation declares, elsewhere
         ``True``.
+    :param once: ``True`` if it is not sent again after a failure: the whole flow is run again instead, and replaces
+        what the request may have left behind, such as a job that has received a part of its only upload.
     :param max_age: of a GET: a response that is younger than this many seconds may be shared by all flows of the
         account, and identical requests at the same time are sent once. 0: the response is not shared. If a shared
         response does not contain the job, raise :class:`JobNotFoundError`: the next poll gets another response.
@@ -51,6 +53,7 @@ class Request:
     idempotent: bool | None = None
     secret_query: Mapping[str, str] | None = field(default=None, repr=False)
     max_age: float = 0.0
+    once: bool = False
 
 
 LARGE_BODY = 256 * 1024  # bytes of JSON: parsing more would block the event loop for too long
