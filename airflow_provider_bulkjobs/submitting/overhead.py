@@ -18,10 +18,16 @@ if TYPE_CHECKING:
 def request_overhead(operation: Operation, account: Account, options: Options, columns: tuple[str, ...]) -> int:
     """Return the size of the request for an empty batch: options, column mappings and the envelope.
 
-    A job id of maximum length stands for the id of an open job. A submit that starts with a GET request or uploads a
-    file has no overhead: it sends the records alone.
+    A job id of maximum length stands for the id of an open job. A submit whose first request is a GET, or does not have
+    the records, has no overhead: a later request sends the records alone.
     """
-    batch = Payload(io.BytesIO, size=0, items=0, columns=columns)
+    opened: list[io.BytesIO] = []
+
+    def open_records() -> io.BytesIO:
+        opened.append(io.BytesIO())
+        return opened[-1]
+
+    batch = Payload(open_records, size=0, items=0, columns=columns)
     flow = operation.submit(
         SubmitContext(account, batch, options, "0" * MAX_JOB_ID_LENGTH if operation.supports_append else None)
     )
@@ -31,7 +37,8 @@ def request_overhead(operation: Operation, account: Account, options: Options, c
         return 0
     if not isinstance(request, Request) or request.method == "GET":
         return 0
-    if request.open is None:
-        return len(request.path) + len(request.body or b"")
-    with request.open() as file:
-        return len(request.path) + len(file.read())
+    body = request.body or b""
+    if request.open is not None:
+        with request.open() as file:
+            body = file.read()
+    return len(request.path) + len(body) if opened else 0
