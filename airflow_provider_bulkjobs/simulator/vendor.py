@@ -120,6 +120,10 @@ class SimulatedVendor(ABC):
         """Return the response of the token endpoint."""
         return {"access_token": token, "expires_in": math.ceil(seconds), "token_type": "bearer", "scope": ""}
 
+    def token_fields(self, request: IncomingRequest) -> Mapping[str, Any]:  # noqa: ARG002
+        """Return what the response of the token endpoint has in addition, such as the address of the API."""
+        return {}
+
     def oauth_error(self, status: int, code: str, description: str) -> web.Response:
         """Return an error of the token endpoint."""
         return web.json_response({"error": code, "error_description": description}, status=status)
@@ -349,7 +353,8 @@ class SimulatedVendor(ABC):
         if error := way.error_of(request):
             return self.oauth_error(way.error_status, *error)
         seconds = self.settings.token_seconds
-        return web.json_response(self.token_body(self.tokens.issue(self.now() + seconds), seconds))
+        body = self.token_body(self.tokens.issue(self.now() + seconds), seconds)
+        return web.json_response({**body, **self.token_fields(request)})
 
     def _file(self, kind: str, request: IncomingRequest) -> web.Response:
         if "Authorization" in request.headers:
