@@ -6,6 +6,7 @@ from __future__ import annotations
 from airflow_provider_bulkjobs.vendors.acquia_campaign_studio.vendor import AcquiaCampaignStudio
 from airflow_provider_bulkjobs.vendors.activecampaign.vendor import ActiveCampaign
 from airflow_provider_bulkjobs.vendors.brevo.vendor import Brevo
+from airflow_provider_bulkjobs.vendors.eloqua.vendor import Eloqua
 from airflow_provider_bulkjobs.vendors.hubspot.vendor import HubSpot
 from airflow_provider_bulkjobs.vendors.intercom.vendor import Intercom
 from airflow_provider_bulkjobs.vendors.klaviyo.vendor import Klaviyo
@@ -20,4 +21,5 @@ VENDORS: tuple[Vendor, ...] = (
     HubSpot(),
     Klaviyo(),
     Brevo(),
+    Eloqua(),
 )
