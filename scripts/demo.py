@@ -84,6 +84,9 @@ EXPECTED = {
     "bulkjobs_brevo_contacts": Expectation(
         _success("extract", "import_contacts", "failed_contacts", "send_campaign"), 1, None, None
     ),
+    "bulkjobs_eloqua_contacts": Expectation(
+        _success("import_contacts", "rejected_contacts", "send_campaign"), 1, 1000, 30
+    ),
     "bulkjobs_gate_by_branch": Expectation(
         _success(
             *("import_contacts", "choose", "send_to_previous_segment"),

@@ -62,6 +62,11 @@ def test_final_states(outcome, dag_id):
             "brevo",
             {"state": "partially_failed", "total": None, "failed": None, "job_count": 1},
         ),
+        (
+            "bulkjobs_eloqua_contacts",
+            "eloqua",
+            {"state": "partially_failed", "total": 1000, "succeeded": 970, "failed": 30, "job_count": 1},
+        ),
     ],
 )
 def test_accepted_import_returns_counts(outcome, dag_id, vendor, expected):
@@ -91,6 +96,7 @@ def test_worker_and_triggerer_log_progress(outcome, dag_id):
 
 PAGES = {  # also for a failed task, as Acquia's
     "bulkjobs_brevo_contacts": None,  # no page is known
+    "bulkjobs_eloqua_contacts": None,
     "bulkjobs_intercom_contacts": "https://app.intercom.com/a/apps/_/users/segments/all-users",
     "bulkjobs_sendgrid_contacts": "https://mc.sendgrid.com/contacts",
     "bulkjobs_activecampaign_contacts": None,  # the page cannot be derived from the simulator's address

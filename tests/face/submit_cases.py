@@ -22,6 +22,10 @@ def person(number):
     return {"email": f"person-{number}@example.com"}
 
 
+def eloqua_contact(number):
+    return {"C_EmailAddress": f"person-{number}@example.com"}
+
+
 def known(number):
     return {"id": f"{number:036}"}
 
@@ -76,6 +80,8 @@ IN_ONE_FILE = (
     Case("hubspot", "import", "create", person, 250, idempotent=False, requests=1),
     Case("hubspot", "import", "update", person, 250, idempotent=False, requests=1),
     Case("brevo", "contacts", "import", person, 250, idempotent=False, requests=1),
+    # The requests: define, stage, sync.
+    Case("eloqua", "contacts", "import", eloqua_contact, 250, idempotent=True, requests=3),
 )
 
 

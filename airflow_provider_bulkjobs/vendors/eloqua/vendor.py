@@ -32,8 +32,8 @@ NOT_AUTHENTICATED = (
     "security group Advanced Users - Marketing; and whether Eloqua allows the IP address of this server."
 )
 USED_UP = (
-    "Eloqua accepts a refresh token once, from one process, and the new one cannot be stored in the connection. If it "
-    "was used before, enter another one; for scheduled tasks and deferrable mode, set auth_type to basic."
+    "Eloqua accepts a refresh token once, and the new one cannot be stored in the connection. If it was used before, "
+    "enter another one, for one submit or one wait; for anything else, set auth_type to basic."
 )
 
 
@@ -78,8 +78,8 @@ class Eloqua(Vendor):
         Field(
             "auth_type",
             "Authentication",
-            "basic, or refresh_token (OAuth2). Eloqua accepts a refresh token only once: it serves a single process, "
-            "and so neither scheduled tasks nor deferrable mode.",
+            "basic, or refresh_token (OAuth2). Eloqua accepts a refresh token only once, so it serves one submit "
+            "without its wait, or one wait in poke mode.",
             choices=("basic", REFRESH_TOKEN),
             default="basic",
         ),
@@ -133,9 +133,9 @@ class Eloqua(Vendor):
     )
     notes = VendorDocs(
         permissions="The user needs API access, the security group Advanced Users - Marketing, and access to contacts. "
-        "An allowlist of IP addresses needs that of the server. A refresh token is accepted once, and Airflow cannot "
-        "store the new one: a connection with it serves one process, once, for at most 8 hours, and is not tested, "
-        "as the test would use it up. With basic, none of this applies.",
+        "An allowlist of IP addresses needs that of the server. A refresh token is accepted once, and the new one "
+        "cannot be stored in the connection: it serves one submit without its wait, or one wait of up to "
+        "seven hours in poke mode. It is not tested, as the test would use it up. With basic, none of this applies.",
         limits=(
             "A job id has the form `<import>:<sync>`, such as `384:6`.",
             "Data is sent in pieces of at most 32 MB; an import has at most 250 MB, as Eloqua advises, and 100 fields.",
