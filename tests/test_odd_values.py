@@ -28,6 +28,7 @@ CASES = {
 }
 # A field of any value that the operation takes besides an identity, and nothing else.
 FREE_FIELD = {"klaviyo": "title", "activecampaign": "phone", "intercom": "name", "sendgrid": "country"}
+IDENTITY = {"eloqua-contacts-import": "C_EmailAddress"}  # where it is an option
 DELETES = {name for name in CASES if name.endswith("delete")}
 each_case = pytest.mark.parametrize("name", sorted(CASES.keys() - DELETES))
 
@@ -57,7 +58,7 @@ def problem(name: str, record: dict[Any, Any], options: dict[str, Any] | None = 
 
 def good(name: str) -> dict[str, Any]:
     _, _, operation = CASES[name]
-    identity = operation.header_names[0] if operation.header_names else "email"
+    identity = operation.header_names[0] if operation.header_names else IDENTITY.get(name, "email")
     contacts = {"contacts": [{"id": "1"}]} if name.startswith("intercom-job") else {}
     return {identity: "ada@example.com", **contacts}
 

@@ -129,7 +129,11 @@ def test_refresh_token_serves_one_submit_or_one_wait(sim, account):
     ("values", "good", "told"),
     [
         ({}, True, "Connected to Eloqua as 'Acme' (id 42)."),
-        ({"password": "wrong"}, False, r"Not authenticated. Check company and user (Company\user)"),
+        (
+            {"password": "wrong"},
+            False,
+            r"Not authenticated. Check the credentials in this connection. The login has the form Company\user.",
+        ),
         (REFRESH, False, "Eloqua accepts it once, and the test would use it up"),
     ],
 )

@@ -55,7 +55,7 @@ class SimulatedEloqua(SimulatedVendor):
     def reject_credentials(self, request: IncomingRequest) -> web.Response | None:
         """Return the response to invalid credentials; that of the login host has status 200."""
         rejection = super().reject_credentials(request)
-        is_login = request.path.endswith("/id")
+        is_login = request.path == f"/{self.name}/id"
         return web.json_response("Not authenticated.") if rejection is not None and is_login else rejection
 
     def token_fields(self, request: IncomingRequest) -> Mapping[str, Any]:

@@ -28,8 +28,8 @@ IDENTITY = f"{LOGIN}/id"
 FIELDS = f"{jobs.API}/contacts/fields?limit=1"
 REFRESH_TOKEN = "refresh_token"  # noqa: S105
 NOT_AUTHENTICATED = (
-    r"Check company and user (Company\user) and password; whether the user is disabled, or lacks API access or the "
-    "security group Advanced Users - Marketing; and whether Eloqua allows the IP address of this server."
+    r"The login has the form Company\user. The user must not be disabled, and needs API access and the security group "
+    "Advanced Users - Marketing. Eloqua may have to allow the IP address of this server."
 )
 USED_UP = (
     "Eloqua accepts a refresh token once, and the new one cannot be stored in the connection. If it was used before, "
@@ -87,7 +87,7 @@ class Eloqua(Vendor):
             REFRESH_TOKEN,
             "Refresh token",
             "Only with refresh_token: a token that was not used yet. Each use makes it invalid.",
-            placeholder="SuBC…",
+            placeholder="SuBC1d2e3f4g",
             secret=True,
         ),
         Field(
@@ -163,7 +163,7 @@ class Eloqua(Vendor):
         except AuthenticationError as error:
             is_used_up = account["auth_type"] == REFRESH_TOKEN and error.status != 200  # the status of a refused /id
             hint = USED_UP if is_used_up else NOT_AUTHENTICATED
-            raise error.reworded(error.message, hint=hint) from None
+            raise error.reworded(error.message, hint=f"{error.hint} {hint}") from None
 
     def check(self, account: Account) -> Flow[str]:
         """Request a contact field, which needs the rights of the Bulk API, and the name of the account."""
