@@ -85,7 +85,7 @@ def test_rejected_import_logs_reason(outcome):
 @pytest.mark.parametrize("dag_id", EXAMPLES)
 def test_worker_and_triggerer_log_progress(outcome, dag_id):
     # Such as: "sendgrid contact import 948fbf89-…: pending", "activecampaign contact batch of 4 jobs: running, …".
-    progress = re.compile(r"(\w+ (?:contact|CRM|profile) \w+ [^:\"]+: [^\"\n]+)")
+    progress = re.compile(r"(\w+ (?:contact|CRM|profile) \w+ (?:[^:,\"\n]|:\S)+: [^\"\n]+)")
     on_worker = progress.findall(outcome.log(dag_id, where="worker"))
     in_triggerer = progress.findall(outcome.log(dag_id, where="trigger"))
     assert on_worker

@@ -24,6 +24,7 @@ API = "/api/bulk/2.0"
 IMPORT = f"{API}/contacts/imports/{{id}}"
 SYNC = f"{API}/syncs/{{id}}"
 MAX_PIECE = 32_000_000  # bytes
+TOTAL, INVALID = "ELQ-00001", "ELQ-00002"
 EMAIL = "{{Contact.Field(C_EmailAddress)}}"
 TOKEN_PATH = "/auth/oauth2/token"  # noqa: S105
 REFRESH_TOKEN = "eloqua-refresh"  # noqa: S105  (with "-1", "-2" … after each use)
@@ -78,12 +79,7 @@ class SimulatedEloqua(SimulatedVendor):
     def identity(self, request: IncomingRequest) -> Any:
         """Return the account with the address of its instance."""
         user = {"id": 7, "username": "Ann.Api", "displayName": "Ann Api", "firstName": "Ann", "lastName": "Api"}
-        rest = {"standard": f"{request.root}/API/REST/{{version}}/", "bulk": f"{request.root}/API/Bulk/{{version}}/"}
-        return {
-            "site": {"id": 42, "name": "Acme"},
-            "user": user,
-            "urls": {"base": request.root, "apis": {"rest": rest}},
-        }
+        return {"site": {"id": 42, "name": "Acme"}, "user": user, "urls": {"base": request.root}}
 
     @route("GET", f"{API}/contacts/fields")
     def fields(self, request: IncomingRequest) -> Any:
@@ -95,15 +91,14 @@ class SimulatedEloqua(SimulatedVendor):
     def define(self, request: IncomingRequest) -> Any:
         """Create a definition."""
         definition, number = request.object, str(self.new_id())
-        fields = definition.get("fields")
-        if not isinstance(fields, dict) or not 1 <= len(fields) <= 100:
+        fields = definition.get("fields") or {}
+        if not 1 <= len(fields) <= 100:
             raise self.refuse(400, "Must have 1 to 100 fields", "fields")
         if definition.get("identifierFieldName") not in fields:
             raise self.refuse(400, "Must be one of the fields", "identifierFieldName")
         self.definitions[number], self.staged[number] = definition, []
-        changed = {"createdBy": "Ann.Api", "createdAt": _time(self.now()), "updatedBy": "Ann.Api"}
-        body = {**definition, "kbUsed": 0, "uri": f"/contacts/imports/{number}", **changed}
-        return web.json_response(body, status=201)
+        made = {"uri": f"/contacts/imports/{number}", "createdBy": "Ann.Api", "createdAt": _time(self.now())}
+        return web.json_response({**definition, **made}, status=201)
 
     @route("DELETE", IMPORT)
     def delete(self, request: IncomingRequest) -> Any:
@@ -119,7 +114,9 @@ class SimulatedEloqua(SimulatedVendor):
         if len(request.body) > MAX_PIECE:
             raise self.refuse(404, "Not found")
         [header, *lines] = csv_lines(request.body) or [[]]
-        if request.headers.get("Content-Type") != "text/csv" or not set(header) <= set(self._fields(number)):
+        if request.headers.get("Content-Type") != "text/csv" or not set(header) <= set(
+            self.definitions[number]["fields"]
+        ):
             raise self.refuse(400, "Must be CSV with the fields of the import", "data")
         self.staged[number] += [dict(zip(header, line, strict=False)) for line in lines]
         return web.Response(status=204)
@@ -151,16 +148,12 @@ class SimulatedEloqua(SimulatedVendor):
     def logs(self, request: IncomingRequest) -> Any:
         """Return the counts of a sync."""
         job = self.job("contacts", request.params["id"])
-        counts = job.counts
-        entries = [("ELQ-00001", job.items), ("ELQ-00004", counts[CREATED]), ("ELQ-00022", counts[UPDATED])]
-        entries += [("ELQ-00002", counts[FAILED])] if counts[FAILED] else []
-        entries = entries if job.items else [("ELQ-00124", 0)]
-        levels = {"ELQ-00002": "warning", "ELQ-00124": "error"}
+        counts, info = job.counts, "information"
+        entries = [(TOTAL, job.items, info), ("ELQ-00004", counts[CREATED], info), ("ELQ-00022", counts[UPDATED], info)]
+        entries += [(INVALID, counts[FAILED], "warning")] if counts[FAILED] else []
+        entries = entries if job.items else [("ELQ-00124", 0, "error")]
         common = {"syncUri": _uri(job), "createdAt": _time(job.created)}
-        logs = [
-            {**common, "count": n, "severity": levels.get(code, "information"), "statusCode": code}
-            for code, n in entries
-        ]
+        logs = [{**common, "statusCode": code, "count": number, "severity": level} for code, number, level in entries]
         return self._page(request, logs if self.is_finished(job) else [])
 
     @route("GET", f"{SYNC}/rejects")
@@ -169,29 +162,20 @@ class SimulatedEloqua(SimulatedVendor):
         job = self.job("contacts", request.params["id"])
         records = job.extra.get("records") or [{"C_EmailAddress": row.key} for row in job.rows]
         found = [
-            {"fieldValues": records[n], "message": row.error, "statusCode": "ELQ-00002", "recordIndex": n + 1}
+            {"fieldValues": records[n], "message": row.error, "statusCode": INVALID, "recordIndex": n + 1}
             for n, row in self.failures(job, 0, job.items)[0]
         ]
-        return self._page(request, [{**each, "invalidFields": ["C_EmailAddress"]} for each in found])
+        return self._page(request, found)
 
     def _defined(self, number: str) -> str:
         if number not in self.definitions:
             raise self.refuse(404, "The import does not exist", "id")
         return number
 
-    def _fields(self, number: str) -> Mapping[str, str]:
-        fields: dict[str, str] = self.definitions[number]["fields"]
-        return fields
-
     def _write(self, definition: Mapping[str, Any], record: Mapping[str, str]) -> Row:
         email = next((record.get(name) for name, statement in definition["fields"].items() if statement == EMAIL), None)
         item = {**record, "email": email or None, "key": record.get(definition["identifierFieldName"])}
-        existing = self.contacts.find(item)
-        if definition.get("importRule") == "updateOnly":
-            return self.contacts.update(existing, item)
-        return (
-            self.contacts.create(item) if definition.get("importRule") == "createOnly" else self.contacts.upsert(item)
-        )
+        return self.contacts.upsert(item)
 
     def _sync(self, job: Job, word: Word) -> dict[str, Any]:
         definition, task = job.id.partition(":")[0], job.tasks[-1]

@@ -19,7 +19,6 @@ from airflow_provider_bulkjobs.vendors.spec.operation import (
     Operation,
     Option,
     Options,
-    Record,
     SubmitContext,
     SubmitFlow,
     encode_json,
@@ -129,16 +128,11 @@ def _needs_identifier(options: Options) -> Check:
     return needs(str(options.get("identifierFieldName", EMAIL)))
 
 
-def _check_number_of_fields(record: Record) -> str | None:
-    return f"has {len(record)} fields, and an import at most {MAX_FIELDS}" if len(record) > MAX_FIELDS else None
-
-
 IMPORT = Operation(
     "import",
     submit_import,
     max_items=1_000_000,  # Eloqua documents no number; the size is usually reached first
     max_bytes=250_000_000,  # after which Eloqua advises to sync
-    check=_check_number_of_fields,
     check_by_options=_needs_identifier,
     is_csv=True,
     options=(
