@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from airflow_provider_bulkjobs.exceptions import AuthenticationError
-from airflow_provider_bulkjobs.protocol.flow import Flow, Request, Token
+from airflow_provider_bulkjobs.protocol.flow import Flow, Request, Response, Token
 from airflow_provider_bulkjobs.vendors.eloqua import jobs
 from airflow_provider_bulkjobs.vendors.eloqua.submits import IMPORT
 from airflow_provider_bulkjobs.vendors.spec.body_path import value_at
@@ -117,7 +117,7 @@ class Eloqua(Vendor):
             Message("failures", "field", "constraint"),
             Message("", "type", "property or parameter", "requirement.type"),
         ),
-        meaning={301: 401, 410: 404},  # "login required"; expired
+        meaning={410: 404},  # expired
         failed=lambda body: body == "Not authenticated.",
     )
     kinds = (
@@ -155,6 +155,12 @@ class Eloqua(Vendor):
             "Whether the `recordIndex` of a reject begins with 0 or 1 is unconfirmed: compare the identifiers.",
         ),
     )
+
+    def status_of(self, response: Response) -> int:
+        """Return the HTTP status that a response stands for; a 301 that leads nowhere is "login required"."""
+        if response.status == 301 and "location" not in response.headers:
+            return 401
+        return super().status_of(response)
 
     def token_flow(self, account: Account) -> Flow[Token]:
         """Sign in and discover the host; a refusal says what Eloqua's own message does not."""
