@@ -92,7 +92,7 @@ EXPECTED = {
     "bulkjobs_mailchimp_contacts": Expectation(
         _success("import_contacts", "failed_contacts", "send_campaign"), 1, 1000, 30
     ),
-    "bulkjobs_salesforce_contacts": Expectation(
+    "bulkjobs_salesforce_bulk_contacts": Expectation(
         _success("import_contacts", "failed_contacts", "send_campaign"), 1, 1000, 30
     ),
     "bulkjobs_zendesk_bulk_contacts": Expectation(
@@ -107,6 +107,9 @@ EXPECTED = {
     ),
     "bulkjobs_constant_contact_contacts": Expectation(
         _success("import_contacts", "messages", "send_campaign"), 1, 1000, 30
+    ),
+    "bulkjobs_eloqua_contacts": Expectation(
+        _success("import_contacts", "rejected_contacts", "send_campaign"), 1, 1000, 30
     ),
     "bulkjobs_gate_by_branch": Expectation(
         _success(

@@ -140,9 +140,14 @@ CASES: dict[tuple[str, str, str], tuple[Make, dict[str, Any]]] = {
         )
         for name in ("add_list_memberships", "remove_list_memberships")
     },
+    ("eloqua", "contacts", "import"): (
+        lambda size: {"C_EmailAddress": "a@example.com", "C_Notes": "x" * size},
+        {"name": "ü" * 90},
+    ),
 }
 # The records go out in a file, before or after the first request.
-IN_A_FILE = {key for key in CASES if key[0] in {"customer_io", "salesforce_bulk"} or key[2] == "import_csv"}
+IN_FILES = {"customer_io", "eloqua", "salesforce_bulk"}
+IN_A_FILE = {key for key in CASES if key[0] in IN_FILES or key[2] == "import_csv"}
 OPERATIONS = {
     (vendor.conn_type, kind.name, operation.name): operation
     for vendor in VENDORS

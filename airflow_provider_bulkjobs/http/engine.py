@@ -212,7 +212,11 @@ class Engine:
                 sendable(dict(request.headers), self._account)
                 yield ACQUIRE_FIRST
                 response = yield from self._send(request, NO_HEADERS)
-                raise_for_status(self._vendor, self._account, request, response)
+                try:
+                    raise_for_status(self._vendor, self._account, request, response)
+                except VendorAPIError as error:
+                    request = flow.throw(error)  # the flow may know what to do about it
+                    continue
                 request = flow.send(response)
         except StopIteration as finished:
             token: Token = finished.value

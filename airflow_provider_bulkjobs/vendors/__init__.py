@@ -9,6 +9,7 @@ from airflow_provider_bulkjobs.vendors.brevo.vendor import Brevo
 from airflow_provider_bulkjobs.vendors.constant_contact.vendor import ConstantContact
 from airflow_provider_bulkjobs.vendors.customer_io.vendor import CustomerIo
 from airflow_provider_bulkjobs.vendors.dotdigital.vendor import Dotdigital
+from airflow_provider_bulkjobs.vendors.eloqua.vendor import Eloqua
 from airflow_provider_bulkjobs.vendors.getresponse.vendor import GetResponse
 from airflow_provider_bulkjobs.vendors.hubspot.vendor import HubSpot
 from airflow_provider_bulkjobs.vendors.intercom.vendor import Intercom
@@ -38,4 +39,5 @@ VENDORS: tuple[Vendor, ...] = (
     GetResponse(),
     CustomerIo(),
     ConstantContact(),
+    Eloqua(),
 )

@@ -19,92 +19,45 @@ def test_final_states(outcome, dag_id):
     assert outcome.states(dag_id) == {task_id: {state} for task_id, state in EXPECTED[dag_id].tasks.items()}
 
 
-@pytest.mark.parametrize(
-    ("dag_id", "vendor", "expected"),
-    [
-        (
-            "bulkjobs_sendgrid_contacts",
-            "sendgrid",
-            {"state": "partially_failed", "total": 1000, "failed": 30, "job_count": 1},
-        ),
-        (
-            "bulkjobs_intercom_contacts",
-            "intercom",
-            {"state": "partially_failed", "total": 300, "failed": None, "succeeded": None, "job_count": 1},
-        ),
-        (
-            "bulkjobs_activecampaign_contacts",
-            "activecampaign",
-            {"state": "succeeded", "total": None, "created": 970, "failed": 0, "job_count": 4},
-        ),
-        (
-            "bulkjobs_hubspot_contacts",
-            "hubspot",
-            {"state": "partially_failed", "total": None, "submitted": 1000, "failed": 30, "job_count": 1},
-        ),
-        (
-            "bulkjobs_klaviyo_contacts",
-            "klaviyo",
-            {"state": "partially_failed", "total": 1000, "succeeded": 970, "failed": 30, "job_count": 1},
-        ),
-        (
-            "bulkjobs_warehouse_contacts",
-            "sendgrid",
-            {"state": "partially_failed", "total": 1000, "submitted": 1000, "failed": 30, "job_count": 1},
-        ),
-        (
-            "bulkjobs_warehouse_to_campaign",
-            "sendgrid",
-            {"state": "succeeded", "total": 970, "failed": 0, "job_count": 1},
-        ),
-        (
-            "bulkjobs_brevo_contacts",
-            "brevo",
-            {"state": "partially_failed", "total": None, "failed": None, "job_count": 1},
-        ),
-        (
-            "bulkjobs_mailjet_contacts",
-            "mailjet",
-            {"state": "partially_failed", "total": 1000, "succeeded": 970, "failed": 30, "job_count": 1},
-        ),
-        (
-            "bulkjobs_marketo_contacts",
-            "marketo",
-            {"state": "succeeded", "total": 1000, "succeeded": 1000, "failed": 0, "job_count": 1},
-        ),
-        (
-            "bulkjobs_mailchimp_contacts",
-            "mailchimp",
-            {"state": "partially_failed", "total": 1000, "succeeded": 970, "failed": 30, "job_count": 1},
-        ),
-        (
-            "bulkjobs_salesforce_contacts",
-            "salesforce_bulk",
-            {"state": "partially_failed", "total": 1000, "succeeded": 970, "failed": 30, "job_count": 1},
-        ),
-        (
-            "bulkjobs_zendesk_bulk_contacts",
-            "zendesk_bulk",
-            {"state": "partially_failed", "total": 1000, "created": 970, "failed": 30, "job_count": 10},
-        ),
-        (
-            "bulkjobs_dotdigital_contacts",
-            "dotdigital",
-            "bulkjobs_getresponse_contacts",
-            "getresponse",
-            "bulkjobs_customer_io_contacts",
-            "customer_io",
-            "bulkjobs_constant_contact_contacts",
-            "constant_contact",
-            {"state": "partially_failed", "total": 1000, "succeeded": 970, "failed": 30, "job_count": 1},
-        ),
-    ],
-)
-def test_accepted_import_returns_counts(outcome, dag_id, vendor, expected):
-    result = outcome.result(dag_id)
+THIRTY_FAILED = {"state": "partially_failed", "total": 1000, "succeeded": 970, "failed": 30, "job_count": 1}
+RESULTS = {
+    "sendgrid": {"state": "partially_failed", "total": 1000, "failed": 30, "job_count": 1},
+    "intercom": {"state": "partially_failed", "total": 300, "failed": None, "succeeded": None, "job_count": 1},
+    "activecampaign": {"state": "succeeded", "total": None, "created": 970, "failed": 0, "job_count": 4},
+    "hubspot": {"state": "partially_failed", "total": None, "submitted": 1000, "failed": 30, "job_count": 1},
+    "klaviyo": THIRTY_FAILED,
+    "brevo": {"state": "partially_failed", "total": None, "failed": None, "job_count": 1},
+    "mailjet": THIRTY_FAILED,
+    "marketo": {"state": "succeeded", "total": 1000, "succeeded": 1000, "failed": 0, "job_count": 1},
+    "mailchimp": THIRTY_FAILED,
+    "salesforce_bulk": THIRTY_FAILED,
+    "zendesk_bulk": {"state": "partially_failed", "total": 1000, "created": 970, "failed": 30, "job_count": 10},
+    "dotdigital": THIRTY_FAILED,
+    "getresponse": THIRTY_FAILED,
+    "customer_io": THIRTY_FAILED,
+    "constant_contact": THIRTY_FAILED,
+    "eloqua": THIRTY_FAILED,
+}
+OTHER_RESULTS = {
+    "warehouse_contacts": {"state": "partially_failed", "total": 1000, "submitted": 1000, "failed": 30},
+    "warehouse_to_campaign": {"state": "succeeded", "total": 970, "failed": 0, "job_count": 1},
+}
+
+
+@pytest.mark.parametrize("vendor", RESULTS)
+def test_accepted_import_returns_counts(outcome, vendor):
+    expected = RESULTS[vendor]
+    result = outcome.result(f"bulkjobs_{vendor}_contacts")
     assert (result["vendor"], result["conn_id"]) == (vendor, f"{vendor}_default")
     assert {key: result[key] for key in expected} == expected
     assert len(result["jobs"]) == result["job_count"]
+
+
+@pytest.mark.parametrize("name", OTHER_RESULTS)
+def test_accepted_import_from_a_warehouse(outcome, name):
+    expected = OTHER_RESULTS[name]
+    result = outcome.result(f"bulkjobs_{name}")
+    assert {key: result[key] for key in expected} == expected
 
 
 def test_rejected_import_logs_reason(outcome):
@@ -116,7 +69,7 @@ def test_rejected_import_logs_reason(outcome):
 @pytest.mark.parametrize("dag_id", EXAMPLES)
 def test_worker_and_triggerer_log_progress(outcome, dag_id):
     # Such as: "sendgrid contact import 948fbf89-…: pending", "activecampaign contact batch of 4 jobs: running, …".
-    progress = re.compile(r"(\w+ (?:contact|CRM|profile|lead|user) \w+ [^:\"]+: [^\"\n]+)")
+    progress = re.compile(r"(\w+ (?:contact|CRM|profile|lead|user) \w+ (?:[^:,\"\n]|:\S)+: [^\"\n]+)")
     on_worker = progress.findall(outcome.log(dag_id, where="worker"))
     in_triggerer = progress.findall(outcome.log(dag_id, where="trigger"))
     assert on_worker
@@ -131,6 +84,7 @@ PAGES = {  # also for a failed task, as Acquia's
     "bulkjobs_dotdigital_contacts": None,
     "bulkjobs_getresponse_contacts": None,
     "bulkjobs_constant_contact_contacts": None,
+    "bulkjobs_eloqua_contacts": None,
     "bulkjobs_intercom_contacts": "https://app.intercom.com/a/apps/_/users/segments/all-users",
     "bulkjobs_sendgrid_contacts": "https://mc.sendgrid.com/contacts",
     "bulkjobs_activecampaign_contacts": None,  # the page cannot be derived from the simulator's address
@@ -139,7 +93,7 @@ PAGES = {  # also for a failed task, as Acquia's
     "bulkjobs_klaviyo_contacts": None,
     "bulkjobs_marketo_contacts": None,
     "bulkjobs_mailchimp_contacts": None,
-    "bulkjobs_salesforce_contacts": None,
+    "bulkjobs_salesforce_bulk_contacts": None,
     "bulkjobs_zendesk_bulk_contacts": None,
 }
 

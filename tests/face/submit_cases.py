@@ -30,6 +30,10 @@ def contact(number):
     return {"contact_id": f"{number:036}"}
 
 
+def eloqua_contact(number):
+    return {"C_EmailAddress": f"person-{number}@example.com"}
+
+
 def known(number):
     return {"id": f"{number:036}"}
 
@@ -185,6 +189,8 @@ IN_ONE_FILE = (
         Case("constant_contact", "activities", name, contact, 250, idempotent=False, requests=1, options=LISTS)
         for name in ("add_list_memberships", "remove_list_memberships")
     ),
+    # The requests: define, stage, sync.
+    Case("eloqua", "contacts", "import", eloqua_contact, 250, idempotent=True, requests=3),
 )
 
 

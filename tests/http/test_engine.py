@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The engine's rules without a socket: which effects it yields, and what it makes of their outcomes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -248,6 +248,19 @@ def test_token_that_was_about_to_expire_is_replaced_once(oauth: World) -> None:
     oauth.now = 90.0
     with pytest.raises(AuthenticationError):
         oauth.exchange(GET, last_second, response(401), last_second, response(401))
+
+
+def test_flow_of_a_token_may_say_why_it_is_refused(oauth: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def token_flow(_account: Account) -> Iterator[Request]:
+        try:
+            yield Request("POST", "/token", authorized=False)
+        except AuthenticationError as error:
+            raise error.reworded(error.message, hint="Enter another refresh token.") from None
+
+    monkeypatch.setattr(VENDOR["acquia_campaign_studio"], "token_flow", token_flow)
+    with pytest.raises(AuthenticationError, match=r"returned 400 .*\. Enter another refresh token\."):
+        oauth.exchange(GET, response(400))
+    assert len(oauth.sent) == 1
 
 
 def test_token_that_expires_in_the_queue_is_refreshed_before_the_request(oauth: World) -> None:

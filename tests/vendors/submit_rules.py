@@ -40,13 +40,15 @@ def send(case: Case, *answers: Answer, open_job: str | None = None, **conn: Any)
 
 
 def with_job_id(one: Answer, job_id: Any) -> Answer:
-    """Return a response with another job id, at any depth."""
+    """Return a response with another job id, at any depth, also at the end of a URI."""
 
     def replaced(value: Any) -> Any:
         if isinstance(value, dict):
             return {name: replaced(each) for name, each in value.items()}
         if isinstance(value, list):
             return [replaced(each) for each in value]
+        if isinstance(value, str) and value.endswith(f"/{JOB_ID}"):
+            return f"{value.removesuffix(JOB_ID)}{job_id}"
         return job_id if value == JOB_ID else value
 
     return {**one, "body": replaced(one["body"])}

@@ -23,7 +23,7 @@ FIELDS = {"external_id": EXTERNAL_ID, "email": "Email", "first_name": "FirstName
 
 
 @dag(schedule=None, start_date=pendulum.datetime(2026, 1, 1, tz="UTC"), catchup=False, tags=["bulkjobs"])
-def bulkjobs_salesforce_contacts():
+def bulkjobs_salesforce_bulk_contacts():
     import_contacts = BulkJobOperator(
         task_id="import_contacts",
         conn_id="salesforce_bulk_default",
@@ -53,4 +53,4 @@ def bulkjobs_salesforce_contacts():
     send_campaign(import_contacts.output)
 
 
-bulkjobs_salesforce_contacts()
+bulkjobs_salesforce_bulk_contacts()
