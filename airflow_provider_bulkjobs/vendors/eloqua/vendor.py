@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from airflow_provider_bulkjobs.exceptions import AuthenticationError
 from airflow_provider_bulkjobs.protocol.flow import Flow, Request, Response, Token
@@ -43,6 +44,9 @@ class _RefreshToken(RefreshToken):
 
     def grant(self, account: Account) -> Mapping[str, str]:
         return {**RefreshToken.grant(self, account), "redirect_uri": account.require("redirect_uri")}
+
+    def check_response(self, account: Account, body: Mapping[str, Any]) -> None:
+        """Accept a new refresh token, which comes with every access token: the one in the connection serves once."""
 
 
 class Eloqua(Vendor):
