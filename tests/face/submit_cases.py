@@ -235,8 +235,8 @@ def _chosen(*names):
     return cases([case for case in WITH_RECORDS if case[:3] in names])
 
 
-# The rules of a submit are the same for all vendors, so one operation of each kind is enough: jobs that further requests
-# are appended to, jobs of their own, and a request that may be repeated.
+# The rules of a submit are the same for all vendors, so one operation of each kind is enough: a job that further
+# requests are appended to, a job per request, and a request that may be repeated.
 in_pieces = _chosen(
     ("intercom", "contacts", "create"), ("activecampaign", "contacts", "import"), ("zendesk_bulk", "users", "upsert")
 )

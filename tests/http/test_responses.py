@@ -140,11 +140,11 @@ def test_local_clock_is_used_without_a_date_header() -> None:
     assert wanted == pytest.approx(50, abs=5)
 
 
-@pytest.mark.parametrize("status", [200, 201, 202, 204])
 @pytest.mark.parametrize("conn_type", VENDOR_OF)
-def test_success_is_returned(conn_type: str, status: int) -> None:
+def test_success_is_returned(conn_type: str) -> None:
     vendor = VENDOR_OF[conn_type]
-    assert raise_for_status(vendor, account_of(vendor), POLL, answer(status, body=b"not read here")) is None
+    for status in (200, 201, 202, 204):
+        assert raise_for_status(vendor, account_of(vendor), POLL, answer(status, body=b"not read here")) is None
 
 
 @pytest.mark.parametrize(
@@ -222,23 +222,23 @@ def test_redirect_with_invalid_location_is_an_error() -> None:
     assert type(checked("sendgrid", answer(302, {"Location": "https://[there/path"}))) is VendorAPIError
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 503])
 @pytest.mark.parametrize("conn_type", VENDOR_OF)
-def test_vendor_message_is_redacted(conn_type: str, status: int) -> None:
+def test_vendor_message_is_redacted(conn_type: str) -> None:
     words = f"ada@example.com at https://files.example/a?sig=XYZ with\nkey {SECRET} is wrong"
-    raised = str(checked(conn_type, answer(status, body=refusal(conn_type, words))))
-    assert "https://files.example/a" in raised
-    assert "is wrong" in raised
-    for forbidden in ("ada", "sig=", "XYZ", SECRET, "\n"):
-        assert forbidden not in raised
+    for status in (400, 401, 403, 404, 429, 503):
+        raised = str(checked(conn_type, answer(status, body=refusal(conn_type, words))))
+        assert "https://files.example/a" in raised, status
+        assert "is wrong" in raised, status
+        for forbidden in ("ada", "sig=", "XYZ", SECRET, "\n"):
+            assert forbidden not in raised, status
 
 
 @pytest.mark.parametrize("conn_type", VENDOR_OF)
-@pytest.mark.parametrize("body", [b"", b"We will be back soon", b"[]", b"null", b"\xff\xfe", b'{"errors": 7}'])
-def test_error_without_vendor_message_has_the_http_reason(conn_type: str, body: bytes) -> None:
-    raised = checked(conn_type, answer(404, body=body))
-    assert type(raised) is JobNotFoundError
-    assert "404 (Not Found)" in str(raised)
+def test_error_without_vendor_message_has_the_http_reason(conn_type: str) -> None:
+    for body in (b"", b"We will be back soon", b"[]", b"null", b"\xff\xfe", b'{"errors": 7}'):
+        raised = checked(conn_type, answer(404, body=body))
+        assert type(raised) is JobNotFoundError, body
+        assert "404 (Not Found)" in str(raised), body
 
 
 @pytest.mark.parametrize("conn_type", VENDOR_OF)

@@ -101,11 +101,11 @@ def test_list_and_text_bodies_can_fail_too() -> None:
     assert errors.status(response([{"errorCode": "REQUEST_LIMIT_EXCEEDED"}], 403)) == 429
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"null", b"{}", b"[]", b"[null]", b'"text"', b"3", b"false"])
 @pytest.mark.parametrize("vendor", VENDORS, ids=lambda vendor: vendor.conn_type)
-def test_no_body_breaks_the_status(vendor: Vendor, body: bytes) -> None:
-    assert vendor.status_of(response(body)) == 200
-    assert 400 <= vendor.status_of(response(body, 403)) < 500
+def test_no_body_breaks_the_status(vendor: Vendor) -> None:
+    for body in (b"", b"<html>", b"null", b"{}", b"[]", b"[null]", b'"text"', b"3", b"false"):
+        assert vendor.status_of(response(body)) == 200, body
+        assert 400 <= vendor.status_of(response(body, 403)) < 500, body
 
 
 def test_body_that_is_not_json_is_no_failure() -> None:
