@@ -145,6 +145,11 @@ class BulkJobHook(BaseHook):
         except Exception as error:  # noqa: BLE001  (the form must show a message for any error)
             return False, explain(self.vendor, error)
 
+    @property
+    def class_path(self) -> str:
+        """The dotted path of the hook's class, with which a trigger imports it."""
+        return f"{type(self).__module__}.{type(self).__qualname__}"
+
     def job_kind(self, name: str | None) -> JobKind:
         """Return the vendor's job kind with that name, or its default one.
 

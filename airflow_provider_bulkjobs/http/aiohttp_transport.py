@@ -111,8 +111,7 @@ class AiohttpTransport:
             effect = next(steps)
             while True:
                 try:
-                    # Sending is the usual effect; one coroutine less makes every poll cheaper.
-                    outcome = await (self._send(effect) if type(effect) is Send else self._perform(effect))
+                    outcome = await self._perform(effect)
                 except (NetworkError, ResponseTooLargeError, BulkJobError) as error:
                     effect = steps.throw(error)
                 else:
@@ -123,22 +122,22 @@ class AiohttpTransport:
         finally:
             steps.close()
 
-    async def _perform(self, effect: Effect) -> Response | None:
+    def _perform(self, effect: Effect) -> Coroutine[Any, Any, Response | None]:
         match effect:
+            case Send():
+                return self._send(effect)
+            case Acquire(priority=True):
+                return self._limiter.acquire_priority()
             case Acquire():
-                if effect.priority:
-                    await self._limiter.acquire_priority()
-                else:
-                    await self._limiter.acquire(self.metrics, effect.limit)
+                return self._limiter.acquire(self.metrics, effect.limit)
             case Sleep():
-                await asyncio.sleep(effect.seconds)
+                return asyncio.sleep(effect.seconds, None)
             case Refresh():
-                await self._refresh()
+                return self._refresh()
             case Share():
-                return await self._share(effect)
+                return self._share(effect)
             case Transfer():
                 raise NotImplementedError("only workers upload files")
-        return None
 
     async def _send(self, send: Send) -> Response:
         request = send.request

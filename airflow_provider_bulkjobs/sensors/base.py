@@ -240,7 +240,7 @@ class BulkJobBaseSensor(BaseSensorOperator):
         self.log.info(deferred_message(first_poll_at))
         trigger = BulkJobTrigger(
             **arguments | {"job_kind": tracker.kind.name},
-            hook_class=f"{type(hook).__module__}.{type(hook).__qualname__}",
+            hook_class=hook.class_path,
             job_ids=tracker.job_ids,
             started_at=tracker.started_at,
             deadline=tracker.started_at + self.timeout,

@@ -49,7 +49,7 @@ def needs_worker(task: BulkJobSensor) -> str | None:
         "max_active_tis_per_dagrun is set": task.max_active_tis_per_dagrun is not None,
         "pre_execute is set": task._pre_execute_hook is not None,
         "on_execute_callback is set": bool(task.on_execute_callback),
-        "job_id is neither a literal nor the output of an unmapped task": not (
+        "job_id is not a literal, and not the output of an unmapped task": not (
             is_literal(task.job_id) or plain_output(task.job_id)
         ),
         "conn_id, allowed_failures or expected_items is not a literal": not all(

@@ -122,7 +122,6 @@ class Batcher:
         self._is_ragged = False
         self._unwritten: list[tuple[bytes, tuple[int, int, int]]] = []  # the newest records, with their ITEM
         self._unwritten_bytes = 0
-        self._origin: Origin | None = None  # of the newest record
         self._origins: list[tuple[int, Origin]] = []  # the index of the first record of each, in order
         self.items = 0
         self.requests = 0
@@ -280,18 +279,13 @@ class Batcher:
         return None
 
     def _write(self, line: int, data: bytes, cells: int, origin: Origin) -> None:
-        if origin is not self._origin:
-            self._note_origin(origin)
+        if not self._origins or self._origins[-1][1] != origin:
+            self._origins.append((self.items, origin))
         self._unwritten.append((data, (line, len(data) + len(self._separator), cells)))
         self._unwritten_bytes += len(data)
         self.items += 1
         if self._unwritten_bytes > PIECE or len(self._unwritten) >= ITEMS_AT_ONCE:
             self._flush()
-
-    def _note_origin(self, origin: Origin) -> None:
-        self._origin = origin
-        if not self._origins or self._origins[-1][1] != origin:
-            self._origins.append((self.items, origin))
 
     def _flush(self) -> None:
         """Write the newest records: many at once, which takes a third of the time."""

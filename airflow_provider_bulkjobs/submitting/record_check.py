@@ -12,7 +12,7 @@ from airflow_provider_bulkjobs.submitting.options import from_text
 from airflow_provider_bulkjobs.submitting.row import Row
 from airflow_provider_bulkjobs.vendors.spec.operation import Operation, Options, Record
 from airflow_provider_bulkjobs.vendors.toolkit.conversion import Converter
-from airflow_provider_bulkjobs.vendors.toolkit.values import is_blank, is_plain, name_problem, safe_name
+from airflow_provider_bulkjobs.vendors.toolkit.values import is_blank, name_problem, safe_name
 
 TEXT = frozenset({str})
 
@@ -59,9 +59,7 @@ class RecordCheck:
             return problem
         if self._use_ids is not None and isinstance(record := self._use_ids(record), str):
             return record
-        if not any(map(is_plain, row.record.values())) and all(map(is_blank, row.record.values())):
-            return "has no value in any field"
-        return record
+        return "has no value in any field" if all(map(is_blank, row.record.values())) else record
 
     @property
     def remedy(self) -> str:

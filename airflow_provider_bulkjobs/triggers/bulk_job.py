@@ -231,9 +231,7 @@ class BulkJobTrigger(BaseTrigger):
             tracker.note_refused_key(lease.account.fingerprint, error)
             self._report(f"{error} {NEW_KEY}")
         finally:
-            lease.requests -= 1
-            if lease.is_unused:
-                await lease.close()
+            await lease.release()
 
     async def _poll_job(
         self, transport: AiohttpTransport, account: Account, tracker: JobTracker, policy: RetryPolicy, job_id: str

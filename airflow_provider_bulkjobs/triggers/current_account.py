@@ -25,14 +25,15 @@ class Lease:
     requests: int = 0
     is_current: bool = True
 
-    @property
-    def is_unused(self) -> bool:
-        """Whether the account was replaced, or the wait is over, and no request is in flight."""
-        return not self.is_current and not self.requests
+    async def release(self) -> None:
+        """Release the lease after a request; the last request of an account that was replaced closes the transport."""
+        self.requests -= 1
+        await self.close_if_unused()
 
-    async def close(self) -> None:
-        """Close the transport, unless other waits use it."""
-        await self.stack.aclose()
+    async def close_if_unused(self) -> None:
+        """Close the transport if no request needs it."""
+        if not self.is_current and not self.requests:
+            await self.stack.aclose()
 
 
 class CurrentAccount:
@@ -57,11 +58,10 @@ class CurrentAccount:
             yield
         finally:
             self._lease.is_current = False
-            if self._lease.is_unused:
-                await self._lease.close()
+            await self._lease.close_if_unused()
 
     def borrow(self) -> Lease:
-        """Return the account and its transport for one request. The caller ends it with ``requests -= 1``."""
+        """Return the account and its transport for one request. The lease must be released afterwards."""
         self._lease.requests += 1
         return self._lease
 

@@ -96,7 +96,7 @@ class StartingTrigger(BaseTrigger):
             raise BulkJobError("Airflow has set no timeout for this trigger.")
         wait = BulkJobTrigger(
             **arguments | {"job_kind": kind.name},
-            hook_class=f"{type(hook).__module__}.{type(hook).__qualname__}",
+            hook_class=hook.class_path,
             job_ids=job_ids,
             started_at=began,
             deadline=began + timeout,

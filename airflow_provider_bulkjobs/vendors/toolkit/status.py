@@ -90,12 +90,9 @@ class StatusEndpoint:
 
         :raises BadArgumentError: the job id does not have the parts that the path needs.
         """
-        if self.ids is None:
-            path = self.path.replace("{job_id}", path_segment(job_id))
-        else:
-            path = self.path
-            for name, part in self.ids.split(job_id).items():
-                path = path.replace(f"{{{name}}}", path_segment(part))
+        path = self.path
+        for name, part in (self.ids.split(job_id) if self.ids else {"job_id": job_id}).items():
+            path = path.replace(f"{{{name}}}", path_segment(part))
         return Request("GET", path, self.headers(account)) if self.headers else Request("GET", path)
 
     def finished(self, account: Account, job_id: str) -> Flow[Mapping[str, Any]]:

@@ -6,15 +6,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from airflow_provider_bulkjobs.vendors.spec.operation import Check, Record
-from airflow_provider_bulkjobs.vendors.toolkit.values import identity_problem, is_blank, is_plain, safe_names
+from airflow_provider_bulkjobs.vendors.toolkit.values import identity_problem, is_blank, safe_names
 
 
 def needs(*names: str) -> Check:
     """Require all of these fields, each with a value that can identify a record."""
 
     def check(record: Record) -> str | None:
-        if _are_plain(record, names) == len(names):
-            return None
         missing = [name for name in names if is_blank(record.get(name))]
         return f"lacks {safe_names(missing, 'and')}" if missing else _identity_problem(record, names)
 
@@ -25,8 +23,6 @@ def needs_any(*names: str) -> Check:
     """Require at least one of these fields; each one present needs a value that can identify a record."""
 
     def check(record: Record) -> str | None:
-        if _are_plain(record, names) > 0:
-            return None
         if all(is_blank(record.get(name)) for name in names):
             return f"lacks {safe_names(names, 'or')}"
         return _identity_problem(record, names)
@@ -36,11 +32,7 @@ def needs_any(*names: str) -> Check:
 
 def identifies_if_given(*names: str) -> Check:
     """Require a value that can identify a record in each of these fields that is present."""
-
-    def check(record: Record) -> str | None:
-        return None if _are_plain(record, names) else _identity_problem(record, names)
-
-    return check
+    return lambda record: _identity_problem(record, names)
 
 
 def only_fields(names: Iterable[str], remedy: str, *, prefix: str | None = None) -> Check:
@@ -61,17 +53,6 @@ def only_fields(names: Iterable[str], remedy: str, *, prefix: str | None = None)
         )
 
     return check
-
-
-def _are_plain(record: Record, names: Iterable[str]) -> int:
-    """Return how many of these fields have a value; 0 if any value has to be looked at more closely."""
-    number = 0
-    for name in names:
-        if (value := record.get(name)) is not None:
-            if not is_plain(value):
-                return 0
-            number += 1
-    return number
 
 
 def _identity_problem(record: Record, names: Iterable[str]) -> str | None:

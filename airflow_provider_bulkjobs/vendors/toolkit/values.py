@@ -15,11 +15,6 @@ BLANK_SYMBOLS = "\u034f\u115f\u1160\u2800\u3164\uffa0"  # printable according to
 MAX_NAMES = 10  # field names in a message
 
 
-def is_plain(value: Any) -> bool:
-    """Return whether a value is text that certainly is neither blank nor has invisible characters: the usual case."""
-    return type(value) is str and value.isascii() and value.isprintable() and value[:1] > " " and value[-1] > " "
-
-
 def is_blank(value: Any) -> bool:
     """Return whether a value is missing, empty, or text of invisible characters only."""
     if isinstance(value, str):
