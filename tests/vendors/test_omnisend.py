@@ -229,6 +229,11 @@ def test_welcome_message_is_off_unless_asked_for(case: Any, record: Any, *, welc
     assert case.operation.idempotent is not welcome
 
 
+def test_identifier_may_decline_the_welcome_message() -> None:
+    record = {"identifiers": [{"type": "email", "id": "a@example.com", "sendWelcomeMessage": False}]}
+    assert to_contact(record, welcome=True) == record
+
+
 def test_failed_items_that_are_not_listed_are_an_error() -> None:
     transport, account = play(
         SAMPLE.of, ok(batch("finished", 2, 2, 1)), ok({**batch("finished", 2, 2, 1), "errors": []})
