@@ -108,6 +108,9 @@ EXPECTED = {
     "bulkjobs_constant_contact_contacts": Expectation(
         _success("import_contacts", "messages", "send_campaign"), 1, 1000, 30
     ),
+    "bulkjobs_omnisend_contacts": Expectation(
+        _success("import_contacts", "failed_contacts", "send_campaign"), 10, 1000, 30
+    ),
     "bulkjobs_eloqua_contacts": Expectation(
         _success("import_contacts", "rejected_contacts", "send_campaign"), 1, 1000, 30
     ),

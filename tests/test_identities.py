@@ -45,7 +45,7 @@ def check(operation: str, field: str, value: Any) -> str | None:
         good = {"tags": "vip"} if operation.endswith("tag") else {}
     if operation == "dotdigital-deletions-delete":
         good = {}  # it takes one identifier
-    if operation.startswith("constant_contact"):
+    if operation.startswith(("constant_contact", "omnisend")):
         good = {}
     return OPERATIONS[operation].check({field: value, **good})
 

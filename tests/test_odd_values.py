@@ -113,7 +113,8 @@ def test_missing_number_is_reported_by_line_field_and_type(name: str) -> None:
 def test_missing_number_inside_a_value_is_reported(name: str) -> None:
     vendor, _, operation = CASES[name]
     fields = {"intercom": "custom_attributes", "sendgrid": "custom_fields", "activecampaign": "tags"}
-    field = {**fields, "mailchimp": "merge_fields", "constant_contact": "city"}.get(vendor.conn_type, "properties")
+    fields |= {"mailchimp": "merge_fields", "constant_contact": "city", "omnisend": "tags"}
+    field = fields.get(vendor.conn_type, "properties")
     message = problem(name, {**good(name), field: {"w1": [1, math.nan]}})
     is_text = operation.is_csv or vendor.conn_type == "getresponse"
     wanted = "has a dict in field" if is_text else "has NaN or Infinity inside field"

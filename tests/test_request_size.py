@@ -140,6 +140,8 @@ CASES: dict[tuple[str, str, str], tuple[Make, dict[str, Any]]] = {
         )
         for name in ("add_list_memberships", "remove_list_memberships")
     },
+    ("omnisend", "contacts", "import"): (mail("city"), {"status": "nonSubscribed"}),
+    ("omnisend", "contacts", "import_with_welcome"): (mail("city"), {"status": "nonSubscribed"}),
     ("eloqua", "contacts", "import"): (
         lambda size: {"C_EmailAddress": "a@example.com", "C_Notes": "x" * size},
         {"name": "ü" * 90},

@@ -17,6 +17,7 @@ from airflow_provider_bulkjobs.vendors.klaviyo.vendor import Klaviyo
 from airflow_provider_bulkjobs.vendors.mailchimp.vendor import Mailchimp
 from airflow_provider_bulkjobs.vendors.mailjet.vendor import Mailjet
 from airflow_provider_bulkjobs.vendors.marketo.vendor import Marketo
+from airflow_provider_bulkjobs.vendors.omnisend.vendor import Omnisend
 from airflow_provider_bulkjobs.vendors.salesforce_bulk.vendor import SalesforceBulk
 from airflow_provider_bulkjobs.vendors.sendgrid.vendor import SendGrid
 from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
@@ -40,4 +41,5 @@ VENDORS: tuple[Vendor, ...] = (
     CustomerIo(),
     ConstantContact(),
     Eloqua(),
+    Omnisend(),
 )

@@ -39,6 +39,7 @@ RESULTS = {
     "customer_io": THIRTY_FAILED,
     "constant_contact": THIRTY_FAILED,
     "eloqua": THIRTY_FAILED,
+    "omnisend": {**THIRTY_FAILED, "job_count": 10},
 }
 OTHER_RESULTS = {
     "warehouse_contacts": {"state": "partially_failed", "total": 1000, "submitted": 1000, "failed": 30},
@@ -93,6 +94,7 @@ PAGES = {  # also for a failed task, as Acquia's
     "bulkjobs_getresponse_contacts": None,
     "bulkjobs_constant_contact_contacts": None,
     "bulkjobs_eloqua_contacts": None,
+    "bulkjobs_omnisend_contacts": None,
     "bulkjobs_intercom_contacts": "https://app.intercom.com/a/apps/_/users/segments/all-users",
     "bulkjobs_sendgrid_contacts": "https://mc.sendgrid.com/contacts",
     "bulkjobs_activecampaign_contacts": None,  # the page cannot be derived from the simulator's address

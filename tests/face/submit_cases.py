@@ -132,6 +132,7 @@ IN_PIECES = (
     Case("zendesk_bulk", "users", "upsert", person, 250, idempotent=True),
     Case("zendesk_bulk", "users", "create", person, 250, idempotent=False),
     Case("zendesk_bulk", "tickets", "create", conversation, 250, idempotent=False),
+    Case("omnisend", "contacts", "import", person, 250, idempotent=True),
 )
 
 
@@ -196,6 +197,7 @@ IN_ONE_FILE = (
 
 # In the same way as another operation of the vendor.
 IN_THE_SAME_WAY = (
+    Case("omnisend", "contacts", "import_with_welcome", person, 250, idempotent=False),
     Case("zendesk_bulk", "users", "update", known, 250, idempotent=True),
     Case("zendesk_bulk", "users", "delete", known, 250, idempotent=False),
     Case("zendesk_bulk", "organizations", "create", organization, 250, idempotent=False),
