@@ -70,6 +70,14 @@ def bodies(batcher: Batcher) -> list[bytes]:
     return [each.payload.data for each in batcher.batches()]
 
 
+def test_records_may_be_lines(make: MakeSpool) -> None:
+    batcher = make(separator=b"\n", max_bytes=2 * SIZE + 1)
+    fill(batcher, RECORD, RECORD, {"a": "\n"})
+    assert bodies(batcher) == [b'{"a":"x"}\n{"a":"x"}', b'{"a":"\\n"}']
+    assert batcher.batch(1, [0]).payload.data == b'{"a":"x"}'
+    assert [record for _, record in batcher.records([2])] == [{"a": "\n"}]
+
+
 # --- cut by items
 
 
