@@ -44,7 +44,13 @@ class Tokens:
 
 
 class Authentication(ABC):
-    """One way to authenticate a request."""
+    """One way to authenticate a request.
+
+    ``header``
+        The header with the credentials.
+    """
+
+    header: str
 
     @abstractmethod
     def accepts(self, request: IncomingRequest, tokens: Tokens, now: float) -> bool:
@@ -82,6 +88,7 @@ class Basic(Authentication):
 
     login: str | None
     password: str
+    header: str = "Authorization"
 
     def accepts(self, request: IncomingRequest, tokens: Tokens, now: float) -> bool:  # noqa: ARG002
         """Return whether user and password are right."""
