@@ -19,6 +19,7 @@ from airflow_provider_bulkjobs.vendors.mailjet.vendor import Mailjet
 from airflow_provider_bulkjobs.vendors.marketo.vendor import Marketo
 from airflow_provider_bulkjobs.vendors.salesforce_bulk.vendor import SalesforceBulk
 from airflow_provider_bulkjobs.vendors.sendgrid.vendor import SendGrid
+from airflow_provider_bulkjobs.vendors.shopify.vendor import Shopify
 from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 from airflow_provider_bulkjobs.vendors.zendesk_bulk.vendor import Zendesk
 
@@ -40,4 +41,5 @@ VENDORS: tuple[Vendor, ...] = (
     CustomerIo(),
     ConstantContact(),
     Eloqua(),
+    Shopify(),
 )
