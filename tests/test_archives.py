@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_bulkjobs.exceptions import UntrustedResponseError, VendorAPIError
-from airflow_provider_bulkjobs.http.signed_urls import FileUnavailableError
+from airflow_provider_bulkjobs.http.responses import FileUnavailableError
 from airflow_provider_bulkjobs.results import archives
 from airflow_provider_bulkjobs.results.archives import ArchivedFiles
 from airflow_provider_bulkjobs.vendors.spec.item_result import Download, ItemResult

@@ -70,6 +70,14 @@ def bodies(batcher: Batcher) -> list[bytes]:
     return [each.payload.data for each in batcher.batches()]
 
 
+def test_records_may_be_lines(make: MakeSpool) -> None:
+    batcher = make(separator=b"\n", max_bytes=2 * SIZE + 1)
+    fill(batcher, RECORD, RECORD, {"a": "\n"})
+    assert bodies(batcher) == [b'{"a":"x"}\n{"a":"x"}', b'{"a":"\\n"}']
+    assert batcher.batch(1, [0]).payload.data == b'{"a":"x"}'
+    assert [record for _, record in batcher.records([2])] == [{"a": "\n"}]
+
+
 # --- cut by items
 
 
@@ -207,6 +215,8 @@ def held(operation: Operation, payload: Payload) -> list[Any]:
         return [dict(row) for row in csv.DictReader(io.StringIO(text, newline=""), strict=True)]
     if operation.name == "delete" and not payload.data.startswith((b"{", b'"')):  # ids in the query
         return [{"id": unquote(one)} for one in payload.data.decode().split(",")]
+    if operation.separator == b"\n":
+        return [operation.decode(line) for line in payload.data.split(b"\n")]
     found = json.loads(b"[%b]" % payload.data)
     return found if isinstance(found[0], dict) else [{"id": one} for one in found]
 
@@ -215,6 +225,8 @@ def size_on_the_wire(operation: Operation, order: SubmitContext) -> int:
     """Return the bytes that the limit is about: those of the file, of the body, or of the query."""
     if operation.is_csv:
         return len(file_of(operation, order.payload))
+    if operation.separator == b"\n":
+        return len(order.payload.data)
     request = next(operation.submit(order))
     return len(request.path.partition("?")[2]) if request.body is None else len(request.body)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_bulkjobs.exceptions import VendorAPIError
-from airflow_provider_bulkjobs.http.signed_urls import FileUnavailableError
+from airflow_provider_bulkjobs.http.responses import FileUnavailableError
 from airflow_provider_bulkjobs.results import result_files
 from airflow_provider_bulkjobs.results.result_files import ResultFile
 from airflow_provider_bulkjobs.vendors.spec.item_result import Download, ItemResult

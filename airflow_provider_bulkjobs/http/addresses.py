@@ -51,6 +51,23 @@ def request_url(vendor: Vendor, account: Account, base_url: str, path: str) -> s
     )
 
 
+def signed_host(vendor: Vendor, account: Account, url: str) -> str:
+    """Return the host of a signed URL for messages; the rest of the URL is a credential.
+
+    :raises UntrustedResponseError: it is not a valid URL, or not https.
+    """
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+        _ = parts.port  # raises if it is not a valid port number
+    except ValueError:
+        parts, host = urlsplit(""), None
+    secure = parts.scheme == "https" or (parts.scheme == "http" and vendor.base_url(account).startswith("http:"))
+    if not host or not secure or not host.isprintable() or " " in host:
+        raise UntrustedResponseError(f"{vendor.label} returned a file URL that is not a valid https URL")
+    return host
+
+
 def trusted_base_url(vendor: Vendor, account: Account, url: str) -> str:
     """Return a base URL from a response, without a trailing slash.
 

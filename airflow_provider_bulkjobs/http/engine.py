@@ -22,7 +22,7 @@ from airflow_provider_bulkjobs.exceptions import (
     UntrustedResponseError,
     VendorAPIError,
 )
-from airflow_provider_bulkjobs.http.addresses import request_url, token_url, trusted_base_url
+from airflow_provider_bulkjobs.http.addresses import request_url, signed_host, token_url, trusted_base_url
 from airflow_provider_bulkjobs.http.responses import (
     DEFAULT_PAUSE,
     NetworkError,
@@ -30,6 +30,7 @@ from airflow_provider_bulkjobs.http.responses import (
     account_pause,
     credential_headers,
     network_error,
+    raise_for_file,
     raise_for_status,
     sendable,
 )
@@ -149,6 +150,8 @@ class Engine:
 
     def url(self, request: Request) -> str:
         """Return the URL of a request."""
+        if request.signed:
+            return request.path
         if request.authorized:
             return request_url(self._vendor, self._account, self._base_url, request.path)
         return token_url(self._vendor, self._account, request)
@@ -262,9 +265,17 @@ class Engine:
     def _attempt(self, request: Request | Upload, policy: RetryPolicy) -> Steps[Response]:
         if isinstance(request, Upload):
             return _transfer(request)
+        if request.signed:
+            return self._read_file(request)
         if request.max_age and request.method == "GET":
             return self._share(request, policy)
         return self._fetch(request, policy)
+
+    def _read_file(self, request: Request) -> Steps[Response]:
+        host = signed_host(self._vendor, self._account, request.path)
+        response = yield from self._receive(request, NO_HEADERS)
+        raise_for_file(response, host, (200, 204, 206))
+        return response
 
     def _share(self, request: Request, policy: RetryPolicy) -> Steps[Response]:
         shared = self._shared.get(request, self._clock())
@@ -339,6 +350,13 @@ class Engine:
     def _send(self, request: Request, headers: Mapping[str, str]) -> Steps[Response]:
         if request.max_age:
             self._shared.record_send(request, self._clock())
+        response = yield from self._receive(request, headers)
+        if (pause := account_pause(self._vendor, request, response)) is not None:
+            # Without a token no other request can succeed, so its limit is that of the account.
+            self._limiter.pause(pause, self._vendor.rate_limit_of(request) if request.authorized else None)
+        return response
+
+    def _receive(self, request: Request, headers: Mapping[str, str]) -> Steps[Response]:
         try:
             response: Response = yield Send(request, headers)
         except NetworkError as error:
@@ -347,9 +365,6 @@ class Engine:
             if request.idempotent is not False:
                 raise UntrustedResponseError(str(error)) from None
             raise UnknownOutcomeError(str(error)) from None
-        if (pause := account_pause(self._vendor, request, response)) is not None:
-            # Without a token no other request can succeed, so its limit is that of the account.
-            self._limiter.pause(pause, self._vendor.rate_limit_of(request) if request.authorized else None)
         return response
 
 

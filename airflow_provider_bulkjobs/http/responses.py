@@ -50,6 +50,9 @@ RETRY_LATER = frozenset({423, 425, 477})
 # Not retried even if the body is a web page: servers and proxies reject malformed requests this way. (429: if the
 # vendor does not use it for its rate limit.)
 FINAL = frozenset({400, 401, 405, 407, 411, 413, 414, 415, 429, 431})
+# Statuses of an expired or replaced signed URL: Google returns 400, Amazon and Azure 403.
+EXPIRED = frozenset({400, 401, 403, 404, 410})
+PAGE_TYPES = ("text/html", "application/xhtml", "text/xml", "application/xml")
 EPOCH = 1_000_000_000  # a reset above this is a timestamp, below it a number of seconds
 # Members of a token request that are no secrets.
 PUBLIC_MEMBERS = frozenset({"grant_type", "scope", "client_id"})
@@ -156,6 +159,10 @@ class NetworkError(Exception):
         return cls(next(known, type(causes[-1]).__name__), sent=sent)
 
 
+class FileUnavailableError(VendorAPIError):
+    """The URL does not, or no longer, return the file; the vendor may provide a new URL."""
+
+
 class ResponseTooLargeError(Exception):
     """The body of a response exceeds the limit and was not read completely."""
 
@@ -243,6 +250,34 @@ def _refusal(account: Account, request: Request, status: int) -> tuple[type[Vend
     if status == 404:
         return JobNotFoundError, f"Check the id, and the account, region and host of {account.name}."
     return VendorAPIError, "The request was rejected and is not retried."
+
+
+def raise_for_transfer(response: Response, transfer: str) -> None:
+    """Raise an error if a file host has no answer now.
+
+    :param transfer: what was tried, with the host: "download from files.example.com".
+    :raises TransientError: retry.
+    """
+    if response.status in {408, 429} or response.status >= 500:
+        pause = parse_retry_after(response)
+        raise TransientError(f"the {transfer} failed with {response.status}", retry_after=pause)
+
+
+def raise_for_file(response: Response, host: str, accepted: Iterable[int] = (200, 204)) -> None:
+    """Raise an error unless a response has a file.
+
+    :param accepted: the statuses of a file; of a part of one, 206.
+    :raises TransientError: retry.
+    :raises FileUnavailableError: the URL does not, or no longer, return the file.
+    :raises VendorAPIError: the storage rejected the request.
+    """
+    raise_for_transfer(response, f"download from {host}")
+    if response.status in EXPIRED:
+        raise FileUnavailableError(f"Download from {host} failed with {response.status}; the file may have expired")
+    if response.status not in accepted:
+        raise VendorAPIError(f"Download from {host} failed with {response.status}")
+    if response.headers.get("content-type", "").lower().strip().startswith(PAGE_TYPES):
+        raise FileUnavailableError(f"{host} returned a web page instead of the file. The file may have expired.")
 
 
 def is_outage(response: Response) -> bool:

@@ -11,7 +11,6 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import IO, BinaryIO, cast
-from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -23,8 +22,14 @@ from airflow_provider_bulkjobs.exceptions import (
     UntrustedResponseError,
     VendorAPIError,
 )
+from airflow_provider_bulkjobs.http.addresses import signed_host
 from airflow_provider_bulkjobs.http.log_filter import hide_requests
-from airflow_provider_bulkjobs.http.responses import CONNECT_TIMEOUT, TOTAL_TIMEOUT, parse_retry_after
+from airflow_provider_bulkjobs.http.responses import (
+    CONNECT_TIMEOUT,
+    TOTAL_TIMEOUT,
+    raise_for_file,
+    raise_for_transfer,
+)
 from airflow_provider_bulkjobs.http.tls_and_proxy import apply_environment
 from airflow_provider_bulkjobs.protocol.flow import Response, Upload
 from airflow_provider_bulkjobs.protocol.redact import redact
@@ -38,13 +43,6 @@ CHUNK = 256 * 1024
 GZIP = b"\x1f\x8b"
 GZIP_LAYERS = 2  # the file itself, and the content encoding
 NOT_ENCODED = {"", "identity", "gzip", "x-gzip", "aws-chunked"}  # gzip is detected by its first bytes
-# Statuses of an expired or replaced signed URL: Google returns 400, Amazon and Azure 403.
-EXPIRED = {400, 401, 403, 404, 410}
-PAGE_TYPES = ("text/html", "application/xhtml", "text/xml", "application/xml")
-
-
-class FileUnavailableError(VendorAPIError):
-    """The URL does not, or no longer, return the file; the vendor may provide a new URL."""
 
 
 def send_file(upload: Upload, vendor: Vendor, account: Account) -> Response:
@@ -54,7 +52,7 @@ def send_file(upload: Upload, vendor: Vendor, account: Account) -> Response:
     :raises VendorAPIError: the storage rejected it.
     :raises UntrustedResponseError: the URL is not valid or not https.
     """
-    host = _host(upload.url, vendor, account)
+    host = signed_host(vendor, account, upload.url)
     try:
         with hide_requests(), _session(upload.url) as session, upload.open() as file:
             # A file of unknown length would be sent in chunked encoding, which signed URLs do not accept.
@@ -70,10 +68,11 @@ def send_file(upload: Upload, vendor: Vendor, account: Account) -> Response:
             received.close()
     except requests.RequestException as error:
         raise _network_error(error, f"upload to {host}") from None
-    _raise_if_transient(received, f"upload to {host}")
+    response = Response(received.status_code, received.headers, b"")
+    raise_for_transfer(response, f"upload to {host}")
     if not 200 <= received.status_code < 300:
         raise VendorAPIError(f"Upload to {host} failed with {received.status_code}; the job received no data")
-    return Response(received.status_code, received.headers, b"")
+    return response
 
 
 @contextmanager
@@ -86,7 +85,7 @@ def open_file(url: str, vendor: Vendor, account: Account, max_bytes: int) -> Ite
     :raises FileUnavailableError: the URL does not, or no longer, return the file.
     :raises VendorAPIError: the storage rejected the request.
     """
-    host = _host(url, vendor, account)
+    host = signed_host(vendor, account, url)
     with _session(url) as session, translate_download_errors(host):
         with hide_requests():
             received = session.get(url, timeout=TIMEOUTS, allow_redirects=False, stream=True)
@@ -102,18 +101,10 @@ def open_body(
 
     :param check: raises an error if the beginning of the file shows that it is none.
     """
-    _raise_if_transient(received, f"download from {host}")
+    raise_for_file(Response(received.status_code, received.headers, b""), host)
     if received.status_code == 204:  # no rows
         yield io.BytesIO()
         return
-    if received.status_code in EXPIRED:
-        raise FileUnavailableError(
-            f"Download from {host} failed with {received.status_code}; the file may have expired"
-        )
-    if received.status_code != 200:
-        raise VendorAPIError(f"Download from {host} failed with {received.status_code}")
-    if received.headers.get("content-type", "").lower().strip().startswith(PAGE_TYPES):
-        raise FileUnavailableError(f"{host} returned a web page instead of the file. The file may have expired.")
     for encoding in received.headers.get("content-encoding", "").lower().split(","):
         if encoding.strip() not in NOT_ENCODED:
             raise VendorAPIError(
@@ -204,29 +195,9 @@ def _network_error(error: Exception, transfer: str) -> BulkJobError:
     return TransientError(f"the {transfer} was interrupted ({type(error).__name__})")
 
 
-def _raise_if_transient(received: requests.Response, transfer: str) -> None:
-    if received.status_code in {408, 429} or received.status_code >= 500:
-        pause = parse_retry_after(Response(received.status_code, received.headers, b""))
-        raise TransientError(f"the {transfer} failed with {received.status_code}", retry_after=pause)
-
-
 def _session(url: str) -> requests.Session:
     """Return a session without credentials and default headers, which the signature would not cover."""
     session = requests.Session()
     session.headers.clear()
     apply_environment(session, url)
     return session
-
-
-def _host(url: str, vendor: Vendor, account: Account) -> str:
-    """Return the host of a signed URL for messages; the rest of the URL is a credential."""
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname
-        _ = parts.port  # raises if it is not a valid port number
-    except ValueError:
-        parts, host = urlsplit(""), None
-    secure = parts.scheme == "https" or (parts.scheme == "http" and vendor.base_url(account).startswith("http:"))
-    if not host or not secure or not host.isprintable() or " " in host:
-        raise UntrustedResponseError(f"{vendor.label} returned a file URL that is not a valid https URL")
-    return host

@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 @dataclass(slots=True)  # not frozen, as Response
 class Request:
-    """One request to the account's own host.
+    """One request to the account's own host, or for a file at a signed URL.
 
     :param path: relative to the base URL, percent-encoded, with the query; or the URL of another host that the vendor
         declares as its own (``Vendor.domains``). The token request may have any URL that the vendor declares.
@@ -36,6 +36,8 @@ class Request:
     :param idempotent: ``False`` if the vendor would execute a repeated request twice. Such a request is retried only
         if the response proves that it was not executed. ``None``: in a submit as its operation declares, elsewhere
         ``True``.
+    :param signed: ``path`` is the signed URL of a file, on any host: the request has no credentials, does not wait for
+        the rate limit, and does not pause the account.
     :param once: ``True`` if it is not sent again after a failure: the whole flow is run again instead, and replaces
         what the request may have left behind, such as a job that has received a part of its only upload.
     :param max_age: of a GET: a response that is younger than this many seconds may be shared by all flows of the
@@ -54,6 +56,7 @@ class Request:
     secret_query: Mapping[str, str] | None = field(default=None, repr=False)
     max_age: float = 0.0
     once: bool = False
+    signed: bool = False
 
 
 LARGE_BODY = 256 * 1024  # bytes of JSON: parsing more would block the event loop for too long

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from typing import IO, BinaryIO, cast
 
 from airflow_provider_bulkjobs.exceptions import BulkJobError, UntrustedResponseError, VendorAPIError
-from airflow_provider_bulkjobs.http.signed_urls import FileUnavailableError
+from airflow_provider_bulkjobs.http.responses import FileUnavailableError
 from airflow_provider_bulkjobs.results.result_files import ResultFile
 from airflow_provider_bulkjobs.temporary_files import temporary_file, temporary_file_error
 from airflow_provider_bulkjobs.vendors.spec.item_result import Download, ItemResult

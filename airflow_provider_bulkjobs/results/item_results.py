@@ -16,8 +16,9 @@ from airflow_provider_bulkjobs.exceptions import (
     VendorAPIError,
     VendorUnavailableError,
 )
+from airflow_provider_bulkjobs.http.responses import FileUnavailableError
 from airflow_provider_bulkjobs.http.retry import RetryPolicy
-from airflow_provider_bulkjobs.http.signed_urls import FileUnavailableError, open_file, save
+from airflow_provider_bulkjobs.http.signed_urls import open_file, save
 from airflow_provider_bulkjobs.protocol.flow import Flow, Request, Response
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
 from airflow_provider_bulkjobs.results.archives import ArchivedFiles

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any, BinaryIO, cast
 
 from airflow_provider_bulkjobs.exceptions import VendorAPIError
-from airflow_provider_bulkjobs.http.signed_urls import FileUnavailableError
+from airflow_provider_bulkjobs.http.responses import FileUnavailableError
 from airflow_provider_bulkjobs.vendors.spec.item_result import Download, ItemResult
 
 MAX_ROW_LENGTH = 4 * 1024 * 1024  # characters of CSV, bytes of JSON; as objects they take about 20 times the memory

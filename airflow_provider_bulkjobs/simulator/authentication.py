@@ -44,7 +44,13 @@ class Tokens:
 
 
 class Authentication(ABC):
-    """One way to authenticate a request."""
+    """One way to authenticate a request.
+
+    ``header``
+        The header with the credentials.
+    """
+
+    header: str
 
     @abstractmethod
     def accepts(self, request: IncomingRequest, tokens: Tokens, now: float) -> bool:
@@ -82,6 +88,7 @@ class Basic(Authentication):
 
     login: str | None
     password: str
+    header: str = "Authorization"
 
     def accepts(self, request: IncomingRequest, tokens: Tokens, now: float) -> bool:  # noqa: ARG002
         """Return whether user and password are right."""
@@ -119,7 +126,8 @@ class OAuth2(Authentication):
     :param path: the token endpoint, below the vendor's root.
     :param grants: by ``grant_type`` the other fields that it needs, with their values; ``None`` accepts any value.
         ``client_id`` and ``client_secret`` may also come by Basic authentication.
-    :param scheme: the word before the token in the Authorization header.
+    :param scheme: the word before the token in the header; empty if there is none.
+    :param header: the header with the token.
     :param in_query: the fields are in the query instead of the form.
     :param in_json: the fields are in a JSON object instead of the form.
     :param error_status: the status of a rejection.
@@ -128,6 +136,7 @@ class OAuth2(Authentication):
     path: str
     grants: Mapping[str, Mapping[str, str | None]]
     scheme: str = "Bearer"
+    header: str = "Authorization"
     in_query: bool = False
     in_json: bool = False
     error_status: int = 400
@@ -139,7 +148,10 @@ class OAuth2(Authentication):
 
     def token_of(self, request: IncomingRequest) -> str | None:
         """Return the token of a request, valid or not."""
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        value = request.headers.get(self.header)
+        if value is None or not self.scheme:
+            return value
+        scheme, _, token = value.partition(" ")
         return token if scheme.lower() == self.scheme.lower() else None
 
     def error_of(self, request: IncomingRequest) -> GrantError | None:

@@ -15,12 +15,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 from aiohttp import web
 
 from airflow_provider_bulkjobs.simulator.authentication import Authentication, OAuth2, Tokens
 from airflow_provider_bulkjobs.simulator.contacts import ContactStore
-from airflow_provider_bulkjobs.simulator.files import DOWNLOADS, SIGNATURE, UPLOADS, storage_error
+from airflow_provider_bulkjobs.simulator.files import DOWNLOADS, SIGNATURE, UPLOADS, in_range, storage_error
 from airflow_provider_bulkjobs.simulator.incoming import IncomingRequest, RefusedError
 from airflow_provider_bulkjobs.simulator.jobs import EXPORTED, FAILED, Job, JobStates, Row, Task, Word, scripted_rows
 from airflow_provider_bulkjobs.simulator.limits import RateHeaders, RateLimit, RateWindow, Reading
@@ -246,13 +247,22 @@ class SimulatedVendor(ABC):
         end = start + size
         return failed[start:end], end if end < len(failed) else None
 
+    def refuse_credentials(self, request: IncomingRequest) -> None:
+        """Refuse a request to the file storage that has credentials of the vendor, which are for its API only.
+
+        :raises RefusedError: it has.
+        """
+        if any(header in request.headers for header in {"Authorization", *(way.header for way in self.auth)}):
+            message = "Only one auth mechanism allowed: the signature in the query or the credentials in a header."
+            raise storage_error(400, "InvalidArgument", message)
+
     def upload_url(self, job: Job, name: str, request: IncomingRequest) -> str:
         """Return the signed URL that a file of a job is uploaded to; see :meth:`upload`."""
-        return f"{request.origin}/{self.name}-{UPLOADS}/{job.id}/{name}?{SIGNATURE}={job.signature}"
+        return f"{request.origin}/{self.name}-{UPLOADS}/{quote(job.id, safe='')}/{name}?{SIGNATURE}={job.signature}"
 
     def download_url(self, job: Job, name: str, request: IncomingRequest) -> str:
         """Return the signed URL of a file of a job; see :meth:`download`."""
-        return f"{request.origin}/{self.name}-{DOWNLOADS}/{job.id}/{name}?{SIGNATURE}={job.signature}"
+        return f"{request.origin}/{self.name}-{DOWNLOADS}/{quote(job.id, safe='')}/{name}?{SIGNATURE}={job.signature}"
 
     # The interface for the server and the controls.
 
@@ -357,9 +367,7 @@ class SimulatedVendor(ABC):
         return web.json_response({**body, **self.token_fields(request)})
 
     def _file(self, kind: str, request: IncomingRequest) -> web.Response:
-        if "Authorization" in request.headers:
-            message = "Only one auth mechanism allowed: the signature in the query or the Authorization header."
-            raise storage_error(400, "InvalidArgument", message)
+        self.refuse_credentials(request)
         job = self.jobs.get(request.params["job_id"])
         if job is None or request.query.get(SIGNATURE) != job.signature:
             raise storage_error(403, "SignatureDoesNotMatch", "The signature does not match the URL.")
@@ -367,4 +375,4 @@ class SimulatedVendor(ABC):
         response = self.upload(job, name, request) if kind == UPLOADS else self.download(job, name)
         if response is None:
             raise storage_error(404, "NoSuchKey", "The specified key does not exist.")
-        return response
+        return response if kind == UPLOADS else in_range(response, request.headers.get("Range", ""))

@@ -36,7 +36,6 @@ from airflow_provider_bulkjobs.vendors.toolkit.values import (
 
 ITEM = struct.Struct("<QQI")  # line, bytes with the separator, cells
 CUT = struct.Struct("<7Q")  # see Cut
-SEPARATOR = b","
 PIECE = 1024 * 1024
 ITEMS_AT_ONCE = 4096
 MAX_COLUMNS = 1000  # of a table; more columns mean that data was read as field names
@@ -113,7 +112,7 @@ class Batcher:
         self._data, self._items, self._cuts = _temporary(), _temporary(), _temporary()
         self._overhead = overhead
         self._max_bytes: int | None = None  # of the records of a request; set with the first record
-        self._separator = b"" if operation.is_csv else SEPARATOR
+        self._separator = b"" if operation.is_csv else operation.separator
         self._hash = hashlib.blake2b(digest_size=16)
         self._sum = 0  # of the records' checksums
         self._columns: dict[str, None] = {}  # of a table, in order of appearance

@@ -61,7 +61,7 @@ def _records(batch: Batch, operation: Operation) -> Any:
     try:
         if operation.is_csv:
             return list(csv.reader(io.StringIO(batch.payload.data.decode(), newline="")))[1:]
-        return json.loads(b"[%b]" % batch.payload.data)
+        return json.loads(b"[%b]" % batch.payload.data.replace(operation.separator, b","))
     except (ValueError, RecursionError, csv.Error):  # the batch is identifiers in a URL
         return []
 

@@ -20,6 +20,7 @@ from airflow_provider_bulkjobs.vendors.marketo.vendor import Marketo
 from airflow_provider_bulkjobs.vendors.omnisend.vendor import Omnisend
 from airflow_provider_bulkjobs.vendors.salesforce_bulk.vendor import SalesforceBulk
 from airflow_provider_bulkjobs.vendors.sendgrid.vendor import SendGrid
+from airflow_provider_bulkjobs.vendors.shopify.vendor import Shopify
 from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 from airflow_provider_bulkjobs.vendors.zendesk_bulk.vendor import Zendesk
 
@@ -42,4 +43,5 @@ VENDORS: tuple[Vendor, ...] = (
     ConstantContact(),
     Eloqua(),
     Omnisend(),
+    Shopify(),
 )

@@ -40,6 +40,7 @@ RESULTS = {
     "constant_contact": THIRTY_FAILED,
     "eloqua": THIRTY_FAILED,
     "omnisend": {**THIRTY_FAILED, "job_count": 10},
+    "shopify": THIRTY_FAILED,
 }
 OTHER_RESULTS = {
     "warehouse_contacts": {"state": "partially_failed", "total": 1000, "submitted": 1000, "failed": 30},
@@ -75,7 +76,7 @@ WITH_A_SENSOR = {"bulkjobs_intercom_contacts"}  # in the other examples, the ope
 @pytest.mark.parametrize("dag_id", EXAMPLES)
 def test_worker_and_triggerer_log_progress(outcome, dag_id):
     # Such as: "sendgrid contact import 948fbf89-…: pending", "activecampaign contact batch of 4 jobs: running, …".
-    progress = re.compile(r"(\w+ (?:contact|CRM|profile|lead|user) \w+ (?:[^:,\"\n]|:\S)+: [^\"\n]+)")
+    progress = re.compile(r"(\w+ (?:contact|CRM|customer|profile|lead|user) \w+ (?:[^:,\"\n]|:\S)+: [^\"\n]+)")
     on_worker = progress.findall(outcome.log(dag_id, where="worker"))
     in_triggerer = progress.findall(outcome.log(dag_id, where="trigger"))
     assert in_triggerer
@@ -95,6 +96,7 @@ PAGES = {  # also for a failed task, as Acquia's
     "bulkjobs_constant_contact_contacts": None,
     "bulkjobs_eloqua_contacts": None,
     "bulkjobs_omnisend_contacts": None,
+    "bulkjobs_shopify_contacts": None,
     "bulkjobs_intercom_contacts": "https://app.intercom.com/a/apps/_/users/segments/all-users",
     "bulkjobs_sendgrid_contacts": "https://mc.sendgrid.com/contacts",
     "bulkjobs_activecampaign_contacts": None,  # the page cannot be derived from the simulator's address

@@ -192,6 +192,9 @@ IN_ONE_FILE = (
     ),
     # The requests: define, stage, sync.
     Case("eloqua", "contacts", "import", eloqua_contact, 250, idempotent=True, requests=3),
+    # The requests: stage, upload, start.
+    Case("shopify", "customers", "upsert", person, 250, idempotent=True, requests=3),
+    Case("shopify", "customers", "create", person, 250, idempotent=False, requests=3),
 )
 
 

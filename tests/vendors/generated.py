@@ -158,7 +158,11 @@ def unknown_word_cases(sample: Sample) -> Iterator[Case]:
     yield failing("state null", UNAVAILABLE, ok(changed(sample.body, path, None)), contains=key)
     for parent in parents(path):
         yield failing(f"{parent} missing", UNAVAILABLE, ok(without(sample.body, parent)))
-        for value in (None, *NO_OBJECTS):
+        unknown = parent == sample.content.get("null_if_unknown")
+        yield failing(
+            f"{parent} null", "JobNotFoundError" if unknown else UNAVAILABLE, ok(changed(sample.body, parent, None))
+        )
+        for value in NO_OBJECTS:
             yield failing(f"{parent} {value!r}", UNAVAILABLE, ok(changed(sample.body, parent, value)))
 
 

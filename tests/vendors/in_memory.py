@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from requests.structures import CaseInsensitiveDict
 from vendors.fixture_loader import Answer, VendorSample
-from vendors.scripted import make_account, raw_body
+from vendors.scripted import HERE, make_account, raw_body
 
 from airflow_provider_bulkjobs.exceptions import BulkJobError
 from airflow_provider_bulkjobs.http.engine import Engine, Refresh, Send, Share, Transfer
@@ -26,6 +26,7 @@ from airflow_provider_bulkjobs.vendors.spec.throttling import RateLimit
 from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 
 HOST = "https://vendor.example.com/prefix"
+FILES = "https://files.example.com"
 QUICK = RetryPolicy(max_attempts=3, initial_delay=0.001, max_delay=0.001, on_retry=lambda _: None)
 
 
@@ -117,6 +118,7 @@ class InMemoryTransport:
         if breaks := answer.get("breaks"):
             raise NetworkError(breaks, sent=breaks != "refused")
         raw = answer["body"] if isinstance(answer.get("body"), bytes) else raw_body(answer)
+        raw = raw.replace(HERE.encode(), FILES.encode())
         return Response(answer.get("status", 200), CaseInsensitiveDict(answer.get("headers", {})), raw)
 
 

@@ -23,6 +23,7 @@ from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 
 SECRET = "s3cret-Value-for-tests"
 LOGIN = "api-bot"
+HERE = "{here}"  # the URL of the scripted server, in a response
 FlowOutcome = BulkJob | BulkJobError
 
 
@@ -71,7 +72,7 @@ class ScriptedHandler(BaseHTTPRequestHandler):
         self.script.seen.append(Seen(self.command, self.path, headers, body))
         # An unexpected request gets a status that no fixture has, and is recorded.
         scripted = self.script.answers.popleft() if self.script.answers else {"status": 418, "body": {}}
-        raw = raw_body(scripted)
+        raw = raw_body(scripted).replace(HERE.encode(), self.script.url().encode())
         self.send_response(scripted["status"])
         for name, value in {"Content-Type": "application/json", **scripted.get("headers", {})}.items():
             self.send_header(name, value)

@@ -6,7 +6,7 @@ from typing import Any
 
 from vendors.fixture_loader import PRIVATE, Answer, Sample
 from vendors.generated import PAUSES, Case, ok, status_cases, throttled, written_cases
-from vendors.in_memory import QUICK, InMemoryTransport, play
+from vendors.in_memory import FILES, QUICK, InMemoryTransport, Sent, play
 from vendors.scripted import SECRET
 
 from airflow_provider_bulkjobs.exceptions import (
@@ -70,14 +70,20 @@ def case_problem(sample: Sample, case: Case) -> str | None:
     paths = tuple(sent.path for sent in transport.sent)
     if case.paths and paths != case.paths:
         return f"requests {case.paths} expected, got {paths}"
-    for sent in transport.sent:
-        if SECRET in sent.path or not sent.path.startswith("/"):
-            return f"path {sent.path!r}"
-        if sent.method != sample.method and "authorization" in sent.headers:
-            return f"{sent.method} {sent.path}: {sample.method} expected"
-        for name, value in case.headers.items():
-            if sent.headers.get(name) != value:
-                return f"header {name}: {value!r} expected, got {sent.headers.get(name)!r}"
+    problems = (request_problem(sample, case, sent) for sent in transport.sent)
+    return next(filter(None, problems), None)
+
+
+def request_problem(sample: Sample, case: Case, sent: Sent) -> str | None:
+    if sent.path.startswith(FILES):
+        return f"a file is requested with credentials: {sent}" if SECRET in str(sent) else None
+    if SECRET in sent.path or not sent.path.startswith("/"):
+        return f"path {sent.path!r}"
+    if sent.method != sample.method and "authorization" in sent.headers:
+        return f"{sent.method} {sent.path}: {sample.method} expected"
+    for name, value in case.headers.items():
+        if sent.headers.get(name) != value:
+            return f"header {name}: {value!r} expected, got {sent.headers.get(name)!r}"
     return None
 
 

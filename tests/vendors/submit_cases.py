@@ -24,7 +24,7 @@ from vendors.fixture_loader import (
     Submit,
     read_submit,
 )
-from vendors.scripted import Script, ScriptedHandler, Seen, make_account, raw_body
+from vendors.scripted import HERE, Script, ScriptedHandler, Seen, make_account, raw_body
 
 from airflow_provider_bulkjobs.exceptions import (
     BulkJobError,
@@ -55,9 +55,6 @@ def answer(body: Any, status: int = 202, **headers: str) -> Answer:
 
 
 UPLOAD = "/bucket/key?X-Amz-Signature=signed"
-
-
-HERE = "{here}"  # the URL of the scripted server, in a response
 
 
 OPENED = SUBMITS["sendgrid", "contacts", "import_csv"].answers[0]["body"]

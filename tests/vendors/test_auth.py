@@ -157,6 +157,11 @@ def test_token_endpoint_and_scheme_may_depend_on_the_account() -> None:
     assert auth.headers(account(), "t") == {"Authorization": "Zoho-oauthtoken t"}
 
 
+def test_token_may_be_alone_in_a_header() -> None:
+    auth = ClientCredentials(endpoint="/token", scheme="", header="X-Token")
+    assert auth.headers(account(), "T") == {"X-Token": "T"}
+
+
 def test_token_without_a_lifetime_has_the_declared_one() -> None:
     token, _ = fetch(ClientCredentials(endpoint=URL, lifetime=900.0), {"access_token": "t"})
     assert token.expires_in == 900

@@ -121,6 +121,7 @@ class Operation:
         also give a path in object storage.
     :param encode: encodes a record as bytes.
     :param decode: the inverse of ``encode``, for records that the vendor refuses.
+    :param separator: what separates the encoded records: a line break for JSON Lines.
     :param is_csv: records are sent as rows of a CSV file, with a column for each field that occurs in any record.
     :param gzipped: the request body is gzipped in a file on disk. Others are held in memory up to ``MAX_BYTES``; larger
         ones are on disk as well, and ``Payload.open`` streams them.
@@ -148,6 +149,7 @@ class Operation:
     upload_folder: str | None = None
     encode: Callable[[Record], bytes] = encode_json
     decode: Callable[[bytes], Record] = json.loads
+    separator: bytes = b","
     is_csv: bool = False
     gzipped: bool = False
     idempotent: bool = False

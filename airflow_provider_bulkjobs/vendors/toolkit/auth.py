@@ -80,7 +80,8 @@ class _OAuth2(Auth):
     :param scope: the scopes to ask for.
     :param extra: more members of the form (or of the query, or of the JSON object).
     :param request_headers: returns more headers of the token request.
-    :param scheme: the authorization scheme of the access token.
+    :param scheme: the authorization scheme of the access token; empty if the header has the token alone.
+    :param header: the header with the access token.
     :param base_url: the path of the API's base URL in the response, if the vendor returns it there.
     :param lifetime: of a token, in seconds, if the response does not say.
     :param client_id: the field with the client id.
@@ -93,6 +94,7 @@ class _OAuth2(Auth):
     extra: Mapping[str, str] = field(default_factory=dict)
     request_headers: Callable[[Account], Mapping[str, str]] = lambda _account: {}
     scheme: str = "Bearer"
+    header: str = "Authorization"
     base_url: str = ""
     lifetime: float = 3600.0
     client_id: str = "login"
@@ -114,7 +116,7 @@ class _OAuth2(Auth):
 
     def headers(self, account: Account, token: str | None) -> Mapping[str, str]:  # noqa: ARG002
         """Return the header with the access token."""
-        return {"Authorization": f"{self.scheme} {token}"}
+        return {self.header: f"{self.scheme} {token}".lstrip()}
 
     def token_flow(self, account: Account) -> Flow[Token]:
         """Request a token."""

@@ -21,11 +21,15 @@ def graphql_failed(body: Any) -> bool:
 
 
 def graphql_cost_pause(body: Any) -> float | None:
-    """Return the seconds until the cost of a throttled query is available; for ``Throttling.retry_after``."""
+    """Return the seconds until the cost of a throttled query is available; for ``Throttling.retry_after``.
+
+    ``None`` if it is available already: then it is something else that is limited.
+    """
     bucket = f"{COST}.throttleStatus"
     texts = [text_at(body, path) for path in (f"{COST}.requestedQueryCost", f"{bucket}.currentlyAvailable")]
     try:
         requested, available = map(float, texts)
-        return max((requested - available) / float(text_at(body, f"{bucket}.restoreRate")), 0.0)
+        seconds = (requested - available) / float(text_at(body, f"{bucket}.restoreRate"))
     except (ValueError, ZeroDivisionError):
         return None
+    return seconds if seconds > 0 else None

@@ -6,8 +6,8 @@ import os
 
 import pytest
 from vendors.fixture_loader import LEAK, PRIVATE, SAMPLE_OF, SAMPLES, Answer, Sample, read_fetch
-from vendors.scripted import SECRET, Script, make_account
-from vendors.submit_cases import HERE, JOB, QUICK, answer, each_kind, make_hook, sent
+from vendors.scripted import HERE, SECRET, Script, make_account
+from vendors.submit_cases import JOB, QUICK, answer, each_kind, make_hook, sent
 
 from airflow_provider_bulkjobs.exceptions import BulkJobError, UntrustedResponseError, VendorAPIError
 from airflow_provider_bulkjobs.results.item_results import iter_item_results
@@ -45,7 +45,8 @@ def test_item_results(script: Script, sample: Sample) -> None:
         assert not script.answers, name
         script.seen = script.seen[len(sample.of.token) :]
         own = [f"/prefix{path}" for path in (sample.path_with(JOB), *expected.asked)]
-        assert sent(script) == [("GET", path) for path in (*own, *expected.files)], name
+        paths = (*own[1:], *expected.files)
+        assert sent(script) == [(sample.method, own[0]), *(("GET", path) for path in paths)], name
         header, value = sample.of.credential
         for seen in script.seen[: len(own)]:
             assert seen.headers[header] == value
