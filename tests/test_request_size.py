@@ -144,9 +144,13 @@ CASES: dict[tuple[str, str, str], tuple[Make, dict[str, Any]]] = {
         lambda size: {"C_EmailAddress": "a@example.com", "C_Notes": "x" * size},
         {"name": "ü" * 90},
     ),
+    **{
+        ("zoho_crm", "bulk_write", name): (mail("city"), {"module": "ü" * 300, "find_by": "email"})
+        for name in ("upsert", "insert", "update")
+    },
 }
 # The records go out in a file, before or after the first request.
-IN_FILES = {"customer_io", "eloqua", "salesforce_bulk"}
+IN_FILES = {"customer_io", "eloqua", "salesforce_bulk", "zoho_crm"}
 IN_A_FILE = {key for key in CASES if key[0] in IN_FILES or key[2] == "import_csv"}
 OPERATIONS = {
     (vendor.conn_type, kind.name, operation.name): operation

@@ -21,6 +21,7 @@ from airflow_provider_bulkjobs.vendors.salesforce_bulk.vendor import SalesforceB
 from airflow_provider_bulkjobs.vendors.sendgrid.vendor import SendGrid
 from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 from airflow_provider_bulkjobs.vendors.zendesk_bulk.vendor import Zendesk
+from airflow_provider_bulkjobs.vendors.zoho_crm.vendor import ZohoCRM
 
 VENDORS: tuple[Vendor, ...] = (
     Intercom(),
@@ -40,4 +41,5 @@ VENDORS: tuple[Vendor, ...] = (
     CustomerIo(),
     ConstantContact(),
     Eloqua(),
+    ZohoCRM(),
 )

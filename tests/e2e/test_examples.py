@@ -37,6 +37,7 @@ RESULTS = {
     "customer_io": THIRTY_FAILED,
     "constant_contact": THIRTY_FAILED,
     "eloqua": THIRTY_FAILED,
+    "zoho_crm": THIRTY_FAILED,
 }
 OTHER_RESULTS = {
     "warehouse_contacts": {"state": "partially_failed", "total": 1000, "submitted": 1000, "failed": 30},
