@@ -2,8 +2,8 @@
 """
 Example DAG for Zoho CRM: upsert contacts by their e-mail address, and write the result of each row to a file.
 
-A row that Zoho CRM refuses is skipped, and the job is completed nevertheless. The gate counts such rows; the file has their
-error codes and the first three columns.
+A row that Zoho CRM refuses is skipped, and the job is completed nevertheless. The gate counts such rows; the file has
+their error codes and the first three columns.
 """
 
 from __future__ import annotations

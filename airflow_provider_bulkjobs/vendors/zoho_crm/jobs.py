@@ -50,7 +50,9 @@ def _with_files(job: BulkJob, status: Mapping[str, Any]) -> BulkJob:
         return replace(job, failed=skipped)
     if added is None or updated is None or skipped is None or total is None:
         return replace(job, state=JobState.PARTIALLY_FAILED) if job.state is JobState.SUCCEEDED else job
-    return replace(job, succeeded=added + updated, failed=skipped)
+    # The rows of a file that failed as a whole may be in no count.
+    failed = skipped or None if job.state is JobState.PARTIALLY_FAILED else skipped
+    return replace(job, succeeded=added + updated, failed=failed)
 
 
 def _state_of(state: JobState, resources: list[Mapping[str, Any]]) -> JobState:

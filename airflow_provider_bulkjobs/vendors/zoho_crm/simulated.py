@@ -18,7 +18,7 @@ from aiohttp import web
 
 from airflow_provider_bulkjobs.simulator.authentication import OAuth2
 from airflow_provider_bulkjobs.simulator.contacts import EXISTS, NO_IDENTITY, NOT_FOUND
-from airflow_provider_bulkjobs.simulator.incoming import IncomingRequest, csv_lines
+from airflow_provider_bulkjobs.simulator.incoming import IncomingRequest, RefusedError, csv_lines
 from airflow_provider_bulkjobs.simulator.jobs import CREATED, FAILED, UPDATED, Job, JobStates, Row, Word
 from airflow_provider_bulkjobs.simulator.limits import Limit, RateLimit, Reading
 from airflow_provider_bulkjobs.simulator.routes import own_fault, route
@@ -135,27 +135,19 @@ class SimulatedZohoCRM(SimulatedVendor):
         """Create a job of an uploaded file: each request creates another one."""
         body = request.object
         operation, [resource, *_] = str(body.get("operation", "")), body.get("resource") or [{}]
-        missing = (
-            "operation" if not operation else "find_by" if operation != "insert" and "find_by" not in resource else ""
-        )
-        if missing:
-            message = f"required key {missing} is not found in request body."
-            path = f"$.{missing}" if missing == "operation" else f"$.resource[0].{missing}"
-            raise self.refuse(400, message, "MANDATORY_NOT_FOUND", {"api_name": missing, "json_path": path})
+        if not operation:
+            raise self._missing("operation", "$.operation")
+        if operation != "insert" and not resource.get("find_by"):
+            raise self._missing("find_by", "$.resource[0].find_by")
         if (lines := self._files.get(str(resource.get("file_id")))) is None:
             raise self.refuse(400, "improper file id", "INVALID_FILE_ID")
         columns = {each["index"]: each["api_name"] for each in resource.get("field_mappings", ()) if "index" in each}
         if max(columns, default=MAX_COLUMNS) >= len(lines[0]):
             raise self.refuse(400, "the index is that of no column", "COLUMN_INDEX_NOT_FOUND")
         cells = [[line[index] for index in columns] for line in lines[1:]]
-        records = [
-            {
-                name: cell
-                for name, cell in zip(columns.values(), row, strict=True)
-                if cell or not body.get("ignore_empty")
-            }
-            for row in cells
-        ]
+        records = [dict(zip(columns.values(), row, strict=True)) for row in cells]
+        if body.get("ignore_empty"):
+            records = [{name: cell for name, cell in record.items() if cell} for record in records]
         rows = [self._write(operation, resource.get("find_by", "Email"), record) for record in records]
         table = [row[:RETURNED] for row in (list(columns.values()), *cells)]
         job = self.submit("bulk_write", rows, action=operation, table=table, resource=resource)
@@ -181,6 +173,10 @@ class SimulatedZohoCRM(SimulatedVendor):
             file.writestr("Contacts-records.csv", text.getvalue())
         return web.Response(body=archive.getvalue(), content_type="application/octet-stream")
 
+    def _missing(self, name: str, path: str) -> RefusedError:
+        details = {"api_name": name, "json_path": path}
+        return self.refuse(400, f"required key {name} is not found in request body.", "MANDATORY_NOT_FOUND", details)
+
     def _write(self, operation: str, find_by: str, record: Mapping[str, str]) -> Row:
         item = {**record, "key": record.get(find_by), **({"email": record["Email"]} if record.get("Email") else {})}
         if operation == "insert":
@@ -193,27 +189,18 @@ class SimulatedZohoCRM(SimulatedVendor):
         return row._replace(error=f"{ERRORS.get(row.error, 'INVALID_DATA')}-{field}") if row.error else row
 
     def _details(self, job: Job, word: Word, request: IncomingRequest) -> dict[str, Any]:
-        counts, is_done = job.counts if word == "COMPLETED" else Counter[str](), word not in ("ADDED", "IN PROGRESS")
-        done = {WORDS[outcome].lower(): counts[outcome] for outcome in WORDS}
+        is_done, counts = word not in ("ADDED", "IN PROGRESS"), job.counts if word == "COMPLETED" else Counter[str]()
         resource = {"type": "data", "module": {"api_name": "Contacts"}, **job.extra.get("resource", {}), "status": word}
-        file = {"status": word, "name": "records.csv", **{f"{name}_count": number for name, number in done.items()}}
-        url = f"{request.root}/v2/crm/{ZGID}/bulk-write/{job.id}/{job.id}.zip"
-        return {
-            "status": "COMPLETED" if is_done else word,
-            "character_encoding": "UTF-8",
-            "id": job.id,
-            "operation": job.action,
-            "resource": [
-                {
-                    **resource,
-                    **({"code": "INVALID_FILE_FORMAT" if word == "FAILED" else word} if is_done else {}),
-                    "file": {**file, "total_count": counts.total()},
-                }
-            ],
-            **({"result": {"download_url": url}} if word == "COMPLETED" else {}),
-            "created_by": USER,
-            "created_time": _time(job.created),
-        }
+        if is_done:
+            resource["code"] = "INVALID_FILE_FORMAT" if word == "FAILED" else word
+        numbers = {f"{name.lower()}_count": counts[outcome] for outcome, name in WORDS.items()}
+        resource["file"] = {"status": word, "name": "records.csv", **numbers, "total_count": counts.total()}
+        details: dict[str, Any] = {"status": "COMPLETED" if is_done else word, "id": job.id, "operation": job.action}
+        details |= {"character_encoding": "UTF-8", "resource": [resource]}
+        if word == "COMPLETED":
+            url = f"{request.root}/v2/crm/{ZGID}/bulk-write/{job.id}/{job.id}.zip"
+            details["result"] = {"download_url": url}
+        return {**details, "created_by": USER, "created_time": _time(job.created)}
 
 
 def _success(code: str, message: str, **details: Any) -> dict[str, Any]:
