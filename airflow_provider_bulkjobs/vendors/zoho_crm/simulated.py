@@ -87,6 +87,10 @@ class SimulatedZohoCRM(SimulatedVendor):
         is_half_used = reading.remaining * 2 <= reading.limit.requests
         return {"X-API-CREDITS-REMAINING": str(reading.remaining)} if is_half_used else {}
 
+    def token_body(self, token: str, seconds: float) -> dict[str, Any]:
+        """Return a token."""
+        return {"access_token": token, "expires_in": int(seconds), "token_type": "Bearer"}
+
     def token_fields(self, request: IncomingRequest) -> Mapping[str, Any]:
         """Return the address of the API."""
         return {"api_domain": request.root}
