@@ -75,7 +75,7 @@ class SimulatedZohoCRM(SimulatedVendor):
         return self.error(401, "invalid oauth token")
 
     def oauth_error(self, status: int, code: str, description: str) -> web.Response:
-        """Return an error of the token endpoint, which has neither a description nor another status than 200."""
+        """Return an error of the token endpoint: status 200, and only a code."""
         return web.json_response({"error": "invalid_code" if code == "invalid_grant" else code}, status=status)
 
     def job_not_found(self, job_id: str) -> web.Response:

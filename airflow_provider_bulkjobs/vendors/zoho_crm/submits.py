@@ -74,7 +74,7 @@ def _upload(context: SubmitContext) -> Flow[str]:
     body = (yield Request("POST", upload_url(context.account), headers, body=form.data, idempotent=True)).json
     file_id = text_at(body, "details.file_id")
     if body.get("code") != UPLOADED or not file_id:
-        raise TransientError(f"{STATES.vendor} response to an upload is neither {UPLOADED} nor a documented error")
+        raise TransientError(f"{STATES.vendor} response to an upload does not have the code {UPLOADED} and a file id")
     return file_id
 
 
