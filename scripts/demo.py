@@ -117,6 +117,9 @@ EXPECTED = {
     "bulkjobs_shopify_contacts": Expectation(
         _success("import_contacts", "failed_contacts", "send_campaign"), 1, 1000, 30
     ),
+    "bulkjobs_zoho_crm_contacts": Expectation(
+        _success("import_contacts", "failed_contacts", "send_campaign"), 1, 1000, 30
+    ),
     "bulkjobs_gate_by_branch": Expectation(
         _success(
             *("import_contacts", "choose", "send_to_previous_segment"),

@@ -260,6 +260,8 @@ LONG_OPTIONS: dict[str, Any] = {
     "programMemberStatus": "On List",
     "apiName": "vehicle_c",
     "sms_permission_to_send": "explicit",
+    "module": "Contacts",
+    "find_by": "email",
 }
 
 

@@ -53,7 +53,10 @@ REQUIRED = {
     }
     for case in DOCUMENTED
 }
-IDENTITY = {"eloqua-contacts-import": "C_EmailAddress"}  # where it is an option
+IDENTITY = {  # where it is an option
+    "eloqua-contacts-import": "C_EmailAddress",
+    **dict.fromkeys(("zoho_crm-bulk_write-upsert", "zoho_crm-bulk_write-update"), "Email"),
+}
 each_case = pytest.mark.parametrize("name", sorted(CASES.keys() - DELETES))
 
 

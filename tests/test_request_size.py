@@ -147,9 +147,13 @@ CASES: dict[tuple[str, str, str], tuple[Make, dict[str, Any]]] = {
         {"name": "ü" * 90},
     ),
     **{("shopify", "customers", name): (mail("note"), {}) for name in ("upsert", "create")},
+    **{
+        ("zoho_crm", "bulk_write", name): (mail("city"), {"module": "ü" * 300, "find_by": "email"})
+        for name in ("upsert", "insert", "update")
+    },
 }
 # The records go out in a file, before or after the first request.
-IN_FILES = {"customer_io", "eloqua", "salesforce_bulk", "shopify"}
+IN_FILES = {"customer_io", "eloqua", "salesforce_bulk", "shopify", "zoho_crm"}
 IN_A_FILE = {key for key in CASES if key[0] in IN_FILES or key[2] == "import_csv"}
 OPERATIONS = {
     (vendor.conn_type, kind.name, operation.name): operation

@@ -23,6 +23,7 @@ from airflow_provider_bulkjobs.vendors.sendgrid.vendor import SendGrid
 from airflow_provider_bulkjobs.vendors.shopify.vendor import Shopify
 from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 from airflow_provider_bulkjobs.vendors.zendesk_bulk.vendor import Zendesk
+from airflow_provider_bulkjobs.vendors.zoho_crm.vendor import ZohoCRM
 
 VENDORS: tuple[Vendor, ...] = (
     Intercom(),
@@ -44,4 +45,5 @@ VENDORS: tuple[Vendor, ...] = (
     Eloqua(),
     Omnisend(),
     Shopify(),
+    ZohoCRM(),
 )

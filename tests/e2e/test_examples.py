@@ -41,6 +41,7 @@ RESULTS = {
     "eloqua": THIRTY_FAILED,
     "omnisend": {**THIRTY_FAILED, "job_count": 10},
     "shopify": THIRTY_FAILED,
+    "zoho_crm": THIRTY_FAILED,
 }
 OTHER_RESULTS = {
     "warehouse_contacts": {"state": "partially_failed", "total": 1000, "submitted": 1000, "failed": 30},

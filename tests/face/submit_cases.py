@@ -34,6 +34,10 @@ def eloqua_contact(number):
     return {"C_EmailAddress": f"person-{number}@example.com"}
 
 
+def zoho_contact(number):
+    return {"Email": f"person-{number}@example.com", "Last_Name": f"Person {number}"}
+
+
 def known(number):
     return {"id": f"{number:036}"}
 
@@ -195,6 +199,14 @@ IN_ONE_FILE = (
     # The requests: stage, upload, start.
     Case("shopify", "customers", "upsert", person, 250, idempotent=True, requests=3),
     Case("shopify", "customers", "create", person, 250, idempotent=False, requests=3),
+    *(  # the requests: upload, create
+        Case("zoho_crm", "bulk_write", operation, record, 250, False, 2, {"module": "Contacts", **options})
+        for operation, record, options in (
+            ("upsert", zoho_contact, {"find_by": "Email"}),
+            ("insert", zoho_contact, {}),
+            ("update", known, {"find_by": "id"}),
+        )
+    ),
 )
 
 

@@ -10,6 +10,7 @@ import gzip
 import io
 import json
 import tarfile
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -95,6 +96,8 @@ def _body(answer: Answer) -> Any:
     body = answer["body"]
     if answer.get("tar"):
         return _tar_gz(body)
+    if answer.get("zip"):
+        return _zip(body)
     return gzip.compress(body.encode()) if answer.get("gzip") else body
 
 
@@ -113,6 +116,14 @@ def _tar_gz(files: Mapping[str, Any]) -> bytes:
             info = tarfile.TarInfo(name)
             info.size = len(data)
             tar.addfile(info, io.BytesIO(data))
+    return archive.getvalue()
+
+
+def _zip(files: Mapping[str, str]) -> bytes:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        for name, content in files.items():
+            file.writestr(name, content)
     return archive.getvalue()
 
 
