@@ -84,7 +84,10 @@ class World:
     def add_fault(self, data: object) -> dict[str, Any]:
         """Add a fault."""
         known = ("vendor", "fault", "count", "path", "retry_after", "seconds", "status", "after")
-        own = {kind: vendor for vendor in self.vendors.values() for kind in vendor.own_faults()}
+        own: dict[str, list[SimulatedVendor]] = {}
+        for vendor in self.vendors.values():
+            for kind in vendor.own_faults():
+                own.setdefault(kind, []).append(vendor)
         fields = Fields(data, known, "a fault")
         fault = Fault(
             vendor=self._vendor_in(fields).name if "vendor" in fields else None,
@@ -96,8 +99,10 @@ class World:
             status=fields.integer("status", 500, minimum=200, maximum=599) if "status" in fields else None,
             after=fields.flag("after"),
         )
-        if vendor := own.get(fault.fault):
-            fields.choice("vendor", (vendor.name, vendor.conn_type), vendor.name)
+        if owners := own.get(fault.fault):
+            names = [name for owner in owners for name in (owner.name, owner.conn_type)]
+            only = owners[0].name if len(owners) == 1 else None
+            vendor = self.vendor(fields.choice("vendor", dict.fromkeys(names), only))
             fault.vendor = vendor.name
             fault.path = fault.path or vendor.own_faults()[fault.fault][0].path
         self.faults.add(fault)
