@@ -243,7 +243,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
     print("\nVerdicts of the gates:")
     for row in rows:
-        print(f"  {row['pipeline']:24}{row['reason']}")
+        print(f"  {row['pipeline']:28}{row['reason']}")
     print()
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Generate the page of each vendor in docs/vendors from its declaration, so that the docs match the code."""
+"""Generate docs/vendors, a page per vendor and their comparison, and the README's matrix, from the declarations."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
+from vendor_index import YES, index, limit, table, with_matrix
+
 from airflow_provider_bulkjobs.vendors import VENDORS
 from airflow_provider_bulkjobs.vendors.spec.fields import Field
-from airflow_provider_bulkjobs.vendors.spec.operation import MAX_BYTES, Operation
+from airflow_provider_bulkjobs.vendors.spec.operation import Operation
 from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
 
-PAGES = Path(__file__).parent.parent / "docs" / "vendors"
+PROJECT = Path(__file__).parent.parent
+PAGES = PROJECT / "docs" / "vendors"
 TEST_BUTTON = (
     "`AIRFLOW__CORE__TEST_CONNECTION=Enabled` enables Airflow's Test button. In Airflow 2, the button tests the "
     "values in the form: to test a saved connection, enter the secret again. In Airflow 3.3.2, the button rejects "
@@ -87,15 +90,6 @@ def every_way(vendor: Vendor) -> Iterator[str]:
         yield from ("### With every extra field", "", "All extra fields are optional.", "", *ways(conn_id, full))
 
 
-def table(*rows: Iterable[str]) -> Iterator[str]:
-    """Return a Markdown table; the first row is the header."""
-    for number, row in enumerate(rows):
-        cells = [cell.replace("|", "\\|") for cell in row]
-        yield f"| {' | '.join(cells)} |"
-        if number == 0:
-            yield f"|{'---|' * len(cells)}"
-
-
 def field_row(field: Field) -> tuple[str, ...]:
     """Return the table row of a field."""
     choices = f" One of {', '.join(f'`{choice}`' for choice in field.choices)}." if field.choices else ""
@@ -107,19 +101,15 @@ def field_row(field: Field) -> tuple[str, ...]:
 
 def kind_row(kind: JobKind) -> tuple[str, ...]:
     """Return the table row of a job kind."""
-    yes = {True: "yes", False: "no"}
     operations = ", ".join(f"`{operation.name}`" for operation in kind.operations)
-    return f"`{kind.name}`", kind.noun, operations, yes[kind.results is not None], yes[kind.cancel is not None]
+    return f"`{kind.name}`", kind.noun, operations, YES[kind.results is not None], YES[kind.cancel is not None]
 
 
 def operation_row(kind: JobKind, operation: Operation) -> tuple[str, ...]:
     """Return the table row of an operation."""
-    items = f"{operation.max_items:,} records" if operation.max_items else "no records"
-    size = "" if operation.max_bytes == MAX_BYTES else f", {operation.max_bytes:,} bytes"
-    size += f", {operation.max_item_bytes:,} bytes each" if operation.max_item_bytes else ""
     options = ", ".join(f"`{option.name}`" for option in operation.options)
-    retried = "yes" if operation.idempotent else "no"
-    return f"`{kind.name}`", f"`{operation.name}`", f"{items}{size}", options, retried
+    retried = YES[operation.idempotent]
+    return f"`{kind.name}`", f"`{operation.name}`", limit(operation), options, retried
 
 
 def state_rows(kinds: Iterable[JobKind]) -> Iterator[tuple[str, ...]]:
@@ -179,6 +169,7 @@ def render(vendor: Vendor) -> str:
         "",
         "## Limits",
         "",
+        f"- Finished jobs and their results can be read for: {vendor.notes.retention}.",
         f"- {default_rate} (`requests_per_second`). The vendor's rate limit headers are always followed.",
         *(f"- {limit}" for limit in vendor.notes.limits),
         "",
@@ -201,3 +192,6 @@ if __name__ == "__main__":
     PAGES.mkdir(exist_ok=True)
     for vendor in VENDORS:
         (PAGES / f"{vendor.conn_type}.md").write_text(render(vendor))
+    (PAGES / "index.md").write_text(index())
+    readme = PROJECT / "README.md"
+    readme.write_text(with_matrix(readme.read_text()))

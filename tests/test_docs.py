@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from vendor_docs import PAGES, render, sample, sample_connection
+from vendor_docs import PAGES, PROJECT, render, sample, sample_connection
+from vendor_index import index, with_matrix
 
 from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
 from airflow_provider_bulkjobs.vendors import VENDORS
@@ -100,14 +101,24 @@ def test_a_page_is_what_the_vendor_declares(vendor: Vendor) -> None:
     assert page(vendor) == render(vendor), "it has drifted: make docs"
 
 
+def test_the_comparison_is_what_the_vendors_declare() -> None:
+    assert (PAGES / "index.md").read_text() == index(), "it has drifted: make docs"
+
+
+def test_the_matrix_of_the_readme_is_what_the_vendors_declare() -> None:
+    readme = (PROJECT / "README.md").read_text()
+    assert readme == with_matrix(readme), "it has drifted: make docs"
+
+
 def test_there_are_no_other_pages() -> None:
-    assert {path.stem for path in PAGES.iterdir()} == {vendor.conn_type for vendor in VENDORS}
+    assert {path.stem for path in PAGES.iterdir()} == {"index", *(vendor.conn_type for vendor in VENDORS)}
 
 
 @every_vendor
 def test_a_vendor_leaves_nothing_out(vendor: Vendor) -> None:
     lacking = [f"notes.{name}" for name in ("permissions", "limits", "not_reported") if not getattr(vendor.notes, name)]
     lacking += [f"states of the kind {kind.name!r}" for kind in vendor.kinds if not kind.states]
+    lacking += [f"notes.reported of {kind.name!r}" for kind in vendor.kinds if kind.name not in vendor.notes.reported]
     fields = {
         "placeholder": [field for field in vendor.fields if not (field.placeholder or field.choices)],
         "where": [field for field in vendor.fields if field.is_standard and not field.where],

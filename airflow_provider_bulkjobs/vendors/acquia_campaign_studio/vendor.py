@@ -12,7 +12,7 @@ from airflow_provider_bulkjobs.vendors.acquia_campaign_studio import jobs
 from airflow_provider_bulkjobs.vendors.spec.errors import Errors, Message
 from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field
 from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
-from airflow_provider_bulkjobs.vendors.spec.vendor_docs import VendorDocs
+from airflow_provider_bulkjobs.vendors.spec.vendor_docs import Reported, VendorDocs
 from airflow_provider_bulkjobs.vendors.toolkit.auth import AuthChoice, Basic, ClientCredentials
 from airflow_provider_bulkjobs.vendors.toolkit.connection_test import format_identity, require_vendor_response
 
@@ -77,6 +77,12 @@ class AcquiaCampaignStudio(Vendor):
         ),
     )
     notes = VendorDocs(
+        reported={
+            "contacts": Reported(
+                "yes, from the paged details", "yes", "yes", "no: failures are counted in the details"
+            ),
+        },
+        retention="48 hours",
         permissions="The API must be enabled in Configuration > API Settings; with auth_type basic, HTTP basic auth "
         "as well. The role of the user or client needs access to the API and to contacts.",
         limits=(

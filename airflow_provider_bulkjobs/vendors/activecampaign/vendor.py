@@ -18,7 +18,7 @@ from airflow_provider_bulkjobs.vendors.spec.errors import Errors, InvalidItems, 
 from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field
 from airflow_provider_bulkjobs.vendors.spec.throttling import RateLimit, Throttling
 from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
-from airflow_provider_bulkjobs.vendors.spec.vendor_docs import VendorDocs
+from airflow_provider_bulkjobs.vendors.spec.vendor_docs import Reported, VendorDocs
 from airflow_provider_bulkjobs.vendors.toolkit.auth import HeaderKey
 from airflow_provider_bulkjobs.vendors.toolkit.connection_test import format_identity, require_vendor_response
 from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict
@@ -89,6 +89,9 @@ class ActiveCampaign(Vendor):
         ),
     )
     notes = VendorDocs(
+        reported={
+            "contacts": Reported("no: set `expected_items`", "yes", "created only", "yes"),
+        },
         permissions="The key has the permissions of its user, who must be allowed to import contacts.",
         limits=(
             "5 requests per second per account, shared by all keys and clients.",

@@ -20,7 +20,7 @@ from airflow_provider_bulkjobs.vendors.spec.errors import Errors, Message
 from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field
 from airflow_provider_bulkjobs.vendors.spec.throttling import RATE_HEADERS, RateLimit, Throttling
 from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
-from airflow_provider_bulkjobs.vendors.spec.vendor_docs import VendorDocs
+from airflow_provider_bulkjobs.vendors.spec.vendor_docs import Reported, VendorDocs
 from airflow_provider_bulkjobs.vendors.toolkit.auth import AuthChoice, ClientCredentials, HeaderKey
 from airflow_provider_bulkjobs.vendors.toolkit.connection_test import (
     format_identity,
@@ -92,6 +92,10 @@ class Brevo(Vendor):
         ),
     )
     notes = VendorDocs(
+        reported={
+            "contacts": Reported("no", "never the number, only that some failed", "no", "yes"),
+        },
+        retention="unconfirmed",
         permissions="A restricted key needs access to contacts and processes, and to the account for its name in the "
         "connection test. An app for oauth2 needs the scopes contacts:read and contacts:write; which scope opens the "
         "status of imports is unconfirmed: test the connection. The IP address of the server may have to be approved.",

@@ -18,7 +18,7 @@ from airflow_provider_bulkjobs.vendors.spec.errors import Errors, Message, until
 from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field
 from airflow_provider_bulkjobs.vendors.spec.throttling import RateLimit, Throttling
 from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
-from airflow_provider_bulkjobs.vendors.spec.vendor_docs import VendorDocs
+from airflow_provider_bulkjobs.vendors.spec.vendor_docs import Reported, VendorDocs
 from airflow_provider_bulkjobs.vendors.toolkit.auth import RefreshToken
 from airflow_provider_bulkjobs.vendors.toolkit.connection_test import (
     format_identity,
@@ -107,6 +107,10 @@ class ConstantContact(Vendor):
         ),
     )
     notes = VendorDocs(
+        reported={
+            **dict.fromkeys(("contacts", "activities"), Reported("yes", "yes", "no", "yes")),
+        },
+        retention="10 days",
         permissions="The application needs the scopes contact_data and offline_access, and account_read for the "
         "account's name in the connection test. The user who authorizes it needs the privilege contacts:write, also to "
         "wait.",

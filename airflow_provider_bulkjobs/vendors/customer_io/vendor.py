@@ -16,7 +16,7 @@ from airflow_provider_bulkjobs.vendors.customer_io.submits import OPERATIONS
 from airflow_provider_bulkjobs.vendors.spec.errors import Errors, Message
 from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field
 from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
-from airflow_provider_bulkjobs.vendors.spec.vendor_docs import VendorDocs
+from airflow_provider_bulkjobs.vendors.spec.vendor_docs import Reported, VendorDocs
 from airflow_provider_bulkjobs.vendors.toolkit.auth import BEARER
 from airflow_provider_bulkjobs.vendors.toolkit.connection_test import format_identity, require_vendor_response
 from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict, as_list
@@ -71,6 +71,10 @@ class CustomerIo(Vendor):
         ),
     )
     notes = VendorDocs(
+        reported={
+            "import": Reported("yes", "yes", "no", "yes"),
+        },
+        retention="unconfirmed; a link to a report 15 minutes",
         permissions="The key needs access to workspaces, imports and exports in its workspace. The names of the scopes "
         "are unconfirmed: test the connection.",
         limits=(

@@ -21,7 +21,7 @@ from airflow_provider_bulkjobs.vendors.spec.errors import Errors, InvalidItems, 
 from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field
 from airflow_provider_bulkjobs.vendors.spec.throttling import RateLimit, Throttling
 from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
-from airflow_provider_bulkjobs.vendors.spec.vendor_docs import VendorDocs
+from airflow_provider_bulkjobs.vendors.spec.vendor_docs import Reported, VendorDocs
 from airflow_provider_bulkjobs.vendors.toolkit.auth import Basic
 from airflow_provider_bulkjobs.vendors.toolkit.connection_test import format_identity, require_vendor_response
 from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict, as_list
@@ -143,6 +143,10 @@ class Dotdigital(Vendor):
         ),
     )
     notes = VendorDocs(
+        reported={
+            **dict.fromkeys(("contacts", "deletions"), Reported("at the end", "yes", "no", "yes")),
+        },
+        retention="unconfirmed",
         permissions="The API user needs access to contacts. A 403 (access is denied) stands for a missing permission "
         "or for the host of another region: the connection test shows which of them.",
         limits=(

@@ -20,7 +20,7 @@ from airflow_provider_bulkjobs.vendors.spec.body_path import value_at
 from airflow_provider_bulkjobs.vendors.spec.errors import Errors, Message
 from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field
 from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
-from airflow_provider_bulkjobs.vendors.spec.vendor_docs import VendorDocs
+from airflow_provider_bulkjobs.vendors.spec.vendor_docs import Reported, VendorDocs
 from airflow_provider_bulkjobs.vendors.toolkit.auth import AuthChoice, Basic, DiscoveredHost, RefreshToken
 from airflow_provider_bulkjobs.vendors.toolkit.connection_test import format_identity, require_vendor_response
 
@@ -136,6 +136,10 @@ class Eloqua(Vendor):
         ),
     )
     notes = VendorDocs(
+        reported={
+            "contacts": Reported("yes, from the logs", "yes, from the logs", "yes", "yes"),
+        },
+        retention="unconfirmed",
         permissions="The user needs API access, the security group Advanced Users - Marketing, and access to contacts. "
         "An allowlist of IP addresses needs that of the server. A refresh token is accepted once, and the new one "
         "cannot be stored in the connection: it serves one submit without its wait, or one wait of up to "

@@ -20,7 +20,7 @@ from airflow_provider_bulkjobs.vendors.spec.errors import Errors, Message
 from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field
 from airflow_provider_bulkjobs.vendors.spec.throttling import Throttling
 from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
-from airflow_provider_bulkjobs.vendors.spec.vendor_docs import VendorDocs
+from airflow_provider_bulkjobs.vendors.spec.vendor_docs import Reported, VendorDocs
 from airflow_provider_bulkjobs.vendors.toolkit.auth import AuthChoice, ClientCredentials, HeaderKey
 from airflow_provider_bulkjobs.vendors.toolkit.connection_test import format_identity, require_vendor_response
 
@@ -127,6 +127,10 @@ class GetResponse(Vendor):
     throttling = Throttling(retry_after="context.timeToReset")
     kinds = (JobKind("contacts", "contact import", jobs.import_status, operations=(IMPORT,), states=jobs.STATES),)
     notes = VendorDocs(
+        reported={
+            "contacts": Reported("yes", "yes; unknown if the counts do not add up", "yes", "yes"),
+        },
+        retention="unconfirmed",
         permissions="A key has access to the whole account. An app for oauth2 has the scope all.",
         limits=(
             "30,000 requests in ten minutes, 80 per second and 10 at a time, per account.",

@@ -17,7 +17,7 @@ from airflow_provider_bulkjobs.vendors.hubspot import imports as jobs
 from airflow_provider_bulkjobs.vendors.spec.errors import Errors, Message
 from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field
 from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
-from airflow_provider_bulkjobs.vendors.spec.vendor_docs import VendorDocs
+from airflow_provider_bulkjobs.vendors.spec.vendor_docs import Reported, VendorDocs
 from airflow_provider_bulkjobs.vendors.toolkit.auth import BEARER
 from airflow_provider_bulkjobs.vendors.toolkit.connection_test import request_optional, require_vendor_response
 
@@ -64,6 +64,9 @@ class HubSpot(Vendor):
         ),
     )
     notes = VendorDocs(
+        reported={
+            "import": Reported("no: set `expected_items`", "yes, the rows that have errors", "no", "yes"),
+        },
         permissions="The private app needs the scope crm.import. With the scope oauth, which most apps have, "
         "the connection test also shows the account id.",
         limits=(

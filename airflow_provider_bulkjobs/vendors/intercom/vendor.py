@@ -16,7 +16,7 @@ from airflow_provider_bulkjobs.vendors.intercom import submits as submit
 from airflow_provider_bulkjobs.vendors.spec.errors import Errors, Message
 from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field
 from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
-from airflow_provider_bulkjobs.vendors.spec.vendor_docs import VendorDocs
+from airflow_provider_bulkjobs.vendors.spec.vendor_docs import Reported, VendorDocs
 from airflow_provider_bulkjobs.vendors.toolkit.auth import BEARER
 from airflow_provider_bulkjobs.vendors.toolkit.connection_test import require_vendor_response
 from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict
@@ -116,6 +116,14 @@ class Intercom(Vendor):
         ),
     )
     notes = VendorDocs(
+        reported={
+            **dict.fromkeys(
+                ("contacts", "companies"),
+                Reported("yes", "never the number, only that some failed", "no", 'no: all failed is "some failed"'),
+            ),
+            **dict.fromkeys(("job", "export"), Reported("no", "no", "no", "yes")),
+        },
+        retention="undocumented; files of an export two days",
         permissions="For bulk contacts, the token needs the scope read_write_users or write_users_companies.",
         limits=(
             "10,000 requests per minute for a private app and 25,000 for a workspace, in windows of 10 seconds.",

@@ -16,7 +16,7 @@ from airflow_provider_bulkjobs.vendors.klaviyo.submits import IMPORT, MEDIA_TYPE
 from airflow_provider_bulkjobs.vendors.spec.errors import Errors, InvalidItems, Message
 from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field
 from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
-from airflow_provider_bulkjobs.vendors.spec.vendor_docs import VendorDocs
+from airflow_provider_bulkjobs.vendors.spec.vendor_docs import Reported, VendorDocs
 from airflow_provider_bulkjobs.vendors.toolkit.auth import HeaderKey
 from airflow_provider_bulkjobs.vendors.toolkit.connection_test import require_vendor_response
 from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict, as_list
@@ -79,6 +79,10 @@ class Klaviyo(Vendor):
         ),
     )
     notes = VendorDocs(
+        reported={
+            "profiles": Reported("yes", "yes", "no", 'no: all failed is "some failed"'),
+        },
+        retention="undocumented (jobs have an `expires_at`)",
         permissions="The key needs the scopes profiles:read and profiles:write, lists:read and lists:write, and "
         "accounts:read for the connection test.",
         limits=(

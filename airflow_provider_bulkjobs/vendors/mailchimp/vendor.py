@@ -18,7 +18,7 @@ from airflow_provider_bulkjobs.vendors.mailchimp.submits import CONTACTS
 from airflow_provider_bulkjobs.vendors.spec.body_path import body_of
 from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field
 from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
-from airflow_provider_bulkjobs.vendors.spec.vendor_docs import VendorDocs
+from airflow_provider_bulkjobs.vendors.spec.vendor_docs import Reported, VendorDocs
 from airflow_provider_bulkjobs.vendors.toolkit.auth import BEARER, AuthChoice, Basic
 from airflow_provider_bulkjobs.vendors.toolkit.connection_test import (
     format_identity,
@@ -79,6 +79,10 @@ class Mailchimp(Vendor):
         ),
     )
     notes = VendorDocs(
+        reported={
+            "contacts": Reported("yes", "yes", "no", 'no: all failed is "some failed"'),
+        },
+        retention="unconfirmed",
         permissions="A key has the permissions of its user, who must be allowed to change the audience; which role "
         "allows that is unconfirmed.",
         limits=(

@@ -17,7 +17,7 @@ from airflow_provider_bulkjobs.vendors.mailjet.submits import IMPORT, MANAGE
 from airflow_provider_bulkjobs.vendors.spec.errors import Errors, Message
 from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field
 from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
-from airflow_provider_bulkjobs.vendors.spec.vendor_docs import VendorDocs
+from airflow_provider_bulkjobs.vendors.spec.vendor_docs import Reported, VendorDocs
 from airflow_provider_bulkjobs.vendors.toolkit.auth import Basic
 from airflow_provider_bulkjobs.vendors.toolkit.connection_test import require_vendor_response
 
@@ -83,6 +83,11 @@ class Mailjet(Vendor):
         ),
     )
     notes = VendorDocs(
+        reported={
+            "contacts": Reported("at the end", "never the number, only that some failed", "no", "yes"),
+            "csv_import": Reported("at the end", "yes", "no", "yes"),
+        },
+        retention="unconfirmed",
         permissions="The keys need access to contacts and contact lists. The keys of a sub-account see only its own "
         "contacts (unconfirmed).",
         limits=(

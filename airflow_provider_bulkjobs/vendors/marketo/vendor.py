@@ -20,7 +20,7 @@ from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field
 from airflow_provider_bulkjobs.vendors.spec.operation import Operation
 from airflow_provider_bulkjobs.vendors.spec.throttling import RateLimit, Throttling
 from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
-from airflow_provider_bulkjobs.vendors.spec.vendor_docs import VendorDocs
+from airflow_provider_bulkjobs.vendors.spec.vendor_docs import Reported, VendorDocs
 from airflow_provider_bulkjobs.vendors.toolkit.auth import ClientCredentials
 from airflow_provider_bulkjobs.vendors.toolkit.connection_test import require_vendor_response
 from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint
@@ -99,6 +99,10 @@ class Marketo(Vendor):
         _kind("custom_objects", "custom object import", jobs.OBJECTS, "/status.json", OBJECTS_IMPORT),
     )
     notes = VendorDocs(
+        reported={
+            **dict.fromkeys(("leads", "program_members", "custom_objects"), Reported("yes", "yes", "no", "yes")),
+        },
+        retention="7 days",
         permissions="The role of the custom service's user needs read-write access to persons, and for the other job "
         "kinds to program memberships or custom objects. An allowlist of IP addresses needs that of the server. Error "
         "603 stands for either. The connection test needs the access to persons.",

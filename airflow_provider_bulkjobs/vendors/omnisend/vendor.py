@@ -15,7 +15,7 @@ from airflow_provider_bulkjobs.vendors.omnisend.submits import CONTACTS
 from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field
 from airflow_provider_bulkjobs.vendors.spec.throttling import RATE_HEADERS, Throttling
 from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
-from airflow_provider_bulkjobs.vendors.spec.vendor_docs import VendorDocs
+from airflow_provider_bulkjobs.vendors.spec.vendor_docs import Reported, VendorDocs
 from airflow_provider_bulkjobs.vendors.toolkit.auth import BEARER, AuthChoice, HeaderKey
 from airflow_provider_bulkjobs.vendors.toolkit.connection_test import (
     format_identity,
@@ -83,6 +83,10 @@ class Omnisend(Vendor):
         ),
     )
     notes = VendorDocs(
+        reported={
+            "contacts": Reported("yes", "yes", "no: in the results", 'yes, but all failed is "some failed"'),
+        },
+        retention="7 days (older documentation)",
         permissions="An API key has access to the whole brand. The access token of an app needs the scopes "
         "contacts.read and contacts.write; brands.read shows the brand's name in the connection test.",
         limits=(

@@ -21,7 +21,7 @@ from airflow_provider_bulkjobs.vendors.spec.body_path import find, value_at
 from airflow_provider_bulkjobs.vendors.spec.errors import Errors, Message
 from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field
 from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
-from airflow_provider_bulkjobs.vendors.spec.vendor_docs import VendorDocs
+from airflow_provider_bulkjobs.vendors.spec.vendor_docs import Reported, VendorDocs
 from airflow_provider_bulkjobs.vendors.toolkit.auth import AuthChoice, ClientCredentials, JwtBearer
 from airflow_provider_bulkjobs.vendors.toolkit.connection_test import require_vendor_response
 
@@ -162,6 +162,10 @@ class SalesforceBulk(Vendor):
         ),
     )
     notes = VendorDocs(
+        reported={
+            "ingest": Reported("of a submit: yes; else what was processed", "yes", "no: in the results", "yes"),
+        },
+        retention="7 days",
         permissions="The external client app needs the scope api; its user needs API Enabled, and access to the object "
         "and its fields. hard_delete needs the permission Bulk API Hard Delete, which is off by default.",
         limits=(

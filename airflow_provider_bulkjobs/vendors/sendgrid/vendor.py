@@ -16,7 +16,7 @@ from airflow_provider_bulkjobs.vendors.sendgrid import submits as submit
 from airflow_provider_bulkjobs.vendors.spec.errors import Errors, InvalidItems, Message
 from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field
 from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
-from airflow_provider_bulkjobs.vendors.spec.vendor_docs import VendorDocs
+from airflow_provider_bulkjobs.vendors.spec.vendor_docs import Reported, VendorDocs
 from airflow_provider_bulkjobs.vendors.toolkit.auth import BEARER
 from airflow_provider_bulkjobs.vendors.toolkit.connection_test import (
     format_identity,
@@ -96,6 +96,10 @@ class SendGrid(Vendor):
         ),
     )
     notes = VendorDocs(
+        reported={
+            "contacts": Reported("yes", "yes", "yes, and deleted", "yes"),
+            "export": Reported("yes", "no", "no", "yes"),
+        },
         permissions="The API key needs full access to Marketing. With read access to the user name, the "
         "connection test also shows the user of the key.",
         limits=(

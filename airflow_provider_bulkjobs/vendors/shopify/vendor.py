@@ -28,7 +28,7 @@ from airflow_provider_bulkjobs.vendors.spec.errors import Errors
 from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field
 from airflow_provider_bulkjobs.vendors.spec.throttling import RateLimit, Throttling
 from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
-from airflow_provider_bulkjobs.vendors.spec.vendor_docs import VendorDocs
+from airflow_provider_bulkjobs.vendors.spec.vendor_docs import Reported, VendorDocs
 from airflow_provider_bulkjobs.vendors.toolkit.auth import AuthChoice, ClientCredentials, HeaderKey
 from airflow_provider_bulkjobs.vendors.toolkit.connection_test import format_identity, require_vendor_response
 from airflow_provider_bulkjobs.vendors.toolkit.errors import USER_ERRORS, graphql_cost_pause, graphql_failed
@@ -138,6 +138,12 @@ class Shopify(Vendor):
         ),
     )
     notes = VendorDocs(
+        reported={
+            "customers": Reported(
+                "yes", "yes, counted in the file of results", "yes", 'yes, but all failed is "some failed"'
+            ),
+        },
+        retention="7 days",
         permissions="The app needs the scopes write_customers and read_customers, and most apps Shopify's approval for "
         "protected customer data.",
         limits=(

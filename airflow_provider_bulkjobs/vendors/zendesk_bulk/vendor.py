@@ -19,7 +19,7 @@ from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field
 from airflow_provider_bulkjobs.vendors.spec.operation import Operation
 from airflow_provider_bulkjobs.vendors.spec.throttling import RATE_HEADERS, RateLimit, Throttling
 from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
-from airflow_provider_bulkjobs.vendors.spec.vendor_docs import VendorDocs
+from airflow_provider_bulkjobs.vendors.spec.vendor_docs import Reported, VendorDocs
 from airflow_provider_bulkjobs.vendors.toolkit.auth import AuthChoice, Basic, ClientCredentials
 from airflow_provider_bulkjobs.vendors.toolkit.connection_test import (
     format_identity,
@@ -118,6 +118,18 @@ class Zendesk(Vendor):
         _kind("tickets", "ticket job", submits.TICKETS),
     )
     notes = VendorDocs(
+        reported={
+            **dict.fromkeys(
+                ("users", "organizations", "organization_memberships"),
+                Reported(
+                    "yes", "yes, counted in the results", "yes, and deleted", 'yes, but all failed is "some failed"'
+                ),
+            ),
+            "tickets": Reported(
+                "yes", "yes, counted in the results", "updated and deleted", 'yes, but all failed is "some failed"'
+            ),
+        },
+        retention="1 day",
         permissions="The owner of the token has to be an agent who may change the records. An OAuth client needs the "
         "scopes read and write; which one opens the status of jobs is unconfirmed: test the connection. Jobs on users "
         "work only in accounts in which Zendesk's support has switched on bulk imports.",

@@ -19,7 +19,7 @@ from airflow_provider_bulkjobs.vendors.spec.body_path import text_at
 from airflow_provider_bulkjobs.vendors.spec.errors import Errors, Message
 from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field
 from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
-from airflow_provider_bulkjobs.vendors.spec.vendor_docs import VendorDocs
+from airflow_provider_bulkjobs.vendors.spec.vendor_docs import Reported, VendorDocs
 from airflow_provider_bulkjobs.vendors.toolkit.auth import RefreshToken
 from airflow_provider_bulkjobs.vendors.toolkit.connection_test import format_identity, require_vendor_response
 from airflow_provider_bulkjobs.vendors.zoho_crm import jobs
@@ -126,6 +126,10 @@ class ZohoCRM(Vendor):
         ),
     )
     notes = VendorDocs(
+        reported={
+            "bulk_write": Reported("yes", "yes", "no", "yes"),
+        },
+        retention="unconfirmed",
         permissions="The refresh token needs the scopes ZohoCRM.bulk.ALL, ZohoCRM.modules.ALL, ZohoCRM.org.READ and "
         "ZohoFiles.files.ALL; its user needs access to the module. The connection test needs the first and the third.",
         limits=(
