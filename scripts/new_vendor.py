@@ -22,8 +22,6 @@ NO_VENDORS = ("spec", "toolkit")
 OF_OTHER_PROVIDERS = ("http", "salesforce", "segment", "zendesk")
 CELL = "FILL IN this row"
 ROWS = {  # by document and beginning of the table's header
-    ("README.md", "| connection type | `job_kind`"): f"| `@name@` | `contacts` | yes | yes | {CELL} | yes |",
-    ("README.md", "| connection type | host"): f"| `@name@` | only to override | - | API key | {CELL} |",
     ("docs/submitting.md", "| connection type |"): f"| `@name@` | `contacts` | `import` | {CELL} | | `listId` | no |",
     ("docs/submitting.md", "| jobs | rows"): f"| @label@ `contacts` | {CELL} |",
 }
