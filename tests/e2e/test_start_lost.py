@@ -90,6 +90,8 @@ def test_commands_that_test_a_dag_run_it_as_from_a_worker(airflow, simulator, pr
     dag = [AIRFLOW, "dags", "test", "e2e_start_again", "2026-02-01", "--conf", json.dumps({"job_id": job_id})]
     task = [AIRFLOW, "tasks", "test", "e2e_start", "literal", "2026-02-01"]
     with tail_on_failure(processes):
+        # So that the scheduler, which is still running, does not run the same tasks.
+        airflow.request("PATCH", "/dags/e2e_start_again", json={"is_paused": True})
         processes.run("dags-test", dag, airflow.env)
         processes.run("tasks-test", task, airflow.env)
     assert simulator.polls()[job_id] == 2
