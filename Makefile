@@ -20,6 +20,9 @@ RUN = $(VENV)/bin/python -m
 VENV_BENCH = $(VENV)-bench
 BENCH = $(VENV_BENCH)/bin/python -W ignore benchmarks
 
+# Cache bytecode: without it, each of the many processes compiles Airflow and the tests again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help test check format docs e2e ui-test ui-tests pictures vendor demo bench matrix corners constraints clean
 .DEFAULT_GOAL = help
 
