@@ -21,24 +21,31 @@ from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 HOOK_OF = {hook_class.conn_type: hook_class for hook_class in HOOKS}
 BLOCK = re.compile(r"```bash\n(.*?)```", re.DOTALL)
 READ = """
-import json, sys, warnings
+import json, shlex, sys, warnings
 warnings.simplefilter("ignore")
 from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
 from airflow.models.connection import Connection
-accounts = {}
-for hook_class in HOOKS:
-    connection = Connection.get_connection_from_secrets(hook_class.default_conn_name)
-    accounts[hook_class.conn_type] = dict(hook_class().with_connection(connection).account.values)
-print(json.dumps(accounts))
+def read():
+    accounts = {}
+    for hook_class in HOOKS:
+        connection = Connection.get_connection_from_secrets(hook_class.default_conn_name)
+        accounts[hook_class.conn_type] = dict(hook_class().with_connection(connection).account.values)
+    print(json.dumps(accounts))
 """
+READ_ONCE = f"{READ}\nread()"
 # One process for all commands: Airflow takes seconds to start.
-ADD = """
-import sys, json, shlex, warnings
-warnings.simplefilter("ignore")
+RUN_AND_READ = f"""{READ}
 from airflow.__main__ import main
-for command in json.loads(sys.stdin.read()):
+def run(command):
     sys.argv = shlex.split(command.replace(chr(92) + chr(10), ""))
     main()
+run("airflow db migrate")
+for commands in json.loads(sys.stdin.read()):
+    for command in commands:
+        run(command)
+    read()
+    for hook_class in HOOKS:
+        run(f"airflow connections delete {{hook_class.default_conn_name}}")
 """
 
 with_and_without_all_fields = pytest.mark.parametrize("full", [False, True])
@@ -150,17 +157,16 @@ def test_the_secrets_backends(home: dict[str, str], *, full: bool) -> None:
         env = after(shown(vendor, "SECRETS__BACKEND=", full=full), **home)
         files |= json.loads((Path(home["AIRFLOW_HOME"]) / "connections.json").read_text())
     (Path(home["AIRFLOW_HOME"]) / "connections.json").write_text(json.dumps(files))
-    accounts = json.loads(python(READ, env).splitlines()[-1])
+    accounts = json.loads(python(READ_ONCE, env).splitlines()[-1])
     assert accounts == {vendor.conn_type: expected(vendor, full=full) for vendor in VENDORS}
 
 
-@with_and_without_all_fields
-def test_the_commands(home: dict[str, str], *, full: bool) -> None:
-    commands = [shown(vendor, "airflow connections add", full=full) for vendor in VENDORS]
-    env = {**os.environ, **home}
-    python(ADD, env, json.dumps(["airflow db migrate", *commands]))
-    accounts = json.loads(python(READ, env).splitlines()[-1])
-    assert accounts == {vendor.conn_type: expected(vendor, full=full) for vendor in VENDORS}
+def test_the_commands(home: dict[str, str]) -> None:
+    ways = (False, True)
+    commands = [[shown(vendor, "airflow connections add", full=full) for vendor in VENDORS] for full in ways]
+    printed = python(RUN_AND_READ, {**os.environ, **home}, json.dumps(commands)).splitlines()
+    accounts = [json.loads(line) for line in printed if line.startswith("{")]
+    assert accounts == [{vendor.conn_type: expected(vendor, full=full) for vendor in VENDORS} for full in ways]
 
 
 @every_vendor
