@@ -291,5 +291,11 @@ class BulkJobOperator(BulkJobBaseSensor):
     def _counted(self, result: dict[str, Any]) -> dict[str, Any]:
         return {**result, "submitted": self._submitted, "rejected": self._rejected}
 
+    def on_kill(self) -> None:
+        """Stop the submit after the request in flight; cancel the unfinished jobs if ``cancel_on_kill`` is set."""
+        if self._submission:
+            self._submission.stop()
+        super().on_kill()
+
     def _open_jobs(self) -> list[str]:
         return super()._open_jobs() if self._tracker or not self._submission else self._submission.job_ids
