@@ -11,6 +11,7 @@ from submit_world import LOST, RECORDS, UNSENT, Killed, Store, World, operation,
 
 from airflow_provider_bulkjobs.exceptions import (
     BulkJobError,
+    OutputWriteError,
     TransientError,
     UnknownOutcomeError,
     UntrustedResponseError,
@@ -272,3 +273,11 @@ def test_request_that_is_sent_once_is_replaced_by_the_flow(lost: Any, executed: 
     assert send(world, Store(), operation(flow)) == ["job-2"]
     assert [request.path for request in world.requests if request.once] == ["/jobs/job-1/data", "/jobs/job-2/data"]
     assert world.started == ["job-2"]
+
+
+def test_request_whose_body_cannot_be_opened_was_not_sent() -> None:
+    """A large body is copied to a temporary file, for which there may be no space."""
+    world, store = World(faults={1: OutputWriteError("no temporary file can be written in /full")}), Store()
+    with pytest.raises(OutputWriteError, match=r"in /full.*Batch 1.*: not accepted"):
+        send(world, store, operation())
+    assert send(world, store, operation()) == world.started

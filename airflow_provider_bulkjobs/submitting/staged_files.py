@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from airflow_provider_bulkjobs.exceptions import BadArgumentError, BulkJobError
+from airflow_provider_bulkjobs.exceptions import BadArgumentError, BulkJobError, OutputWriteError
 from airflow_provider_bulkjobs.submitting.paths import object_path, safe_repr
 from airflow_provider_bulkjobs.vendors.spec.operation import Operation, Options, Payload
 
@@ -71,6 +71,8 @@ def _upload(payload: Payload, path: ObjectStoragePath) -> None:
     try:
         with payload.open() as source, path.open("wb") as target:
             shutil.copyfileobj(source, target)
+    except OutputWriteError:  # no space for a temporary file, which the payload may need
+        raise
     except Exception as error:  # noqa: BLE001  (as above)
         raise BulkJobError(
             f"The records could not be uploaded to {safe_repr(path)}: {type(error).__name__}. Check that its "

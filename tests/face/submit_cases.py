@@ -260,6 +260,8 @@ in_pieces = _chosen(
 
 
 once_only = _chosen(("intercom", "contacts", "create"), ("activecampaign", "contacts", "import"))
+# A request that was appended to an open job is found there: see test_submit_found.py.
+not_found = _chosen(("activecampaign", "contacts", "import"), ("acquia", "contacts", "create"))
 
 
 idempotent = _chosen(("intercom", "contacts", "update"), ("zendesk_bulk", "users", "upsert"))
