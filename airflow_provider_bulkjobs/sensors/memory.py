@@ -46,12 +46,17 @@ class PokeMemory:
         match stored:
             case {"try_number": self._try_number, "known_jobs": list(known_jobs), "missing": list(missing)}:
                 self._stored = stored
-                return {"known_jobs": known_jobs, "missing": missing}
+                return {"known_jobs": known_jobs, "missing": missing, "failing_since": stored.get("failing_since")}
         return {}
 
     def save(self, tracker: JobTracker) -> None:
         """Store the known job states if they have changed."""
-        known = {"try_number": self._try_number, "known_jobs": tracker.known_jobs, "missing": tracker.missing}
+        known = {
+            "try_number": self._try_number,
+            "known_jobs": tracker.known_jobs,
+            "missing": tracker.missing,
+            "failing_since": tracker.failing_since,
+        }
         if self._store is None or known == self._stored or not tracker.unfinished:
             return
         try:

@@ -58,6 +58,7 @@ class World:
         self.slept: list[float] = []
         self.pauses: list[float] = []
         self.paused_groups: list[RateLimit | None] = []
+        self.slowed: list[RateLimit | None] = []
         self.acquired = self.released = self.queued = self.refreshed = 0
         account = account_for(self.conn_type, extra=self.extra)
         self.engine = Engine(VENDOR[self.conn_type], account, self, Metrics("test"), clock=lambda: self.now)
@@ -73,6 +74,9 @@ class World:
     def pause(self, seconds: float, limit: RateLimit | None = None) -> None:
         self.pauses.append(seconds)
         self.paused_groups.append(limit)
+
+    def slow_down(self, limit: RateLimit | None = None) -> None:
+        self.slowed.append(limit)
 
     def drive(self, steps: Steps[Any], outcomes: Iterable[ItemResult]) -> Any:
         script = iter(outcomes)
