@@ -51,6 +51,7 @@ def test_import_limit_pauses_its_group_and_any_other_limit_the_account() -> None
     world.exchange(IMPORT, response(429, retry_after="7"), response())
     world.exchange(GET, response(429, retry_after="8"), response())
     assert list(zip(world.pauses, world.paused_groups, strict=True)) == [(7, IMPORT_LIMIT), (8, None)]
+    assert world.slowed == [IMPORT_LIMIT, None]
 
 
 def test_limit_of_a_token_request_pauses_the_account() -> None:
