@@ -6,13 +6,12 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import redis
-from redis.backoff import ConstantBackoff
-from redis.retry import Retry
 
 PROGRAM = shutil.which("redis-server")
 REASON = "needs redis-server (apt-get install redis-server)"
@@ -28,23 +27,30 @@ class RedisServer:
         self._socket = home / "redis.sock"
         self._process: subprocess.Popen[bytes] | None = None
         self.url = f"unix://{self._socket}?db=0"
-
-    @property
-    def client(self) -> redis.Redis:
-        """A client of its own, which waits for a server that is starting."""
-        return redis.Redis(unix_socket_path=str(self._socket), retry=Retry(ConstantBackoff(0.02), 500))
+        self.client = redis.Redis(unix_socket_path=str(self._socket))
 
     def start(self) -> None:
         assert PROGRAM
         command = [PROGRAM, "--port", "0", "--unixsocket", self._socket, "--save", "", "--dir", self._socket.parent]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        self.client.ping()
+        until = time.monotonic() + 30
+        while not self._is_ready():
+            assert self._process.poll() is None, "Redis did not start"
+            assert time.monotonic() < until, "Redis does not respond"
+            time.sleep(0.02)
+
+    def _is_ready(self) -> bool:
+        try:
+            return bool(self.client.ping())
+        except redis.RedisError:
+            return False
 
     def stop(self) -> None:
         if self._process is not None:
             self._process.terminate()
             self._process.wait(timeout=30)
             self._process = None
+        self.client.close()
 
 
 @contextmanager

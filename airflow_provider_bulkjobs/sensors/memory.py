@@ -46,7 +46,9 @@ class PokeMemory:
         match stored:
             case {"try_number": self._try_number, "known_jobs": list(known_jobs), "missing": list(missing)}:
                 self._stored = stored
-                return {"known_jobs": known_jobs, "missing": missing, "failing_since": stored.get("failing_since")}
+                since = stored.get("failing_since")
+                failing_since = since if isinstance(since, float) else None
+                return {"known_jobs": known_jobs, "missing": missing, "failing_since": failing_since}
         return {}
 
     def save(self, tracker: JobTracker) -> None:

@@ -38,13 +38,14 @@ def running_server() -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-def server(running_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> RedisServer:
+def server(running_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[RedisServer]:
     running_server.client.flushall()
     running_server.client.config_resetstat()
     monkeypatch.setenv(STORAGE, running_server.url)
     module._availability.cache_clear()
+    yield running_server
+    module._client(running_server.url).close()
     module._client.cache_clear()
-    return running_server
 
 
 @pytest.fixture
@@ -165,10 +166,11 @@ def test_a_storage_that_failed_is_left_alone_for_a_while(
 
 
 def test_the_missing_extra_is_named(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "redis", None)
-    monkeypatch.delitem(sys.modules, "redis.asyncio")
-    with pytest.raises(BadArgumentError, match=r"airflow-provider-bulkjobs\[redis\]"):
-        prepare_storage()
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "redis", None)
+        without.delitem(sys.modules, "redis.asyncio")
+        with pytest.raises(BadArgumentError, match=r"airflow-provider-bulkjobs\[redis\]"):
+            prepare_storage()
 
 
 @pytest.mark.parametrize("url", ["http://:s3cret@host", "redis://:s3cret@host:port", "s3cret"])
