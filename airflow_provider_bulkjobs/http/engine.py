@@ -113,6 +113,9 @@ class Limiter(Protocol):
     def pause(self, seconds: float, limit: RateLimit | None = None) -> None:
         """Pause the account for ``seconds``; only a group of endpoints, if its limit is given."""
 
+    def slow_down(self, limit: RateLimit | None = None) -> None:
+        """Reduce the rate for a while, after "too many requests"; call it before :meth:`pause`."""
+
 
 class Engine:
     """The request logic of one account.
@@ -235,14 +238,15 @@ class Engine:
         self._token, self._headers, self._headers_until = token, self._convert(headers), until
 
     def _retry(self, attempt: Callable[[], Steps[T]], policy: RetryPolicy) -> Steps[T]:
-        failures = 0
+        failures, failing_since = 0, 0.0
         while True:
             try:
                 return (yield from attempt())
             except TransientError as error:
-                failures += 1
+                now = self._clock()
+                failures, failing_since = failures + 1, failing_since if failures else now
                 self._metrics.error()
-                yield Sleep(policy.delay_before_retry(failures, error))
+                yield Sleep(policy.delay_before_retry(failures, error, now - failing_since))
 
     def _run_once(self, flow: Flow[T], policy: RetryPolicy) -> Steps[T]:
         try:
@@ -312,7 +316,7 @@ class Engine:
         """
         response, token = Response(200, {}, head), self._token
         if (pause := account_pause(self._vendor, request, response)) is not None:
-            self._limiter.pause(pause, self._vendor.rate_limit_of(request))
+            self._throttle(pause, request, response)
         try:
             raise_for_status(self._vendor, self._account, request, response, token.value if token else None)
         except AuthenticationError as error:
@@ -352,9 +356,15 @@ class Engine:
             self._shared.record_send(request, self._clock())
         response = yield from self._receive(request, headers)
         if (pause := account_pause(self._vendor, request, response)) is not None:
-            # Without a token no other request can succeed, so its limit is that of the account.
-            self._limiter.pause(pause, self._vendor.rate_limit_of(request) if request.authorized else None)
+            self._throttle(pause, request, response)
         return response
+
+    def _throttle(self, pause: float, request: Request, response: Response) -> None:
+        # Without a token no other request can succeed, so its limit is that of the account.
+        limit = self._vendor.rate_limit_of(request) if request.authorized else None
+        if self._vendor.status_of(response) == 429:
+            self._limiter.slow_down(limit)
+        self._limiter.pause(pause, limit)
 
     def _receive(self, request: Request, headers: Mapping[str, str]) -> Steps[Response]:
         try:
