@@ -60,7 +60,7 @@ class Crm(Vendor):
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setitem(test_engine.VENDOR, "crm", Crm())
     world = World("crm", {"partition": "p-1"})
-    world.exchange(GET, TOKEN, response())
+    world.exchange(GET, response(body=b'{"access_token": "t-1", "expires_in": 3600}'), response())
     world.sent.clear()
     return world
 
