@@ -159,11 +159,11 @@ SCENARIOS = (
     ),
     Scenario(
         "worker_frozen",
-        "the worker and its tasks stand still for 90 s in submits, and are given up meanwhile",
+        "the worker and its tasks stand still for two minutes in submits, and are given up meanwhile",
         (
             SLOW,
             Event("freeze", "worker", progress=DURING_SUBMITS),
-            Event("resume", "worker", after=90),
+            Event("resume", "worker", after=120),
         ),
         submits=SUBMITS,
         max_in_doubt=6,
