@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_bulkjobs.configuration import OPTIONS, SECTION
 from airflow_provider_bulkjobs.hooks.connection_form import form_behaviour, form_fields
 from airflow_provider_bulkjobs.vendors import VENDORS
 from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
@@ -35,6 +36,9 @@ def get_provider_info() -> dict[str, Any]:
         "triggers": [
             {"integration-name": v.label, "python-modules": [f"{PACKAGE}.triggers.bulk_job"]} for v in VENDORS
         ],
+        "config": {
+            SECTION: {"description": "Waits, and the rate limits of connections.", "options": OPTIONS},
+        },
         "extra-links": [f"{PACKAGE}.links.VendorPageLink"],
         "connection-types": [
             connection_type(vendor, f"{HOOKS_MODULE}.{type(vendor).__name__}Hook") for vendor in VENDORS

@@ -131,7 +131,7 @@ def render(vendor: Vendor) -> str:
     """Return a vendor's page."""
     default_id = f"{vendor.conn_type}_default"
     rate = vendor.requests_per_second
-    default_rate = f"At most {rate:g} requests per second and process" if rate else "No client-side limit by default"
+    default_rate = f"At most {rate:g} requests per second" if rate else "No client-side limit by default"
     lines = [
         f"# {vendor.label}",
         "",

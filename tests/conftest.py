@@ -63,6 +63,12 @@ def sim(running_simulator: Simulator) -> Iterator[Simulator]:
 
 
 @pytest.fixture
+def impatient(quick_retries: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a wait give up after a moment without a good answer instead of an hour."""
+    monkeypatch.setenv("AIRFLOW__BULKJOBS__MAX_OUTAGE", "0.05")
+
+
+@pytest.fixture
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let ten failures in a row take a moment instead of minutes."""
     original = RetryPolicy.__init__

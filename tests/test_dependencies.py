@@ -16,7 +16,7 @@ METADATA = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
 EXTRAS = METADATA["optional-dependencies"]
 DECLARED = {
     re.match(r"[\w.-]+", each)[0].lower(): each
-    for each in (*METADATA["dependencies"], *EXTRAS["parquet"], *EXTRAS["zstd"])
+    for each in (*METADATA["dependencies"], *EXTRAS["parquet"], *EXTRAS["zstd"], *EXTRAS["redis"])
 }
 # What a declared distribution has, or brings along in every release that there is.
 DISTRIBUTION_OF = {

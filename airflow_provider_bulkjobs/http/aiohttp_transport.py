@@ -97,6 +97,7 @@ class AiohttpTransport:
         for task in self._sharing.values():
             task.cancel()
         await self._session.close()
+        await self._limiter.close()
         self.metrics.flush()
 
     def run(self, start: Callable[[], Flow[T]], policy: RetryPolicy) -> Coroutine[Any, Any, T]:

@@ -111,6 +111,9 @@ class Limiter(Protocol):
     def pause(self, seconds: float, limit: RateLimit | None = None) -> None:
         """Pause the account for ``seconds``; only a group of endpoints, if its limit is given."""
 
+    def slow_down(self, limit: RateLimit | None = None) -> None:
+        """Reduce the rate for a while, after "too many requests"; call it before :meth:`pause`."""
+
 
 class Engine:
     """The request logic of one account.
@@ -222,14 +225,15 @@ class Engine:
         self._token, self._headers, self._headers_until = token, self._convert(headers), until
 
     def _retry(self, attempt: Callable[[], Steps[T]], policy: RetryPolicy) -> Steps[T]:
-        failures = 0
+        failures, failing_since = 0, 0.0
         while True:
             try:
                 return (yield from attempt())
             except TransientError as error:
-                failures += 1
+                now = self._clock()
+                failures, failing_since = failures + 1, failing_since if failures else now
                 self._metrics.error()
-                yield Sleep(policy.delay_before_retry(failures, error))
+                yield Sleep(policy.delay_before_retry(failures, error, now - failing_since))
 
     def _run_once(self, flow: Flow[T], policy: RetryPolicy) -> Steps[T]:
         try:
@@ -321,7 +325,10 @@ class Engine:
             raise UnknownOutcomeError(str(error)) from None
         if (pause := account_pause(self._vendor, request, response)) is not None:
             # Without a token no other request can succeed, so its limit is that of the account.
-            self._limiter.pause(pause, self._vendor.rate_limit_of(request) if request.authorized else None)
+            limit = self._vendor.rate_limit_of(request) if request.authorized else None
+            if self._vendor.status_of(response) == 429:
+                self._limiter.slow_down(limit)
+            self._limiter.pause(pause, limit)
         return response
 
 

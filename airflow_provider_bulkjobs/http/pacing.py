@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compute when the next request to an account may be sent: evenly spaced, and after pauses the vendor requested."""
+"""Compute when the next request to an account may be sent: evenly spaced, slower after "too many requests", and after
+pauses the vendor requested.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,13 @@ from airflow_provider_bulkjobs.vendors.spec.throttling import RateLimit
 # counts arrivals per second.
 MARGIN = 1.1
 GAP_AFTER_PAUSE = 0.05  # seconds between requests after a pause, so that a burst does not cause the next one
+# Other processes may use the same account, and how many is unknown. Each "too many requests" divides the rate by
+# SLOWDOWN, then the rate doubles every RECOVERY seconds: processes that share an account get less than one such
+# response a minute each, however many they are.
+SLOWDOWN = 4.0
+MAX_SLOWDOWN = 64.0
+RECOVERY = 120.0
+ONE_EVENT = 1.0  # seconds in which several such responses count once: their requests were sent at the same rate
 
 
 class Pace:
@@ -18,19 +27,20 @@ class Pace:
     :param burst: how many requests may be sent at once after a time without any.
     """
 
-    __slots__ = ("_ahead", "_burst", "_next", "_paused_until", "gap", "per_second")
+    __slots__ = ("_ahead", "_next", "_paused_until", "_slowdown", "_slowed_at", "burst", "gap", "per_second")
 
     def __init__(self, per_second: float = 0.0, burst: int = 1) -> None:
         self._next = 0.0  # when the next request would be due without a burst
         self._paused_until = 0.0
-        self._burst = burst
+        self._slowdown = 1.0  # at _slowed_at; 1: the full rate
+        self._slowed_at = 0.0
+        self.burst = burst
         self.set_rate(per_second)
 
     def set_rate(self, per_second: float) -> None:
         """Set the number of requests per second."""
         self.per_second = per_second
-        self.gap = MARGIN / per_second if per_second else 0.0
-        self._ahead = (self._burst - 1) * self.gap  # how many seconds before its time a request may be sent
+        self._set_gap(self._slowdown)
 
     def wait(self, now: float) -> float:
         """Return the seconds until the next request may be sent."""
@@ -42,6 +52,8 @@ class Pace:
         :param queued_at: when the request was queued.
         :return: the seconds of its wait that were due to a pause.
         """
+        if self._slowdown > 1.0:
+            self._recover(now)
         pause = max(self._paused_until - queued_at, 0.0)
         self._next = max(self._next if self._ahead else 0.0, now) + (self.gap or (GAP_AFTER_PAUSE if pause else 0.0))
         return pause
@@ -54,6 +66,32 @@ class Pace:
         """Send no request for ``seconds``."""
         self._paused_until = max(self._paused_until, now + seconds)
         self._next = max(self._next, self._paused_until + self._ahead)
+
+    def slow_down(self, now: float) -> None:
+        """Reduce the rate after "too many requests", also if there is no limit; it recovers with time.
+
+        Call this before :meth:`pause`: during a pause, such responses are those of requests that were sent before it.
+        """
+        if self.pause_left(now) or (self._slowdown > 1.0 and now - self._slowed_at < ONE_EVENT):
+            return
+        self._slowdown = min(self._slowdown_at(now) * SLOWDOWN, MAX_SLOWDOWN)
+        self._slowed_at = now
+        self._set_gap(self._slowdown)
+
+    def _recover(self, now: float) -> None:
+        slowdown = self._slowdown_at(now)
+        if slowdown <= 1.0:
+            self._slowdown = 1.0
+        self._set_gap(slowdown)
+
+    def _slowdown_at(self, now: float) -> float:
+        recovered: float = 2.0 ** ((now - self._slowed_at) / RECOVERY)
+        return max(self._slowdown / recovered, 1.0)
+
+    def _set_gap(self, slowdown: float) -> None:
+        gap = MARGIN / self.per_second if self.per_second else GAP_AFTER_PAUSE if slowdown > 1.0 else 0.0
+        self.gap = gap * slowdown
+        self._ahead = (self.burst - 1) * self.gap  # how many seconds before its time a request may be sent
 
 
 def rate_of(limit: RateLimit, account: float) -> float:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from airflow_provider_bulkjobs.http.aiohttp_transport import AiohttpTransport
 from airflow_provider_bulkjobs.http.rate_limiter import RateLimiter
+from airflow_provider_bulkjobs.http.shared_slots import async_shared_slots, prepare_storage
 from airflow_provider_bulkjobs.http.tls_and_proxy import ca_bundle, tls_context
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
@@ -34,9 +35,13 @@ async def shared_transport(vendor: Vendor, account: Account) -> AsyncIterator[Ai
     loop = asyncio.get_running_loop()
     key = (loop, type(vendor), account.fingerprint)
     if key not in _transports:
+        storage = await asyncio.to_thread(prepare_storage)
         tls = await asyncio.to_thread(lambda: tls_context(ca_bundle()))
         if key not in _transports:  # another task may have created it in the meantime
-            limiter = _limiters_of(loop).setdefault((type(vendor), account.name), RateLimiter(account.name))
+            limiters, name = _limiters_of(loop), (type(vendor), account.name)
+            if name not in limiters:
+                limiters[name] = RateLimiter(account.name, async_shared_slots(storage, vendor, account))
+            limiter = limiters[name]
             limiter.set_rate(account["requests_per_second"])
             _transports[key] = _Shared(AiohttpTransport(vendor, account, tls, limiter))
     shared = _transports[key]

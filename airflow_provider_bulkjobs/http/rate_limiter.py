@@ -7,7 +7,8 @@ import asyncio
 import logging
 import time
 
-from airflow_provider_bulkjobs.http.pacing import Pace, rate_of
+from airflow_provider_bulkjobs.http.pacing import MARGIN, Pace, rate_of
+from airflow_provider_bulkjobs.http.shared_slots import AsyncSharedSlots
 from airflow_provider_bulkjobs.metrics import Metrics
 from airflow_provider_bulkjobs.vendors.spec.throttling import RateLimit
 
@@ -15,6 +16,7 @@ from airflow_provider_bulkjobs.vendors.spec.throttling import RateLimit
 # connections cost time per poll, and memory (280 KiB each).
 MAX_CONCURRENT_REQUESTS = 10
 LONG_QUEUE = 10.0  # seconds
+HANG = 2.0  # seconds without a response to any of the concurrent requests
 log = logging.getLogger(__name__)
 
 
@@ -25,24 +27,19 @@ class _Group:
         self.pace = pace
         self.head = asyncio.Lock()
 
-    async def wait(self) -> float:
-        """Wait at the head of the queue; return the seconds waited."""
-        queued_at = now = time.monotonic()
-        while (wait := self.pace.wait(now)) > 0:
-            await asyncio.sleep(wait)
-            now = time.monotonic()
-        self.pace.record(now, queued_at)
-        return now - queued_at
-
 
 class RateLimiter:
     """Limits the request rate of a connection and the number of concurrent requests; first come, first served.
 
     It belongs to the connection, not to its credentials: requests with old credentials use the same queue.
+
+    :param slots: the slots that it shares with other processes.
     """
 
-    def __init__(self, conn_id: str) -> None:
+    def __init__(self, conn_id: str, slots: AsyncSharedSlots | None = None) -> None:
         self._conn_id = conn_id
+        self._slots = slots
+        self._sharing: set[asyncio.Task[None]] = set()  # the pauses that are being shared
         self._pace = Pace()
         self._groups: dict[RateLimit, _Group] = {}
         self._head = asyncio.Lock()  # only the head of the queue waits for the pace and for a slot
@@ -66,8 +63,16 @@ class RateLimiter:
 
     def pause(self, seconds: float, limit: RateLimit | None = None) -> None:
         """Send no request for ``seconds``; of the group, if one is given, else of the account."""
-        pace = self._pace if limit is None else self._group(limit).pace
+        pace = self._pace_of(limit)
         pace.pause(time.monotonic(), seconds)
+        if self._slots is not None:
+            task = asyncio.ensure_future(self._slots.pause(seconds, pace, limit))
+            self._sharing.add(task)
+            task.add_done_callback(self._sharing.discard)
+
+    def slow_down(self, limit: RateLimit | None = None) -> None:
+        """Reduce the rate for a while, after "too many requests"; that of the group, if one is given."""
+        self._pace_of(limit).slow_down(time.monotonic())
 
     def try_acquire(self, limit: RateLimit | None = None) -> bool:
         """Acquire a slot if that is possible without waiting."""
@@ -89,7 +94,7 @@ class RateLimiter:
         while not is_acquired:
             if group is not None:
                 async with group.head:  # not in the account's queue, where it would hold up all others
-                    metrics.waited_for_rate_limit(await group.wait())
+                    metrics.waited_for_rate_limit(await self._wait(group.pace, limit))
             is_acquired = await self._acquire_slot(metrics, group)
 
     async def _acquire_slot(self, metrics: Metrics, group: _Group | None) -> bool:
@@ -100,14 +105,15 @@ class RateLimiter:
             async with self._head:
                 while True:
                     if self._in_flight >= MAX_CONCURRENT_REQUESTS:
-                        self._released.clear()
-                        await self._released.wait()
+                        await self._wait_for_release()
                     elif not self._no_priority.is_set():
                         await self._no_priority.wait()
                     elif (wait := self._pace.wait(time.monotonic())) > 0:
                         await asyncio.sleep(wait)
                     elif group is not None and group.pace.pause_left(time.monotonic()) > 0:
                         return False
+                    elif self._slots is not None and (wait := await self._slots.acquire(self._pace)) > 0:
+                        await asyncio.sleep(wait)
                     else:
                         break
                 now = time.monotonic()
@@ -124,11 +130,7 @@ class RateLimiter:
         """Wait ahead of the queue, for a token that all queued requests need. It takes no slot."""
         self._no_priority.clear()
         try:
-            queued_at = now = time.monotonic()
-            while (wait := self._pace.wait(now)) > 0:
-                await asyncio.sleep(wait)
-                now = time.monotonic()
-            self._pace.record(now, queued_at)
+            await self._wait(self._pace)
         finally:
             self._no_priority.set()
 
@@ -140,6 +142,37 @@ class RateLimiter:
         """Release the slot of a finished request."""
         self._in_flight -= 1
         self._released.set()
+
+    async def close(self) -> None:
+        """Close idle connections to the storage of shared slots; the next request opens another one."""
+        if self._slots is not None:
+            await asyncio.gather(*self._sharing)
+            await self._slots.close()
+
+    async def _wait(self, pace: Pace, limit: RateLimit | None = None) -> float:
+        """Wait until a pace and the other processes let a request through; return the seconds waited."""
+        queued_at = now = time.monotonic()
+        while True:
+            wait = pace.wait(now)
+            if not wait and self._slots is not None:
+                wait = await self._slots.acquire(pace, limit)
+            if not wait:
+                break
+            await asyncio.sleep(wait)
+            now = time.monotonic()
+        pace.record(now, queued_at)
+        return now - queued_at
+
+    async def _wait_for_release(self) -> None:
+        """Wait for a response. After a hang of the vendor, what has been queued is spread as after a pause."""
+        began = time.monotonic()
+        self._released.clear()
+        await self._released.wait()
+        if (now := time.monotonic()) - began >= HANG:
+            self._pace.pause(now, 0.0)
+
+    def _pace_of(self, limit: RateLimit | None) -> Pace:
+        return self._pace if limit is None else self._group(limit).pace
 
     def _group(self, limit: RateLimit) -> _Group:
         if limit not in self._groups:
@@ -154,5 +187,5 @@ class RateLimiter:
         log.warning(
             "%s: polls exceed the limit of %.3g requests/s and are queued. The effective interval is "
             "poke_interval + ~%.0f s. (logged once)",
-            *(self._conn_id, self._pace.per_second, queue),
+            *(self._conn_id, MARGIN / self._pace.gap, queue),
         )

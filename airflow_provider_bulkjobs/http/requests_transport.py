@@ -33,7 +33,6 @@ from airflow_provider_bulkjobs.http.engine import (
     Steps,
     Transfer,
 )
-from airflow_provider_bulkjobs.http.pacing import Pace, rate_of
 from airflow_provider_bulkjobs.http.responses import (
     CONNECT_TIMEOUT,
     FINAL_POLL_TIMEOUT,
@@ -43,11 +42,12 @@ from airflow_provider_bulkjobs.http.responses import (
 )
 from airflow_provider_bulkjobs.http.retry import RetryPolicy
 from airflow_provider_bulkjobs.http.session import AccountSession, watch_sending
+from airflow_provider_bulkjobs.http.shared_slots import shared_slots
 from airflow_provider_bulkjobs.http.signed_urls import open_body, send_file, translate_download_errors
+from airflow_provider_bulkjobs.http.thread_rate_limiter import ThreadRateLimiter
 from airflow_provider_bulkjobs.metrics import Metrics
 from airflow_provider_bulkjobs.protocol.flow import Request, Response, Upload
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
-from airflow_provider_bulkjobs.vendors.spec.throttling import RateLimit
 from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 
 T = TypeVar("T")
@@ -64,7 +64,7 @@ class RequestsTransport:
         self._vendor = vendor
         self._account = account
         self.metrics = Metrics(vendor.conn_type, every=0.0)
-        self._limiter = _Limiter(account["requests_per_second"])
+        self._limiter = ThreadRateLimiter(account["requests_per_second"], shared_slots(vendor, account))
         self._engine = Engine(vendor, account, self._limiter, self.metrics)
         self._token_lock = threading.Lock()
         self._last_used = 0.0
@@ -198,48 +198,6 @@ class RequestsTransport:
             if self._engine.is_refresh_due:
                 self._drive(self._engine.refresh(), policy)
                 self.session.use(self._engine.base_url)
-
-
-class _Limiter:
-    """The rate limiter of one thread, which waits by sleeping."""
-
-    def __init__(self, per_second: float) -> None:
-        self.pace = Pace(per_second)
-        self._groups: dict[RateLimit, Pace] = {}
-
-    def try_acquire(self, limit: RateLimit | None = None) -> bool:
-        now = time.monotonic()
-        paces = self._paces(limit)
-        if any(pace.wait(now) > 0 for pace in paces):
-            return False
-        for pace in paces:
-            pace.record(now, now)
-        return True
-
-    def acquire(self, sleep: Callable[[float], None], limit: RateLimit | None = None) -> float:
-        """Wait until the next request may be sent; return the seconds waited."""
-        now = queued_at = time.monotonic()
-        paces = self._paces(limit)
-        while (wait := max(pace.wait(now) for pace in paces)) > 0:
-            sleep(wait)
-            now = time.monotonic()
-        for pace in paces:
-            pace.record(now, queued_at)
-        return now - queued_at
-
-    def release(self) -> None:
-        """Do nothing: this transport has no concurrent requests."""
-
-    def pause(self, seconds: float, limit: RateLimit | None = None) -> None:
-        self._paces(limit)[-1].pause(time.monotonic(), seconds)
-
-    def _paces(self, limit: RateLimit | None) -> list[Pace]:
-        """Return the pace of the account, and that of the group of endpoints."""
-        if limit is None:
-            return [self.pace]
-        if limit not in self._groups:
-            self._groups[limit] = Pace(rate_of(limit, self.pace.per_second), limit.burst)
-        return [self.pace, self._groups[limit]]
 
 
 def _read(received: requests.Response, deadline: float) -> bytes:

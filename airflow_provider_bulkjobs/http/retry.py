@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The retry policy: exponential backoff with jitter, ten failures in a row, or the deadline."""
+"""The retry policy: exponential backoff with jitter, until too many attempts or too much time, or the deadline."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ class RetryPolicy:
     """When to retry a request, and when to give up.
 
     :param max_attempts: the maximum number of attempts in a row; 1 means no retry.
+    :param max_outage: the maximum seconds from the first failure in a row to the last attempt.
     :param initial_delay: seconds of backoff after the first failure; doubled after each further one.
     :param max_delay: the maximum of the backoff, in seconds. The vendor's ``Retry-After`` may be longer.
     :param max_sleep: the longest single sleep in seconds that the caller accepts.
@@ -35,7 +36,8 @@ class RetryPolicy:
     :param before_send: called right before a non-idempotent request is sent.
     """
 
-    max_attempts: int = 10
+    max_attempts: float = 10
+    max_outage: float = math.inf
     initial_delay: float = 1.0
     max_delay: float = 60.0
     max_sleep: float = math.inf
@@ -43,20 +45,23 @@ class RetryPolicy:
     on_retry: Callable[[str], None] = log.warning
     before_send: Callable[[], None] = lambda: None
 
-    def delay_before_retry(self, failures: int, error: TransientError) -> float:
+    def delay_before_retry(self, failures: int, error: TransientError, failing_for: float = 0.0) -> float:
         """Return the seconds to wait before the next attempt, and report it.
 
         :param failures: how many attempts have failed in a row.
+        :param failing_for: the seconds since the first of them failed.
         :raises VendorUnavailableError: there is no attempt left.
         """
-        if failures >= self.max_attempts:
-            times = f" {self.max_attempts} times in a row" if self.max_attempts > 1 else ""
+        if failures >= self.max_attempts or failing_for >= self.max_outage:
             raise VendorUnavailableError(
-                f"{error.message}{times}", hint=error.hint, retry_after=error.retry_after
+                f"{error.message}{_duration(failures, failing_for)}", hint=error.hint, retry_after=error.retry_after
             ) from error
-        backoff = min(self.initial_delay * 2 ** (failures - 1), self.max_delay)
+        backoff = min(self.initial_delay * 2 ** min(failures - 1, 16), self.max_delay)
         wait: float = max(backoff * random.uniform(0.5, 1.0), error.retry_after or 0.0)  # noqa: S311
-        self.on_retry(f"{error}; attempt {failures} of {self.max_attempts} failed, retrying in {wait:.0f} s")
+        if error.retry_after is None:  # the last attempt is made when the time is over, not before
+            wait = min(wait, max(self.max_outage - failing_for, 0.0))
+        attempts = f" of {self.max_attempts}" if self.max_attempts < math.inf else ""
+        self.on_retry(f"{error}; attempt {failures}{attempts} failed, retrying in {wait:.0f} s")
         return wait
 
     def retry(self, action: Callable[[], T]) -> T:
@@ -64,13 +69,14 @@ class RetryPolicy:
 
         :raises VendorUnavailableError: there is no attempt left.
         """
-        failures = 0
+        failures, failing_since = 0, 0.0
         while True:
             try:
                 return action()
             except TransientError as error:
-                failures += 1
-                self.sleep(self.delay_before_retry(failures, error))
+                now = time.monotonic()
+                failures, failing_since = failures + 1, failing_since if failures else now
+                self.sleep(self.delay_before_retry(failures, error, now - failing_since))
 
     def sleep(self, seconds: float) -> None:
         """Sleep, but not beyond the deadline. Blocks the thread.
@@ -86,6 +92,14 @@ class RetryPolicy:
             raise DeadlineExceededError(
                 f"the deadline passed; the next request must wait another {seconds - left:.0f} s"
             )
+
+
+def _duration(failures: int, seconds: float) -> str:
+    if failures == 1:
+        return ""
+    if seconds < 60.0:
+        return f" {failures} times in a row"
+    return f" {failures} times in a row, for {seconds / 60.0:.0f} minutes"
 
 
 # One attempt and no sleep, for callers that must not block.

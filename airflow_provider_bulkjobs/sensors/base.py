@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ from airflow_provider_bulkjobs.arguments import (
     read_expected_items,
     read_job_ids,
 )
+from airflow_provider_bulkjobs.configuration import max_outage
 from airflow_provider_bulkjobs.exceptions import JobExpiredError, JobFailedError
 from airflow_provider_bulkjobs.links import VendorPageLink, push_page_link
 from airflow_provider_bulkjobs.sensors.deferring import deferral, next_trigger
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
 
 TRIGGER_FAILED = "__fail__"  # the method name that Airflow passes if the trigger failed
 TRIGGER_TIMEOUT = "Trigger timeout"  # the error that Airflow passes if the trigger timed out
+POKE_ATTEMPTS = 3  # in reschedule mode, in which the next poke continues without holding a slot in between
 FIRST_POLLS = 10.0  # maximum seconds for the first polls on the worker
 MIN_INTERVAL = 1.0  # seconds between polls in the triggerer; a poke_interval of 0 would be a busy loop
 DEFERRABLE: bool = conf.getboolean("operators", "default_deferrable", fallback=False)
@@ -147,14 +150,31 @@ class BulkJobBaseSensor(BaseSensorOperator):
         from airflow_provider_bulkjobs.http.retry import RetryPolicy
 
         hook, tracker = self._start(context)
-        deadline = tracker.started_at + self.timeout
+        deadline, outage = tracker.started_at + self.timeout, max_outage()
         if self.reschedule:
-            policy = RetryPolicy(max_sleep=max(self.poke_interval, 60.0), on_retry=self.log.warning)
+            policy = RetryPolicy(
+                max_attempts=POKE_ATTEMPTS,
+                max_outage=outage,
+                max_sleep=max(self.poke_interval, 60.0),
+                on_retry=self.log.warning,
+            )
         else:
-            policy = RetryPolicy(remaining=lambda: deadline - time.time(), on_retry=self.log.warning)
+            policy = RetryPolicy(
+                max_attempts=math.inf,
+                max_outage=outage,
+                remaining=lambda: deadline - time.time(),
+                on_retry=self.log.warning,
+            )
         delay = 0.0
+        began = time.time()
         try:
             poll_all(hook, tracker, policy, silent_fail=self.silent_fail, is_last_poll=self.reschedule)
+            tracker.failing_since = None
+        except errors.VendorUnavailableError as error:
+            tracker.failing_since = tracker.failing_since or began
+            if not self.reschedule or time.time() - tracker.failing_since >= outage:
+                raise
+            self.log.warning("%s Polling again at the next poke.", error)
         except errors.RateLimitDelayError as error:
             self.log.warning("%s; polling again after that", error)
             delay = error.seconds

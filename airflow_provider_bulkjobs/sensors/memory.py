@@ -46,12 +46,19 @@ class PokeMemory:
         match stored:
             case {"try_number": self._try_number, "known_jobs": list(known_jobs), "missing": list(missing)}:
                 self._stored = stored
-                return {"known_jobs": known_jobs, "missing": missing}
+                since = stored.get("failing_since")
+                failing_since = since if isinstance(since, float) else None
+                return {"known_jobs": known_jobs, "missing": missing, "failing_since": failing_since}
         return {}
 
     def save(self, tracker: JobTracker) -> None:
         """Store the known job states if they have changed."""
-        known = {"try_number": self._try_number, "known_jobs": tracker.known_jobs, "missing": tracker.missing}
+        known = {
+            "try_number": self._try_number,
+            "known_jobs": tracker.known_jobs,
+            "missing": tracker.missing,
+            "failing_since": tracker.failing_since,
+        }
         if self._store is None or known == self._stored or not tracker.unfinished:
             return
         try:

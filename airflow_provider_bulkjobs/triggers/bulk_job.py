@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_bulkjobs.configuration import max_outage
 from airflow_provider_bulkjobs.exceptions import (
     AuthenticationError,
     BulkJobError,
@@ -197,7 +198,12 @@ class BulkJobTrigger(BaseTrigger):
     async def _poll(self, hook: BulkJobHook, tracker: JobTracker) -> None:
         from airflow_provider_bulkjobs.http.retry import RetryPolicy
 
-        policy = RetryPolicy(max_delay=max(60.0, self.schedule.poke_interval), on_retry=self._report)
+        policy = RetryPolicy(
+            max_attempts=math.inf,
+            max_outage=max_outage(),
+            max_delay=max(60.0, self.schedule.poke_interval),
+            on_retry=self._report,
+        )
         current = CurrentAccount(hook.vendor, partial(self._load_account, hook), self.account)
         async with current.opened():
             await asyncio.sleep(self.first_poll_at - time.time())

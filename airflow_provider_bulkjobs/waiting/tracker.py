@@ -41,6 +41,7 @@ class JobTracker:
     :param started_at: when the wait started, in epoch seconds.
     :param known_jobs: :attr:`known_jobs` of an earlier wait for the same jobs.
     :param missing: :attr:`missing` of an earlier wait for the same jobs.
+    :param failing_since: when the vendor became unavailable, in epoch seconds, if it is.
     """
 
     def __init__(
@@ -53,11 +54,13 @@ class JobTracker:
         started_at: float,
         known_jobs: Iterable[dict[str, Any]] = (),
         missing: Iterable[str] = (),
+        failing_since: float | None = None,
     ) -> None:
         self.vendor = vendor
         self.kind = kind
         self.conn_id = conn_id
         self.started_at = started_at
+        self.failing_since = failing_since
         self._jobs: dict[str, BulkJob | None] = dict.fromkeys(job_ids)
         self._jobs.update({job.job_id: job for job in map(BulkJob.from_json, known_jobs)})
         self._misses = Counter(missing)

@@ -137,7 +137,7 @@ ROWS = {
 
 
 @pytest.fixture
-def world(sim: Any, account: Callable[..., str], quick_retries: None, monkeypatch: pytest.MonkeyPatch) -> World:
+def world(sim: Any, account: Callable[..., str], impatient: None, monkeypatch: pytest.MonkeyPatch) -> World:
     return World(sim, account, monkeypatch)
 
 

@@ -184,7 +184,7 @@ def test_expired_job_is_submitted_again(mode, sim, account):
 
 
 @both_modes
-def test_retry_of_the_wait_submits_nothing(mode, sim, account, quick_retries):
+def test_retry_of_the_wait_submits_nothing(mode, sim, account, impatient):
     arguments, store = {"conn_id": account("activecampaign"), **IMPORT.arguments(250)}, Store()
     sim.fault("activecampaign", "server_error", path="/import/info")
     with pytest.raises(errors.VendorUnavailableError):

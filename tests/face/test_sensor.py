@@ -152,15 +152,16 @@ def test_job_that_is_known_a_moment_later(mode, sim, account, monkeypatch):
 def test_a_lost_poll_is_not_a_failed_job(mode, fault, sim, account, quick_retries):
     job_id = sim.job("sendgrid", "contacts", states=["pending", "completed"], items=1)
     how = {"retry_after": 0} if fault == "rate_limit" else {}  # that a pause is kept is tested where it is the subject
-    sim.fault("sendgrid", fault, count=4, **how)
+    # More often than a submit would be retried; each 429 reduces the rate.
+    sim.fault("sendgrid", fault, count=4 if fault == "rate_limit" else 12, **how)
     assert run(mode, conn_id=account("sendgrid"), job_id=job_id)["state"] == "succeeded"
 
 
 @every_mode
-def test_vendor_down_for_good(mode, sim, account, quick_retries):
+def test_vendor_down_for_good(mode, sim, account, impatient):
     job_id = sim.job("sendgrid", "contacts", states=["pending"], items=1)
     sim.fault("sendgrid", "outage")
-    with pytest.raises(errors.VendorUnavailableError, match="10 times in a row") as caught:
+    with pytest.raises(errors.VendorUnavailableError, match=r"ConnectionResetError.* Retry the task") as caught:
         run(mode, conn_id=account("sendgrid"), job_id=job_id, soft_fail=True)
     assert job_id in str(caught.value)
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The engine's rules without a socket: which effects it yields, and what it makes of their outcomes."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,6 +59,7 @@ class World:
         self.slept: list[float] = []
         self.pauses: list[float] = []
         self.paused_groups: list[RateLimit | None] = []
+        self.slowed: list[RateLimit | None] = []
         self.acquired = self.released = self.queued = self.refreshed = 0
         account = account_for(self.conn_type, extra=self.extra)
         self.engine = Engine(VENDOR[self.conn_type], account, self, Metrics("test"), clock=lambda: self.now)
@@ -73,6 +75,9 @@ class World:
     def pause(self, seconds: float, limit: RateLimit | None = None) -> None:
         self.pauses.append(seconds)
         self.paused_groups.append(limit)
+
+    def slow_down(self, limit: RateLimit | None = None) -> None:
+        self.slowed.append(limit)
 
     def drive(self, steps: Steps[Any], outcomes: Iterable[ItemResult]) -> Any:
         script = iter(outcomes)
@@ -91,6 +96,7 @@ class World:
                 return next(script)
             case Sleep(seconds):
                 self.slept.append(seconds)
+                self.now += seconds
             case Acquire(priority):
                 self.queued += 1
                 self.acquired += not priority
@@ -118,6 +124,39 @@ def test_idempotent_request_is_retried_after_any_transient_failure(world: World,
     assert world.exchange(GET, failure, response()).status == 200
     assert len(world.sent) == 2
     assert len(world.slept) == 1
+
+
+WAIT = RetryPolicy(max_attempts=math.inf, max_outage=3600.0, on_retry=lambda _: None)
+
+
+def outage(world: World, seconds: float) -> Iterator[ItemResult]:
+    """Let the vendor be down for some time, and then answer."""
+    while world.now < seconds:
+        yield UNSENT
+    while True:
+        yield response()
+
+
+def test_a_wait_survives_an_outage(world: World) -> None:
+    assert world.drive(world.engine.exchange(GET, WAIT), outage(world, 3000)).status == 200
+    assert len(world.slept) > 40
+
+
+def test_a_wait_gives_up_after_its_time(world: World) -> None:
+    with pytest.raises(VendorUnavailableError, match="for 60 minutes"):
+        world.drive(world.engine.exchange(GET, WAIT), outage(world, math.inf))
+    assert world.now == pytest.approx(3600)
+
+
+def test_an_answer_starts_the_time_again(world: World) -> None:
+    flows = (outage(world, 3000), outage(world, 6000))
+    assert [world.drive(world.engine.exchange(GET, WAIT), flow).status for flow in flows] == [200, 200]
+
+
+@pytest.mark.parametrize(("status", "slowed"), [(429, [None]), (503, [])])
+def test_only_too_many_requests_reduce_the_rate(world: World, status: int, slowed: list[None]) -> None:
+    world.exchange(GET, response(status, retry_after="7"), response())
+    assert (world.slowed, world.pauses) == (slowed, [7])
 
 
 CERTAIN = {

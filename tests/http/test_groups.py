@@ -11,7 +11,7 @@ from airflow_provider_bulkjobs.exceptions import TransientError
 from airflow_provider_bulkjobs.http.engine import REFRESH, Acquire
 from airflow_provider_bulkjobs.http.pacing import MARGIN, Pace, rate_of
 from airflow_provider_bulkjobs.http.rate_limiter import RateLimiter
-from airflow_provider_bulkjobs.http.requests_transport import _Limiter
+from airflow_provider_bulkjobs.http.thread_rate_limiter import ThreadRateLimiter
 from airflow_provider_bulkjobs.metrics import Metrics
 from airflow_provider_bulkjobs.protocol.flow import Request
 from airflow_provider_bulkjobs.vendors.activecampaign.vendor import IMPORT_LIMIT
@@ -51,6 +51,7 @@ def test_import_limit_pauses_its_group_and_any_other_limit_the_account() -> None
     world.exchange(IMPORT, response(429, retry_after="7"), response())
     world.exchange(GET, response(429, retry_after="8"), response())
     assert list(zip(world.pauses, world.paused_groups, strict=True)) == [(7, IMPORT_LIMIT), (8, None)]
+    assert world.slowed == [IMPORT_LIMIT, None]
 
 
 def test_limit_of_a_token_request_pauses_the_account() -> None:
@@ -71,7 +72,7 @@ def test_request_of_a_group_queues_with_its_limit() -> None:
 
 
 def test_paces_of_a_thread_both_count() -> None:
-    limiter = _Limiter(1000.0)
+    limiter = ThreadRateLimiter(1000.0)
     assert limiter.try_acquire(SLOW)
     slept: list[float] = []
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The retry policy: pure arithmetic, and the sleeps of a worker."""
 
+import math
 import random
 import time
 
@@ -60,6 +61,24 @@ def test_tenth_failure_in_a_row_is_the_last() -> None:
         RetryPolicy().delay_before_retry(10, TransientError("down", retry_after=3))
     assert caught.value.retry_after == 3
     assert isinstance(caught.value.__cause__, TransientError)
+
+
+def test_a_wait_counts_the_time_and_not_the_attempts() -> None:
+    policy = RetryPolicy(max_attempts=math.inf, max_outage=3600, on_retry=lambda _: None)
+    assert policy.delay_before_retry(5000, TransientError("down"), 3599) <= 1, "the last attempt is at the end"
+    with pytest.raises(VendorUnavailableError, match=r"^down 70 times in a row, for 60 minutes$"):
+        policy.delay_before_retry(70, TransientError("down"), 3600)
+
+
+def test_retry_after_is_kept_beyond_the_time() -> None:
+    policy = RetryPolicy(max_attempts=math.inf, max_outage=60, on_retry=lambda _: None)
+    assert policy.delay_before_retry(1, TransientError("down", retry_after=100), 50) == 100
+
+
+def test_a_report_without_a_maximum_of_attempts() -> None:
+    reports: list[str] = []
+    waits(RetryPolicy(max_attempts=math.inf, on_retry=reports.append), 1, retry_after=7)
+    assert reports == ["down; attempt 1 failed, retrying in 7 s"]
 
 
 def test_each_retry_is_reported() -> None:

@@ -9,7 +9,8 @@ import pytest
 from driving import QUICK, VENDOR_OF
 
 from airflow_provider_bulkjobs.exceptions import AuthenticationError, VendorUnavailableError
-from airflow_provider_bulkjobs.http import pool
+from airflow_provider_bulkjobs.http import pool, rate_limiter
+from airflow_provider_bulkjobs.http.pacing import GAP_AFTER_PAUSE
 from airflow_provider_bulkjobs.http.pool import shared_transport
 from airflow_provider_bulkjobs.http.rate_limiter import MAX_CONCURRENT_REQUESTS, RateLimiter
 from airflow_provider_bulkjobs.http.retry import NO_RETRY
@@ -21,6 +22,7 @@ from airflow_provider_bulkjobs.vendors.spec.fields import Account
 ACQUIA = VENDOR_OF["acquia"]
 SENDGRID = VENDOR_OF["sendgrid"]
 MANY = 50
+FEW = 5  # a 429 has reduced the rate
 
 
 def me() -> Flow[str]:
@@ -153,7 +155,7 @@ async def test_failing_token_request_pauses_all_waits(fault, options, sim: Simul
     async with shared_transport(ACQUIA, oauth2) as transport:
         with pytest.raises(VendorUnavailableError):
             await transport.run(me, NO_RETRY)
-    assert await asyncio.gather(*(who(oauth2) for _ in range(MANY))) == ["api-bot"] * MANY
+    assert await asyncio.gather(*(who(oauth2) for _ in range(FEW))) == ["api-bot"] * FEW
     first, second = (request.time for request in sim.requests("acquia") if "oauth" in request.path_qs)
     assert second - first >= 0.95
 
@@ -186,6 +188,25 @@ async def test_slow_phase_does_not_end_in_a_burst(sim: Simulator, account: Calla
         await asyncio.gather(*(transport.run(scopes, QUICK) for _ in range(40)))
     times = [request.time for request in sim.requests("sendgrid")]
     assert max(sum(start <= time < start + 1 for time in times) for start in times) <= 20
+
+
+async def test_hang_of_the_vendor_does_not_end_in_a_burst(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rate_limiter, "HANG", 0.0)
+    limiter = RateLimiter("mine")
+    for _ in range(MAX_CONCURRENT_REQUESTS):
+        await limiter.acquire(Metrics("acme"))
+    queue = [asyncio.ensure_future(limiter.acquire(Metrics("acme"))) for _ in range(4)]
+    await asyncio.sleep(0)
+    ended_at = asyncio.get_running_loop().time()
+    for _ in range(MAX_CONCURRENT_REQUESTS):
+        limiter.release()
+    await asyncio.gather(*queue)
+    assert asyncio.get_running_loop().time() - ended_at >= 3 * GAP_AFTER_PAUSE - 0.01
+    limiter.release()
+    limiter.release()
+    await asyncio.sleep(GAP_AFTER_PAUSE)
+    assert limiter.try_acquire()
+    assert limiter.try_acquire(), "what comes later is not spaced"
 
 
 async def test_token_that_expires_in_the_queue_ends_no_wait(sim: Simulator, oauth2: Account) -> None:

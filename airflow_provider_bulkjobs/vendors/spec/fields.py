@@ -115,8 +115,8 @@ def rate_field(requests_per_second: float) -> Field:
     return Field(
         "requests_per_second",
         "Requests per second",
-        "Maximum requests per second that one process sends to this account; 0 disables the client-side limit. "
-        "With several triggerers, divide the account's limit among them.",
+        "Maximum requests per second to this account; 0 disables the client-side limit. All workers and triggerers "
+        "share it if Airflow's option [bulkjobs] rate_limit_storage is set; otherwise it is the limit of one process.",
         type="number",
         default=int(requests_per_second) if requests_per_second == int(requests_per_second) else requests_per_second,
         placeholder=f"{requests_per_second:g}",
