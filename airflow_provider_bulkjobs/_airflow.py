@@ -223,10 +223,11 @@ def is_disowned(error: BaseException) -> bool:
 
 
 def is_unplanned_run(context: Context) -> bool:
-    """Return whether this run is none of: the first run, a retry, the run of a cleared task.
+    """Return whether this run is none of: the first run, a retry, the run of a task that was cleared when it had ended.
 
-    Clearing a task increases ``max_tries``. Airflow also reruns a task, for example, after a scheduler
-    has died together with the tasks that it ran.
+    Such a clear increases ``max_tries``, up to which Airflow retries. It also starts a task again after a scheduler has
+    died together with the tasks that it ran (``adopt_or_reset_orphaned_tasks`` of its scheduler), and after a clear of
+    a running task, both without an increase.
     """
     task_instance = context.get("ti")
     try_number, max_tries = getattr(task_instance, "try_number", None), getattr(task_instance, "max_tries", None)

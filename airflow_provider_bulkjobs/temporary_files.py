@@ -3,33 +3,50 @@
 
 from __future__ import annotations
 
+import io
+import os
 import tempfile
-from typing import IO
+from contextlib import suppress
+from typing import IO, Any, cast
 
 from airflow_provider_bulkjobs.exceptions import OutputWriteError
 from airflow_provider_bulkjobs.protocol.redact import redact
+
+BUFFER = 64 * 1024
 
 
 def temporary_file() -> IO[bytes]:
     """Return a temporary file that has no name, so that a killed process leaves nothing behind.
 
+    Its methods raise :class:`OutputWriteError` where there is no space left.
+
     :raises OutputWriteError: there is no place for it.
     """
     try:
-        return tempfile.TemporaryFile(prefix="bulkjobs-")
+        with tempfile.TemporaryFile(prefix="bulkjobs-", buffering=0) as file:
+            return cast("IO[bytes]", _TemporaryFile(_Unbuffered(os.dup(file.fileno()), "r+b"), BUFFER))
     except OSError as error:
-        raise temporary_file_error(error) from error
+        raise _error(error) from error
 
 
-def temporary_file_error(error: OSError, before: str = "") -> OutputWriteError:
-    """Return the error for a temporary file that cannot be written.
+class _Unbuffered(io.FileIO):
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            raise _error(error) from error
 
-    :param before: the beginning of the message: what could not be done because of it.
-    """
+
+class _TemporaryFile(io.BufferedRandom):
+    def close(self) -> None:
+        with suppress(OutputWriteError):  # what is buffered is not needed any more
+            super().close()
+
+
+def _error(error: OSError) -> OutputWriteError:
     where = f"in {tempfile.tempdir}" if tempfile.tempdir else "anywhere"
     return OutputWriteError(
-        f"{before}no temporary file can be written {where}: {os_reason(error)}. Set TMPDIR to a folder with enough "
-        "free space."
+        f"no temporary file can be written {where}: {os_reason(error)}. Set TMPDIR to a folder with enough free space."
     )
 
 

@@ -8,6 +8,7 @@ import gzip
 import io
 import json
 import random
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from urllib.parse import unquote
 import pytest
 from vendors.scripted import make_account
 
-from airflow_provider_bulkjobs.exceptions import BadArgumentError
+from airflow_provider_bulkjobs.exceptions import BadArgumentError, OutputWriteError
 from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
 from airflow_provider_bulkjobs.submitting.batches import Batch, Batcher
 from airflow_provider_bulkjobs.submitting.records import Row
@@ -183,6 +184,17 @@ def test_first_row_of_a_batch_that_is_too_large_with_the_header_is_reported(make
 # --- requests as they are sent, with whatever may be in a record
 
 ALPHABET = "abc ,;:\"'\\\n\r\t\x00\x7f{}[]%&=+/é€😀\u2028"
+
+
+@pytest.mark.parametrize("records", [1, 20_000], ids=["at the end", "on the way"])
+def test_full_temporary_folder_is_an_error_that_names_it(
+    make: MakeSpool, monkeypatch: pytest.MonkeyPatch, records: int
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/full")
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: open("/dev/full", "wb", 0))  # noqa: PTH123, SIM115
+    batcher = make()
+    with pytest.raises(OutputWriteError, match=r"in /full: No space left on device\. Set TMPDIR"):
+        fill(batcher, *([RECORD] * records))
 
 
 def random_text(source: random.Random, longest: int) -> str:

@@ -183,7 +183,7 @@ def test_full_temporary_folder_is_an_error_that_names_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", "/full")
-    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: open("/dev/full", "wb"))  # noqa: PTH123, SIM115
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: open("/dev/full", "wb", 0))  # noqa: PTH123, SIM115
     with pytest.raises(OutputWriteError, match=r"a\.jsonl' .* in /full: No space left on device\. Set TMPDIR"):
         write(tmp_path / "a.jsonl", rows)
     assert names(tmp_path) == []

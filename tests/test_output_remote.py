@@ -56,6 +56,21 @@ class NeverRenames(InPlace):
         raise PermissionError("someone@example.com may not rename https://host/a?sig=secret")
 
 
+class DeletesOnlyTrees(InPlace):
+    """As file systems of fsspec that implement ``rm`` and no other method to delete."""
+
+    def rm_file(self, path: str) -> None:
+        raise NotImplementedError
+
+    def rm(self, path: str, **_: Any) -> None:
+        del self.store[self._strip_protocol(path)]
+
+
+class DeletesNothing(NeverRenames):
+    def rm_file(self, path: str) -> None:
+        raise ConnectionError("lost https://host/a?sig=secret of someone@example.com")
+
+
 class NeverRenamesSilently(InPlace):
     def mv(self, path1: str, path2: str, **_: Any) -> None:
         pass
@@ -155,15 +170,25 @@ def test_failed_rename_leaves_what_was_there(use: Any, kind: Any, existing: bool
     assert content(fs) == ({PATH: b"old"} if existing else {})
 
 
-def test_broken_transfer_leaves_nothing(use: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", [InPlace, DeletesOnlyTrees])
+def test_broken_transfer_leaves_nothing(use: Any, kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(self: Any, data: bytes) -> int:
         raise OSError("the connection was reset")
 
-    fs = use(InPlace)
+    fs = use(kind)
     monkeypatch.setattr(fsspec_memory.MemoryFile, "write", fail)
     with pytest.raises(OutputWriteError, match="cannot be written: OSError: the connection was reset"):
         write()
     assert content(fs) == {}
+
+
+def test_file_that_cannot_be_deleted_is_named(use: Any, caplog: pytest.LogCaptureFixture) -> None:
+    fs = use(DeletesNothing)
+    with pytest.raises(OutputWriteError, match="cannot be written: PermissionError"):
+        write()
+    [hidden] = content(fs)
+    assert f"{hidden} could not be deleted (ConnectionError)" in caplog.text
+    assert "@" not in caplog.text
 
 
 def test_folder_is_not_replaced(use: Any) -> None:

@@ -11,6 +11,7 @@ from submit_world import LOST, RECORDS, UNSENT, Killed, Store, World, operation,
 
 from airflow_provider_bulkjobs.exceptions import (
     BulkJobError,
+    OutputWriteError,
     TransientError,
     UnknownOutcomeError,
     UntrustedResponseError,
@@ -255,3 +256,11 @@ def test_request_overrides_an_idempotent_operation() -> None:
 
     with pytest.raises(UnknownOutcomeError):
         send(World({1: LOST}, {1}), Store(), operation(flow, idempotent=True))
+
+
+def test_request_whose_body_cannot_be_opened_was_not_sent() -> None:
+    """A large body is copied to a temporary file, for which there may be no space."""
+    world, store = World(faults={1: OutputWriteError("no temporary file can be written in /full")}), Store()
+    with pytest.raises(OutputWriteError, match=r"in /full.*Batch 1.*: not accepted"):
+        send(world, store, operation())
+    assert send(world, store, operation()) == world.started

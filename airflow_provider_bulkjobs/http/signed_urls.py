@@ -9,7 +9,7 @@ import shutil
 import time
 import zlib
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from typing import IO, BinaryIO, cast
 from urllib.parse import urlsplit
 
@@ -28,7 +28,7 @@ from airflow_provider_bulkjobs.http.responses import CONNECT_TIMEOUT, TOTAL_TIME
 from airflow_provider_bulkjobs.http.tls_and_proxy import apply_environment
 from airflow_provider_bulkjobs.protocol.flow import Response, Upload
 from airflow_provider_bulkjobs.protocol.redact import redact
-from airflow_provider_bulkjobs.temporary_files import temporary_file, temporary_file_error
+from airflow_provider_bulkjobs.temporary_files import temporary_file
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 
@@ -128,18 +128,15 @@ def save(opening: AbstractContextManager[BinaryIO]) -> IO[bytes]:
 
     So an interrupted download fails before any row has been read, and can be retried.
 
-    :raises BadArgumentError: the disk is full.
+    :raises OutputWriteError: the disk is full.
     """
     copy = temporary_file()
     try:
         with opening as file:
             shutil.copyfileobj(file, copy, CHUNK)
         copy.seek(0)
-    except BaseException as error:
-        with suppress(OSError):
-            copy.close()
-        if isinstance(error, OSError):
-            raise temporary_file_error(error) from error
+    except BaseException:
+        copy.close()
         raise
     return copy
 

@@ -220,9 +220,9 @@ class BulkJobOperator(BulkJobBaseSensor):
         self._hook, self._idempotent = hook, operation.idempotent
         if is_unplanned_run(context) and not (operation.idempotent or checkpoints.is_durable):
             raise PartialSubmitError(
-                "Airflow restarted this task, not by retry or clear: an earlier run was lost and may have submitted "
-                f"records. Nothing was sent in this run. Check {hook.vendor.label} for jobs of the earlier run. "
-                "To submit all records, clear the task."
+                "Airflow has started this task again, and not as a retry: an earlier run was lost, or the task was "
+                "cleared while it ran. That run may have submitted records, so nothing was sent in this one. Check "
+                f"{hook.vendor.label} for jobs of the earlier run. To submit all records, clear the task."
             )
         self._submission = submission = Submission(
             hook, kind.name, operation, read_options(operation, self.options), self.log
@@ -290,6 +290,12 @@ class BulkJobOperator(BulkJobBaseSensor):
 
     def _counted(self, result: dict[str, Any]) -> dict[str, Any]:
         return {**result, "submitted": self._submitted, "rejected": self._rejected}
+
+    def on_kill(self) -> None:
+        """Stop the submit after the request in flight; cancel the unfinished jobs if ``cancel_on_kill`` is set."""
+        if self._submission:
+            self._submission.stop()
+        super().on_kill()
 
     def _open_jobs(self) -> list[str]:
         return super()._open_jobs() if self._tracker or not self._submission else self._submission.job_ids

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_bulkjobs._airflow import is_disowned, set_task_state, task_state
 from airflow_provider_bulkjobs.protocol.redact import redact
@@ -18,11 +19,14 @@ if TYPE_CHECKING:
 JOB_IDS = "job_ids"  # in XCom
 STATE = "bulkjobs"
 PART = 500  # ids in one value of the task state, which limits the size of each write
-WRITE_ATTEMPTS = 11  # with delays of 1, 2, 4 … 60 s: five minutes
-WRITE_SECONDS = 300.0  # no further attempt after that, also if the attempts are slow
-MAX_RETRY_DELAY = 60.0
+PARTS = "parts"  # how many values have PART ids each; the other ids are with the rest of the checkpoint
+# Airflow may be away for five minutes, and then takes some time to start.
+MAX_ATTEMPTS = 16  # with delays of 1, 2, 4 … 30 s: five and a half minutes
+MAX_SECONDS = 330.0  # no further attempt after that, also if the attempts are slow
+MAX_RETRY_DELAY = 30.0
 MAX_LISTED = 20  # job ids in a log line
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
@@ -37,7 +41,8 @@ class TaskCheckpointStore:
         self._task_instance: Any = context.get("ti")
         self._state = task_state(context)
         self._max_tries: int | None = getattr(self._task_instance, "max_tries", None)
-        self._stored_ids = 0
+        self._parts = 0
+        self._is_request_in_flight = False
         self._stored = _progress(Checkpoint(""))
         self._is_behind = False
         self._published = -1
@@ -52,18 +57,22 @@ class TaskCheckpointStore:
 
         :raises CheckpointError: the checkpoint cannot be read.
         """
-        checkpoint = self._read() if self._state is not None else None
+        checkpoint = None
+        if self._state is not None:
+            checkpoint = _retry(
+                self._read, lambda error: log.warning("No checkpoint could be read (%s); retrying", error)
+            )
         if checkpoint and checkpoint.finished and checkpoint.finished.max_tries != self._max_tries:
-            checkpoint = None  # the task was cleared after it had its result
+            checkpoint, self._parts = None, 0  # the task was cleared after it had its result
         now = checkpoint or Checkpoint("")
-        self._stored_ids, self._stored = len(now.job_ids), _progress(now)
+        self._stored, self._is_request_in_flight = _progress(now), now.in_flight
         self.publish(now)  # Airflow has cleared the XCom of the earlier try
         return checkpoint
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Save the checkpoint and publish the job ids.
+        """Save the checkpoint and publish the job ids. While Airflow is away, this takes up to five and a half minutes.
 
-        :raises CheckpointError: the checkpoint could not be written in five minutes; the ids are published anyway.
+        :raises CheckpointError: the checkpoint could not be written in that time; the ids are published anyway.
         """
         if self._state is not None:
             self._write_with_retries(checkpoint)
@@ -120,44 +129,25 @@ class TaskCheckpointStore:
         if values is False:
             return None
         try:
-            number = values[JOB_IDS]
-            parts = [self._state.get(f"{STATE}_{part}") for part in range(-(-number // PART))]
-            job_ids = [job_id for part in parts for job_id in part][:number]
-            if len(job_ids) < number:
-                raise ValueError(f"{len(job_ids)} of {number} job ids")  # noqa: TRY301
-            return Checkpoint.from_json({**values, JOB_IDS: job_ids})
-        except (TypeError, KeyError, ValueError) as error:
+            checkpoint = Checkpoint.from_json({name: value for name, value in values.items() if name != PARTS})
+            parts = [self._state.get(f"{STATE}_{part}") for part in range(values[PARTS])]
+            checkpoint.job_ids = [job_id for part in (*parts, checkpoint.job_ids) for job_id in part]
+        except (AttributeError, TypeError, KeyError, ValueError) as error:
             raise CheckpointError(
                 f"The checkpoint of an earlier try is incomplete ({_describe(error)}), so the accepted batches are "
                 "unknown; nothing was sent. Check the vendor's web UI for jobs. To submit all records, delete the task "
                 "state of this task instance, then clear the task."
             ) from error
+        self._parts = len(parts)
+        return checkpoint
 
     def _write_with_retries(self, checkpoint: Checkpoint) -> None:
-        from tenacity import (
-            RetryCallState,
-            Retrying,
-            retry_if_exception,
-            stop_after_attempt,
-            stop_after_delay,
-            wait_exponential,
-        )
-
-        def on_retry(state: RetryCallState) -> None:
-            error = state.outcome.exception() if state.outcome else None
-            log.warning("The checkpoint could not be written (%s); retrying", _describe(error))
+        def on_failure(error: str) -> None:
+            log.warning("The checkpoint could not be written (%s); retrying", error)
             self.publish(checkpoint)  # now: the ids must reach XCom also if the state is never written
 
-        attempts = Retrying(
-            retry=retry_if_exception(_is_transient),
-            wait=wait_exponential(max=MAX_RETRY_DELAY),
-            stop=stop_after_attempt(WRITE_ATTEMPTS) | stop_after_delay(WRITE_SECONDS),
-            sleep=time.sleep,
-            before_sleep=on_retry,
-            reraise=True,
-        )
         try:
-            attempts(self._write, checkpoint)
+            _retry(lambda: self._write(checkpoint), on_failure)
         except Exception as error:
             self._is_behind = _progress(checkpoint) != self._stored
             self.publish(checkpoint)
@@ -166,12 +156,33 @@ class TaskCheckpointStore:
             ) from error
 
     def _write(self, checkpoint: Checkpoint) -> None:
-        number = len(checkpoint.job_ids)
-        if number > self._stored_ids:
-            part = (number - 1) // PART
-            set_task_state(self._state, f"{STATE}_{part}", checkpoint.job_ids[part * PART :])
-        set_task_state(self._state, STATE, {**checkpoint.to_json(), JOB_IDS: number})
-        self._stored_ids, self._stored, self._is_behind = number, _progress(checkpoint), False
+        """Write the checkpoint; what follows a request in flight is one write, which ends the doubt about it."""
+        begin = self._parts * PART
+        if len(checkpoint.job_ids) >= begin + PART and not self._is_request_in_flight:
+            set_task_state(self._state, f"{STATE}_{self._parts}", checkpoint.job_ids[begin : begin + PART])
+            self._parts += 1
+            begin += PART
+        values = {**checkpoint.to_json(), JOB_IDS: checkpoint.job_ids[begin:], PARTS: self._parts}
+        set_task_state(self._state, STATE, values)
+        self._stored, self._is_request_in_flight, self._is_behind = _progress(checkpoint), checkpoint.in_flight, False
+
+
+def _retry(action: Callable[[], T], on_failure: Callable[[str], None]) -> T:
+    """Call an action until Airflow's API server and database execute it, for at most ``MAX_SECONDS``.
+
+    :param on_failure: called with the error before each further attempt.
+    """
+    from tenacity import Retrying, retry_if_exception, stop_after_attempt, stop_after_delay, wait_exponential
+
+    attempts = Retrying(
+        retry=retry_if_exception(_is_transient),
+        wait=wait_exponential(max=MAX_RETRY_DELAY),
+        stop=stop_after_attempt(MAX_ATTEMPTS) | stop_after_delay(MAX_SECONDS),
+        sleep=time.sleep,
+        before_sleep=lambda state: on_failure(_describe(state.outcome.exception() if state.outcome else None)),
+        reraise=True,
+    )
+    return attempts(action)
 
 
 def _progress(checkpoint: Checkpoint) -> tuple[int, dict[str, str | int]]:
@@ -180,7 +191,9 @@ def _progress(checkpoint: Checkpoint) -> tuple[int, dict[str, str | int]]:
 
 
 def _is_transient(error: BaseException) -> bool:
-    return isinstance(error, Exception) and not isinstance(error, TypeError | ValueError) and not is_disowned(error)
+    if not isinstance(error, Exception) or isinstance(error, TypeError | ValueError | CheckpointError):
+        return False
+    return not is_disowned(error)
 
 
 def _describe(error: BaseException | None) -> str:

@@ -7,14 +7,14 @@ import io
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from typing import IO, BinaryIO, cast
 
 from airflow_provider_bulkjobs.exceptions import BulkJobError, UntrustedResponseError, VendorAPIError
 from airflow_provider_bulkjobs.http.signed_urls import FileUnavailableError
 from airflow_provider_bulkjobs.results.result_files import ResultFile
-from airflow_provider_bulkjobs.temporary_files import temporary_file, temporary_file_error
+from airflow_provider_bulkjobs.temporary_files import temporary_file
 from airflow_provider_bulkjobs.vendors.spec.item_result import Download, ItemResult
 
 CHUNK = 256 * 1024
@@ -80,11 +80,8 @@ class ArchivedFiles:
             while data := self._read(member):
                 copy.write(data)
             copy.seek(0)
-        except BaseException as error:
-            with suppress(OSError):  # the disk is full
-                copy.close()
-            if isinstance(error, OSError):
-                raise temporary_file_error(error) from error
+        except BaseException:
+            copy.close()
             raise
         return copy
 

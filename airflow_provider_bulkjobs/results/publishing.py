@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import shutil
 import stat
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 ATOMIC_PROTOCOLS = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oss", "oci"}
 PREFIX, SUFFIX = ".bulkjobs-", ".tmp"  # of the hidden file next to the target
 STALE = 24 * 3600.0  # age in seconds of a file that a killed process has left
+
+log = logging.getLogger(__name__)
 
 
 def check_target(path: ObjectStoragePath) -> None:
@@ -146,9 +149,26 @@ def _publish_by_renaming(source: IO[bytes], fs: Any, path: str) -> None:
         fs.put_file(_name(source), hidden)
         _replace(fs, hidden, path)
     except BaseException:
-        with suppress(Exception):
-            fs.rm_file(hidden)
+        _remove(fs, hidden)
         raise
+
+
+def _remove(fs: Any, hidden: str) -> None:
+    """Delete the hidden file after an error, if it is there."""
+    try:
+        _delete(fs, hidden)
+    except FileNotFoundError:
+        pass
+    except Exception as error:  # noqa: BLE001  (the exceptions depend on the file system)
+        reason = type(error).__name__  # its message may contain a signed URL
+        log.warning("%s could not be deleted (%s). It may have data of people: delete it.", hidden, reason)
+
+
+def _delete(fs: Any, path: str) -> None:
+    try:
+        fs.rm_file(path)
+    except NotImplementedError:  # some file systems have only this
+        fs.rm(path)
 
 
 def _replace(fs: Any, new: str, path: str) -> None:
@@ -169,7 +189,7 @@ def _replace(fs: Any, new: str, path: str) -> None:
         with suppress(Exception):
             fs.mv(old, path)
         raise
-    fs.rm_file(old)
+    _delete(fs, old)
 
 
 def _exists(fs: Any, path: str) -> bool:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import IO, Any, Self
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError, OutputWriteError
 from airflow_provider_bulkjobs.results.formats import Columns, format_of
 from airflow_provider_bulkjobs.results.publishing import check_target, publish
 from airflow_provider_bulkjobs.submitting.records import Row, object_path, safe_repr
-from airflow_provider_bulkjobs.temporary_files import os_reason, temporary_file, temporary_file_error
+from airflow_provider_bulkjobs.temporary_files import os_reason, temporary_file
 from airflow_provider_bulkjobs.vendors.spec.item_result import ItemResult
 from airflow_provider_bulkjobs.vendors.toolkit.values import safe_name
 
@@ -55,8 +55,7 @@ class RowsFile:
             if kind is None and self._published != self.rows:
                 self.publish()
         finally:
-            with suppress(OSError):  # the disk is full; this error was already raised
-                self._lines.close()
+            self._lines.close()
 
     def __str__(self) -> str:
         return str(self._path)
@@ -117,8 +116,8 @@ class RowsFile:
     def _temporary_file_errors(self) -> Iterator[None]:
         try:
             yield
-        except OSError as error:
-            raise temporary_file_error(error, f"path={safe_repr(self._path)} cannot be written: ") from error
+        except OutputWriteError as error:
+            raise error.reworded(f"path={safe_repr(self._path)} cannot be written: {error}") from error
 
     @contextmanager
     def _publish_errors(self) -> Iterator[None]:

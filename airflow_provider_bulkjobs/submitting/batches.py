@@ -14,7 +14,6 @@ import hashlib
 import io
 import os
 import struct
-import tempfile
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from zlib import crc32
 
 from airflow_provider_bulkjobs.submitting.row import A_LIST, Origin
 from airflow_provider_bulkjobs.submitting.table_rows import ROW_END, csv_line, encode_row
+from airflow_provider_bulkjobs.temporary_files import temporary_file
 from airflow_provider_bulkjobs.vendors.spec.operation import MAX_BYTES, Operation, Payload, Record
 from airflow_provider_bulkjobs.vendors.toolkit.values import (
     SURROGATE,
@@ -110,7 +110,7 @@ class Batcher:
     ) -> None:
         self._operation = operation
         self._fixed = fixed
-        self._data, self._items, self._cuts = _temporary(), _temporary(), _temporary()
+        self._data, self._items, self._cuts = temporary_file(), temporary_file(), temporary_file()
         self._overhead = overhead
         self._max_bytes: int | None = None  # of the records of a request; set with the first record
         self._separator = b"" if operation.is_csv else SEPARATOR
@@ -324,14 +324,14 @@ class Batcher:
 
     def _open_plain(self, cut: Cut, left_out: tuple[int, ...]) -> BinaryIO:
         # A body of ordinary size is held in memory; a large file, which is uploaded, is on disk.
-        file = io.BytesIO() if cut.size <= MAX_BYTES else _temporary()
+        file = io.BytesIO() if cut.size <= MAX_BYTES else temporary_file()
         self._copy(cut, left_out, file)
         file.seek(0)
         return cast("BinaryIO", file)
 
     def _open_gzipped(self, cut: Cut, left_out: tuple[int, ...]) -> BinaryIO:
         """Gzip a request into a temporary file: the upload URL requires the length in advance."""
-        gzipped = _temporary()  # the caller closes it
+        gzipped = temporary_file()  # the caller closes it
         with gzip.GzipFile(fileobj=gzipped, mode="wb", compresslevel=6, mtime=0) as target:
             self._copy(cut, left_out, target)
         gzipped.seek(0, os.SEEK_SET)
@@ -353,10 +353,6 @@ class Batcher:
         while remaining > 0 and (data := self._data.read(min(remaining, PIECE))):
             target.write(data)
             remaining -= len(data)
-
-
-def _temporary() -> IO[bytes]:
-    return tempfile.TemporaryFile(prefix="bulkjobs-")
 
 
 def _encoding_problem(operation: Operation, record: Record, error: Exception) -> str:

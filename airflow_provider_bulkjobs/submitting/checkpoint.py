@@ -34,6 +34,7 @@ class Checkpoint:
     :param fingerprint: hash of the records and options submitted.
     :param accepted: number of requests that the vendor has accepted, or of which it has refused all records.
     :param in_flight: whether the next request may have been sent, and must not be sent again.
+    :param open_items: number of records in the accepted requests of the last job, to which more may be appended.
     :param refused: indices of the records that the vendor has refused, and that were left out.
     :param progress: what the next request has saved of its steps, such as the id of a job that was created.
     :param finished: set once the task has its result.
@@ -47,12 +48,31 @@ class Checkpoint:
     finished: Finished | None = None
     progress: dict[str, str | int] = field(default_factory=dict)
     unordered_fingerprint: str = ""
+    open_items: int = 0
     refused: list[int] = field(default_factory=list)
 
     @property
     def has_sent(self) -> bool:
         """Whether the vendor has accepted anything, or may have."""
         return self.in_flight or bool(self.job_ids or self.progress)  # no job: the vendor has refused all records
+
+    def accept(self, job_id: str | None, items: int) -> None:
+        """Record that a request was accepted.
+
+        :param job_id: the job that it has created, or was appended to; ``None`` if the vendor has refused all records.
+        :param items: the number of records in it.
+        """
+        self.in_flight = False
+        self.accepted += 1
+        self.progress.clear()
+        if job_id is None:
+            return
+        if job_id in self.job_ids[-1:]:
+            self.open_items += items
+            return
+        self.open_items = items
+        if job_id not in self.job_ids:
+            self.job_ids.append(job_id)
 
     def to_json(self) -> dict[str, Any]:
         """Return the checkpoint as plain JSON."""

@@ -20,6 +20,7 @@ from airflow_provider_bulkjobs.protocol.redact import redact
 from airflow_provider_bulkjobs.submitting.batches import Batch, Batcher
 from airflow_provider_bulkjobs.submitting.checkpoint import Checkpoint, CheckpointError, CheckpointStore
 from airflow_provider_bulkjobs.submitting.field_names import FieldNames
+from airflow_provider_bulkjobs.submitting.held_signals import HeldSignals
 from airflow_provider_bulkjobs.submitting.overhead import request_overhead
 from airflow_provider_bulkjobs.submitting.record_check import RecordCheck
 from airflow_provider_bulkjobs.submitting.records import Row
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 
 MAX_PROBLEMS = 10  # in one message
 MAX_ROUNDS = 10  # for one batch: a vendor may name only some invalid records at a time
+FIND_ATTEMPTS = 5  # to read what an open job has
 MAX_REFUSED = 1000  # records in all batches; with more, something else is wrong
 
 
@@ -69,6 +71,8 @@ class Submission:
         self._log = log
         self._checkpoint: Checkpoint | None = None
         self._reject: Callable[[Row], None] | None = None
+        self._signals = HeldSignals()
+        self._is_stopped = False
         self.batcher = Batcher(
             operation,
             lambda columns: request_overhead(operation, client.account, options, columns),
@@ -163,8 +167,19 @@ class Submission:
             raise
         return checkpoint
 
+    def stop(self) -> None:
+        """Send no further request: :meth:`send` raises an error when the one in flight has ended."""
+        self._is_stopped = True
+
+    def _check_stopped(self) -> None:
+        if self._is_stopped:
+            raise BulkJobError("Airflow has terminated the task during the submit", hint=self.report)
+
     def _send_batches(self, checkpoint: Checkpoint, checkpoints: CheckpointStore) -> None:
+        if checkpoint.in_flight:
+            self._settle(checkpoint, checkpoints)
         for batch in self._batches(checkpoint.accepted):
+            self._check_stopped()
             self._send_valid(batch, checkpoint, checkpoints)
         checkpoints.publish(checkpoint)  # again, in case it failed before
 
@@ -207,15 +222,47 @@ class Submission:
                 f"{remedy}To submit the current records from the start, delete the task state of this task instance, "
                 "then clear the task."
             )
-        if checkpoint.in_flight:
-            self._checkpoint = checkpoint
-            raise UnknownOutcomeError(
-                "The previous try was interrupted while a request was in flight", hint=self.report
-            )
         done, of = checkpoint.accepted, self.requests
         begun = f", and the next one is begun ({describe_progress(checkpoint)})" if checkpoint.progress else ""
         self._log.info("Resuming after an earlier try: %d of %d batches are already accepted%s", done, of, begun)
         return checkpoint
+
+    def _settle(self, checkpoint: Checkpoint, checkpoints: CheckpointStore) -> None:
+        """Find out whether the request was executed that was in flight when an earlier try ended.
+
+        :raises UnknownOutcomeError: that is unknown.
+        """
+        batch = next(self._batches(checkpoint.accepted))
+        if checkpoint.refused:
+            batch = self.batcher.batch(batch.number, checkpoint.refused)
+        if not self._is_appended(batch, checkpoint):
+            raise UnknownOutcomeError(
+                "The previous try was interrupted while a request was in flight", hint=self.report
+            )
+        self._accept(batch, checkpoint.job_ids[-1], checkpoint, checkpoints)
+
+    def _is_appended(self, batch: Batch, checkpoint: Checkpoint) -> bool:
+        """Return whether the vendor says that the request in flight was executed: the open job has its records, too.
+
+        A request that is not found may still be executed: its worker may be suspended, and continue later.
+        """
+        from airflow_provider_bulkjobs.http.retry import RetryPolicy
+
+        if not (self._operation.supports_append and checkpoint.open_items):
+            return False
+        client, job_id = self._client, checkpoint.job_ids[-1]
+        [kind] = (kind for kind in client.vendor.kinds if kind.name == self.kind)
+        policy = RetryPolicy(max_attempts=FIND_ATTEMPTS, on_retry=self._log.warning)
+        try:
+            job = client.transport.run(lambda: kind.status(client.account, job_id), policy)
+        except BulkJobError as error:
+            self._log.warning("The outcome of the request in flight could not be read from job %s. %s", job_id, error)
+            return False
+        known, expected = checkpoint.open_items, checkpoint.open_items + batch.items
+        self._log.info(
+            "Job %s has %s items: %s without the request in flight, %s with it", job_id, job.total, known, expected
+        )
+        return bool(job.total == expected)
 
     def _fingerprint(self, records: str) -> str:
         what = [records, self._client.conn_id, self.kind, self._operation.name, self._options]
@@ -276,6 +323,7 @@ class Submission:
         def on_retry(failure: str) -> None:
             if not steps.is_executed:  # a request that is retried was certainly not executed
                 self._release(checkpoint, checkpoints)
+                self._signals.release()
             self._log.warning("%s", redact_records(failure, batch, operation))
 
         client, operation = self._client, self._operation
@@ -290,13 +338,17 @@ class Submission:
                 operation.submit(SubmitContext(client.account, batch.payload, self._options, open_job, progress))
             )
 
+        policy = RetryPolicy(on_retry=on_retry, before_send=partial(self._reserve, checkpoint, checkpoints))
         try:
-            job_id = client.transport.run(
-                start, RetryPolicy(on_retry=on_retry, before_send=partial(_reserve, checkpoint, checkpoints))
-            )
+            job_id = client.transport.run(start, policy)
         except UnknownOutcomeError as error:
-            # Not "from error", which has the values of the records in its message.
-            raise UnknownOutcomeError(redact_records(str(error), batch, operation), hint=self.report) from None
+            self._signals.release()
+            message = redact_records(str(error), batch, operation)
+            if open_job is None or not self._is_appended(batch, checkpoint):
+                # Not "from error", which has the values of the records in its message.
+                raise UnknownOutcomeError(message, hint=self.report) from None
+            self._log.warning("%s", message)
+            self._accept(batch, open_job, checkpoint, checkpoints)
         except BulkJobError as error:
             if steps.is_executed:  # a later step has failed
                 raise UnknownOutcomeError(redact_records(str(error), batch, operation), hint=self.report) from None
@@ -304,15 +356,14 @@ class Submission:
                 self._release(checkpoint, checkpoints)
             message = describe_refusal(error, batch, self.batcher, operation, client.account.secrets)
             raise error.reworded(message, hint=self.report) from None
-        self._accept(batch, job_id, checkpoint, checkpoints)
+        else:
+            self._accept(batch, job_id, checkpoint, checkpoints)
+        finally:
+            self._signals.release()
 
     def _accept(self, batch: Batch, job_id: str | None, checkpoint: Checkpoint, checkpoints: CheckpointStore) -> None:
         """Save that a batch was accepted, or that none of its records is left to be sent."""
-        checkpoint.in_flight = False
-        checkpoint.accepted += 1
-        checkpoint.progress.clear()
-        if job_id is not None and job_id not in checkpoint.job_ids:
-            checkpoint.job_ids.append(job_id)
+        checkpoint.accept(job_id, batch.items)
         # Before anything that can fail: the id is not stored anywhere yet.
         job = "no record is left" if job_id is None else f"job {job_id}"
         self._log.info("Batch %d of %d accepted (%s): %s", *self._place(batch), job)
@@ -329,6 +380,24 @@ class Submission:
         # Before anything that can fail: the values are not stored anywhere yet.
         self._log.info("Batch %d of %d (%s): %s", *self._place(batch), describe_progress(checkpoint))
         checkpoints.save(checkpoint)
+        self._signals.release()
+
+    def _reserve(self, checkpoint: Checkpoint, checkpoints: CheckpointStore) -> None:
+        """Store that the request may be executed from now on."""
+        self._check_stopped()
+        if checkpoint.in_flight:
+            return
+        self._signals.hold()
+        checkpoint.in_flight = True
+        try:
+            checkpoints.save(checkpoint)
+        except BaseException:
+            checkpoint.in_flight = False  # it is not sent
+            raise
+        if self._signals.has_received:  # during the write, which may take minutes
+            self._release(checkpoint, checkpoints)
+            self._signals.release()
+            self._reserve(checkpoint, checkpoints)
 
     def _release(self, checkpoint: Checkpoint, checkpoints: CheckpointStore) -> None:
         """Store that the request was certainly not executed."""
@@ -351,15 +420,3 @@ class Submission:
         if self.takes_records:
             return describe_batches(checkpoint, self.batcher, label)
         return describe_request(checkpoint, label)
-
-
-def _reserve(checkpoint: Checkpoint, checkpoints: CheckpointStore) -> None:
-    """Store that the request may be executed from now on."""
-    if checkpoint.in_flight:
-        return
-    checkpoint.in_flight = True
-    try:
-        checkpoints.save(checkpoint)
-    except BaseException:
-        checkpoint.in_flight = False  # it is not sent
-        raise

@@ -108,6 +108,10 @@ in_pieces = cases(IN_PIECES)
 once_only = cases([case for case in IN_PIECES if not case.idempotent and case.operation in {"import", "create"}])
 
 
+# A request that was appended to an open job is found there: see test_submit_found.py.
+not_found = cases([IMPORT, CREATE])
+
+
 idempotent = cases([case for case in IN_PIECES if case.idempotent and case[:2] != ("intercom", "companies")])
 
 

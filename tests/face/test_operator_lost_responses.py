@@ -17,6 +17,7 @@ from face.submit_cases import (
     idempotent,
     in_pieces,
     lost_answers,
+    not_found,
     once_only,
     person,
     run,
@@ -33,7 +34,7 @@ from airflow_provider_bulkjobs.exceptions import PartialSubmitError
 from airflow_provider_bulkjobs.http import requests_transport as requests_driver
 
 
-@once_only
+@not_found
 @lost_answers
 def test_non_idempotent_request_of_unknown_outcome_is_sent_once(fault, case, sim, account, long_jobs, monkeypatch):
     monkeypatch.setattr(requests_driver, "TOTAL_TIMEOUT", 2 if fault == "slow" else 20)

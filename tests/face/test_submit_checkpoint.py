@@ -11,8 +11,8 @@ from face.submits import PERSON, Store, TaskInstance, make, submits
 from airflow_provider_bulkjobs._airflow import AirflowSkipException, AirflowTaskTimeout, TaskDeferred
 from airflow_provider_bulkjobs.exceptions import AuthenticationError, BulkJobError, JobFailedError, PartialSubmitError
 from airflow_provider_bulkjobs.operators import checkpoint_store as checkpoints
-from airflow_provider_bulkjobs.operators.checkpoint_store import STATE
-from airflow_provider_bulkjobs.submitting.checkpoint import CheckpointError
+from airflow_provider_bulkjobs.operators.checkpoint_store import PART, STATE, TaskCheckpointStore
+from airflow_provider_bulkjobs.submitting.checkpoint import Checkpoint, CheckpointError
 
 both_waits = pytest.mark.parametrize("wait", [True, False])
 both_modes = pytest.mark.parametrize("deferrable", [True, False])
@@ -194,6 +194,47 @@ def test_refusal_is_reported_where_the_checkpoint_cannot_be_reset(waits, sim, ac
         run(context, account("activecampaign"))
     with pytest.raises(PartialSubmitError, match="outcome unknown"):
         run(context)
+
+
+def test_one_write_follows_a_request_and_no_more():
+    """The outcome of the request is unknown to the next try until that write, so each further one would add doubt."""
+    written = []
+    store = TaskCheckpointStore({"task_state_store": Store(written.append)})
+    checkpoint = Checkpoint("fingerprint")
+    for number in range(2 * PART + 2):
+        checkpoint.in_flight = True
+        store.save(checkpoint)
+        written.clear()
+        checkpoint.accept(f"job-{number}", 1)
+        store.save(checkpoint)
+        assert [value["accepted"] for value in written] == [number + 1]
+    assert TaskCheckpointStore({"task_state_store": store._state}).load() == checkpoint
+
+
+def test_submit_after_a_clear_forgets_the_ids_of_the_earlier_one():
+    state = Store()
+    store = TaskCheckpointStore({"task_state_store": state, "ti": TaskInstance()})
+    store.save(Checkpoint("first", accepted=PART, job_ids=[str(number) for number in range(PART)]))
+    store.finish(PART, 0)
+    store = TaskCheckpointStore({"task_state_store": state, "ti": TaskInstance(max_tries=1)})
+    assert store.load() is None
+    again = Checkpoint("second", accepted=1, job_ids=["new"])
+    store.save(again)
+    assert TaskCheckpointStore({"task_state_store": state}).load() == again
+
+
+def test_read_is_retried_before_anything_is_sent(waits, sim, account, monkeypatch):
+    answers = iter([DOWN, DOWN, None])
+
+    def get(store, key, default=None):
+        if error := next(answers, None):
+            raise error
+        return default
+
+    monkeypatch.setattr(Store, "get", get)
+    run({"ti": TaskInstance(), "task_state_store": Store()}, account("activecampaign"), wait_for_completion=False)
+    assert waits == [1, 2]
+    assert submits(sim) == 1
 
 
 @pytest.mark.parametrize("damage", ["null", '{"job_ids": 1}', '{"fingerprint": "", "accepted": 1, "job_ids": 600}'])

@@ -216,7 +216,7 @@ def test_bomb_is_refused_at_max_bytes(read: Any, layers: int) -> None:
 
 def test_full_temporary_folder_is_an_error_that_names_it(read: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(temporary_files.tempfile, "tempdir", "/full")
-    monkeypatch.setattr(temporary_files.tempfile, "TemporaryFile", lambda **_: open("/dev/full", "wb"))  # noqa: PTH123, SIM115
+    monkeypatch.setattr(temporary_files.tempfile, "TemporaryFile", lambda **_: open("/dev/full", "wb", 0))  # noqa: PTH123, SIM115
     with storage(http_answer(CSV)) as raw:
         with pytest.raises(OutputWriteError, match=r"in /full: No space left on device\. Set TMPDIR"):
             read(raw)

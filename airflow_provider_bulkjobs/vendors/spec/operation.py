@@ -124,7 +124,8 @@ class Operation:
     :param idempotent: whether the whole submit may be repeated, also after its response was lost. It is the default for
         each of its requests but GET, which ``Request.idempotent`` overrides: ``True`` if the request may be repeated
         with the progress saved so far, such as creating an empty container, or closing a job that is already closed.
-    :param supports_append: whether further requests can be appended to the job of the first one.
+    :param supports_append: whether further requests can be appended to the job of the first one. If its status has the
+        number of all items appended so far (``total``), that proves whether a request of unknown outcome was executed.
     """
 
     name: str
