@@ -131,7 +131,7 @@ class LocalAirflow:
         self.processes = processes
         self._dags = dags
         connections = {"warehouse": {"conn_type": "sqlite", "host": str(home / "warehouse.db")}, **connections}
-        port, worker_logs, trigger_logs = free_ports(3)
+        port, worker_logs, trigger_logs = _free_ports(3)
         self.url = f"http://127.0.0.1:{port}"
         self.flavour = flavour(port)
         self.components = [name for name in self.flavour.components if not only or name in only]
@@ -258,8 +258,7 @@ class LocalAirflow:
         return {Path(dag["fileloc"]).stem for dag in self.request("GET", "/dags?limit=1000")["dags"]}
 
 
-def free_ports(number: int) -> list[int]:
-    """Return ports on which nothing listens at the moment."""
+def _free_ports(number: int) -> list[int]:
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
     ports = [server.getsockname()[1] for server in sockets]
     for server in sockets:

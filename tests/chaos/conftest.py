@@ -58,7 +58,7 @@ class Outcomes:
 
     def leaks(self) -> list[str]:
         """Return the leaks in the database and in all logs of Airflow."""
-        own = [path for path in HOME.glob("*.log") if not path.stem.startswith(("simulator", "redis"))]
+        own = [path for path in HOME.glob("*.log") if not path.stem.startswith("simulator")]
         logs = [*own, *(HOME / "logs").rglob("*.log")]
         texts = {str(path): path.read_text(errors="replace") for path in logs}
         texts |= self.dumps | {"the database at the end": self.stack.dump()}

@@ -13,7 +13,7 @@ from chaos.judge import ITEMS, Seen, judge
 from chaos.scenarios import BATCHES, Event, Progress, Scenario
 from chaos.stack import Stack
 
-PATIENCE = 600.0  # seconds for one part
+PATIENCE = 420.0  # seconds for one part
 POLLED = 4  # a wait has surely begun after so many polls
 
 

@@ -5,11 +5,8 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import signal
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from importlib.metadata import version
@@ -20,10 +17,11 @@ from typing import Any
 import requests
 from chaos.relay import Relay, relay_to
 from chaos.scenarios import Event, Scenario
-from local_airflow import AIRFLOW, LocalAirflow, free_ports
+from local_airflow import AIRFLOW, LocalAirflow
 from local_simulator import LocalSimulator
 from postgres_server import PostgresServer, programs
 from processes import Processes
+from redis_server import PROGRAM, REASON, RedisServer, redis_server
 
 HERE = Path(__file__).parent
 RELEASE = ".".join(version("apache-airflow").split(".")[:2])
@@ -33,12 +31,15 @@ SETTINGS = {
     "CORE__PARALLELISM": "32",
     "CELERY__WORKER_CONCURRENCY": "8",
     "CELERY__OPERATION_TIMEOUT": "5",
-    # A task is given up 90 s after its last heartbeat, instead of 300: longer than all outages, shorter than the freeze.
+    # A task is given up 90 s after its last heartbeat, not 300: longer than all outages, shorter than the freeze.
     "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "90",
     "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "3",
     "SCHEDULER__SCHEDULER_ZOMBIE_TASK_THRESHOLD": "90",  # the same in Airflow 2
     "SCHEDULER__ZOMBIE_DETECTION_INTERVAL": "3",
     "SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "5",
+    # So is a task that a worker had taken from the queue and not started when it died; the default is ten minutes.
+    "SCHEDULER__TASK_QUEUED_TIMEOUT": "60",
+    "SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "10",
     # The tasks of a scheduler that has died are taken over soon.
     "SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "15",
     "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
@@ -56,9 +57,7 @@ def missing() -> str:
     """Return what is not installed, and how to install it; nothing, if everything is."""
     if programs() is None:
         return "PostgreSQL's programs (initdb, postgres) are not installed: apt-get install postgresql"
-    if HAS_CELERY and shutil.which("redis-server") is None:
-        return "redis-server is not installed: apt-get install redis-server"
-    return ""
+    return REASON if HAS_CELERY and PROGRAM is None else ""
 
 
 class ProductionAirflow(LocalAirflow):
@@ -68,11 +67,11 @@ class ProductionAirflow(LocalAirflow):
 
     :param scenarios: each has a DAG.
     :param database: the folder of PostgreSQL's socket.
-    :param redis: the URL of Redis.
+    :param redis: the broker, and the storage of the rate limits.
     """
 
     def __init__(
-        self, home: Path, scenarios: list[Scenario], processes: Processes, database: str, redis: str | None
+        self, home: Path, scenarios: list[Scenario], processes: Processes, database: str, redis: RedisServer | None
     ) -> None:
         super().__init__(home, [HERE / "dags"], {}, processes)
         self.components = list(COMPONENTS_2 if RELEASE.startswith("2.") else COMPONENTS_3)
@@ -82,9 +81,9 @@ class ProductionAirflow(LocalAirflow):
             self.components.append("worker")
             settings |= {
                 "CORE__EXECUTOR": "CeleryExecutor",
-                "CELERY__BROKER_URL": f"{redis}/0",
+                "CELERY__BROKER_URL": redis.celery_url,
                 "CELERY__RESULT_BACKEND": f"db+{url}",
-                "BULKJOBS__RATE_LIMIT_STORAGE": f"{redis}/1",
+                "BULKJOBS__RATE_LIMIT_STORAGE": redis.url,
             }
         self.env |= {f"AIRFLOW__{name}": value for name, value in settings.items()}
         self.env["CHAOS_SCENARIOS"] = json.dumps([scenario.as_json() for scenario in scenarios])
@@ -118,10 +117,9 @@ class Stack:
         exits.callback(self.postgres.remove)
         self.postgres.create()
         self.postgres.start()
-        self._redis_port = free_ports(1)[0]
-        self._start_redis()
-        redis = f"redis://127.0.0.1:{self._redis_port}" if HAS_CELERY else None
-        self.airflow = ProductionAirflow(home, scenarios, processes, self.postgres.socket, redis)
+        # With Celery only. What is queued survives an outage, as it does in a broker of production.
+        self.redis = exits.enter_context(redis_server("--appendonly", "yes")) if HAS_CELERY else None
+        self.airflow = ProductionAirflow(home, scenarios, processes, self.postgres.socket, self.redis)
         self.airflow.start()
         self._exits = exits
 
@@ -142,10 +140,12 @@ class Stack:
     def act(self, event: Event) -> None:
         """Do what an event of a component says."""
         for name in event.target.split():
-            if name == "postgres":
-                self.postgres.start() if event.action == "start" else self.postgres.stop()
+            if name in {"postgres", "redis"}:
+                server = self.postgres if name == "postgres" else self.redis
+                assert server is not None
+                server.start() if event.action == "start" else server.stop()
             elif event.action == "start":
-                self._start_redis() if name == "redis" else self.airflow.start_component(name)
+                self.airflow.start_component(name)
             elif event.action == "kill":
                 self.processes.signal(name, signal.SIGKILL)
             elif event.action == "stop":
@@ -159,20 +159,6 @@ class Stack:
         return subprocess.run(
             [*command, "--exclude-table-data=connection", "postgres"], check=True, capture_output=True, text=True
         ).stdout
-
-    def _start_redis(self) -> None:
-        if not HAS_CELERY:
-            return
-        options = {"port": self._redis_port, "bind": "127.0.0.1", "appendonly": "yes", "dir": self.processes.logs}
-        words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-        self.processes.start("redis", ["redis-server", *words])
-        until = time.monotonic() + 10
-        while True:
-            with suppress(OSError), socket.create_connection(("127.0.0.1", self._redis_port), timeout=1):
-                return
-            if time.monotonic() > until:
-                raise TimeoutError("Redis did not start within 10 s")
-            time.sleep(0.05)
 
 
 @contextmanager
