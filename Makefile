@@ -31,7 +31,7 @@ help:
 	@echo "make test    unit, contract and simulator tests"
 	@echo "make check   ruff and mypy"
 	@echo "make e2e     the example DAGs in a real Airflow, against the simulator"
-	@echo "make chaos   faults of a real Airflow with PostgreSQL, Redis and Celery; SHORT=1 runs a subset"
+	@echo "make chaos   faults of a real Airflow with PostgreSQL, Redis and Celery; SHORT=1, ONLY=\"names\": some"
 	@echo "make demo    all example pipelines in a real Airflow; KEEP=1 keeps its web UI running"
 	@echo "make matrix  the built wheel on every Airflow and Python; make corners runs a subset"
 	@echo "make ui-test the connection forms in a browser, on Airflow 3.3 and 2.11"
@@ -93,7 +93,7 @@ $(VENV_CHAOS)-%/.installed: pyproject.toml constraints/airflow-%.txt
 # Each release runs the scenarios that are meant for it. All of them run, also after a failure.
 chaos: $(VENV_CHAOS)/.installed $(if $(SHORT),,$(CHAOS_RELEASES:%=$(VENV_CHAOS)-%/.installed))
 	@failed=0; for python in $(^D); do \
-		CHAOS_SHORT=$(SHORT) $$python/bin/python -m pytest -s tests/chaos || failed=1; \
+		CHAOS_SHORT=$(SHORT) CHAOS_ONLY="$(ONLY)" $$python/bin/python -m pytest -s tests/chaos || failed=1; \
 	done; exit $$failed
 
 ui-test:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One stack for all scenarios, in .chaos/ of the checkout; ``CHAOS_SHORT=1`` selects the short set."""
+"""One stack for all scenarios, in .chaos/ of the checkout.
+
+``CHAOS_SHORT=1`` selects the short set, ``CHAOS_ONLY`` scenarios by name.
+"""
 
 import os
 import shutil
@@ -31,7 +34,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    if why := missing():
+    if why := missing() or ("" if SELECTED else f"no scenario for Airflow {RELEASE} is selected"):
         pytest.skip(why)
     shutil.rmtree(HOME, ignore_errors=True)
     with Processes(HOME) as processes, tail_on_failure(processes), running_stack(HOME, SELECTED, processes) as stack:
