@@ -177,7 +177,7 @@ class Submission:
 
     def _send_batches(self, checkpoint: Checkpoint, checkpoints: CheckpointStore) -> None:
         if checkpoint.in_flight:
-            self._settle(checkpoint, checkpoints)
+            self._settle_interrupted(checkpoint, checkpoints)
         for batch in self._batches(checkpoint.accepted):
             self._check_stopped()
             self._send_valid(batch, checkpoint, checkpoints)
@@ -227,18 +227,23 @@ class Submission:
         self._log.info("Resuming after an earlier try: %d of %d batches are already accepted%s", done, of, begun)
         return checkpoint
 
-    def _settle(self, checkpoint: Checkpoint, checkpoints: CheckpointStore) -> None:
-        """Find out whether the request was executed that was in flight when an earlier try ended.
-
-        :raises UnknownOutcomeError: that is unknown.
-        """
+    def _settle_interrupted(self, checkpoint: Checkpoint, checkpoints: CheckpointStore) -> None:
         batch = next(self._batches(checkpoint.accepted))
         if checkpoint.refused:
             batch = self.batcher.batch(batch.number, checkpoint.refused)
+        failure = "The previous try was interrupted while a request was in flight"
+        self._settle(batch, failure, checkpoint, checkpoints)
+
+    def _settle(self, batch: Batch, failure: str, checkpoint: Checkpoint, checkpoints: CheckpointStore) -> None:
+        """Find out whether the request in flight was executed, and accept its batch if it was.
+
+        :param failure: why that is unknown.
+        :raises UnknownOutcomeError: it stays unknown.
+        """
         if not self._is_appended(batch, checkpoint):
-            raise UnknownOutcomeError(
-                "The previous try was interrupted while a request was in flight", hint=self.report
-            )
+            # Not with its cause, which may have the values of the records in its message.
+            raise UnknownOutcomeError(failure, hint=self.report) from None
+        self._log.warning("%s", failure)
         self._accept(batch, checkpoint.job_ids[-1], checkpoint, checkpoints)
 
     def _is_appended(self, batch: Batch, checkpoint: Checkpoint) -> bool:
@@ -343,12 +348,7 @@ class Submission:
             job_id = client.transport.run(start, policy)
         except UnknownOutcomeError as error:
             self._signals.release()
-            message = redact_records(str(error), batch, operation)
-            if open_job is None or not self._is_appended(batch, checkpoint):
-                # Not "from error", which has the values of the records in its message.
-                raise UnknownOutcomeError(message, hint=self.report) from None
-            self._log.warning("%s", message)
-            self._accept(batch, open_job, checkpoint, checkpoints)
+            self._settle(batch, redact_records(str(error), batch, operation), checkpoint, checkpoints)
         except BulkJobError as error:
             if steps.is_executed:  # a later step has failed
                 raise UnknownOutcomeError(redact_records(str(error), batch, operation), hint=self.report) from None

@@ -5,7 +5,7 @@ import json
 
 import pytest
 from face.modes import fire
-from face.submit_cases import CREATE, Store, TaskInstance, WorkerDiedError, both_modes, make, person, run, submit
+from face.submit_cases import CREATE, Store, TaskInstance, WorkerDiedError, both_modes, make, person, run, sent, submit
 
 from airflow_provider_bulkjobs import exceptions as errors
 from airflow_provider_bulkjobs import simulator
@@ -60,8 +60,11 @@ def test_a_kill_during_the_submit_stops_what_was_submitted(cancel_on_kill, sim, 
     operator = make(
         conn_id=account("acquia"), cancel_on_kill=cancel_on_kill, wait_for_completion=False, **CREATE.arguments()
     )
-    job_ids = operator.execute({"ti": TaskInstance(on_id=operator.on_kill)})
-    assert deleted(sim) == (job_ids[:1] if cancel_on_kill else [])
+    task_instance = TaskInstance(on_id=operator.on_kill)
+    with pytest.raises(PartialSubmitError, match=r"terminated the task.*1 of 3 batches accepted"):
+        operator.execute({"ti": task_instance})
+    assert deleted(sim) == (task_instance.pushed[-1] if cancel_on_kill else [])
+    assert [request.method for request in sent(sim, "acquia")] == ["POST", *["DELETE"] * cancel_on_kill]
 
 
 @pytest.mark.parametrize("cancel_on_kill", [True, False])
