@@ -10,7 +10,10 @@ from airflow_provider_bulkjobs.vendors.spec.throttling import RateLimit
 # Requests arrive at the vendor less evenly than they are sent (a new connection takes about 100 ms), and the vendor
 # counts arrivals per second.
 MARGIN = 1.1
-GAP_AFTER_PAUSE = 0.05  # seconds between requests after a pause, so that a burst does not cause the next one
+# Seconds between the requests that were queued during a pause, and those behind them, so that a burst does not cause
+# the next pause. The gap is halved every RAMP seconds, so that the queue comes to an end.
+GAP_AFTER_PAUSE = 0.05
+RAMP = 10.0
 # Other processes may use the same account, and how many is unknown. Each "too many requests" divides the rate by
 # SLOWDOWN, then the rate doubles every RECOVERY seconds: processes that share an account get less than one such
 # response a minute each, however many they are.
@@ -27,11 +30,22 @@ class Pace:
     :param burst: how many requests may be sent at once after a time without any.
     """
 
-    __slots__ = ("_ahead", "_next", "_paused_until", "_slowdown", "_slowed_at", "burst", "gap", "per_second")
+    __slots__ = (
+        "_ahead",
+        "_draining_until",
+        "_next",
+        "_paused_until",
+        "_slowdown",
+        "_slowed_at",
+        "burst",
+        "gap",
+        "per_second",
+    )
 
     def __init__(self, per_second: float = 0.0, burst: int = 1) -> None:
         self._next = 0.0  # when the next request would be due without a burst
         self._paused_until = 0.0
+        self._draining_until = 0.0  # the end of the pause, or the last request of the queue after it
         self._slowdown = 1.0  # at _slowed_at; 1: the full rate
         self._slowed_at = 0.0
         self.burst = burst
@@ -55,7 +69,11 @@ class Pace:
         if self._slowdown > 1.0:
             self._recover(now)
         pause = max(self._paused_until - queued_at, 0.0)
-        self._next = max(self._next if self._ahead else 0.0, now) + (self.gap or (GAP_AFTER_PAUSE if pause else 0.0))
+        gap = self.gap
+        if not gap and queued_at < self._draining_until:
+            gap = GAP_AFTER_PAUSE / 2.0 ** min((now - self._paused_until) // RAMP, 16)
+            self._draining_until = now
+        self._next = max(self._next if self._ahead else 0.0, now) + gap
         return pause
 
     def pause_left(self, now: float) -> float:
@@ -64,7 +82,7 @@ class Pace:
 
     def pause(self, now: float, seconds: float) -> None:
         """Send no request for ``seconds``."""
-        self._paused_until = max(self._paused_until, now + seconds)
+        self._draining_until = self._paused_until = max(self._paused_until, now + seconds)
         self._next = max(self._next, self._paused_until + self._ahead)
 
     def slow_down(self, now: float) -> None:

@@ -151,15 +151,15 @@ class RateLimiter:
 
     async def _wait(self, pace: Pace, limit: RateLimit | None = None) -> float:
         """Wait until a pace and the other processes let a request through; return the seconds waited."""
-        queued_at = now = time.monotonic()
+        queued_at = time.monotonic()
         while True:
-            wait = pace.wait(now)
+            wait = pace.wait(time.monotonic())
             if not wait and self._slots is not None:
                 wait = await self._slots.acquire(pace, limit)
             if not wait:
                 break
             await asyncio.sleep(wait)
-            now = time.monotonic()
+        now = time.monotonic()
         pace.record(now, queued_at)
         return now - queued_at
 

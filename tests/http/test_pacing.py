@@ -85,6 +85,25 @@ def test_requests_after_a_pause_are_not_spaced() -> None:
     assert pace.wait(130.05) == 0
 
 
+def test_what_is_queued_behind_a_queue_after_a_pause_is_spaced_as_well() -> None:
+    pace = Pace(0)
+    pace.pause(100.0, 30)
+    sent_after(pace, 110.0, 3)
+    pace.record(130.2, 130.05)  # queued before the third was sent
+    assert pace.wait(130.2) == pytest.approx(GAP_AFTER_PAUSE)
+    pace.record(130.4, 130.3)
+    assert pace.wait(130.4) == 0
+
+
+def test_long_queue_after_a_pause_gets_faster() -> None:
+    pace = Pace(0)
+    pace.pause(100.0, 30)
+    sent = sent_after(pace, 100.0, 1000)
+    assert sent[200] == pytest.approx(40), "20 a second"
+    assert sent[600] == pytest.approx(50), "40 a second"
+    assert sent[-1] == pytest.approx(55, abs=0.1), "80 a second"
+
+
 def test_the_pace_may_change_while_others_wait() -> None:
     pace = Pace(10)
     pace.set_rate(1)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Processes that share a connection take turns, in slots that a real Redis keeps."""
 
+import asyncio
 import json
 import logging
 import subprocess
@@ -124,6 +125,32 @@ async def test_workers_and_triggerers_share_slots(
     await triggerer.pause(5000, SLOW)
     assert slots().acquire(SLOW) > 4000
     await triggerer.close()
+
+
+async def test_a_slow_storage_does_not_hold_up_the_event_loop(
+    server: RedisServer, account: MakeAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "TIMEOUT", 60.0)
+    triggerer = async_shared_slots(server.url, SENDGRID, account(conn_id="mine"))
+    assert triggerer
+    server.client.client_pause(60_000, all=False)
+    waiting = asyncio.ensure_future(triggerer.acquire(SLOW))
+    for _ in range(10):
+        await asyncio.sleep(0.01)
+    assert not waiting.done()
+    server.client.client_unpause()
+    assert await waiting == 0
+    await triggerer.close()
+
+
+def test_an_unresponsive_storage_is_left_alone(
+    server: RedisServer, slots: Callable[..., SharedSlots], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "TIMEOUT", 0.05)
+    slots().acquire(SLOW)
+    server.client.client_pause(60_000, all=False)
+    assert slots().acquire(SLOW) == 0
+    server.client.client_unpause()
 
 
 def test_both_transports_take_slots(server: RedisServer, drive: Driving, sim: Simulator, account: MakeAccount) -> None:
