@@ -17,19 +17,24 @@ STAMP = $(VENV)/.installed
 STAMP_2 = $(VENV_2)/.installed
 RUN = $(VENV)/bin/python -m
 
+# Celery, for the chaos tests; and the releases on which a dead scheduler's tasks run again.
+VENV_CHAOS = $(VENV)-chaos
+CHAOS_RELEASES = 2.11 3.2
+
 VENV_BENCH = $(VENV)-bench
 BENCH = $(VENV_BENCH)/bin/python -W ignore benchmarks
 
 # Cache bytecode: without it, each of the many processes compiles Airflow and the tests again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help test check format docs e2e ui-test ui-tests pictures vendor demo bench matrix corners constraints clean
+.PHONY: help test check format docs e2e chaos ui-test ui-tests pictures vendor demo bench matrix corners constraints clean
 .DEFAULT_GOAL = help
 
 help:
 	@echo "make test    unit, contract and simulator tests"
 	@echo "make check   ruff and mypy"
 	@echo "make e2e     the example DAGs in a real Airflow, against the simulator"
+	@echo "make chaos   faults of a real Airflow with PostgreSQL, Redis and Celery; SHORT=1, ONLY=\"names\": some"
 	@echo "make demo    all example pipelines in a real Airflow; KEEP=1 keeps its web UI running"
 	@echo "make matrix  the built wheel on every Airflow and Python; make corners runs a subset"
 	@echo "make ui-test the connection forms in a browser, on Airflow 3.3 and 2.11"
@@ -55,7 +60,7 @@ $(STAMP_2): pyproject.toml $(CONSTRAINTS_2)
 	@touch $@
 
 test: $(STAMP)
-	$(RUN) pytest --numprocesses=$(TEST_JOBS) --dist=worksteal --ignore=tests/e2e --ignore=tests/ui --ignore=tests/matrix
+	$(RUN) pytest --numprocesses=$(TEST_JOBS) --dist=worksteal --ignore=tests/e2e --ignore=tests/ui --ignore=tests/matrix --ignore=tests/chaos
 
 check: $(STAMP)
 	$(RUN) ruff check
@@ -75,6 +80,24 @@ vendor: $(STAMP)
 
 e2e: $(STAMP)
 	$(RUN) pytest tests/e2e
+
+$(VENV_CHAOS)/.installed: pyproject.toml $(CONSTRAINTS)
+	$(PYTHON) -m venv $(VENV_CHAOS)
+	$(VENV_CHAOS)/bin/python -m pip install --quiet --disable-pip-version-check uv
+	$(VENV_CHAOS)/bin/uv pip install --quiet --python $(VENV_CHAOS)/bin/python $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) -e '.[chaos]'
+	@touch $@
+
+$(VENV_CHAOS)-%/.installed: pyproject.toml constraints/airflow-%.txt
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check uv
+	$(@D)/bin/uv pip install --quiet --python $(@D)/bin/python -c constraints/airflow-$*.txt -e '.[test]'
+	@touch $@
+
+# Each release runs the scenarios that are meant for it. All of them run, also after a failure.
+chaos: $(VENV_CHAOS)/.installed $(if $(SHORT),,$(CHAOS_RELEASES:%=$(VENV_CHAOS)-%/.installed))
+	@failed=0; for python in $(^D); do \
+		CHAOS_SHORT=$(SHORT) CHAOS_ONLY="$(ONLY)" $$python/bin/python -m pytest -s tests/chaos || failed=1; \
+	done; exit $$failed
 
 ui-test:
 	@if why=$$(scripts/chromium.sh); then $(MAKE) --no-print-directory ui-tests; else echo "SKIPPED: $$why"; fi
@@ -125,4 +148,4 @@ constraints: $(TOOLS)/.installed
 	$(NOX) --session constraints
 
 clean:
-	rm -rf $(VENV) $(VENV_2) $(VENV_BENCH) $(TOOLS) .nox .bench .demo .e2e .ui .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) $(VENV_2) $(VENV_BENCH) $(VENV_CHAOS) $(CHAOS_RELEASES:%=$(VENV_CHAOS)-%) $(TOOLS) .nox .bench .chaos .demo .e2e .ui .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

@@ -134,7 +134,7 @@ class LocalAirflow:
         port, worker_logs, trigger_logs = _free_ports(3)
         self.url = f"http://127.0.0.1:{port}"
         self.flavour = flavour(port)
-        self._components = [name for name in self.flavour.components if not only or name in only]
+        self.components = [name for name in self.flavour.components if not only or name in only]
         settings = SETTINGS | self.flavour.settings
         settings |= {
             "CORE__DAGS_FOLDER": str(home / "dags"),
@@ -159,7 +159,7 @@ class LocalAirflow:
             )
         (self.home / "webserver_config.py").write_text(self.flavour.config)
         self.processes.run("migrate", [AIRFLOW, "db", "migrate"], self.env)
-        for name in self._components:
+        for name in self.components:
             self.start_component(name)
         self.wait_until(self._is_healthy, 120, "Airflow to become healthy")
         if self.flavour.api == "/api/v2":
@@ -249,7 +249,7 @@ class LocalAirflow:
             health = self._http.get(f"{self.url}{self.flavour.health}", timeout=10).json()
         except (requests.RequestException, ValueError):
             return False
-        parts = [name.replace("-", "_") for name in self._components if name in {"scheduler", "triggerer"}]
+        parts = [name.replace("-", "_") for name in self.components if name in {"scheduler", "triggerer"}]
         return all(health[name]["status"] == "healthy" for name in parts)
 
     def _dag_files(self) -> set[str]:

@@ -18,13 +18,14 @@ class LocalSimulator:
     """A simulator of the vendors.
 
     :param job_seconds: the duration of a job.
+    :param name: the name of its process.
     """
 
-    def __init__(self, processes: Processes, job_seconds: float) -> None:
-        name = "airflow_provider_bulkjobs.simulator"
-        command = [sys.executable, "-m", name, "--port", "0", "--job-seconds", str(job_seconds)]
-        log = processes.log_of("simulator")
-        processes.start("simulator", command)
+    def __init__(self, processes: Processes, job_seconds: float, name: str = "simulator") -> None:
+        module = "airflow_provider_bulkjobs.simulator"
+        command = [sys.executable, "-m", module, "--port", "0", "--job-seconds", str(job_seconds)]
+        log = processes.log_of(name)
+        processes.start(name, command)
         until = time.monotonic() + 30
         while not (found := re.search(r"http://\S+(?=\s)", log.read_text())):
             processes.check()
@@ -50,10 +51,15 @@ class LocalSimulator:
     def job(self, vendor: str, states: list[Any], items: int = 10, failed: int = 0) -> str:
         """Create a job that returns one of these states per poll, then always the last one; return its id."""
         job = {"vendor": vendor, "states": states, "items": items, "failed": failed}
-        response = self._http.post(f"{self.url}/control/jobs", json=job, timeout=10)
-        response.raise_for_status()
-        job_id: str = response.json()["job_id"]
+        job_id: str = self.control("jobs", job)["job_id"]
         return job_id
+
+    def control(self, command: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Send a command to its control API; return the response."""
+        response = self._http.post(f"{self.url}/control/{command}", json=body, timeout=10)
+        response.raise_for_status()
+        result: dict[str, Any] = response.json()
+        return result
 
     def state(self) -> dict[str, Any]:
         """Return the simulator's state."""

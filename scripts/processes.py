@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -15,6 +15,7 @@ from typing import Any, Self
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GRACE_PERIOD = 4.0  # seconds between SIGTERM and SIGKILL; a triggerer alone would take ten
+RESTART_DELAY = 3.0  # seconds until a process that has ended is restarted
 
 
 class ProcessDiedError(Exception):
@@ -31,6 +32,8 @@ class Processes:
     def __init__(self, logs: Path) -> None:
         self.logs = logs
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._restarts: dict[str, Callable[[], None]] = {}
+        self._restart_at: dict[str, float] = {}
         self._sessions: set[int] = set()
         self._handlers: dict[signal.Signals, Any] = {}
 
@@ -54,11 +57,25 @@ class Processes:
         """Return the path of the log of a process."""
         return self.logs / f"{name}.log"
 
-    def start(self, name: str, command: Sequence[str | Path], env: Mapping[str, str] | None = None) -> None:
-        """Start a process; its output is appended to its log."""
+    def start(
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        env: Mapping[str, str] | None = None,
+        *,
+        restart: bool = False,
+        **options: Any,
+    ) -> None:
+        """Start a process; its output is appended to its log.
+
+        :param restart: :meth:`check` starts it again when it has ended, as a service manager does.
+        :param options: for :class:`subprocess.Popen`.
+        """
+        if restart:
+            self._restarts[name] = lambda: self.start(name, command, env, restart=True, **options)
         with self.log_of(name).open("ab") as log:
             process = subprocess.Popen(
-                command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, **options
             )
         self._running[name] = process
         self._sessions.add(process.pid)
@@ -77,20 +94,29 @@ class Processes:
             raise ProcessDiedError(f"{name} failed")
 
     def check(self) -> None:
-        """Check that all processes are running.
+        """Check that all processes are running, and restart those that are to be restarted.
 
-        :raises ProcessDiedError: one has ended.
+        :raises ProcessDiedError: another one has ended.
         """
-        for name, process in self._running.items():
-            if process.poll() is not None:
+        for name, process in list(self._running.items()):
+            if process.poll() is None:
+                continue
+            if name not in self._restarts:
                 raise ProcessDiedError(f"{name} ended unexpectedly with exit code {process.returncode}")
+            if time.monotonic() > self._restart_at.setdefault(name, time.monotonic() + RESTART_DELAY):
+                del self._restart_at[name]
+                self.signal(name, signal.SIGKILL)  # the children that it has left behind
+                self._restarts[name]()
 
     def kill(self, name: str) -> None:
-        """Kill a process and its children with SIGKILL, like a power failure."""
-        process = self._running.pop(name)
-        for pid in _members({process.pid}):
-            _send(pid, signal.SIGKILL)
-        process.wait()
+        """Kill a process and its children with SIGKILL, like a power failure; it is not restarted."""
+        self.signal(name, signal.SIGKILL)
+        self._running.pop(name).wait()
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to a process and its children."""
+        for pid in _members({self.session(name)}):
+            _send(pid, number)
 
     def _stop(self) -> None:
         for process in self._running.values():

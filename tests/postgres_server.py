@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 INSTALLED = Path("/usr/lib/postgresql")  # where Debian and Ubuntu have the programs of each version
-FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=20")
+FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
 
 def programs() -> Path | None:
@@ -28,31 +28,68 @@ def programs() -> Path | None:
     return Path(on_path).resolve().parent if on_path else None
 
 
+class PostgresServer:
+    """A server with its files in a new folder, which can be stopped and started again.
+
+    :param folder: the folder of its programs.
+    :param max_connections: of all clients together.
+    """
+
+    def __init__(self, folder: Path, max_connections: int = 20) -> None:
+        self.folder = folder
+        self.home = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))  # the path of a socket has at most 107 bytes
+        self.log = self.home / "log"
+        self._as_user: dict[str, Any] = {"cwd": self.home}
+        if os.geteuid() == 0:  # it does not run as root
+            nobody = pwd.getpwnam("nobody")
+            os.chown(self.home, nobody.pw_uid, nobody.pw_gid)
+            self._as_user |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+        settings = [word for setting in (*FAST, f"max_connections={max_connections}") for word in ("-c", setting)]
+        self._command = [folder / "postgres", "-D", self.home / "data", "-k", self.home, "-h", "", *settings]
+        self._server: subprocess.Popen[bytes] | None = None
+
+    @property
+    def socket(self) -> str:
+        """The folder of its socket."""
+        return str(self.home)
+
+    def create(self) -> None:
+        initdb = [self.folder / "initdb", "-D", self.home / "data", "-U", "postgres"]
+        options = ["-A", "trust", "-E", "UTF8", "--no-sync"]
+        subprocess.run([*initdb, *options], check=True, stdout=subprocess.DEVNULL, **self._as_user)
+
+    def start(self) -> None:
+        """Start it, and return when it accepts connections."""
+        with self.log.open("ab") as log:
+            # A group of its own: Ctrl-C is for whoever has started it.
+            self._server = subprocess.Popen(self._command, stdout=log, stderr=log, process_group=0, **self._as_user)
+        wait_until_ready(self._server, self.folder, self.home)
+
+    def stop(self) -> None:
+        """Stop it, and end the sessions that are still open."""
+        if self._server is not None:
+            self._server.send_signal(signal.SIGINT)
+            self._server.wait(timeout=30)
+            self._server = None
+
+    def remove(self) -> None:
+        self.stop()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+
 @contextmanager
 def postgres_server(folder: Path) -> Iterator[str]:
-    """Run a server; yield the folder of its socket.
+    """Run a server during the block; yield the folder of its socket.
 
     :param folder: the folder of its programs.
     """
-    home = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))  # the path of a socket has at most 107 bytes
-    as_user: dict[str, Any] = {"cwd": home}
-    if os.geteuid() == 0:  # it does not run as root
-        nobody = pwd.getpwnam("nobody")
-        os.chown(home, nobody.pw_uid, nobody.pw_gid)
-        as_user |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-    initdb = [folder / "initdb", "-D", home / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
-    subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, **as_user)
-    settings = [word for setting in FAST for word in ("-c", setting)]
-    command = [folder / "postgres", "-D", home / "data", "-k", home, "-h", "", *settings]
-    with (home / "log").open("wb") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log, **as_user)
+    server = PostgresServer(folder)
     try:
-        wait_until_ready(server, folder, home)
-        yield str(home)
+        server.create()
+        server.start()
+        yield server.socket
     finally:
-        server.send_signal(signal.SIGINT)  # it ends the sessions that are still open
-        server.wait(timeout=30)
-        shutil.rmtree(home, ignore_errors=True)
+        server.remove()
 
 
 def wait_until_ready(server: subprocess.Popen[bytes], folder: Path, home: Path) -> None:

@@ -21,17 +21,21 @@ class RedisServer:
     """A server that can be stopped and started again.
 
     :param home: the folder of its socket, whose path has at most 107 bytes.
+    :param options: of its command line.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *options: str) -> None:
+        self._options = options
         self._socket = home / "redis.sock"
         self._process: subprocess.Popen[bytes] | None = None
         self.url = f"unix://{self._socket}?db=0"
+        self.celery_url = f"redis+socket://{self._socket}?virtual_host=1"
         self.client = redis.Redis(unix_socket_path=str(self._socket))
 
     def start(self) -> None:
         assert PROGRAM
         command = [PROGRAM, "--port", "0", "--unixsocket", self._socket, "--save", "", "--dir", self._socket.parent]
+        command += self._options
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         until = time.monotonic() + 30
         while not self._is_ready():
@@ -54,10 +58,13 @@ class RedisServer:
 
 
 @contextmanager
-def redis_server() -> Iterator[RedisServer]:
-    """Run a server."""
+def redis_server(*options: str) -> Iterator[RedisServer]:
+    """Run a server.
+
+    :param options: of its command line.
+    """
     home = Path(tempfile.mkdtemp(prefix="redis-", dir="/tmp"))
-    server = RedisServer(home)
+    server = RedisServer(home, *options)
     try:
         server.start()
         yield server
