@@ -23,7 +23,11 @@ PROJECT = Path(__file__).parent
 DIST = PROJECT / "dist"
 COMPAT = "apache-airflow-providers-common-compat"
 COMPAT_UNTIL = "2026-11-20"
-NOT_IN_CELLS = ("--ignore=tests/e2e", "--ignore=tests/ui", "--ignore=tests/chaos")
+# Many tests wait, so two processes take little longer than one would with a core of its own.
+IN_CELLS = (
+    *("tests", "--ignore=tests/e2e", "--ignore=tests/ui", "--ignore=tests/chaos"),
+    *("--numprocesses=2", "--dist=worksteal"),
+)
 
 
 class Release(NamedTuple):
@@ -115,7 +119,7 @@ def cell(session: nox.Session, airflow: str) -> None:
     """Test one Airflow on one Python."""
     release = RELEASES[airflow]
     install(session, f"airflow-{airflow}", *release.also)
-    run_tests(session, "tests", *NOT_IN_CELLS)
+    run_tests(session, *IN_CELLS)
     if release.end_to_end:
         run_tests(session, "tests/e2e")
 
@@ -124,7 +128,7 @@ def cell(session: nox.Session, airflow: str) -> None:
 def lowest(session: nox.Session) -> None:
     """Test the lowest supported releases of our dependencies, with the first supported Airflow."""
     install(session, "lowest")
-    run_tests(session, "tests", *NOT_IN_CELLS)
+    run_tests(session, *IN_CELLS)
 
 
 @nox.session(default=False)
