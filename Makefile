@@ -22,12 +22,13 @@ VENV_CHAOS = $(VENV)-chaos
 CHAOS_RELEASES = 2.11 3.2
 
 VENV_BENCH = $(VENV)-bench
+VENV_SITE = $(VENV)-site
 BENCH = $(VENV_BENCH)/bin/python -W ignore benchmarks
 
 # Cache bytecode: without it, each of the many processes compiles Airflow and the tests again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help test check format docs e2e chaos ui-test ui-tests pictures vendor demo bench matrix corners constraints clean
+.PHONY: help test check format docs site e2e chaos ui-test ui-tests pictures vendor demo bench matrix corners constraints clean
 .DEFAULT_GOAL = help
 
 help:
@@ -38,7 +39,8 @@ help:
 	@echo "make demo    all example pipelines in a real Airflow; KEEP=1 keeps its web UI running"
 	@echo "make matrix  the built wheel on every Airflow and Python; make corners runs a subset"
 	@echo "make ui-test the connection forms in a browser, on Airflow 3.3 and 2.11"
-	@echo "make docs    regenerate the vendors' pages; make pictures also takes screenshots of the forms"
+	@echo "make docs    regenerate the generated pages; make pictures also takes screenshots of the forms"
+	@echo "make site    the documentation as a site, in .site; warnings are errors"
 	@echo "make vendor NAME=mailman   the skeleton of another vendor; LABEL='Mail Man' is its name for people"
 	@echo "make bench   benchmarks against other providers; half an hour on an idle machine"
 	@echo "make format  format and fix the code with ruff"
@@ -73,6 +75,19 @@ format: $(STAMP)
 
 docs: $(STAMP)
 	$(VENV)/bin/python scripts/vendor_docs.py
+	$(VENV)/bin/python scripts/reference_pages.py
+	$(VENV)/bin/python scripts/diagrams.py
+
+# A separate environment without Airflow: the pages are made from the sources alone.
+$(VENV_SITE)/.installed: pyproject.toml $(CONSTRAINTS)
+	$(PYTHON) -m venv $(VENV_SITE)
+	$(VENV_SITE)/bin/python -m pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) uv
+	$(VENV_SITE)/bin/uv pip install --quiet --python $(VENV_SITE)/bin/python $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) --group site
+	@touch $@
+
+site: $(VENV_SITE)/.installed
+	NO_MKDOCS_2_WARNING=1 $(VENV_SITE)/bin/mkdocs build --quiet
+	$(VENV_SITE)/bin/python scripts/site/offline.py .site
 
 vendor: $(STAMP)
 	@$(VENV)/bin/python scripts/new_vendor.py "$(NAME)" $(if $(LABEL),--label "$(LABEL)")
@@ -148,4 +163,4 @@ constraints: $(TOOLS)/.installed
 	$(NOX) --session constraints
 
 clean:
-	rm -rf $(VENV) $(VENV_2) $(VENV_BENCH) $(VENV_CHAOS) $(CHAOS_RELEASES:%=$(VENV_CHAOS)-%) $(TOOLS) .nox .bench .chaos .demo .e2e .ui .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) $(VENV_2) $(VENV_BENCH) $(VENV_SITE) $(VENV_CHAOS) $(CHAOS_RELEASES:%=$(VENV_CHAOS)-%) $(TOOLS) .site .nox .bench .chaos .demo .e2e .ui .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

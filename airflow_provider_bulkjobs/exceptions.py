@@ -50,15 +50,25 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import AirflowFailException
 
     class JobFailedError(AirflowFailException):
-        """The job failed, was canceled, or too many of its items failed."""
+        """The job failed, was canceled, or too many of its items failed.
+
+        Remedy: Read the failed items with a ``BulkJobResultsOperator``, and import them again. To accept them, increase
+        ``allowed_failures``, and wait for the same jobs with a ``BulkJobSensor``.
+        """
 
     class JobExpiredError(AirflowFailException):
-        """The job existed and does not any more (expired or deleted), so its result is unknown."""
+        """The job existed and does not any more (expired or deleted), so its result is unknown.
+
+        Remedy: Check the imported contacts at the vendor. Wait with ``deferrable=True`` and a shorter ``poke_interval``
+        where the vendor deletes finished jobs early.
+        """
 
     class PartialSubmitError(AirflowFailException):
         """A submit ended halfway, and a retry could send records twice; the message has what was accepted.
 
         It is never skipped.
+
+        Remedy: Look up the batch whose outcome is unknown at the vendor, then submit the lines that are missing.
         """
 
 
@@ -101,31 +111,53 @@ class BulkJobError(Exception):
 
 
 class BadArgumentError(BulkJobError, ValueError):
-    """An argument of an operator, sensor, trigger or hook is invalid."""
+    """An argument of an operator, sensor, trigger or hook is invalid.
+
+    Remedy: Correct the argument in the DAG; the message names it. For invalid records, correct the line that it names,
+    or set ``skip_invalid=True``. Nothing was sent.
+    """
 
 
 class NoJobsError(BadArgumentError):
-    """``job_id`` is an empty list, or has only empty lists in it."""
+    """``job_id`` is an empty list, or has only empty lists in it.
+
+    Remedy: Check the task that submits the jobs. The sensor skips instead of raising it if the list comes from a task.
+    """
 
 
 class RecordsReadError(BulkJobError):
-    """The source of the records cannot be read: it is missing, corrupt, or its storage failed."""
+    """The source of the records cannot be read: it is missing, corrupt, or its storage failed.
+
+    Remedy: Check the file or the query, and the connection of the storage or database. Nothing was sent.
+    """
 
 
 class OutputWriteError(BulkJobError):
-    """A results file, or a temporary file, cannot be written."""
+    """A results file, or a temporary file, cannot be written.
+
+    Remedy: Check the permissions and the free space of the path that the message names; temporary files are in
+    ``TMPDIR``.
+    """
 
 
 class BadConnectionError(BulkJobError):
-    """The connection is missing, of another type, incomplete, or leads to a server that is not trusted."""
+    """The connection is missing, of another type, incomplete, or leads to a server that is not trusted.
+
+    Remedy: Correct the field of the connection that the message names, and test it with ``airflow connections test``.
+    """
 
 
 class ConnectionLookupError(BulkJobError):
-    """Airflow could not read the connection: its API server, its database or a secrets backend failed."""
+    """Airflow could not read the connection: its API server, its database or a secrets backend failed.
+
+    Remedy: Check the part of Airflow that the message names. Airflow retries the task.
+    """
 
 
 class VendorAPIError(BulkJobError):
     """The vendor rejected the request. The same request would be rejected again.
+
+    Remedy: Correct what the vendor's message says; ``invalid_items`` has the records that it names.
 
     :param status: the HTTP status of the response, if it came with one.
     :param vendor_message: the vendor's own message, redacted.
@@ -148,15 +180,25 @@ class VendorAPIError(BulkJobError):
 
 
 class AuthenticationError(VendorAPIError):
-    """The vendor does not accept the key, token or password."""
+    """The vendor does not accept the key, token or password.
+
+    Remedy: Renew the key, and enter it in the connection. A wait that is running notices a new key by itself.
+    """
 
 
 class PermissionDeniedError(VendorAPIError):
-    """The credentials are valid and lack a permission."""
+    """The credentials are valid and lack a permission.
+
+    Remedy: Grant the permission; the vendor's page lists those that are needed.
+    """
 
 
 class JobNotFoundError(VendorAPIError):
-    """The vendor has no such job."""
+    """The vendor has no such job.
+
+    Remedy: Check the job id, the ``job_kind``, and the account, region and host of the connection. A job that ended
+    long ago may have expired.
+    """
 
 
 class JobDisappearedError(BulkJobError):
@@ -164,15 +206,25 @@ class JobDisappearedError(BulkJobError):
 
 
 class JobNotFinishedError(BulkJobError):
-    """The results of a job were requested before it had finished."""
+    """The results of a job were requested before it had finished.
+
+    Remedy: Wait for the job with a ``BulkJobSensor`` first.
+    """
 
 
 class UnknownStateError(BulkJobError):
-    """The vendor responded with an undocumented state."""
+    """The vendor responded with an undocumented state.
+
+    Remedy: Look the job up in the vendor's web pages, and report the state to this project: it is never taken for a
+    success.
+    """
 
 
 class UntrustedResponseError(BulkJobError):
-    """The response points to another host, has pages without end, or is too large."""
+    """The response points to another host, has pages without end, or is too large.
+
+    Remedy: Check the host of the connection, and proxies. If the host is right, report it to this project.
+    """
 
 
 class TransientError(BulkJobError):
@@ -189,6 +241,9 @@ class TransientError(BulkJobError):
 class VendorUnavailableError(BulkJobError):
     """The vendor was down, limited the rate, or sent unusable responses until the retries were used up.
 
+    Remedy: Retry the task, or start a ``BulkJobSensor`` with the job ids in the message. If other programs use the
+    account, lower ``requests_per_second`` of the connection.
+
     :param retry_after: the seconds that the vendor asked to wait, if it did.
     :param job_ids: the unfinished jobs, to resume with.
     """
@@ -202,7 +257,10 @@ class VendorUnavailableError(BulkJobError):
 
 
 class UnknownOutcomeError(BulkJobError):
-    """A request that is not idempotent may have been executed: its response was lost, or unusable."""
+    """A request that is not idempotent may have been executed: its response was lost, or unusable.
+
+    Remedy: Check at the vendor whether it was executed. A ``BulkJobOperator`` raises ``PartialSubmitError`` instead.
+    """
 
 
 class RateLimitDelayError(BulkJobError):

@@ -31,6 +31,14 @@ class SqlRecords(_Query):
     Give the query an ``ORDER BY`` over a unique key. A retry continues a submit only if it reads the same rows in the
     same order; otherwise it fails and says so.
 
+    Example::
+
+        records = SqlRecords(
+            conn_id="warehouse",
+            sql="SELECT mail AS email FROM customers WHERE changed_at >= %(since)s ORDER BY id",
+            parameters={"since": "{{ data_interval_start }}"},
+        )
+
     :param conn_id: the connection of the database. (templated)
     :param sql: one ``SELECT``, or the name of a ``.sql`` file in the DAG's folder or ``template_searchpath``.
         (templated)

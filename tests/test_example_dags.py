@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dag_folder import load
 
 FOLDER = Path(__file__).parent.parent / "example_dags"
 EXAMPLES = sorted(FOLDER.glob("*.py"))
@@ -12,11 +13,7 @@ EXAMPLES = sorted(FOLDER.glob("*.py"))
 
 @pytest.fixture(scope="module")
 def dag_bag() -> Any:
-    try:
-        from airflow.dag_processing.dagbag import DagBag
-    except ImportError:  # before Airflow 3.2
-        from airflow.models import DagBag
-    return DagBag(dag_folder=FOLDER)
+    return load(FOLDER)
 
 
 def test_every_example_parses(dag_bag: Any) -> None:

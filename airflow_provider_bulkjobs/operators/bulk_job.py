@@ -56,6 +56,18 @@ class BulkJobOperator(BulkJobBaseSensor):
     ``BadArgumentError`` for records or options that cannot be submitted (nothing is sent then), and
     :class:`~airflow_provider_bulkjobs.exceptions.PartialSubmitError` for a submit that must not be retried.
 
+    Example::
+
+        import_contacts = BulkJobOperator(
+            task_id="import_contacts",
+            conn_id="sendgrid_default",
+            operation="upsert",
+            records="s3://warehouse/contacts-{{ ds }}.csv",
+            columns={"EMAIL": "email", "FIRST_NAME": "first_name"},
+            allowed_failures=0.01,
+            deferrable=True,
+        )
+
     :param conn_id: the connection; its type selects the vendor. (templated)
     :param job_kind: one of the vendor's job kinds; default: the first one.
     :param operation: what to do with the records (see docs/submitting.md); optional if the job kind has only one.

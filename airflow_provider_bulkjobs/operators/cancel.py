@@ -23,6 +23,10 @@ class BulkJobCancelOperator(BaseOperator):
     Items already written are not rolled back. Jobs that have finished or no longer exist are ignored. Returns how many
     jobs were ``canceled``, ``finished`` or ``gone``; all three are 0 for an empty list of ids.
 
+    Example::
+
+        cancel = BulkJobCancelOperator(task_id="cancel", conn_id="hubspot_default", job_id=["17", "18"])
+
     :param conn_id: the connection; its type selects the vendor. (templated)
     :param job_id: the vendor's id of the job, a list of ids, or the lists of a mapped task. (templated)
     :param job_kind: one of the vendor's job kinds; default: the first one.

@@ -28,6 +28,17 @@ class BulkJobResultsOperator(BaseOperator):
     under its name only when it is complete. It may contain personal data, so a new local file is readable by its owner
     only. XCom and the log never contain personal data.
 
+    Example::
+
+        failed_contacts = BulkJobResultsOperator(
+            task_id="failed_contacts",
+            conn_id="sendgrid_default",
+            job_id="{{ ti.xcom_pull('import_contacts', key='job_ids') }}",
+            path="s3://warehouse/failed-{{ ds }}.jsonl",
+            only="failed",
+            trigger_rule="all_done",
+        )
+
     :param conn_id: the connection; its type selects the vendor. (templated)
     :param job_id: the vendor's id of the job, or a list of ids. (templated)
     :param path: path or URI of the file, for any storage that ObjectStoragePath supports. Its ending selects the

@@ -25,13 +25,23 @@ if TYPE_CHECKING:
 class BulkJobSensor(BulkJobBaseSensor):
     """Wait for one or many bulk jobs of a vendor, and succeed only if their result passes the gate.
 
-    Returns (and pushes to XCom) a dict with the worst state, the numbers of items and the worst jobs; see the
-    README. Raises :class:`~airflow_provider_bulkjobs.exceptions.JobFailedError` if a job failed, was canceled or has
-    too many failed items, ``AirflowSensorTimeout`` if the jobs are not finished in ``timeout``, and one of
-    :mod:`airflow_provider_bulkjobs.exceptions` if the wait itself failed. All arguments of ``BaseSensorOperator``
+    Returns (and pushes to XCom) a dict with the worst state, the numbers of items and the worst jobs: see
+    docs/reference/result.md. Raises :class:`~airflow_provider_bulkjobs.exceptions.JobFailedError` if a job failed, was
+    canceled or has too many failed items, ``AirflowSensorTimeout`` if the jobs are not finished in ``timeout``, and one
+    of :mod:`airflow_provider_bulkjobs.exceptions` if the wait itself failed. All arguments of ``BaseSensorOperator``
     work the same in poke, reschedule and deferrable mode. Skips if ``job_id`` is an empty list: nothing was submitted.
 
     https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/sensors.html
+
+    Example::
+
+        gate = BulkJobSensor(
+            task_id="gate",
+            conn_id="sendgrid_default",
+            job_id=["a1b2", "c3d4"],
+            allowed_failures=0.01,
+            deferrable=True,
+        )
 
     :param conn_id: the connection; its type selects the vendor. (templated)
     :param job_id: the vendor's id of the job, or a list of ids to wait for together; the lists of a mapped task

@@ -67,7 +67,9 @@ def test_the_sdist_has_what_a_packager_needs() -> None:
         "tests/conftest.py",
         "docs/submitting.md",
     } <= names
-    assert not {name for name in names if name.startswith((".venv", ".nox", ".e2e", ".demo", ".chaos", "dist"))}
+    assert not {
+        name for name in names if name.startswith((".venv", ".nox", ".e2e", ".demo", ".chaos", ".site", "dist"))
+    }
 
 
 def test_airflow_finds_the_provider_in_the_wheel() -> None:
