@@ -145,7 +145,7 @@ SCENARIOS = (
         (SLOW, *_outage("api-server", 30, DURING_SUBMITS)),
         waits=8,
         submits=SUBMITS,
-        polls=30,
+        polls=15,
         part=3,
     ),
     Scenario(
@@ -154,7 +154,7 @@ SCENARIOS = (
         (SLOW, *_outage("redis", 20, DURING_SUBMITS)),
         waits=8,
         submits=SUBMITS,
-        polls=30,
+        polls=15,
         part=4,
     ),
     Scenario(
