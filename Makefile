@@ -86,7 +86,7 @@ $(VENV_SITE)/.installed: pyproject.toml $(CONSTRAINTS)
 	@touch $@
 
 site: $(VENV_SITE)/.installed
-	NO_MKDOCS_2_WARNING=1 $(VENV_SITE)/bin/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(VENV_SITE)/bin/mkdocs build
 	$(VENV_SITE)/bin/python scripts/site/offline.py .site
 
 vendor: $(STAMP)

@@ -114,7 +114,7 @@ class BadArgumentError(BulkJobError, ValueError):
     """An argument of an operator, sensor, trigger or hook is invalid.
 
     Remedy: Correct the argument in the DAG; the message names it. For invalid records, correct the line that it names,
-    or set ``skip_invalid=True``. Nothing was sent.
+    or set ``skip_invalid=True``.
     """
 
 

@@ -10,6 +10,7 @@ from griffe import Class, Extension, Object
 
 ROLE = re.compile(r":\w+:`~?([\w.]+)`")
 PAGE = re.compile(r"\bdocs/([\w/]+)\.md")
+ADDRESS = re.compile(r"^(https?://\S+)$", re.MULTILINE)
 EXAMPLE = re.compile(r"^Example::\n\n((?:    .*\n|\n)+)", re.MULTILINE)
 
 
@@ -17,6 +18,7 @@ def to_markdown(text: str) -> str:
     """Return a docstring with its roles and its example as Markdown."""
     text = ROLE.sub(lambda role: f"`{role[1].rpartition('.')[2]}`", text)
     text = PAGE.sub(lambda page: f"[{page[1]}](../{page[1]}.md)", text)  # the pages of the reference are in a folder
+    text = ADDRESS.sub(r"<\1>", text)
     return EXAMPLE.sub(lambda example: f"**Example**\n\n```python\n{_dedent(example[1])}\n```\n\n", f"{text}\n")
 
 
