@@ -139,4 +139,4 @@ def _connection_row(vendor: Vendor) -> tuple[str, ...]:
 def with_matrix(readme: str) -> str:
     """Return the README with the matrix of today."""
     start, end = readme.index(GENERATED) + len(GENERATED), readme.index(END)
-    return f"{readme[:start]}\n\n{matrix()}\n\n{readme[end:]}"
+    return f"{readme[:start]}\n\n{matrix()}\n{readme[end:]}"
