@@ -58,6 +58,9 @@ class InMemoryTransport:
     def release(self) -> None:
         """Do nothing: there is one request at a time."""
 
+    def slow_down(self, _limit: RateLimit | None = None) -> None:
+        """Keep the rate: there is no limit."""
+
     def pause(self, seconds: float, _limit: RateLimit | None = None) -> None:
         self.pauses.append(seconds)
 
