@@ -56,7 +56,7 @@ class RetryPolicy:
             raise VendorUnavailableError(
                 f"{error.message}{_duration(failures, failing_for)}", hint=error.hint, retry_after=error.retry_after
             ) from error
-        backoff = min(self.initial_delay * 2 ** min(failures - 1, 16), self.max_delay)
+        backoff = min(self.initial_delay * 2 ** min(failures - 1, 64), self.max_delay)
         wait: float = max(backoff * random.uniform(0.5, 1.0), error.retry_after or 0.0)  # noqa: S311
         if error.retry_after is None:  # the last attempt is made when the time is over, not before
             wait = min(wait, max(self.max_outage - failing_for, 0.0))
