@@ -2,10 +2,12 @@
 """Processes that share a connection take turns, in slots that a real Redis keeps."""
 
 import asyncio
+import gc
 import json
 import logging
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -47,6 +49,9 @@ def server(running_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Iter
     yield running_server
     module._client(running_server.url).close()
     module._client.cache_clear()
+    with warnings.catch_warnings():  # redis-py 5 leaves the socket of a failed connection to the garbage collector
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.fixture

@@ -57,6 +57,9 @@ class InMemoryTransport:
     def release(self) -> None:
         """Do nothing: there is one request at a time."""
 
+    def slow_down(self, limit: RateLimit | None = None) -> None:
+        """There is no rate."""
+
     def pause(self, seconds: float, _limit: RateLimit | None = None) -> None:
         self.pauses.append(seconds)
 
