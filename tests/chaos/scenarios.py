@@ -45,6 +45,7 @@ class Scenario:
     :param polls: the number of polls until the job of a wait has finished.
     :param poll_interval: of the waits, in seconds.
     :param submit_retries: of each submit.
+    :param retry_delay: of each submit, in seconds.
     :param limit: requests per second that the vendor allows, and that the connection is set to.
     :param max_in_doubt: submits that are not idempotent and may end without knowing the outcome of one request.
     :param part: scenarios with the same number run at the same time.
@@ -60,6 +61,7 @@ class Scenario:
     polls: int = 12
     poll_interval: float = 2.0
     submit_retries: int = 1
+    retry_delay: float = 1.0
     limit: int | None = None
     max_in_doubt: int = 0
     part: int = 1
@@ -77,7 +79,7 @@ class Scenario:
 
     def as_json(self) -> dict[str, Any]:
         """Return what its DAG needs."""
-        names = ("name", "waits", "submits", "poll_interval", "submit_retries")
+        names = ("name", "waits", "submits", "poll_interval", "submit_retries", "retry_delay")
         return {name: getattr(self, name) for name in names}
 
 
@@ -152,6 +154,7 @@ SCENARIOS = (
         "redis_away",
         "Redis is away for 20 s in waits and submits",
         (SLOW, *_outage("redis", 20, DURING_SUBMITS)),
+        retry_delay=30,  # longer than the outage: a task that cannot be put into the queue fails its try
         waits=8,
         submits=SUBMITS,
         polls=15,

@@ -49,7 +49,7 @@ def submits(scenario: dict[str, Any]) -> None:
                 timeout=1800,
                 deferrable=True,
                 retries=scenario["submit_retries"],
-                retry_delay=timedelta(seconds=1),
+                retry_delay=timedelta(seconds=scenario["retry_delay"]),
             )
 
 
