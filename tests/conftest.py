@@ -64,8 +64,8 @@ def sim(running_simulator: Simulator) -> Iterator[Simulator]:
 
 @pytest.fixture
 def impatient(quick_retries: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a wait give up after a moment without a good answer instead of an hour."""
-    monkeypatch.setenv("AIRFLOW__BULKJOBS__MAX_OUTAGE", "0.05")
+    """Let a wait give up after a moment without a usable response instead of an hour: shorter than any poke."""
+    monkeypatch.setenv("AIRFLOW__BULKJOBS__MAX_OUTAGE", "0.001")
 
 
 @pytest.fixture
