@@ -38,7 +38,7 @@ help:
 	@echo "make chaos   faults of a real Airflow with PostgreSQL, Redis and Celery; SHORT=1, ONLY=\"names\": some"
 	@echo "make demo    all example pipelines in a real Airflow; KEEP=1 keeps its web UI running"
 	@echo "make matrix  the built wheel on every Airflow and Python; make corners runs a subset"
-	@echo "make ui-test the connection forms in a browser, on Airflow 3.3 and 2.11"
+	@echo "make ui-test the connection forms in a browser, on Airflow 3.3 and 2.11; SHORT=1: saves only some"
 	@echo "make docs    regenerate the generated pages; make pictures also takes screenshots of the forms"
 	@echo "make site    the documentation as a site, in .site; warnings are errors"
 	@echo "make vendor NAME=mailman   the skeleton of another vendor; LABEL='Mail Man' is its name for people"
@@ -118,8 +118,8 @@ ui-test:
 	@if why=$$(scripts/chromium.sh); then $(MAKE) --no-print-directory ui-tests; else echo "SKIPPED: $$why"; fi
 
 ui-tests: $(STAMP) $(STAMP_2)
-	$(RUN) pytest tests/ui
-	$(VENV_2)/bin/python -m pytest tests/ui
+	UI_SHORT=$(SHORT) $(RUN) pytest tests/ui
+	UI_SHORT=$(SHORT) $(VENV_2)/bin/python -m pytest tests/ui
 
 pictures: $(STAMP)
 	PICTURES=docs/images $(RUN) pytest tests/ui -k shows
