@@ -38,7 +38,10 @@ def values(vendor, simulator):
     if (conn_id := f"{vendor.conn_type}_default") not in simulator.connections:
         pytest.skip(f"{vendor.label} is not simulated")
     connection = simulator.connections[conn_id]
-    return {name: connection[name] for name in ("host", "login", "password") if connection[name]}
+    needed = [field.name for field in vendor.fields if field.required and not field.is_standard]
+    return {name: connection[name] for name in ("host", "login", "password") if connection[name]} | {
+        name: connection["extra"][name] for name in needed
+    }
 
 
 @pytest.fixture(scope="session")
@@ -91,23 +94,24 @@ def test_a_connection_is_saved_reopened_and_tested(form: Form, vendor, values, p
     form.fill(values)
     form.save()
     form.reopen(conn_id, vendor.conn_type)
-    secret = values["password"]
-    assert secret not in form.browser.page_source
-    assert {name: form.value(name) for name in values if name != "password"} == {
-        name: value for name, value in values.items() if name != "password"
-    }
+    secrets = {field.name for field in vendor.fields if field.is_secret} & values.keys()
+    assert not [name for name in secrets if values[name] in form.browser.page_source]
+    open_values = {name: value for name, value in values.items() if name not in secrets}
+    assert {name: form.value(name) for name in open_values} == open_values
     assert form.value("password") in {"", "***"}
-    message = press_test(conn_id, vendor.conn_type, secret)
+    message = press_test(conn_id, vendor.conn_type, values["password"])
     assert "Connected to " in message
-    assert secret not in form.browser.page_source
+    assert not [name for name in secrets if values[name] in form.browser.page_source]
 
 
 @each_saved
 def test_choice_is_saved_and_wrong_secret_is_explained(form: Form, vendor, values, press_test):
     conn_id = f"wrong_{vendor.conn_type}"
     form.new(conn_id, vendor.conn_type, vendor.label)
-    examples = {field.name: field.placeholder for field in vendor.fields if field.is_standard}
-    form.fill({**examples, **values, "password": "expired-secret"})  # another choice may need other fields
+    # Another choice may need other fields.
+    texts = (field for field in vendor.fields if field.type == "string" and not (field.choices or field.default))
+    examples = {field.name: field.placeholder for field in texts}
+    form.fill({**examples, **values, "password": "expired-secret"})
     has_another_secret = any(field.secret for field in vendor.fields if field.name != "password")
     chosen = {
         field.name: field.choices[-1]
