@@ -118,7 +118,7 @@ class ConstantContact(Vendor):
             "A person has to authorize the application once: there is no grant without a user.",
             "A new refresh token cannot be stored in the connection, so rotating ones are an error: use Long Lived.",
             "4 requests per second and application, over all its accounts; the default is half of that.",
-            "10,000 requests per day and application; after that, nothing is sent until 00:00 UTC.",
+            "10,000 requests per day and application; after that, nothing is sent until 00:01 UTC.",
             "A job polled each 10 seconds needs 8,640 of them: set `poke_interval` to a minute or more.",
             "1,000 queued activities per user; the response to one more is unconfirmed.",
             "After a 429 without a known error, a submit is sent every two minutes, ten times.",
