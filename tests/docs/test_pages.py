@@ -22,6 +22,7 @@ from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
 from airflow_provider_bulkjobs.provider import get_provider_info
 from airflow_provider_bulkjobs.records import SqlRecords
 from airflow_provider_bulkjobs.sensors.bulk_job import BulkJobSensor
+from airflow_provider_bulkjobs.vendors import VENDORS
 from airflow_provider_bulkjobs.waiting.summary import summarize
 
 PROJECT = DOCS.parent
@@ -159,3 +160,14 @@ def test_an_issue_template_is_a_form(path: Path) -> None:
     assert all(each["type"] in {"markdown", "input", "textarea"} for each in form["body"])
     ids = [each["id"] for each in form["body"] if each["type"] != "markdown"]
     assert len(ids) == len(set(ids))
+
+
+def test_submitting_names_the_vendors_that_can_cancel_and_that_name_invalid_records() -> None:
+    page = (DOCS / "submitting.md").read_text()
+    able = {
+        "\n## Cancel\n": [vendor for vendor in VENDORS if any(kind.cancel for kind in vendor.kinds)],
+        "\nA vendor may reject a whole request": [vendor for vendor in VENDORS if vendor.errors.invalid_items],
+    }
+    for begin, vendors in able.items():
+        paragraph = page.partition(begin)[2].lstrip().partition("\n\n")[0]
+        assert [each.label for each in vendors if not any(word in paragraph for word in each.label.split())] == []

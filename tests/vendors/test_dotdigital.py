@@ -20,9 +20,11 @@ from airflow_provider_bulkjobs.exceptions import (
     VendorAPIError,
 )
 from airflow_provider_bulkjobs.protocol.flow import MAX_CONTAINERS, Request
+from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
 from airflow_provider_bulkjobs.vendors.dotdigital.submits import IMPORT
 from airflow_provider_bulkjobs.waiting.gate import judge
 from airflow_provider_bulkjobs.waiting.summary import summarize
+from airflow_provider_bulkjobs.waiting.tracker import JobTracker
 
 IMPORTS, DELETIONS = SAMPLE_OF["dotdigital", "contacts"], SAMPLE_OF["dotdigital", "deletions"]
 SUBMIT = CASE_OF["dotdigital", "contacts", "import"]
@@ -106,6 +108,12 @@ def test_documented_end_has_a_verdict(
     assert (result["state"], result["total"], result["failed"]) == (state, total, failed)
     assert judge(result, 0).passed is passes
     assert judge(result, None).passed is passes_with_any
+
+
+def test_log_says_that_people_review_what_the_watchdog_rejected() -> None:
+    tracker = JobTracker(vendor=IMPORTS.vendor, kind=IMPORTS.kind, conn_id="mine", job_ids=["j-1"], started_at=0.0)
+    tracker.note(BulkJob("j-1", JobState.FAILED, "RejectedByWatchdog"), 1.0)
+    assert "do not send it again" in str(tracker.status_change())
 
 
 def submit(*answers: Answer) -> tuple[Any, InMemoryTransport]:

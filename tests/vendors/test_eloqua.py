@@ -12,6 +12,7 @@ import pytest
 from vendors.fixture_loader import SAMPLE_OF, Answer
 from vendors.generated import ok
 from vendors.in_memory import QUICK, InMemoryTransport, play
+from vendors.result_rules import fetch
 from vendors.scripted import make_account
 from vendors.submit_cases import CASE_OF
 
@@ -245,6 +246,11 @@ def test_verdict(word: str, logs: list[Any] | None, state: str, numbers: tuple[A
     assert (job.total, job.succeeded, job.failed) == numbers
     result = summarize(vendor="eloqua", conn_id="mine", job_kind="contacts", jobs=[job])
     assert judge(result, 0.05).passed is passes
+
+
+def test_reject_without_its_fields_is_a_missing_record() -> None:
+    outcome, _ = fetch(SAMPLE, ok(SAMPLE.body), page({"statusCode": "ELQ-00002", "recordIndex": 2}))
+    assert [(each.status, each.record) for each in outcome] == [("failed", None)]
 
 
 def test_sync_of_another_import_is_an_error() -> None:

@@ -119,7 +119,12 @@ def test_code_has_its_own_pause() -> None:
 
 @pytest.mark.parametrize(
     ("now", "seconds"),
-    [("2026-03-14T23:59:50+00:00", 10), ("2026-03-15T00:00:00+00:00", 86_400), ("2026-03-14T12:00:00+00:00", 43_200)],
+    [
+        ("2026-03-14T23:59:50+00:00", 70),
+        ("2026-03-14T12:00:00+00:00", 43_260),
+        ("2026-03-15T00:00:00+00:00", 60),  # it starts late
+        ("2026-03-15T00:10:00+00:00", 85_860),
+    ],
 )
 def test_daily_quota_pauses_until_midnight(now: str, seconds: float) -> None:
     errors = Errors((), codes=("key",), pauses={"quota": until_utc_midnight})

@@ -13,6 +13,7 @@ from vendors.submit_cases import CASE_OF, contexts, prepared
 from vendors.vendor_rules import check
 
 from airflow_provider_bulkjobs.exceptions import AuthenticationError, BadConnectionError, VendorAPIError
+from airflow_provider_bulkjobs.protocol.flow import Request
 from airflow_provider_bulkjobs.submitting.records import read_records
 from airflow_provider_bulkjobs.waiting.gate import judge
 from airflow_provider_bulkjobs.waiting.summary import summarize
@@ -213,3 +214,9 @@ def test_columns_are_those_of_any_contact() -> None:
     sent = json.loads(request.body)
     assert sent["fieldMapping"] == ["email", "tag:vip", "age"]
     assert sent["contacts"] == [["a@example.com", "1", ""], ["b@example.com", "0", "7"]]
+
+
+def test_pause_of_a_submit_does_not_delay_polls() -> None:
+    create, poll = Request("POST", "/v3/imports"), Request("GET", "/v3/imports/o6gE")
+    assert SAMPLE.vendor.rate_limit_of(create) is not None
+    assert SAMPLE.vendor.rate_limit_of(poll) is None

@@ -229,6 +229,12 @@ def test_welcome_message_is_off_unless_asked_for(case: Any, record: Any, *, welc
     assert case.operation.idempotent is not welcome
 
 
+def test_identifier_without_a_value_has_not_asked_for_a_welcome_message() -> None:
+    record = {"identifiers": [{"type": "email", "id": "ann@example.com", "sendWelcomeMessage": None}]}
+    [identifier] = to_contact(record, welcome=False)["identifiers"]
+    assert identifier["sendWelcomeMessage"] is False
+
+
 def test_identifier_may_decline_the_welcome_message() -> None:
     record = {"identifiers": [{"type": "email", "id": "a@example.com", "sendWelcomeMessage": False}]}
     assert to_contact(record, welcome=True) == record

@@ -181,6 +181,8 @@ def job(*files: tuple[str, tuple[int, int, int, int]], word: str = "COMPLETED") 
         (job(("FAILED", (0, 0, 0, 0))), "failed", (0, 0, 0), "failed"),
         (job(("SKIPPED", (0, 0, 0, 0))), "failed", (0, 0, 0), "failed"),
         (job(("COMPLETED", (9, 0, 0, 9)), ("SKIPPED", (0, 0, 0, 0))), "partially_failed", (9, 9, None), "how many"),
+        (job(("COMPLETED", (9, 0, 2, 11)), ("FAILED", (0, 0, 0, 0))), "partially_failed", (11, None, None), "how many"),
+        (job(("COMPLETED", (5, 0, 0, 9)), ("FAILED", (0, 0, 0, 0))), "partially_failed", (9, None, None), "how many"),
         (job(("COMPLETED", (9, 0, 0, 9)), ("FAILED", (0, 0, 4, 4))), "partially_failed", (13, 9, 4), "4 items failed"),
         (job(), "partially_failed", (None, None, None), "does not report how many"),
         (job(("FAILED", (0, 0, 0, 0)), word="FAILED"), "failed", (0, 0, 0), "failed"),

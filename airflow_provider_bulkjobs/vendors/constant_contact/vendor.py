@@ -66,7 +66,8 @@ class ConstantContact(Vendor):
             "refresh_token",
             "Refresh token",
             "Of a user who has authorized the application once, with the scopes contact_data and offline_access. The "
-            "application must be set to Long Lived refresh tokens: a rotating one can be used only once.",
+            "application must be set to Long Lived refresh tokens: a rotating one can be used only once. This "
+            "provider's page about Constant Contact shows how to get it.",
             placeholder="xxxxxxxx",
             required=True,
             secret=True,
@@ -115,10 +116,19 @@ class ConstantContact(Vendor):
         "account's name in the connection test. The user who authorizes it needs the privilege contacts:write, also to "
         "wait.",
         limits=(
-            "A person has to authorize the application once: there is no grant without a user.",
+            (
+                "A person has to authorize the application once, as there is no grant without a user. Open "
+                "`https://authz.constantcontact.com/oauth2/default/v1/authorize?response_type=code&state=1&client_id=KEY"
+                "&redirect_uri=URI&scope=contact_data+account_read+offline_access` in a browser, with a redirect URI "
+                "of the application. The address to which it leads has the `code`."
+            ),
+            (
+                "The response to `curl -u KEY:SECRET https://authz.constantcontact.com/oauth2/default/v1/token "
+                "-d grant_type=authorization_code -d redirect_uri=URI -d code=CODE` has the refresh token."
+            ),
             "A new refresh token cannot be stored in the connection, so rotating ones are an error: use Long Lived.",
             "4 requests per second and application, over all its accounts; the default is half of that.",
-            "10,000 requests per day and application; after that, nothing is sent until 00:00 UTC.",
+            "10,000 requests per day and application; after that, nothing is sent until 00:01 UTC.",
             "A job polled each 10 seconds needs 8,640 of them: set `poke_interval` to a minute or more.",
             "1,000 queued activities per user; the response to one more is unconfirmed.",
             "After a 429 without a known error, a submit is sent every two minutes, ten times.",

@@ -36,6 +36,7 @@ IMPORT_STATES = States(
         "Failed": JobState.FAILED,
         "ExceedsAllowedContactLimit": JobState.FAILED,
     },
+    remarks={"RejectedByWatchdog": "People at Dotdigital review the import: ask them, and do not send it again"},
 )
 DELETE_STATES = States(
     LABEL,

@@ -95,7 +95,9 @@ def import_results(account: Account, job_id: str) -> ResultsFlow:
     pages = _pages(job_id, "rejects")
     while pages.has_next:
         rejects = [as_dict(each) for each in (yield from pages.read_next())]
-        yield [ItemResult("failed", _error_of(each), each, as_dict(each.get("fieldValues"))) for each in rejects]
+        yield [
+            ItemResult("failed", _error_of(each), each, as_dict(each.get("fieldValues")) or None) for each in rejects
+        ]
     pages.require_complete()
 
 

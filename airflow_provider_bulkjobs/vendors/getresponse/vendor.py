@@ -18,12 +18,14 @@ from airflow_provider_bulkjobs.vendors.getresponse import jobs
 from airflow_provider_bulkjobs.vendors.getresponse.submits import IMPORT
 from airflow_provider_bulkjobs.vendors.spec.errors import Errors, Message
 from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field
-from airflow_provider_bulkjobs.vendors.spec.throttling import Throttling
+from airflow_provider_bulkjobs.vendors.spec.throttling import RateLimit, Throttling
 from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
 from airflow_provider_bulkjobs.vendors.spec.vendor_docs import Reported, VendorDocs
 from airflow_provider_bulkjobs.vendors.toolkit.auth import AuthChoice, ClientCredentials, HeaderKey
 from airflow_provider_bulkjobs.vendors.toolkit.connection_test import format_identity, require_vendor_response
 
+# A group of its own: a submit that waits because an import into the list has not finished must not delay polls.
+SUBMITS = RateLimit((jobs.IMPORTS,), 50, seconds=1.0, method="POST")
 KEY_HINT = (
     "A key expires after 90 days without use. The key of a GetResponse MAX account needs its own region "
     "(max_us or max_pl) and domain."
@@ -124,7 +126,7 @@ class GetResponse(Vendor):
         pauses={"1008": 60.0, "1016": 60.0},
         hints=HINTS,
     )
-    throttling = Throttling(retry_after="context.timeToReset")
+    throttling = Throttling(retry_after="context.timeToReset", limits=(SUBMITS,))
     kinds = (JobKind("contacts", "contact import", jobs.import_status, operations=(IMPORT,), states=jobs.STATES),)
     notes = VendorDocs(
         reported={

@@ -53,7 +53,12 @@ def to_contact(record: Record, *, welcome: bool) -> dict[str, Any]:
         contact[PROPERTIES] = {**custom, **as_dict(contact.get(PROPERTIES))}
     if "tags" in contact:
         contact["tags"] = as_list(contact["tags"])
-    return {IDENTIFIERS: [{WELCOME: welcome, **each} for each in identifiers], **contact}
+    return {IDENTIFIERS: [_with_welcome(each, welcome=welcome) for each in identifiers], **contact}
+
+
+def _with_welcome(identifier: Mapping[str, Any], *, welcome: bool) -> dict[str, Any]:
+    # None says nothing, and Omnisend may take it for its default, which is to send a message.
+    return {WELCOME: welcome, **{name: value for name, value in identifier.items() if (name, value) != (WELCOME, None)}}
 
 
 def to_record(contact: Mapping[str, Any]) -> Mapping[str, Any]:

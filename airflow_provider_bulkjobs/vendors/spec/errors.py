@@ -37,16 +37,20 @@ class Message:
         return [text_at(error, part) for part in self.parts] if isinstance(error, dict) else []
 
 
-DAY = 24 * 3600.0
+MINUTE, DAY = 60.0, 24 * 3600.0
+LATE = 600.0  # seconds after 00:00 UTC, in which nobody uses up the quota of a day
 OAUTH2_ERROR = Message("", "error", "error_description")  # RFC 6749, section 5.2
 
 
 def until_utc_midnight(now: float) -> float:
-    """Return the seconds until the next 00:00 UTC, when a daily quota starts again.
+    """Return the seconds until a minute after the next 00:00 UTC, when a daily quota starts again.
+
+    The quota may start late, and clocks differ: right after 00:00, it is that of the day before.
 
     :param now: epoch seconds.
     """
-    return DAY - now % DAY
+    today = now % DAY
+    return MINUTE + (0.0 if today < LATE else DAY - today)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint, as_
 
 DOCS_URL = "https://www.zoho.com/crm/developer/docs/api/v8/bulk-write/get-job-details.html"
 WRITE = "/crm/bulk/v8/write"
+TOTAL = "file.total_count"
 WRITTEN = {"added": "created", "updated": "updated"}  # all other rows failed
 
 STATES = States(
@@ -42,17 +43,17 @@ def _with_files(job: BulkJob, status: Mapping[str, Any]) -> BulkJob:
     Without all counts of a completed job, it is unknown how many rows failed: that is no success.
     """
     resources = _resources(status)
-    added, updated, skipped, total = (
-        _sum(resources, f"file.{name}_count") for name in ("added", "updated", "skipped", "total")
-    )
+    added, updated, skipped = (_sum(resources, f"file.{name}_count") for name in ("added", "updated", "skipped"))
+    total = _sum(resources, TOTAL)
     job = replace(job, state=_state_of(job.state, resources), total=total, created=added, updated=updated)
     if not job.state.is_finished:
         return replace(job, failed=skipped)
     if added is None or updated is None or skipped is None or total is None:
         return replace(job, state=JobState.PARTIALLY_FAILED) if job.state is JobState.SUCCEEDED else job
-    # The rows of a file that failed as a whole may be in no count.
-    failed = skipped or None if job.state is JobState.PARTIALLY_FAILED else skipped
-    return replace(job, succeeded=added + updated, failed=failed)
+    if job.state is JobState.PARTIALLY_FAILED and not all(count(value_at(each, TOTAL)) for each in resources):
+        # The rows of a file that failed as a whole are in no count, so those that failed in others are not all.
+        return replace(job, succeeded=total if added + updated == total else None, failed=None)
+    return replace(job, succeeded=added + updated, failed=skipped)
 
 
 def _state_of(state: JobState, resources: list[Mapping[str, Any]]) -> JobState:

@@ -3,6 +3,7 @@
 
 https://www.zoho.com/crm/developer/docs/api/v8/multi-dc.html
 https://www.zoho.com/crm/developer/docs/api/v8/oauth-overview.html
+https://zoho.com/accounts/protocol/oauth/self-client/authorization-code-flow.html
 https://www.zoho.com/crm/developer/docs/api/v8/refresh.html
 https://www.zoho.com/crm/developer/docs/api/v8/api-limits.html
 https://www.zoho.com/crm/developer/docs/api/v8/status-codes.html
@@ -64,7 +65,8 @@ class ZohoCRM(Vendor):
         Field(
             "refresh_token",
             "Refresh token",
-            "Exchange a grant code of the client for it, with all scopes. Only the last 20 of a user are valid.",
+            "In the API console: Self Client > Generate Code, with all scopes, and exchange the code for it, as this "
+            "provider's page about Zoho CRM shows. Only the last 20 of a user are valid.",
             placeholder="1000.8ecdef",
             required=True,
             secret=True,
@@ -133,6 +135,11 @@ class ZohoCRM(Vendor):
         permissions="The refresh token needs the scopes ZohoCRM.bulk.ALL, ZohoCRM.modules.ALL, ZohoCRM.org.READ and "
         "ZohoFiles.files.ALL; its user needs access to the module. The connection test needs the first and the third.",
         limits=(
+            (
+                "A code of the API console is valid for minutes. The response to "
+                "`curl https://accounts.zoho.com/oauth/v2/token -d grant_type=authorization_code -d client_id=ID "
+                "-d client_secret=SECRET -d code=CODE` has the refresh token; the host ends with the data center."
+            ),
             "A job costs 500 credits, any other request one. So submit many records at once.",
             "5,000 credits in 24 hours with the Free edition (ten jobs), 50,000 or more with others.",
             "5 to 25 requests at once, depending on the edition. The number of open jobs is unconfirmed.",
