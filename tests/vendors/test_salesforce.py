@@ -25,6 +25,7 @@ from airflow_provider_bulkjobs.exceptions import (
     VendorUnavailableError,
 )
 from airflow_provider_bulkjobs.hooks.bulk_job import hook_for
+from airflow_provider_bulkjobs.http.body import MAX_BODY
 from airflow_provider_bulkjobs.protocol.flow import LARGE_BODY, Request, Response, SaveProgress
 from airflow_provider_bulkjobs.submitting.steps import SubmitSteps
 from airflow_provider_bulkjobs.vendors.salesforce_bulk.vendor import SalesforceBulk
@@ -188,6 +189,13 @@ def test_verdict_on_a_complete_job(
     assert (job.total, job.succeeded, job.failed) == numbers
     result = summarize(vendor="salesforce_bulk", conn_id="mine", job_kind="ingest", jobs=[job])
     assert judge(result, 0.05).passed is passes
+
+
+def test_unprocessed_records_that_are_too_large_to_be_read_are_of_unknown_number() -> None:
+    body = {"id": "j-1", "state": "JobComplete", "numberRecordsProcessed": 100, "numberRecordsFailed": 0}
+    transport, account = play(SAMPLE.of, ok(body), ok("x" * (MAX_BODY + 1)))
+    job = transport.outcome(lambda: SAMPLE.kind.status(account, "j-1"))
+    assert (job.state, job.total, job.succeeded, job.failed) == ("partially_failed", None, 100, None)
 
 
 def test_exhausted_quota_pauses_the_account() -> None:
