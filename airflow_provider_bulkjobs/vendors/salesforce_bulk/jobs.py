@@ -47,6 +47,10 @@ STATES = States(
         "Failed": JobState.FAILED,
         "Aborted": JobState.CANCELED,
     },
+    remarks={
+        "Open": "Salesforce does not process an open job: whoever created it must upload its file and close it, or "
+        "abort it (BulkJobCancelOperator)"
+    },
 )
 STATUS = StatusEndpoint(
     f"{INGEST}/{{job_id}}",
