@@ -138,6 +138,20 @@ def test_resumed_import_uploads_nothing() -> None:
     assert json.loads(transport.sent[0].body)["DataID"] == 98000
 
 
+def test_file_that_mailjet_does_not_have_any_more_is_uploaded_again() -> None:
+    gone: Answer = {"status": 400, "body": {"ErrorMessage": "Invalid DataID", "StatusCode": 400}}
+    job_id, transport = import_file(gone, ok({"ID": 98001}), STARTED, progress={"DataID": 98000})
+    assert (job_id, transport.requests) == ("1040", [START, UPLOAD, START])
+    assert json.loads(transport.sent[2].body)["DataID"] == 98001
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_resumed_import_without_access_uploads_nothing(status: int) -> None:
+    outcome, transport = import_file({"status": status, "body": {"ErrorMessage": "No"}}, progress={"DataID": 98000})
+    assert isinstance(outcome, AuthenticationError | PermissionDeniedError)
+    assert transport.requests == [START]
+
+
 @pytest.mark.parametrize(
     "entry", [57, {}, {"Action": "unsub"}, {"ListID": "x"}, {"ListID": True}, {"ListID": 57, "Action": "add"}], ids=str
 )
