@@ -38,6 +38,8 @@ RESULTS = (
     ({"status": "Complete", "processed": 1, "failed": 0, "warnings": 1}, ("succeeded", 1, 1, 0)),
     ({"status": "Complete", "processed": 0, "failed": 0}, ("succeeded", 0, 0, 0)),
     ({"status": "Complete", "processed": "3", "failed": "0"}, ("succeeded", 3, 3, 0)),
+    ({"status": "Complete", "failed": 3}, ("partially_failed", None, None, None)),
+    ({"status": "Complete", "processed": 3}, ("partially_failed", None, 3, None)),
     ({"status": "Failed", "processed": 0, "failed": 0}, ("failed", None, 0, 0)),
     ({"status": "Failed"}, ("failed", None, None, None)),
 )
