@@ -23,6 +23,8 @@ from airflow_provider_bulkjobs.protocol.flow import Request
 from airflow_provider_bulkjobs.results.item_results import iter_item_results
 from airflow_provider_bulkjobs.vendors.marketo.submits import LEADS_IMPORT, LEADS_PATH
 from airflow_provider_bulkjobs.vendors.marketo.vendor import SUBMITS
+from airflow_provider_bulkjobs.waiting.gate import judge
+from airflow_provider_bulkjobs.waiting.summary import summarize
 
 LEADS = SAMPLE_OF["marketo", "leads"]
 FAMILIES = ("leads", "program_members", "custom_objects")
@@ -63,6 +65,13 @@ def test_state_follows_from_the_counts(family: str, result: dict[str, Any], expe
     body = {"success": True, "result": [{names.get(name, name): value for name, value in result.items()}]}
     job, _ = poll(family, ok(body))
     assert (job.state, job.total, job.succeeded, job.failed) == expected
+
+
+@pytest.mark.parametrize("count", ["numOfLeadsProcessed", "numOfRowsFailed"])
+def test_completed_import_with_one_count_passes_no_gate(count: str) -> None:
+    job, _ = poll("leads", ok({"success": True, "result": [{"status": "Complete", count: 0}]}))
+    result = summarize(vendor="marketo", conn_id="mine", job_kind="leads", jobs=[job])
+    assert not judge(result).passed
 
 
 @pytest.mark.parametrize(
