@@ -254,8 +254,8 @@ class Engine:
             while True:
                 try:
                     response = yield from self.exchange(request, policy)
-                except VendorAPIError as error:
-                    request = flow.throw(error)  # the flow may send another request instead
+                except (VendorAPIError, UntrustedResponseError) as error:
+                    request = flow.throw(error)  # the flow may send another request instead, or do without
                     continue
                 try:
                     request = flow.send(response)

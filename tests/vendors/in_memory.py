@@ -16,8 +16,9 @@ from vendors.fixture_loader import Answer, VendorSample
 from vendors.scripted import HERE, make_account, raw_body
 
 from airflow_provider_bulkjobs.exceptions import BulkJobError
+from airflow_provider_bulkjobs.http.body import MAX_BODY
 from airflow_provider_bulkjobs.http.engine import Engine, Refresh, Send, Share, Transfer
-from airflow_provider_bulkjobs.http.responses import BASE_HEADERS, NetworkError
+from airflow_provider_bulkjobs.http.responses import BASE_HEADERS, NetworkError, ResponseTooLargeError
 from airflow_provider_bulkjobs.http.retry import NO_RETRY, RetryPolicy
 from airflow_provider_bulkjobs.metrics import Metrics
 from airflow_provider_bulkjobs.protocol.flow import Flow, Request, Response, Upload
@@ -88,7 +89,7 @@ class InMemoryTransport:
             while True:
                 try:
                     outcome = self._perform(effect)
-                except (NetworkError, BulkJobError) as error:
+                except (NetworkError, ResponseTooLargeError, BulkJobError) as error:
                     effect = steps.throw(error)
                 else:
                     effect = steps.send(outcome)
@@ -122,6 +123,8 @@ class InMemoryTransport:
             raise NetworkError(breaks, sent=breaks != "refused")
         raw = answer["body"] if isinstance(answer.get("body"), bytes) else raw_body(answer)
         raw = raw.replace(HERE.encode(), FILES.encode())
+        if len(raw) > MAX_BODY:
+            raise ResponseTooLargeError(MAX_BODY)
         return Response(answer.get("status", 200), CaseInsensitiveDict(answer.get("headers", {})), raw)
 
 

@@ -112,6 +112,8 @@ def test_throttled_status_is_requested_again() -> None:
         (batch(None, 502, 0), "partially_failed", None, "does not report how many"),
         (batch(502, None, 0), "partially_failed", None, "does not report how many"),
         (batch(502, 502, None), "partially_failed", None, "does not report how many"),
+        (batch(502, None, 4), "partially_failed", None, "does not report how many"),
+        (batch(None, 502, 4), "partially_failed", None, "does not report how many"),
     ],
 )
 def test_finished_is_a_success_only_if_all_operations_are(body: Any, state: str, failed: Any, reason: str) -> None:

@@ -62,6 +62,9 @@ def csv(status: str, count: Any, errors: Any) -> dict[str, Any]:
         (csv("Completed", 3, 1), "partially_failed", 3, 1, False, True),
         (csv("Completed", "3", "1"), "partially_failed", 3, 1, False, True),
         (csv("Completed", 3, None), "partially_failed", 3, None, False, True),
+        (csv("Completed", None, 0), "partially_failed", None, None, False, True),
+        (csv("Completed", None, 1), "partially_failed", None, None, False, True),
+        (job("Completed", None), "partially_failed", None, None, False, True),
         (csv("Error", 3, 0), "failed", None, None, False, False),
         (csv("Abort", 0, 0), "canceled", None, None, False, False),
         (csv("Aborted", 3, 0), "canceled", None, None, False, False),
@@ -136,6 +139,20 @@ def test_resumed_import_uploads_nothing() -> None:
     job_id, transport = import_file(STARTED, progress={"DataID": 98000})
     assert (job_id, transport.requests) == ("1040", [START])
     assert json.loads(transport.sent[0].body)["DataID"] == 98000
+
+
+def test_file_that_mailjet_does_not_have_any_more_is_uploaded_again() -> None:
+    gone: Answer = {"status": 400, "body": {"ErrorMessage": "Invalid DataID", "StatusCode": 400}}
+    job_id, transport = import_file(gone, ok({"ID": 98001}), STARTED, progress={"DataID": 98000})
+    assert (job_id, transport.requests) == ("1040", [START, UPLOAD, START])
+    assert json.loads(transport.sent[2].body)["DataID"] == 98001
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_resumed_import_without_access_uploads_nothing(status: int) -> None:
+    outcome, transport = import_file({"status": status, "body": {"ErrorMessage": "No"}}, progress={"DataID": 98000})
+    assert isinstance(outcome, AuthenticationError | PermissionDeniedError)
+    assert transport.requests == [START]
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,8 @@ from airflow_provider_bulkjobs.protocol.flow import Request
 from airflow_provider_bulkjobs.results.item_results import iter_item_results
 from airflow_provider_bulkjobs.vendors.marketo.submits import LEADS_IMPORT, LEADS_PATH
 from airflow_provider_bulkjobs.vendors.marketo.vendor import SUBMITS
+from airflow_provider_bulkjobs.waiting.gate import judge
+from airflow_provider_bulkjobs.waiting.summary import summarize
 
 LEADS = SAMPLE_OF["marketo", "leads"]
 FAMILIES = ("leads", "program_members", "custom_objects")
@@ -38,6 +40,8 @@ RESULTS = (
     ({"status": "Complete", "processed": 1, "failed": 0, "warnings": 1}, ("succeeded", 1, 1, 0)),
     ({"status": "Complete", "processed": 0, "failed": 0}, ("succeeded", 0, 0, 0)),
     ({"status": "Complete", "processed": "3", "failed": "0"}, ("succeeded", 3, 3, 0)),
+    ({"status": "Complete", "failed": 3}, ("partially_failed", None, None, None)),
+    ({"status": "Complete", "processed": 3}, ("partially_failed", None, 3, None)),
     ({"status": "Failed", "processed": 0, "failed": 0}, ("failed", None, 0, 0)),
     ({"status": "Failed"}, ("failed", None, None, None)),
 )
@@ -61,6 +65,13 @@ def test_state_follows_from_the_counts(family: str, result: dict[str, Any], expe
     body = {"success": True, "result": [{names.get(name, name): value for name, value in result.items()}]}
     job, _ = poll(family, ok(body))
     assert (job.state, job.total, job.succeeded, job.failed) == expected
+
+
+@pytest.mark.parametrize("count", ["numOfLeadsProcessed", "numOfRowsFailed"])
+def test_completed_import_with_one_count_passes_no_gate(count: str) -> None:
+    job, _ = poll("leads", ok({"success": True, "result": [{"status": "Complete", count: 0}]}))
+    result = summarize(vendor="marketo", conn_id="mine", job_kind="leads", jobs=[job])
+    assert not judge(result).passed
 
 
 @pytest.mark.parametrize(

@@ -25,12 +25,15 @@ from airflow_provider_bulkjobs.exceptions import (
     VendorUnavailableError,
 )
 from airflow_provider_bulkjobs.hooks.bulk_job import hook_for
+from airflow_provider_bulkjobs.http.body import MAX_BODY
 from airflow_provider_bulkjobs.protocol.flow import LARGE_BODY, Request, Response, SaveProgress
+from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
 from airflow_provider_bulkjobs.submitting.steps import SubmitSteps
 from airflow_provider_bulkjobs.vendors.salesforce_bulk.vendor import SalesforceBulk
 from airflow_provider_bulkjobs.vendors.spec.operation import SubmitContext
 from airflow_provider_bulkjobs.waiting.gate import judge
 from airflow_provider_bulkjobs.waiting.summary import summarize
+from airflow_provider_bulkjobs.waiting.tracker import JobTracker
 
 SAMPLE = SAMPLE_OF["salesforce_bulk", "ingest"]
 JOBS = "/services/data/v66.0/jobs/ingest"
@@ -190,6 +193,13 @@ def test_verdict_on_a_complete_job(
     assert judge(result, 0.05).passed is passes
 
 
+def test_unprocessed_records_that_are_too_large_to_be_read_are_of_unknown_number() -> None:
+    body = {"id": "j-1", "state": "JobComplete", "numberRecordsProcessed": 100, "numberRecordsFailed": 0}
+    transport, account = play(SAMPLE.of, ok(body), ok("x" * (MAX_BODY + 1)))
+    job = transport.outcome(lambda: SAMPLE.kind.status(account, "j-1"))
+    assert (job.state, job.total, job.succeeded, job.failed) == ("partially_failed", None, 100, None)
+
+
 def test_exhausted_quota_pauses_the_account() -> None:
     limited = refused("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.", 403)
     transport, account = play(SAMPLE.of, limited, info("j-1"))
@@ -275,6 +285,7 @@ def test_client_credentials_need_a_my_domain(host: str) -> None:
     outcome = transport.outcome(lambda: SAMPLE.kind.status(account, "j-1"))
     assert type(outcome) is BadConnectionError
     assert "the field 'host' (My Domain) is no My Domain" in str(outcome)
+    assert "In a connection of type salesforce: instance_url." in str(outcome)
     assert not transport.sent
 
 
@@ -346,3 +357,19 @@ def test_password_of_a_user_is_not_enough(monkeypatch: pytest.MonkeyPatch) -> No
         BadConnectionError, match=r"'sf': the field 'login' \(Consumer key\).*type salesforce: consumer"
     ):
         hook_for("sf")
+
+
+def test_key_in_a_file_has_to_be_in_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    extra = {"consumer_key": "key", "private_key_file_path": "/keys/sf.pem", "instance_url": ACME}
+    connection = {"conn_type": "salesforce", "login": "etl@acme.example", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_SF", json.dumps(connection))
+    transport = InMemoryTransport(SAMPLE.vendor, hook_for("sf").account)
+    outcome = transport.outcome(lambda: SAMPLE.kind.status(hook_for("sf").account, "j-1"))
+    assert type(outcome) is BadConnectionError
+    assert "the field 'private_key' (Private key) is missing" in str(outcome)
+
+
+def test_open_job_is_explained_in_the_log_of_a_wait() -> None:
+    wait = JobTracker(vendor=SAMPLE.vendor, kind=SAMPLE.kind, conn_id="mine", job_ids=["j-1"], started_at=0.0)
+    wait.note(BulkJob("j-1", JobState.PENDING, "Open"), 0.0)
+    assert "must upload its file and close it" in str(wait.status_change())

@@ -76,6 +76,12 @@ def test_results_decide_what_a_job_is(
         assert judge(result, 0, None).passed is (state == "succeeded")
 
 
+def test_results_are_the_total_of_a_job_that_has_none() -> None:
+    transport, account = play(SAMPLE.of, ok(status("completed", None, [GOOD, BAD])))
+    job = transport.outcome(lambda: SAMPLE.kind.status(account, "j-1"))
+    assert (job.total, job.succeeded, job.failed) == (2, 1, 1)
+
+
 @pytest.mark.parametrize(
     ("answers", "expected"),
     [

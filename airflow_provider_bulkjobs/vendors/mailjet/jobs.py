@@ -55,16 +55,19 @@ def _read_errors(job: BulkJob, found: Mapping[str, Any]) -> BulkJob:
     """Failed contacts are not counted: any error, or a response that does not say, means that there may be some."""
     if job.state not in PROCESSED:
         return replace(job, total=None)
-    if all(name in found and found[name] in NOTHING for name in ("Error", "ErrorFile")):
+    has_no_error = all(name in found and found[name] in NOTHING for name in ("Error", "ErrorFile"))
+    if has_no_error and job.total is not None:
         return replace(job, succeeded=job.total)
     return replace(job, state=JobState.PARTIALLY_FAILED)
 
 
 def _read_counts(job: BulkJob, found: Mapping[str, Any]) -> BulkJob:  # noqa: ARG001
-    """Without the number of errors, it is unknown whether there are any."""
+    """Without the number of errors, or of the contacts that were processed, it is unknown how many have failed."""
     if job.state not in PROCESSED:
         return replace(job, total=None, succeeded=None, failed=None)
-    return replace(job, state=JobState.PARTIALLY_FAILED) if job.failed is None else job
+    if job.total is None or job.failed is None:
+        return replace(job, state=JobState.PARTIALLY_FAILED, failed=None)
+    return job
 
 
 STATUS = StatusEndpoint(

@@ -11,7 +11,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from airflow_provider_bulkjobs.exceptions import BadArgumentError
+from airflow_provider_bulkjobs.exceptions import (
+    AuthenticationError,
+    BadArgumentError,
+    PermissionDeniedError,
+    VendorAPIError,
+)
 from airflow_provider_bulkjobs.protocol.flow import Request, SaveProgress
 from airflow_provider_bulkjobs.protocol.job import count
 from airflow_provider_bulkjobs.vendors.mailjet.jobs import CONTACTS, CSV_IMPORTS, OBJECT, STATES
@@ -45,14 +50,22 @@ def submit_contacts(context: SubmitContext) -> SubmitFlow:
 
 def submit_file(context: SubmitContext) -> SubmitFlow:
     """Upload a CSV file, which starts nothing, and start its import."""
-    list_id = context.options["ContactsListID"]
-    data_id = context.progress.get("DataID")
-    if data_id is None:
-        path = f"/v3/DATA/contactslist/{list_id}/CSVData/text:plain"
-        upload = Request("POST", path, {"Content-Type": "text/plain"}, body=context.payload.data, idempotent=True)
-        text = accepted_job_id(STATES.vendor, (yield upload).json, "ID")
-        data_id = int(text) if text.isdecimal() else text
-        yield SaveProgress({"DataID": data_id})
+    if "DataID" in context.progress:
+        try:
+            return (yield from _start_import(context, context.progress["DataID"]))
+        except (AuthenticationError, PermissionDeniedError):
+            raise
+        except VendorAPIError:
+            pass  # how long Mailjet keeps an uploaded file is undocumented
+    path = f"/v3/DATA/contactslist/{context.options['ContactsListID']}/CSVData/text:plain"
+    upload = Request("POST", path, {"Content-Type": "text/plain"}, body=context.payload.data, idempotent=True)
+    text = accepted_job_id(STATES.vendor, (yield upload).json, "ID")
+    data_id = int(text) if text.isdecimal() else text
+    yield SaveProgress({"DataID": data_id})
+    return (yield from _start_import(context, data_id))
+
+
+def _start_import(context: SubmitContext, data_id: str | int) -> SubmitFlow:
     request = {"Method": NO_FORCE, **context.options, "DataID": data_id}
     body = (yield Request("POST", CSV_IMPORTS, JSON_HEADERS, body=encode_json(request))).json
     return accepted_job_id(STATES.vendor, as_dict(value_at(body, OBJECT)), "ID")

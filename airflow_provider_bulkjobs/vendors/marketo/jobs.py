@@ -23,6 +23,7 @@ from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint
 DOCS_URL = "https://experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/bulk-import/bulk-lead-import"
 RESULT = "result.0"
 FAILED_ROWS = "numOfRowsFailed"
+COMPLETE = frozenset({JobState.SUCCEEDED, JobState.PARTIALLY_FAILED})
 
 STATES = States(
     "Marketo",
@@ -38,10 +39,12 @@ STATES = States(
 
 
 def _with_total(job: BulkJob, _status: Mapping[str, Any]) -> BulkJob:
-    """Rows that failed are not counted as processed. Without both counts, a completed import is no success."""
-    if job.succeeded is not None and job.failed is not None:
-        return job if job.state is JobState.FAILED else replace(job, total=job.succeeded + job.failed)
-    return replace(job, state=JobState.PARTIALLY_FAILED) if job.state is JobState.SUCCEEDED else job
+    """Rows that failed are not counted as processed. Without both counts, it is unknown how many rows have failed."""
+    if job.state not in COMPLETE:
+        return job
+    if job.succeeded is None or job.failed is None:
+        return replace(job, state=JobState.PARTIALLY_FAILED, failed=None)
+    return replace(job, total=job.succeeded + job.failed)
 
 
 _endpoint = partial(StatusEndpoint, states=STATES, at=RESULT, adjust=_with_total)

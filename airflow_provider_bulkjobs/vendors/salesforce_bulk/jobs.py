@@ -16,7 +16,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from airflow_provider_bulkjobs.exceptions import JobNotFoundError, TransientError
+from airflow_provider_bulkjobs.exceptions import JobNotFoundError, TransientError, UntrustedResponseError
 from airflow_provider_bulkjobs.protocol.flow import LARGE_BODY, Flow, Request, path_segment
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
@@ -47,6 +47,10 @@ STATES = States(
         "Failed": JobState.FAILED,
         "Aborted": JobState.CANCELED,
     },
+    remarks={
+        "Open": "Salesforce does not process an open job: whoever created it must upload its file and close it, or "
+        "abort it (BulkJobCancelOperator)"
+    },
 )
 STATUS = StatusEndpoint(
     f"{INGEST}/{{job_id}}",
@@ -72,6 +76,8 @@ def ingest_status(account: Account, job_id: str) -> Flow[BulkJob]:
             unprocessed = _count_rows((yield Request("GET", f"{job_path(job_id)}/unprocessedrecords/", CSV)).body)
         except JobNotFoundError as error:
             raise TransientError(f"{STATES.vendor} returned 404 for the unprocessed records: {error}") from error
+        except UntrustedResponseError:  # too large to be read
+            unprocessed = None
     if unprocessed is None or job.succeeded is None or job.failed is None:
         return replace(job, state=JobState.PARTIALLY_FAILED, failed=None)
     return replace(job, total=job.succeeded + job.failed + unprocessed)

@@ -28,6 +28,7 @@ from airflow_provider_bulkjobs.vendors.toolkit.connection_test import require_ve
 TOKEN_PATH = "/services/oauth2/token"  # noqa: S105
 PRODUCTION, SANDBOX = "https://login.salesforce.com", "https://test.salesforce.com"
 SESSION = 7200.0  # seconds; the default of an org, which may have another. The response does not say.
+OF_AIRFLOWS_TYPE = "In a connection of type salesforce:"
 # What to do, by a part of the message with which a token is refused.
 HINTS = {
     "not supported on this domain": "Enter the org's own My Domain as the host.",
@@ -42,7 +43,9 @@ def _is_login_host(account: Account) -> bool:
 def _client_credentials_endpoint(account: Account) -> str:
     if _is_login_host(account):
         raise account.error(
-            "host", "is no My Domain, which client credentials need", "Example: https://acme.my.salesforce.com"
+            "host",
+            "is no My Domain, which client credentials need",
+            f"Example: https://acme.my.salesforce.com. {OF_AIRFLOWS_TYPE} instance_url.",
         )
     return TOKEN_PATH
 
@@ -69,7 +72,8 @@ def read_salesforce_connection(values: Mapping[str, Any]) -> Mapping[str, Any]:
         "password": value("consumer_secret"),
         "username": values.get("login"),
         "private_key": key,
-        "auth_type": "jwt_bearer" if key else "client_credentials",
+        # A key in a file is not read: the error has to name the private key, and not a secret.
+        "auth_type": "jwt_bearer" if key or value("private_key_file_path") else "client_credentials",
         "requests_per_second": values.get("requests_per_second"),
     }
 
@@ -101,7 +105,8 @@ class SalesforceBulk(Vendor):
         Field(
             "host",
             "My Domain",
-            "The org's own address, not that of Lightning (lightning.force.com). In Salesforce: Setup > My Domain.",
+            "The org's own address, not that of Lightning (lightning.force.com). In Salesforce: Setup > My Domain. In "
+            "a connection of type salesforce: instance_url.",
             placeholder="https://acme.my.salesforce.com",
             where="Setup > My Domain",
             required=True,
@@ -122,7 +127,8 @@ class SalesforceBulk(Vendor):
         Field(
             "private_key",
             "Private key",
-            "Only with jwt_bearer: the key of the app's certificate, in PEM format.",
+            "Only with jwt_bearer: the key of the app's certificate, in PEM format. In a connection of type "
+            "salesforce: private_key; private_key_file_path is not read.",
             placeholder="-----BEGIN PRIVATE KEY----- …",
             type="text",
             secret=True,
@@ -182,7 +188,7 @@ class SalesforceBulk(Vendor):
             "Created and updated records, in the status: the results have them.",
             "The reason of a failed job, in the status: it is the first of the results.",
             "Times of start and end.",
-            "That a job was never closed, if another client created it: it is `pending` until the wait times out.",
+            "That a job was never closed, if another client created it: it is `pending`; the log says what that means.",
             "The id of a job, if the response to its creation was lost: it stays open and empty, and does nothing.",
         ),
     )

@@ -50,11 +50,12 @@ def _count_results(job: BulkJob, status: Mapping[str, Any]) -> BulkJob:
     if isinstance(results, list) and (results or job.total is not None):
         outcomes = Counter(map(_outcome, results))
         succeeded = len(results) - outcomes[FAILED]
-        failed = max(outcomes[FAILED], (job.total or 0) - succeeded)  # an item without a result has failed
+        total = len(results) if job.total is None else job.total  # so that it can be compared with what was submitted
+        failed = max(outcomes[FAILED], total - succeeded)  # an item without a result has failed
         # New tickets have no word; where every item has one, the others are 0.
         words = () if outcomes[SUCCEEDED] else ("created", "updated", "deleted")
         done: dict[str, Any] = {word: outcomes[word] for word in words}
-        return replace(job, succeeded=succeeded, failed=failed, **done)
+        return replace(job, total=total, succeeded=succeeded, failed=failed, **done)
     if job.state is JobState.SUCCEEDED and as_dict(results).get("success") is not True:
         return replace(job, state=JobState.PARTIALLY_FAILED)
     return job
