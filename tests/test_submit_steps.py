@@ -206,6 +206,18 @@ def test_submit_never_restarts_after_a_request_that_must_not_be_repeated(error: 
     assert len(world.requests) == 1
 
 
+def test_request_that_is_sent_once_repeats_no_earlier_one() -> None:
+    def flow(_context: Any) -> Any:
+        yield Request("POST", "/jobs")
+        yield Request("PUT", "/jobs/job-1/data", body=b"x", idempotent=True, once=True)
+        return "job-1"
+
+    world = World(answers={2: DOWN})
+    with pytest.raises(UnknownOutcomeError):
+        send(world, Store(), operation(flow))
+    assert len(world.jobs) == 1
+
+
 def test_flow_that_fails_after_a_rejected_step_is_not_restarted() -> None:
     def flow(_context: Any) -> Any:
         yield Request("POST", "/jobs")

@@ -94,13 +94,20 @@ class Pace:
             return
         self._slowdown = min(self._slowdown_at(now) * SLOWDOWN, MAX_SLOWDOWN)
         self._slowed_at = now
-        self._set_gap(self._slowdown)
+        self._change_gap(now, self._slowdown)
 
     def _recover(self, now: float) -> None:
         slowdown = self._slowdown_at(now)
         if slowdown <= 1.0:
             self._slowdown = 1.0
+        self._change_gap(now, slowdown)
+
+    def _change_gap(self, now: float, slowdown: float) -> None:
+        """Set the gap; as many requests of the burst are left as before."""
+        before = self.gap
         self._set_gap(slowdown)
+        if self._ahead:
+            self._next = now + (self._next - now) * self.gap / before
 
     def _slowdown_at(self, now: float) -> float:
         recovered: float = 2.0 ** ((now - self._slowed_at) / RECOVERY)

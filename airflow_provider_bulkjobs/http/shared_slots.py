@@ -209,11 +209,12 @@ def prepare_storage() -> str:
             "airflow-provider-bulkjobs[redis] on all workers and triggerers, or remove the option."
         ) from None
     try:
-        redis.asyncio.ConnectionPool.from_url(url)
-    except ValueError:  # its message may have a part of the URL, and so the password
+        redis.asyncio.ConnectionPool.from_url(url).make_connection()  # not opened: it checks the options in the query
+    except (ValueError, TypeError, redis.RedisError):  # the message may have a part of the URL, and so the password
         raise BadArgumentError(
             f"[{SECTION}] rate_limit_storage is not a URL such as redis://host:6379/0, rediss:// (with TLS) or "
-            "unix://. Correct it in Airflow's configuration."
+            "unix://, or its query has an option that the Redis client does not know. Correct it in Airflow's "
+            "configuration."
         ) from None
     return url
 

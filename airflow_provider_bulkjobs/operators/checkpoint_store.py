@@ -59,9 +59,7 @@ class TaskCheckpointStore:
         """
         checkpoint = None
         if self._state is not None:
-            checkpoint = _retry(
-                self._read, lambda error: log.warning("No checkpoint could be read (%s); retrying", error)
-            )
+            checkpoint = self._read_with_retries()
         if checkpoint and checkpoint.finished and checkpoint.finished.max_tries != self._max_tries:
             checkpoint, self._parts = None, 0  # the task was cleared after it had its result
         now = checkpoint or Checkpoint("")
@@ -123,6 +121,17 @@ class TaskCheckpointStore:
             return list(ti.xcom_pull(task_ids=ti.task_id, key=JOB_IDS, map_indexes=ti.map_index) or [])
         except Exception:  # noqa: BLE001  (only used in a message)
             return []
+
+    def _read_with_retries(self) -> Checkpoint | None:
+        try:
+            return _retry(self._read, lambda error: log.warning("No checkpoint could be read (%s); retrying", error))
+        except CheckpointError:
+            raise
+        except Exception as error:
+            raise CheckpointError(
+                f"The checkpoint of an earlier try could not be read from Airflow's task state ({_describe(error)}); "
+                "nothing was sent. Check Airflow's API server and database, then retry the task."
+            ) from error
 
     def _read(self) -> Checkpoint | None:
         values = self._state.get(STATE, False)

@@ -28,8 +28,14 @@ class SubmitSteps:
     def run(self, flow: SubmitFlow) -> Requests:
         """Run the flow; pass its requests on, and return the id of the job.
 
-        :raises UnknownOutcomeError: a request was executed that must not be repeated, and its response is unusable.
+        :raises UnknownOutcomeError: a request was executed that must not be repeated, and its response is unusable; or
+            the flow is restarted after it, because a later request that is sent only once has failed.
         """
+        if self.is_executed:
+            raise UnknownOutcomeError("A later request failed, and an earlier one must not be repeated")
+        return self._run(flow)
+
+    def _run(self, flow: SubmitFlow) -> Requests:
         try:
             step = next(flow)
             while True:

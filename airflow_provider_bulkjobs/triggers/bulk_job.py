@@ -26,6 +26,7 @@ from airflow_provider_bulkjobs.exceptions import (
 from airflow_provider_bulkjobs.hooks.connection_lookup import retry_lookup_async
 from airflow_provider_bulkjobs.metrics import in_flight, initialize
 from airflow_provider_bulkjobs.protocol.job import JobState
+from airflow_provider_bulkjobs.protocol.redact import redact
 from airflow_provider_bulkjobs.triggers.current_account import CurrentAccount
 from airflow_provider_bulkjobs.triggers.event import checkpoint, failed, finished, timeout_message
 from airflow_provider_bulkjobs.triggers.final_poll import final_poll
@@ -143,7 +144,7 @@ class BulkJobTrigger(BaseTrigger):
                 raise  # Airflow requested it, not a library
             # Airflow would turn this error into an AirflowException, which soft_fail skips.
             self.log.exception("Unexpected error in BulkJobTrigger")
-            event = failed(BulkJobError(f"Unexpected error in BulkJobTrigger: {error!r}"))
+            event = failed(BulkJobError(f"Unexpected error in BulkJobTrigger: {redact(repr(error))}"))
         await asyncio.sleep(not_before - time.time())
         yield TriggerEvent({**event, "resume_kwargs": dict(self.resume_kwargs)} if self.resume_kwargs else event)
 

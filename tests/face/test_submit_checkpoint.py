@@ -237,6 +237,16 @@ def test_read_is_retried_before_anything_is_sent(waits, sim, account, monkeypatc
     assert submits(sim) == 1
 
 
+def test_checkpoint_that_is_never_read_sends_nothing(waits, sim, account, monkeypatch):
+    def get(store, key, default=None):
+        raise DOWN
+
+    monkeypatch.setattr(Store, "get", get)
+    with pytest.raises(CheckpointError, match=r"503\); nothing was sent\. Check Airflow's API server"):
+        run({"ti": TaskInstance(), "task_state_store": Store()}, account("activecampaign"))
+    assert sim.requests("activecampaign") == []
+
+
 @pytest.mark.parametrize("damage", ["null", '{"job_ids": 1}', '{"fingerprint": "", "accepted": 1, "job_ids": 600}'])
 def test_unreadable_checkpoint_sends_nothing(damage, sim, account):
     store = Store()

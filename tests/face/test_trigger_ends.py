@@ -79,6 +79,17 @@ async def test_an_unexpected_error_in_a_poll_is_one_event(problem, job_ids, acco
         read_event(event)
 
 
+async def test_event_of_an_unexpected_error_is_redacted(account, monkeypatch):
+    async def fail(*_):
+        raise KeyError("ann@example.com", "https://files.example.com/a.csv?X-Amz-Signature=abc")
+
+    monkeypatch.setattr(AiohttpTransport, "run", fail)
+    event = await fire(make_trigger(account("sendgrid"), job_ids=["a"]))
+    assert event["message"] == (
+        "Unexpected error in BulkJobTrigger: KeyError('<e-mail address>', 'https://files.example.com/a.csv')"
+    )
+
+
 @jobs
 async def test_polls_that_fail_at_once_and_differently_are_one_event(job_ids, account, monkeypatch):
     problems = [RuntimeError("bug"), errors.UnknownStateError("wobbling"), errors.AuthenticationError("no")]

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """When the next request may go."""
 
+from itertools import pairwise
+
 import pytest
 
-from airflow_provider_bulkjobs.http.pacing import GAP_AFTER_PAUSE, MARGIN, Pace
+from airflow_provider_bulkjobs.http.pacing import GAP_AFTER_PAUSE, MARGIN, SLOWDOWN, Pace
 
 
 def sent_after(pace: Pace, now: float, many: int) -> list[float]:
@@ -108,3 +110,22 @@ def test_the_pace_may_change_while_others_wait() -> None:
     pace = Pace(10)
     pace.set_rate(1)
     assert sent_after(pace, 100.0, 2) == pytest.approx([0, MARGIN])
+
+
+def test_burst_recovers_with_the_rate() -> None:
+    pace, gap = Pace(100 / 3600, burst=9), MARGIN * 36
+    sent_after(pace, 1000.0, 9)
+    pace.slow_down(1000.0)
+    pace.pause(1000.0, 60)
+    waits = [0.0, *sent_after(pace, 1000.0, 6)]
+    gaps = [round(later - earlier, 6) for earlier, later in pairwise(waits)]
+    assert gaps[0] == pytest.approx(SLOWDOWN * gap)
+    assert gaps == sorted(gaps, reverse=True)
+    assert gaps[-1] == pytest.approx(gap)
+
+
+def test_slowdown_adds_nothing_to_a_burst() -> None:
+    pace = Pace(1, burst=9)
+    assert sent_after(pace, 1000.0, 9) == pytest.approx([0] * 9)
+    pace.slow_down(1000.0)
+    assert pace.wait(1000.0) == pytest.approx(SLOWDOWN * MARGIN)

@@ -205,7 +205,13 @@ def test_the_missing_extra_is_named(server: RedisServer, monkeypatch: pytest.Mon
             prepare_storage()
 
 
-@pytest.mark.parametrize("url", ["http://:s3cret@host", "redis://:s3cret@host:port", "s3cret"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("http://:s3cret@host", "redis://:s3cret@host:port", "s3cret"),
+        *("redis://:s3cret@host?ssl_cert_reqs=none", "rediss://:s3cret@host?ssl_cert_reqs=s3cret"),
+    ],
+)
 def test_an_invalid_url_is_an_error_without_the_password(
     server: RedisServer, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
