@@ -238,8 +238,13 @@ class LocalAirflow:
             time.sleep(0.3)
 
     def request(self, method: str, path: str, **kwargs: Any) -> Any:
-        """Send a request to the REST API."""
-        response = self._http.request(method, f"{self.url}{self.flavour.api}{path}", timeout=30, **kwargs)
+        """Send a request to the REST API; again if SQLite was locked, which is a 500 and has changed nothing."""
+        url = f"{self.url}{self.flavour.api}{path}"
+        for pause in (1, 2, 4, 0):
+            response = self._http.request(method, url, timeout=30, **kwargs)
+            if response.status_code != 500 or "Database error" not in response.text or not pause:
+                break
+            time.sleep(pause)
         if not response.ok:
             raise RuntimeError(f"Airflow returned {response.status_code} for {method} {path}: {response.text[:500]}")
         return response.json()
