@@ -96,8 +96,11 @@ class Form(ABC):
         """Save, and wait until the form closes."""
 
     @abstractmethod
-    def test(self, conn_id: str, password: str) -> str:
-        """Click the Test button, and return the message."""
+    def test(self, conn_id: str, secrets: dict[str, str]) -> str:
+        """Click the Test button, and return the message.
+
+        :param secrets: to be entered again where the form tests what it shows.
+        """
 
     def value(self, name: str) -> str:
         """Return the value of a field."""
@@ -226,8 +229,8 @@ class FormOfAirflow2(Form):
             lambda: self.browser.current_url != page, "the form to close, which it does not if a value is invalid"
         )
 
-    def test(self, conn_id: str, password: str) -> str:
-        self.fill({"password": password})  # it tests the typed values, and never shows the saved secret
+    def test(self, conn_id: str, secrets: dict[str, str]) -> str:
+        self.fill(secrets)  # it tests the typed values, and never shows the saved secrets
         self.click(lambda: self.one("#test-connection"))
         return self.wait(lambda: next(self._messages(), None), "the message of the test")
 
@@ -323,7 +326,7 @@ class FormOfAirflow3(Form):
         self.click(lambda: self.button("Save"))
         self.wait(lambda: not self.all("[role=dialog]"), "the dialog to close")
 
-    def test(self, conn_id: str, password: str) -> str:
+    def test(self, conn_id: str, secrets: dict[str, str]) -> str:
         self.browser.get(f"{self.url}/connections")
         self.click(lambda: self._in_row(conn_id, "Test Connection"))
         toasts = "[data-scope=toast][data-part=root]"

@@ -50,17 +50,17 @@ def refusals() -> list[str]:
 
 
 @pytest.fixture
-def press_test(form: Form, airflow: LocalAirflow, refusals: list[str]) -> Callable[[str, str, str], str]:
+def press_test(form: Form, airflow: LocalAirflow, refusals: list[str]) -> Callable[[str, str, dict[str, str]], str]:
     """Test a saved connection; Airflow 3.3.2 treats the port 0 that its own page sends as a change of the address."""
 
-    def press_test(conn_id: str, conn_type: str, password: str) -> str:
-        message = "" if refusals else form.test(conn_id, password)
+    def press_test(conn_id: str, conn_type: str, secrets: dict[str, str]) -> str:
+        message = "" if refusals else form.test(conn_id, secrets)
         if message and "Bad Request" not in message:
             return message
         refusals.append(message)
         body = {"connection_id": conn_id, "conn_type": conn_type, "port": 443}
         airflow.request("PATCH", f"/connections/{conn_id}?update_mask=port", json=body)
-        return form.test(conn_id, password)
+        return form.test(conn_id, secrets)
 
     return press_test
 
@@ -99,7 +99,7 @@ def test_a_connection_is_saved_reopened_and_tested(form: Form, vendor, values, p
     open_values = {name: value for name, value in values.items() if name not in secrets}
     assert {name: form.value(name) for name in open_values} == open_values
     assert form.value("password") in {"", "***"}
-    message = press_test(conn_id, vendor.conn_type, values["password"])
+    message = press_test(conn_id, vendor.conn_type, {name: values[name] for name in secrets})
     assert "Connected to " in message
     assert not [name for name in secrets if values[name] in form.browser.page_source]
 
@@ -123,7 +123,7 @@ def test_choice_is_saved_and_wrong_secret_is_explained(form: Form, vendor, value
     form.save()
     form.reopen(conn_id, vendor.conn_type)
     assert {name: form.value(name) for name in chosen} == chosen
-    message = press_test(conn_id, vendor.conn_type, "expired-secret")
+    message = press_test(conn_id, vendor.conn_type, {"password": "expired-secret"})
     field = next(field for field in vendor.fields if field.name == "password")
     assert "Check the credentials in this connection." in message
     assert f"{field.label}: {field.help}" in message
