@@ -36,7 +36,7 @@ def run(project: Path, *command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *command],
         cwd=project,
-        env={**os.environ, "PYTHONPATH": str(project), "PYTEST_ADDOPTS": ""},
+        env={**os.environ, "PYTHONPATH": f"{project}{os.pathsep}{project / 'scripts'}", "PYTEST_ADDOPTS": ""},
         capture_output=True,
         text=True,
         check=False,

@@ -48,7 +48,8 @@ def with_file_url(operation: Operation, options: Options, payload: Payload, file
     elif given:
         url = _signed(object_path(given, url_option), url_option)
     else:
-        path = object_path(options[folder_option], folder_option) / file_name
+        folder = str(options[folder_option]).rstrip("/")  # as text: the operator / warns in Airflow 2.11 and 3.0
+        path = object_path(f"{folder}/{file_name}", folder_option)
         url = _signed(path, folder_option)  # first, so that no records are left in a storage that cannot sign
         _upload(payload, path)
     return {name: value for name, value in options.items() if name != folder_option} | {url_option: url}
