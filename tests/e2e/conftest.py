@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from e2e.runs import EXAMPLES, HERE, HOME, ROOT, RUN, SCRIPTS, RunResults, StatsD, TriggerRows
+from e2e.runs import HERE, HOME, ROOT, RUN, RUN_EXAMPLES, SCRIPTS, RunResults, StatsD, TriggerRows
 from local_airflow import LocalAirflow, flavour
 from local_simulator import LocalSimulator
 from processes import Processes, tail_on_failure
@@ -51,7 +51,7 @@ def mapped_jobs(simulator: LocalSimulator) -> list[str]:
 def outcome(airflow: LocalAirflow, simulator: LocalSimulator, statsd: StatsD, mapped_jobs: list[str]) -> RunResults:
     """Run all DAGs at once, except those that lose their triggerer or worker."""
     jobs = {task_id: simulator.job("sendgrid", **script) for task_id, script in SCRIPTS.items()}
-    runs = dict.fromkeys(EXAMPLES) | {"e2e_modes": jobs, "e2e_mapped": {"job_ids": mapped_jobs}}
+    runs = dict.fromkeys(RUN_EXAMPLES) | {"e2e_modes": jobs, "e2e_mapped": {"job_ids": mapped_jobs}}
     outcome = RunResults(airflow)
     with tail_on_failure(airflow.processes), TriggerRows(HOME / "airflow.db") as rows:
         for dag_id, conf in runs.items():
