@@ -3,14 +3,10 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
-import jsonschema
 import pytest
 import requests
+from simulator.documented_form import checked_caller
 
-SCHEMA = json.loads((Path(__file__).parent / "schemas" / "brevo.json").read_text())
 KEY = {"api-key": "xkeysib-brevo"}
 CLIENT = {"grant_type": "client_credentials", "client_id": "brevo-client", "client_secret": "brevo-secret"}
 IMPORT = {"jsonBody": [{"email": "a@example.com", "attributes": {"FNAME": "A"}}, {"email": "nobody"}], "listIds": [12]}
@@ -19,14 +15,7 @@ STATES = ["queued", "in_process", "processing", "completed", "failed", "cancelle
 
 @pytest.fixture
 def brevo(sim):
-    def call(method, path, form=None, status=200, headers=KEY, **how):
-        response = requests.request(method, sim.url_of("brevo") + path, headers=headers, timeout=10, **how)
-        assert response.status_code == status, response.text
-        if form:
-            jsonschema.validate(response.json(), {"$ref": f"#/$defs/{form}", "$defs": SCHEMA["$defs"]})
-        return response
-
-    return call
+    return checked_caller(sim, "brevo", headers=KEY)
 
 
 @pytest.mark.parametrize(

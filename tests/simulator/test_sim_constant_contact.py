@@ -3,14 +3,9 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
-import jsonschema
 import pytest
-import requests
+from simulator.documented_form import checked_caller
 
-SCHEMA = json.loads((Path(__file__).parent / "schemas" / "constant_contact.json").read_text())
 CLIENT = ("constant-contact-client", "constant-contact-secret")
 GRANT = {"grant_type": "refresh_token", "refresh_token": "constant-contact-refresh"}
 TOKEN = "/oauth2/default/v1/token"
@@ -23,14 +18,7 @@ STATES = ["initialized", "processing", "completed", "cancelled", "failed", "time
 
 @pytest.fixture
 def call(sim):
-    def request(method, path, form=None, status=200, headers=None, **how):
-        response = requests.request(method, sim.url_of("constant_contact") + path, headers=headers, timeout=10, **how)
-        assert response.status_code == status, response.text
-        if form:
-            jsonschema.validate(response.json(), {"$ref": f"#/$defs/{form}", "$defs": SCHEMA["$defs"]})
-        return response
-
-    return request
+    return checked_caller(sim, "constant_contact")
 
 
 @pytest.fixture

@@ -3,14 +3,10 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
-import jsonschema
 import pytest
 import requests
+from simulator.documented_form import checked_caller
 
-SCHEMA = json.loads((Path(__file__).parent / "schemas" / "customer_io.json").read_text())
 KEY = {"Authorization": "Bearer customer-io-app-key"}
 STATES = [
     *("preprocessing", "preprocessed", "validating", "validated", "importing"),
@@ -20,14 +16,7 @@ STATES = [
 
 @pytest.fixture
 def customer_io(sim):
-    def call(method, path, form=None, status=200, headers=KEY, **how):
-        response = requests.request(method, sim.url_of("customer_io") + path, headers=headers, timeout=10, **how)
-        assert response.status_code == status, response.text
-        if form:
-            jsonschema.validate(response.json(), {"$ref": f"#/$defs/{form}", "$defs": SCHEMA["$defs"]})
-        return response
-
-    return call
+    return checked_caller(sim, "customer_io", headers=KEY)
 
 
 @pytest.fixture

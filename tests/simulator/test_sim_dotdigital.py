@@ -3,14 +3,9 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
-import jsonschema
 import pytest
-import requests
+from simulator.documented_form import checked_caller
 
-SCHEMA = json.loads((Path(__file__).parent / "schemas" / "dotdigital.json").read_text())
 USER = ("apiuser-simulated@apiconnector.com", "dotdigital-password")
 IMPORTS, DELETIONS = "/contacts/v3/import", "/contacts/v3/delete"
 GOOD = {"matchIdentifier": "email", "identifiers": {"email": "a@example.com"}, "dataFields": {"firstName": "Ann"}}
@@ -22,14 +17,7 @@ DELETE_STATES = ["NotStarted", "NotFinished", "Finished", "Failed"]
 
 @pytest.fixture
 def dotdigital(sim):
-    def call(method, path, form=None, status=200, auth=USER, **how):
-        response = requests.request(method, sim.url_of("dotdigital") + path, auth=auth, timeout=10, **how)
-        assert response.status_code == status, response.text
-        if form:
-            jsonschema.validate(response.json(), {"$ref": f"#/$defs/{form}", "$defs": SCHEMA["$defs"]})
-        return response
-
-    return call
+    return checked_caller(sim, "dotdigital", auth=USER)
 
 
 @pytest.fixture

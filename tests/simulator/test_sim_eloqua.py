@@ -3,14 +3,9 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
-import jsonschema
 import pytest
-import requests
+from simulator.documented_form import checked_caller
 
-SCHEMA = json.loads((Path(__file__).parent / "schemas" / "eloqua.json").read_text())
 API = "/api/bulk/2.0"
 IMPORTS, SYNCS = f"{API}/contacts/imports", f"{API}/syncs"
 BASIC = (r"Acme\Ann.Api", "eloqua-password")
@@ -27,14 +22,7 @@ REFRESH = {"grant_type": "refresh_token", "redirect_uri": "https://example.com/o
 
 @pytest.fixture
 def eloqua(sim):
-    def call(method, path, form=None, status=200, auth=BASIC, **how):
-        response = requests.request(method, sim.url_of("eloqua") + path, auth=auth, timeout=10, **how)
-        assert response.status_code == status, response.text
-        if form:
-            jsonschema.validate(response.json(), {"$ref": f"#/$defs/{form}", "$defs": SCHEMA["$defs"]})
-        return response
-
-    return call
+    return checked_caller(sim, "eloqua", auth=BASIC)
 
 
 @pytest.fixture

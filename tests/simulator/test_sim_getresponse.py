@@ -3,14 +3,9 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
-import jsonschema
 import pytest
-import requests
+from simulator.documented_form import checked_caller
 
-SCHEMA = json.loads((Path(__file__).parent / "schemas" / "getresponse.json").read_text())
 KEY = {"X-Auth-Token": "api-key getresponse-key"}
 CLIENT = ("getresponse-client", "getresponse-secret")
 GRANT = {"grant_type": "client_credentials"}
@@ -24,14 +19,7 @@ STATES = ["uploaded", "to_review", "review", "approved", "finished", "rejected",
 
 @pytest.fixture
 def getresponse(sim):
-    def call(method, path, form=None, status=200, headers=KEY, **how):
-        response = requests.request(method, sim.url_of("getresponse") + path, headers=headers, timeout=10, **how)
-        assert response.status_code == status, response.text
-        if form:
-            jsonschema.validate(response.json(), {"$ref": f"#/$defs/{form}", "$defs": SCHEMA["$defs"]})
-        return response
-
-    return call
+    return checked_caller(sim, "getresponse", headers=KEY)
 
 
 @pytest.mark.parametrize(

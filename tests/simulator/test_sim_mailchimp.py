@@ -7,31 +7,18 @@ import hashlib
 import io
 import json
 import tarfile
-from pathlib import Path
 
-import jsonschema
 import pytest
 import requests
+from simulator.documented_form import check_form, checked_caller
 
-SCHEMA = json.loads((Path(__file__).parent / "schemas" / "mailchimp.json").read_text())
 KEY = ("anystring", "f0e1d2c3b4a5968778695a4b3c2d1e0f-us19")
 STATES = ["pending", "preprocessing", "started", "finalizing", "finished"]
 
 
-def check(form, value):
-    jsonschema.validate(value, {"$ref": f"#/$defs/{form}", "$defs": SCHEMA["$defs"]})
-
-
 @pytest.fixture
 def mailchimp(sim):
-    def call(method, path, form=None, status=200, auth=KEY, **how):
-        response = requests.request(method, sim.url_of("mailchimp") + path, auth=auth, timeout=10, **how)
-        assert response.status_code == status, response.text
-        if form:
-            check(form, response.json())
-        return response
-
-    return call
+    return checked_caller(sim, "mailchimp", auth=KEY)
 
 
 def operation(method, email, path="", audience="57afe96172", hashed=str.lower, **body):
@@ -57,9 +44,9 @@ def run_batch(mailchimp):
         with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as files:
             responses = [each for member in files for each in json.load(files.extractfile(member))]
         for each in responses:
-            check("response", each)
+            check_form("mailchimp", "response", each)
             if each["status_code"] >= 400:
-                check("error", json.loads(each["response"]))
+                check_form("mailchimp", "error", json.loads(each["response"]))
         counts = tuple(batch[f"{name}_operations"] for name in ("total", "finished", "errored"))
         return counts, {each["operation_id"]: each["status_code"] for each in responses}
 

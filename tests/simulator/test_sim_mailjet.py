@@ -3,14 +3,9 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
-import jsonschema
 import pytest
-import requests
+from simulator.documented_form import check_form, checked_caller
 
-SCHEMA = json.loads((Path(__file__).parent / "schemas" / "mailjet.json").read_text())
 KEYS = ("mailjet-api-key", "mailjet-secret-key")
 CONTACTS = "/v3/REST/contact/managemanycontacts"
 CSV_IMPORTS = "/v3/REST/csvimport"
@@ -22,23 +17,20 @@ START = {"ContactsListID": 57, "Method": "addnoforce"}
 
 @pytest.fixture
 def mailjet(sim):
-    def call(method, path, form=None, status=200, auth=KEYS, **how):
-        response = requests.request(method, sim.url_of("mailjet") + path, auth=auth, timeout=10, **how)
-        assert response.status_code == status, response.text
+    checked = checked_caller(sim, "mailjet", auth=KEYS)
+
+    def call(method, path, form=None, status=200, **how):
+        response = checked(method, path, status=status, **how)
         if form is None:
             return response
         body = response.json()
         if form not in {"error", "uploaded"}:
-            check(body, "wrapped")
+            check_form("mailjet", "wrapped", body)
             [body] = body["Data"]
-        check(body, form)
+        check_form("mailjet", form, body)
         return body
 
     return call
-
-
-def check(body, form):
-    jsonschema.validate(body, {"$ref": f"#/$defs/{form}", "$defs": SCHEMA["$defs"]})
 
 
 @pytest.mark.parametrize(

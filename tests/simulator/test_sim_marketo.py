@@ -3,16 +3,12 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
-import jsonschema
 import pytest
 import requests
+from simulator.documented_form import check_form, checked_caller
 
 from airflow_provider_bulkjobs.vendors.marketo import simulated
 
-SCHEMA = json.loads((Path(__file__).parent / "schemas" / "marketo.json").read_text())
 CLIENT = {"grant_type": "client_credentials", "client_id": "marketo-client", "client_secret": "marketo-secret"}
 TOKEN = "/identity/oauth/token"
 LEADS = "/bulk/v1/leads.json?format=csv"
@@ -31,16 +27,10 @@ ROWS = "email,vin,leadScore\na@example.com,1,12\nb@example.com,2,high\nnobody,3,
 @pytest.fixture
 def marketo(sim):
     token = requests.post(sim.url_of("marketo") + TOKEN, params=CLIENT, timeout=10).json()["access_token"]
-    headers = {"Authorization": f"Bearer {token}"}
+    checked = checked_caller(sim, "marketo", headers={"Authorization": f"Bearer {token}"})
 
-    def call(method, path, form=None, status=200, csv=None, headers=headers):
-        files = None if csv is None else {"file": ("records.csv", csv, "text/csv")}
-        url = sim.url_of("marketo") + path
-        response = requests.request(method, url, headers=headers, files=files, timeout=10)
-        assert response.status_code == status, response.text
-        if form:
-            jsonschema.validate(response.json(), {"$ref": f"#/$defs/{form}", "$defs": SCHEMA["$defs"]})
-        return response
+    def call(*arguments, csv=None, **how):
+        return checked(*arguments, files=None if csv is None else {"file": ("records.csv", csv, "text/csv")}, **how)
 
     return call
 
@@ -144,7 +134,7 @@ def test_third_import_begins_after_the_first(marketo, sim):
 def test_token_is_the_same_until_it_expires(marketo, sim):
     url = sim.url_of("marketo") + TOKEN
     first, second = (requests.get(url, params=CLIENT, timeout=10).json() for _ in range(2))
-    jsonschema.validate(first, {"$ref": "#/$defs/token", "$defs": SCHEMA["$defs"]})
+    check_form("marketo", "token", first)
     assert first["access_token"] == second["access_token"]
     assert second["expires_in"] <= first["expires_in"]
     sim.revoke_tokens()

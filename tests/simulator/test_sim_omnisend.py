@@ -3,14 +3,9 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
-import jsonschema
 import pytest
-import requests
+from simulator.documented_form import checked_caller
 
-SCHEMA = json.loads((Path(__file__).parent / "schemas" / "omnisend.json").read_text())
 VERSION = {"Omnisend-Version": "2026-03-15"}
 KEY = {"Authorization": "Omnisend-API-Key 5f92cbf1-omnisend", **VERSION}
 CONTACTS = [{"identifiers": [{"type": "email", "id": address}]} for address in ("a@example.com", "nobody")]
@@ -21,14 +16,7 @@ LIST = "/api/batches?endpoint=contacts"
 
 @pytest.fixture
 def omnisend(sim):
-    def call(method, path, form=None, status=200, headers=KEY, **how):
-        response = requests.request(method, sim.url_of("omnisend") + path, headers=headers, timeout=10, **how)
-        assert response.status_code == status, response.text
-        if form:
-            jsonschema.validate(response.json(), {"$ref": f"#/$defs/{form}", "$defs": SCHEMA["$defs"]})
-        return response
-
-    return call
+    return checked_caller(sim, "omnisend", headers=KEY)
 
 
 @pytest.mark.parametrize(

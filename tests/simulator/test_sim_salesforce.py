@@ -3,14 +3,9 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
-import jsonschema
 import pytest
-import requests
+from simulator.documented_form import checked_caller
 
-SCHEMA = json.loads((Path(__file__).parent / "schemas" / "salesforce_bulk.json").read_text())
 TOKEN = "/services/oauth2/token"
 API = "/services/data/v66.0"
 JOBS = f"{API}/jobs/ingest"
@@ -24,13 +19,10 @@ CLOSE, ABORT = {"state": "UploadComplete"}, {"state": "Aborted"}
 
 @pytest.fixture
 def call(sim):
-    def call(method, path, form=None, status=200, headers=None, **how):
-        headers = token() if headers is None else headers
-        response = requests.request(method, sim.url_of("salesforce_bulk") + path, headers=headers, timeout=10, **how)
-        assert response.status_code == status, response.text
-        if form:
-            jsonschema.validate(response.json(), {"$ref": f"#/$defs/{form}", "$defs": SCHEMA["$defs"]})
-        return response
+    checked = checked_caller(sim, "salesforce_bulk")
+
+    def call(*arguments, headers=None, **how):
+        return checked(*arguments, headers=token() if headers is None else headers, **how)
 
     def token():
         key = call("POST", TOKEN, "token", headers={}, data=CLIENT).json()["access_token"]

@@ -4,13 +4,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
-import jsonschema
 import pytest
 import requests
+from simulator.documented_form import check_form, checked_caller
 
-SCHEMA = json.loads((Path(__file__).parent / "schemas" / "shopify.json").read_text())
 API = "/admin/api/2026-10/graphql.json"
 TOKEN = {"X-Shopify-Access-Token": "shpat_simulator"}
 CLIENT = {"grant_type": "client_credentials", "client_id": "shopify-client", "client_secret": "shopify-secret"}
@@ -29,18 +27,12 @@ STATES = ["CREATED", "RUNNING", "COMPLETED", "CANCELED", "FAILED", "EXPIRED"]
 CUSTOMERS = ({"email": "a@example.com"}, {"email": "nobody"}, {"email": "c@example.com"})
 
 
-def validate(value, form):
-    jsonschema.validate(value, {"$ref": f"#/$defs/{form}", "$defs": SCHEMA["$defs"]})
-
-
 @pytest.fixture
 def call(sim):
+    checked = checked_caller(sim, "shopify")
+
     def call(text, variables=None, form="response", status=200, headers=TOKEN, path=API):
-        body = {"query": text, "variables": variables}
-        response = requests.post(sim.url_of("shopify") + path, json=body, headers=headers, timeout=10)
-        assert response.status_code == status, response.text
-        validate(response.json(), form)
-        return response
+        return checked("POST", path, form, status, json={"query": text, "variables": variables}, headers=headers)
 
     return call
 
@@ -97,7 +89,7 @@ def test_completed_operation_does_not_say_what_failed(start, operation, sim, mut
     assert (found["status"], found["objectCount"]) == ("COMPLETED", "3")
     rows = [json.loads(line) for line in requests.get(found["url"], timeout=10).text.splitlines()]
     for row in rows:
-        validate(row, "line")
+        check_form("shopify", "line", row)
     [bad] = [row for row in rows for each in row["data"].values() if each["userErrors"]]
     [result] = bad["data"].values()
     assert (bad["__lineNumber"], result["customer"]) == (1, None)
@@ -183,7 +175,7 @@ def test_token_is_required(call, sim):
     call("{ shop { id } }", form="error_text", status=401, headers={"Authorization": "Bearer shpat_simulator"})
     url = f"{sim.url_of('shopify')}/admin/oauth/access_token"
     body = requests.post(url, data=CLIENT, timeout=10).json()
-    validate(body, "token")
+    check_form("shopify", "token", body)
     call("{ shop { id } }", headers={"X-Shopify-Access-Token": body["access_token"]})
     assert requests.post(url, data={**CLIENT, "client_secret": "no"}, timeout=10).status_code == 400
     call("{ shop { id } }", form="error_text", status=404, path="/admin/graphql.json")

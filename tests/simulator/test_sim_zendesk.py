@@ -3,14 +3,9 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
-import jsonschema
 import pytest
-import requests
+from simulator.documented_form import checked_caller
 
-SCHEMA = json.loads((Path(__file__).parent / "schemas" / "zendesk_bulk.json").read_text())
 TOKEN = ("ann@example.com/token", "zendesk-token")
 CLIENT = {"grant_type": "client_credentials", "client_id": "zendesk-client", "client_secret": "zendesk-secret"}
 JOBS, USERS = "/api/v2/job_statuses", "/api/v2/users"
@@ -21,14 +16,7 @@ MEMBERSHIP = {"user_id": 1, "organization_id": 2}
 
 @pytest.fixture
 def zendesk(sim):
-    def call(method, path, form=None, status=200, auth=TOKEN, **how):
-        response = requests.request(method, sim.url_of("zendesk_bulk") + path, auth=auth, timeout=10, **how)
-        assert response.status_code == status, response.text
-        if form:
-            jsonschema.validate(response.json(), {"$ref": f"#/$defs/{form}", "$defs": SCHEMA["$defs"]})
-        return response
-
-    return call
+    return checked_caller(sim, "zendesk_bulk", auth=TOKEN)
 
 
 @pytest.fixture
