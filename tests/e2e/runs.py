@@ -24,7 +24,7 @@ EXAMPLES = tuple(f"bulkjobs_{path.stem}" for path in sorted((ROOT / "example_dag
 # On SQLite, Airflow 2 runs one task at a time. With E2E_SHORT, the releases before 3.3 leave out pipelines whose vendor
 # takes imports in the same way as another.
 ALIKE = (
-    *("mailjet", "marketo", "mailchimp", "zendesk_bulk", "dotdigital"),
+    *("mailjet", "mailchimp", "zendesk_bulk", "dotdigital"),
     *("getresponse", "constant_contact", "omnisend", "eloqua", "zoho_crm"),
 )
 IS_SHORT = bool(os.environ.get("E2E_SHORT")) and not STARTS_IN_TRIGGER
