@@ -51,6 +51,8 @@ class Flavour(NamedTuple):
     :param config: the content of webserver_config.py.
     :param slowness: a factor for timeouts: old versions start tasks slowly, or one at a time.
     :param trigger_by_api: whether the API can trigger runs; in 3.0 it cannot, because of the pydantic it installs.
+    :param starts_early: whether the executor may start a task before the database says that it is queued: on a busy
+        machine a task of 3.0 then fails without having run.
     """
 
     components: dict[str, list[str]]
@@ -60,6 +62,7 @@ class Flavour(NamedTuple):
     config: str = ""
     slowness: int = 1
     trigger_by_api: bool = True
+    starts_early: bool = False
 
 
 def flavour(port: int) -> Flavour:
@@ -90,7 +93,16 @@ def flavour(port: int) -> Flavour:
     components = {"api-server": address, "scheduler": [], "dag-processor": [], "triggerer": []}
     slowness = 1 if release >= (3, 2) else 3
     health = "/api/v2/monitor/health"
-    return Flavour(components, "/api/v2", health, settings, slowness=slowness, trigger_by_api=release != (3, 0))
+    is_first = release == (3, 0)
+    return Flavour(
+        components,
+        "/api/v2",
+        health,
+        settings,
+        slowness=slowness,
+        trigger_by_api=not is_first,
+        starts_early=is_first,
+    )
 
 
 @dataclass(frozen=True)
@@ -198,8 +210,12 @@ class LocalAirflow:
         return all(run["state"] in FINAL for run in runs if run["dag_run_id"] == run_id)
 
     def watch(self, run_id: str, seconds: float) -> Iterator[Task]:
-        """Yield the tasks of the runs with this id on each change of their state, until all runs have finished."""
+        """Yield the tasks of the runs with this id on each change of their state, until all runs have finished.
+
+        Where the executor starts tasks too early, a task that failed for that reason is cleared once.
+        """
         seen: dict[tuple[str, str, int], str] = {}
+        cleared: set[tuple[str, str]] = set()
         until = time.monotonic() + seconds * self.flavour.slowness
         over = False
         while not over:
@@ -208,6 +224,8 @@ class LocalAirflow:
             self.processes.check()
             over = self.is_over(run_id)  # before the tasks, so that no change is missed
             for task in self.tasks(run_id):
+                if self.flavour.starts_early and self._clear_unstarted(task, cleared):
+                    over = False
                 key = (task.dag_id, task.task_id, task.map_index)
                 if seen.get(key, "none") != task.state:
                     seen[key] = task.state
@@ -216,6 +234,15 @@ class LocalAirflow:
         written = -1  # the end of a task's log may be written after its state
         while written != (written := sum(path.stat().st_size for path in (self.home / "logs").rglob("*.log"))):
             time.sleep(1)
+
+    def _clear_unstarted(self, task: Task, cleared: set[tuple[str, str]]) -> bool:
+        """Clear a task that has failed without having run, for the first time; return whether it was cleared."""
+        if task.state != "failed" or task.seconds is not None or (task.dag_id, task.task_id) in cleared:
+            return False
+        cleared.add((task.dag_id, task.task_id))
+        body = {"dry_run": False, "dag_run_id": task.run_id, "task_ids": [task.task_id], "include_downstream": True}
+        self.request("POST", f"/dags/{task.dag_id}/clearTaskInstances", json=body)
+        return True
 
     def xcom(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1, key: str = "return_value") -> Any:
         """Return an XCom value of a task."""
