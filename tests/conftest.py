@@ -32,7 +32,8 @@ with warnings.catch_warnings():
     airflow_provider_bulkjobs.hooks.bulk_job.BaseHook.get_connection("first")
     del os.environ["AIRFLOW_CONN_FIRST"]
 
-from airflow_provider_bulkjobs.http.retry import RetryPolicy  # noqa: E402  (after Airflow, as everything else)
+from airflow_provider_bulkjobs.http import engine  # noqa: E402  (after Airflow, as everything else)
+from airflow_provider_bulkjobs.http.retry import RetryPolicy  # noqa: E402
 from airflow_provider_bulkjobs.simulator import Simulator  # noqa: E402
 
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
@@ -70,7 +71,8 @@ def impatient(quick_retries: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let ten failures in a row take a moment instead of minutes."""
+    """Let ten failures in a row, also of token requests, take a moment instead of minutes."""
+    monkeypatch.setattr(engine, "DEFAULT_PAUSE", 0.01)
     original = RetryPolicy.__init__
     monkeypatch.setattr(
         RetryPolicy,

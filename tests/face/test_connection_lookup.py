@@ -26,12 +26,16 @@ SECRET = "postgres://bot:hunter2@db"
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def garbage():
+    yield
+    gc.collect()  # here, where a loop that is left open is no failure
+
+
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr(connection_lookup, "INITIAL_DELAY", 0.01)
     monkeypatch.setattr(connection_lookup, "MAX_DELAY", 0.02)
-    yield
-    gc.collect()  # here, where a loop that is left open is no failure
 
 
 class Lookups:

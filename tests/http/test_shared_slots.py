@@ -7,7 +7,6 @@ import json
 import logging
 import subprocess
 import sys
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,7 +23,11 @@ from airflow_provider_bulkjobs.simulator import Simulator
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.throttling import RateLimit
 
-pytestmark = pytest.mark.skipif(PROGRAM is None, reason=REASON)
+pytestmark = [
+    pytest.mark.skipif(PROGRAM is None, reason=REASON),
+    # redis-py 5 leaves the socket of a failed connection to the garbage collector.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 STORAGE = "AIRFLOW__BULKJOBS__RATE_LIMIT_STORAGE"
 SENDGRID = VENDOR_OF["sendgrid"]
@@ -38,6 +41,7 @@ MakeAccount = Callable[..., Account]
 def running_server() -> Iterator[RedisServer]:
     with redis_server() as server:
         yield server
+    gc.collect()  # here, where a socket that is left open is no failure
 
 
 @pytest.fixture
@@ -49,9 +53,6 @@ def server(running_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Iter
     yield running_server
     module._client(running_server.url).close()
     module._client.cache_clear()
-    with warnings.catch_warnings():  # redis-py 5 leaves the socket of a failed connection to the garbage collector
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
 
 
 @pytest.fixture
