@@ -87,8 +87,10 @@ async def test_retry_after_pauses_every_wait_on_the_connection(sim, account):
     account("sendgrid")
     jobs = [sim.job("sendgrid", "contacts", states=["completed"], items=1) for _ in range(10)]
     sim.fault("sendgrid", "rate_limit", count=1, retry_after=1)
-    waits = [fire(make_trigger(job_ids=[job], first_poll_at=time.time() + i * 0.05)) for i, job in enumerate(jobs)]
-    events = await asyncio.gather(*waits)
+    first = asyncio.ensure_future(fire(make_trigger(job_ids=jobs[:1])))
+    while not any(shared.transport.is_paused for shared in pool._transports.values()):
+        await asyncio.sleep(0.005)
+    events = await asyncio.gather(first, *(fire(make_trigger(job_ids=[job])) for job in jobs[1:]))
     assert {event["status"] for event in events} == {"finished"}
     times = [request.time for request in sim.requests("sendgrid")]
     assert times[1] - times[0] >= 0.95, "nobody asks during the pause"
