@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -72,6 +72,13 @@ class BulkJob:
             self.succeeded = min(self.succeeded, max(self.total - (self.failed or 0), 0))
         if self.state is JobState.SUCCEEDED and self.failed:
             self.state = JobState.PARTIALLY_FAILED
+
+    def with_unknown_failures(self, **counts: Any) -> BulkJob:
+        """Return the finished job as one of which the vendor does not say how many items have failed, if any.
+
+        :param counts: other counts to change, such as ``succeeded=None``.
+        """
+        return replace(self, state=JobState.PARTIALLY_FAILED, failed=None, **counts)
 
     def to_json(self) -> dict[str, Any]:
         """Return the job as plain JSON, without empty fields."""

@@ -83,7 +83,7 @@ def job_status(account: Account, job_id: str) -> Flow[BulkJob]:
     while pages.has_next:
         outcomes.update(outcome(contact) for contact in (yield from pages.read_next()))
     if not pages.is_complete:
-        return replace(job, state=JobState.PARTIALLY_FAILED)
+        return job.with_unknown_failures()
 
     return replace(
         job,

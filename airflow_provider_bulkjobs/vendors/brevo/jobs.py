@@ -8,7 +8,6 @@ https://developers.brevo.com/reference/getprocess
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -47,7 +46,7 @@ def _read_reports(job: BulkJob, process: Mapping[str, Any]) -> BulkJob:
     """A report is the only sign of failed rows; without the list of reports, it is unknown whether there are any."""
     reports = _reports(process)
     if job.state is JobState.SUCCEEDED and (not reports or any(url is not None for url in reports.values())):
-        return replace(job, state=JobState.PARTIALLY_FAILED)
+        return job.with_unknown_failures()
     return job
 
 

@@ -61,7 +61,7 @@ def _read_counts(needed: tuple[str, ...], job: BulkJob, activity: Mapping[str, A
         has_no_contact = job.total and counts.get("person_count") == 0
         if job.failed or not (activity.get("activity_errors") or has_no_contact):
             return job
-    return replace(job, state=JobState.PARTIALLY_FAILED, succeeded=None, failed=None)
+    return job.with_unknown_failures(succeeded=None)
 
 
 def _status(*needed: str) -> StatusEndpoint:

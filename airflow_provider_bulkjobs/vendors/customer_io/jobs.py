@@ -49,7 +49,7 @@ def _read_end(job: BulkJob, found: Mapping[str, Any]) -> BulkJob:
     if job.state is not JobState.SUCCEEDED:
         return job
     if _has_report(found, "error") or job.total is None or job.succeeded is None:
-        return replace(job, state=JobState.PARTIALLY_FAILED)
+        return job.with_unknown_failures()
     return replace(job, failed=0)
 
 

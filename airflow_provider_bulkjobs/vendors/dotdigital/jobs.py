@@ -79,7 +79,7 @@ def _count_import(job: BulkJob, found: Mapping[str, Any]) -> BulkJob:
     if job.vendor_state != FINISHED:
         return replace(job, failed=None)
     if _lacks(found, *LOST):
-        return replace(job, state=JobState.PARTIALLY_FAILED, failed=None)
+        return job.with_unknown_failures()
     listed = FAILURES.values(found, LABEL)
     lost = max(job.failed or 0, sum(as_dict(each).get("contactId") is None for each in listed))
     failed = max(lost, len(listed))
@@ -94,7 +94,7 @@ def _count_deletion(job: BulkJob, found: Mapping[str, Any]) -> BulkJob:
     if job.vendor_state != FINISHED:
         return replace(job, failed=None)
     if _lacks(found, "requestedContacts", "deletedContacts", *NOT_DELETED):
-        return replace(job, state=JobState.PARTIALLY_FAILED, failed=None)
+        return job.with_unknown_failures()
     return replace(job, succeeded=job.deleted, failed=max(job.failed or 0, len(FAILURES.values(found, LABEL))))
 
 

@@ -131,7 +131,7 @@ def _with_counts(job: BulkJob, logs: list[Mapping[str, Any]]) -> BulkJob:
             counts[str(log.get("statusCode"))] += number
     total = max(counts[code] for code in TOTALS)
     if not total or not counts.keys() & {CREATED, UPDATED}:
-        return replace(job, state=JobState.PARTIALLY_FAILED)
+        return job.with_unknown_failures()
     succeeded = counts[CREATED] + counts[UPDATED]
     problems = [counts[str(log.get("statusCode"))] for log in logs if log.get("severity") in PROBLEMS]
     lost = max(total - succeeded, counts[REJECTED]) + counts[WITH_REJECTED_FIELDS]

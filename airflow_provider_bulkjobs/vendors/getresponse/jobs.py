@@ -58,7 +58,7 @@ def _compare_counts(job: BulkJob, found: Mapping[str, Any]) -> BulkJob:
     adds_up = job.failed is not None and loaded is not None and job.failed + loaded == job.total
     if adds_up and job.total and reasons <= (job.failed or 0):
         return replace(job, state=JobState.SUCCEEDED, succeeded=loaded)  # or partially failed, if any are invalid
-    return replace(job, state=JobState.PARTIALLY_FAILED, succeeded=None, failed=None)
+    return job.with_unknown_failures(succeeded=None)
 
 
 STATUS = StatusEndpoint(

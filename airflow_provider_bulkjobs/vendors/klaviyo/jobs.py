@@ -62,7 +62,7 @@ def import_status(account: Account, job_id: str) -> Flow[BulkJob]:
     pages = _errors(job_id)
     errors = yield from pages.read_next()
     if errors or not pages.is_complete:
-        return replace(job, state=JobState.PARTIALLY_FAILED, succeeded=None)
+        return job.with_unknown_failures(succeeded=None)
     if job.total is None:
         raise TransientError("Klaviyo returned 'complete' without a 'total_count', which every import has")
     return replace(job, failed=0)

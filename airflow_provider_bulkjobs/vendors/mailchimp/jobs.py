@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from airflow_provider_bulkjobs.exceptions import TransientError, VendorAPIError
@@ -44,7 +43,7 @@ STATES = States(
 def _require_counts(job: BulkJob, batch: Mapping[str, Any]) -> BulkJob:  # noqa: ARG001
     """Without all counts, or with no operation at all, it is unknown what the batch has done."""
     if job.state.is_finished and not (job.total and job.succeeded is not None):
-        return replace(job, state=JobState.PARTIALLY_FAILED, succeeded=None, failed=None)
+        return job.with_unknown_failures(succeeded=None)
     return job
 
 

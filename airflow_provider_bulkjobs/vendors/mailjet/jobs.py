@@ -58,7 +58,7 @@ def _read_errors(job: BulkJob, found: Mapping[str, Any]) -> BulkJob:
     has_no_error = all(name in found and found[name] in NOTHING for name in ("Error", "ErrorFile"))
     if has_no_error and job.total is not None:
         return replace(job, succeeded=job.total)
-    return replace(job, state=JobState.PARTIALLY_FAILED)
+    return job.with_unknown_failures()
 
 
 def _read_counts(job: BulkJob, found: Mapping[str, Any]) -> BulkJob:  # noqa: ARG001
@@ -66,7 +66,7 @@ def _read_counts(job: BulkJob, found: Mapping[str, Any]) -> BulkJob:  # noqa: AR
     if job.state not in PROCESSED:
         return replace(job, total=None, succeeded=None, failed=None)
     if job.total is None or job.failed is None:
-        return replace(job, state=JobState.PARTIALLY_FAILED, failed=None)
+        return job.with_unknown_failures()
     return job
 
 

@@ -43,7 +43,7 @@ def _with_total(job: BulkJob, _status: Mapping[str, Any]) -> BulkJob:
     if job.state not in COMPLETE:
         return job
     if job.succeeded is None or job.failed is None:
-        return replace(job, state=JobState.PARTIALLY_FAILED, failed=None)
+        return job.with_unknown_failures()
     return replace(job, total=job.succeeded + job.failed)
 
 

@@ -9,7 +9,6 @@ https://api-docs.omnisend.com/reference/get_batches-batchid-items
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from airflow_provider_bulkjobs.exceptions import TransientError
@@ -60,7 +59,7 @@ STATES = States(
 def _require_counts(job: BulkJob, batch: Mapping[str, Any]) -> BulkJob:  # noqa: ARG001
     """Without all counts, it is unknown what a finished batch has done."""
     if job.state is JobState.SUCCEEDED and not (job.total and job.succeeded is not None):
-        return replace(job, state=JobState.PARTIALLY_FAILED, succeeded=None, failed=None)
+        return job.with_unknown_failures(succeeded=None)
     return job
 
 

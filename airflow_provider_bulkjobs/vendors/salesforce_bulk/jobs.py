@@ -79,7 +79,7 @@ def ingest_status(account: Account, job_id: str) -> Flow[BulkJob]:
         except UntrustedResponseError:  # too large to be read
             unprocessed = None
     if unprocessed is None or job.succeeded is None or job.failed is None:
-        return replace(job, state=JobState.PARTIALLY_FAILED, failed=None)
+        return job.with_unknown_failures()
     return replace(job, total=job.succeeded + job.failed + unprocessed)
 
 

@@ -81,7 +81,7 @@ def operation_status(account: Account, job_id: str) -> Flow[BulkJob]:
             lines += 1
             failed += not _has_succeeded(_parse(line))
     if not lines:
-        return replace(job, state=JobState.PARTIALLY_FAILED, total=None)
+        return job.with_unknown_failures(total=None)
     return replace(job, total=max(lines, job.total or 0), succeeded=lines - failed, failed=failed)
 
 

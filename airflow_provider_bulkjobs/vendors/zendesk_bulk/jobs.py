@@ -57,7 +57,7 @@ def _count_results(job: BulkJob, status: Mapping[str, Any]) -> BulkJob:
         done: dict[str, Any] = {word: outcomes[word] for word in words}
         return replace(job, total=total, succeeded=succeeded, failed=failed, **done)
     if job.state is JobState.SUCCEEDED and as_dict(results).get("success") is not True:
-        return replace(job, state=JobState.PARTIALLY_FAILED)
+        return job.with_unknown_failures()
     return job
 
 

@@ -49,7 +49,7 @@ def _with_files(job: BulkJob, status: Mapping[str, Any]) -> BulkJob:
     if not job.state.is_finished:
         return replace(job, failed=skipped)
     if added is None or updated is None or skipped is None or total is None:
-        return replace(job, state=JobState.PARTIALLY_FAILED) if job.state is JobState.SUCCEEDED else job
+        return job.with_unknown_failures() if job.state is JobState.SUCCEEDED else job
     if job.state is JobState.PARTIALLY_FAILED and not all(count(value_at(each, TOTAL)) for each in resources):
         # The rows of a file that failed as a whole are in no count, so those that failed in others are not all.
         return replace(job, succeeded=total if added + updated == total else None, failed=None)
