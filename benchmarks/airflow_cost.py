@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The cost of a wait on a real Airflow, from its first task process to its last, for the sensors of benchmarks/dags.
 
-    python benchmarks/airflow_cost.py [--waits 20] [--seconds 30] [--apart 4] [--only worker,triggerer]
+    python benchmarks/airflow_cost.py [--waits 20] [--seconds 30] [--apart 4] [--only worker,triggerer] [--json FILE]
 
 They run one after another on the same Airflow, against the same simulator, which is not counted: first with jobs that
 end together, then with jobs that end one by one. Linux only: the CPU time is read from /proc for all processes of
@@ -13,6 +13,7 @@ the task that returns the job ids.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import shutil
@@ -217,6 +218,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=30.0, help="duration of a job")
     parser.add_argument("--apart", type=float, default=4.0, help="seconds between the ends of jobs, in the second part")
     parser.add_argument("--only", default=",".join(SCENARIOS), help="the scenarios: " + ", ".join(SCENARIOS))
+    parser.add_argument("--json", type=Path, help="write the CPU-seconds per wait to this file, for waits_plot.py")
     options = parser.parse_args()
     chosen = options.only.split(",")
     shutil.rmtree(HOME, ignore_errors=True)
@@ -243,9 +245,16 @@ def main() -> int:
         f"after; the task that returns the job ids: {bench.upstream_cpu:.2f}, which are not counted either. "
         "All figures are per wait."
     )
-    for title, costs in (("Jobs that end together", together), (f"{options.apart:g} s apart", one_by_one)):
+    parts = {"Jobs that end together": together, f"{options.apart:g} s apart": one_by_one}
+    for title, costs in parts.items():
         if costs:
             print(f"\n{title}:\n", *table(costs, options.waits), sep="\n")
+    if options.json:
+        per_wait = {
+            title: {SCENARIOS[dag_id].replace("`", ""): cost.cpu / options.waits for dag_id, cost in costs.items()}
+            for title, costs in parts.items()
+        }
+        options.json.write_text(json.dumps(per_wait))
     return 0
 
 
