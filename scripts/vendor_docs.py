@@ -13,7 +13,7 @@ from vendor_index import YES, index, limit, table, with_matrix
 
 from airflow_provider_bulkjobs.vendors import VENDORS
 from airflow_provider_bulkjobs.vendors.spec.fields import Field
-from airflow_provider_bulkjobs.vendors.spec.operation import Operation
+from airflow_provider_bulkjobs.vendors.spec.operation import Operation, Option
 from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
 
 PROJECT = Path(__file__).parent.parent
@@ -109,9 +109,29 @@ def kind_row(kind: JobKind) -> tuple[str, ...]:
 
 def operation_row(kind: JobKind, operation: Operation) -> tuple[str, ...]:
     """Return the table row of an operation."""
-    options = ", ".join(f"`{option.name}`" for option in operation.options)
-    retried = YES[operation.idempotent]
-    return f"`{kind.name}`", f"`{operation.name}`", limit(operation), options, retried
+    return f"`{kind.name}`", f"`{operation.name}`", limit(operation), YES[operation.idempotent]
+
+
+def option_rows(vendor: Vendor) -> Iterator[tuple[str, ...]]:
+    """Return the table rows of the options, each with the operations that take it."""
+    several = len(vendor.kinds) > 1
+    operations: dict[Option, list[str]] = {}
+    for kind in vendor.kinds:
+        for operation in kind.operations:
+            name = f"`{kind.name}` `{operation.name}`" if several else f"`{operation.name}`"
+            for option in operation.options:
+                operations.setdefault(option, []).append(name)
+    for option, names in operations.items():
+        types = " or ".join(f"`{each.__name__}`" for each in option.types)
+        choices = f"; one of {', '.join(f'`{choice}`' for choice in option.choices)}" if option.choices else ""
+        yield f"`{option.name}`", ", ".join(names), types, YES[option.required], f"{option.help}{choices}"
+
+
+def options(vendor: Vendor) -> Iterator[str]:
+    """Return the section about the options, if there are any."""
+    if rows := list(option_rows(vendor)):
+        header = ("Option", "Taken by", "Type", "Required", "Description")
+        yield from ("### Options", "", "They go into the argument `options`.", "", *table(header, *rows), "")
 
 
 def state_rows(kinds: Iterable[JobKind]) -> Iterator[tuple[str, ...]]:
@@ -160,10 +180,13 @@ def render(vendor: Vendor) -> str:
         "The first job kind is the default. Operations:",
         "",
         *table(
-            ("`job_kind`", "`operation`", "Maximum per request", "`options`", "Retried after a lost response"),
+            ("`job_kind`", "`operation`", "Maximum per request", "Retried after a lost response"),
             *(operation_row(kind, operation) for kind in vendor.kinds for operation in kind.operations),
         ),
         "",
+        "[Submitting](../submitting.md#operations) has the required fields of the records.",
+        "",
+        *options(vendor),
         "## States",
         "",
         *table(("`job_kind`", f"{vendor.label} state", "`state`", "Finished"), *state_rows(vendor.kinds)),
