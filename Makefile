@@ -39,7 +39,7 @@ help:
 	@echo "make demo    all example pipelines in a real Airflow; KEEP=1 keeps its web UI running"
 	@echo "make matrix  the built wheel on every Airflow and Python; make corners runs a subset"
 	@echo "make ui-test the connection forms in a browser, on Airflow 3.3 and 2.11; SHORT=1: saves only some"
-	@echo "make docs    regenerate the generated pages; make pictures also takes screenshots of the forms"
+	@echo "make docs    regenerate the generated pages; make pictures also takes all screenshots"
 	@echo "make site    the documentation as a site, in .site; warnings are errors"
 	@echo "make vendor NAME=mailman   the skeleton of another vendor; LABEL='Mail Man' is its name for people"
 	@echo "make bench   benchmarks against other providers; half an hour on an idle machine"
@@ -123,6 +123,7 @@ ui-tests: $(STAMP) $(STAMP_2)
 
 pictures: $(STAMP)
 	PICTURES=docs/images $(RUN) pytest tests/ui -k shows
+	$(VENV)/bin/python scripts/demo.py --picture docs/images/demo.svg
 	$(MAKE) --no-print-directory docs
 
 # A separate environment: the other providers have many dependencies.

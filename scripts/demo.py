@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from diagrams import terminal
 from local_airflow import LocalAirflow, Task
 from local_simulator import LocalSimulator
 from processes import Processes, tail_on_failure
@@ -146,11 +147,12 @@ def main() -> int:
     """Run the demo; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--keep", action="store_true", help="keep Airflow's web UI running until Ctrl-C")
-    keep = parser.parse_args().keep
+    parser.add_argument("--picture", type=Path, help="write the table as an SVG to this path")
+    options = parser.parse_args()
     shutil.rmtree(HOME, ignore_errors=True)
     try:
         with Processes(HOME) as processes, tail_on_failure(processes):
-            return _run(processes, keep=keep)
+            return _run(processes, keep=options.keep, picture=options.picture)
     except KeyboardInterrupt:
         print("\nStopped; all processes have ended.")
         return 130
@@ -159,7 +161,7 @@ def main() -> int:
         return 1
 
 
-def _run(processes: Processes, *, keep: bool) -> int:
+def _run(processes: Processes, *, keep: bool, picture: Path | None) -> int:
     began = time.monotonic()
     _say("Starting a simulator of the vendors, and a real Airflow (SQLite, LocalExecutor) with connections to it")
     simulator = LocalSimulator(processes, JOB_SECONDS)
@@ -170,14 +172,16 @@ def _run(processes: Processes, *, keep: bool) -> int:
         airflow.trigger(dag_id, RUN)
     for task in airflow.watch(RUN, MAX_SECONDS):
         if task.state not in {"none", "scheduled", "queued"}:
-            _say(f"{_short(task.dag_id):24}{task.task_id:26}{_coloured(task.state)}")
+            _say(f"{_short(task.dag_id):27}{task.task_id:26}{_coloured(task.state)}")
     rows = [_row(airflow, simulator, dag_id) for dag_id in EXPECTED]
-    _print_table(rows)
+    print("", *_table(rows), "", *_verdicts(rows), "", sep="\n")
     differences = _compare(airflow.tasks(RUN), rows)
     for line in differences:
         print(f"UNEXPECTED: {line}")
     if not differences:
         print(f"All {len(rows)} pipelines had the expected result ({time.monotonic() - began:.0f} s).")
+        if picture:
+            picture.write_text(terminal("make demo", _table(rows)))
     if keep:
         print(
             f"\nAirflow's web UI: {airflow.url}  (no login needed)\n"
@@ -234,17 +238,19 @@ def _compare(tasks: list[Task], rows: list[dict[str, Any]]) -> list[str]:
     return differences
 
 
-def _print_table(rows: list[dict[str, Any]]) -> None:
+def _table(rows: list[dict[str, Any]]) -> list[str]:
+    """Return the lines of the table."""
     columns = ("pipeline", "vendor", "job ids", "gate", "items", "failed", "waited", "polls")
     cells = [columns, *[tuple("unknown" if row[name] is None else str(row[name]) for name in columns) for row in rows]]
     widths = [max(len(line[column]) for line in cells) for column in range(len(columns))]
-    print()
-    for line in [cells[0], tuple("-" * width for width in widths), *cells[1:]]:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
-    print("\nVerdicts of the gates:")
-    for row in rows:
-        print(f"  {row['pipeline']:28}{row['reason']}")
-    print()
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in [cells[0], tuple("-" * width for width in widths), *cells[1:]]
+    ]
+
+
+def _verdicts(rows: list[dict[str, Any]]) -> list[str]:
+    return ["Verdicts of the gates:", *(f"  {row['pipeline']:28}{row['reason']}" for row in rows)]
 
 
 def _say(text: str) -> None:

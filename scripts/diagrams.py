@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -14,7 +14,7 @@ STYLE = (
     ".small{font-size:11px;fill:#555}.halo{paint-order:stroke;stroke:#fff;stroke-width:4px}.title{font-weight:600}"
     ".box{fill:#eef1fb;stroke:#5c6bc0}.outside{fill:#f5f5f5;stroke:#9e9e9e}"
     ".line{stroke:#5c6bc0;stroke-width:1.5;fill:none}.lane{stroke:#bbb;stroke-dasharray:4 4}"
-    ".bar{fill:#c5cae9;stroke:#5c6bc0}"
+    ".terminal{font-family:ui-monospace,monospace;font-size:12px}"
 )
 MARKER = (
     '<defs><marker id="head" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7" orient="auto">'
@@ -64,14 +64,14 @@ def box(x: float, y: float, width: float, height: float, css: str = "box") -> st
     return f'<rect class="{css}" x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="6"/>'
 
 
-def svg(height: int, title: str, parts: Iterator[str]) -> str:
+def svg(height: int, title: str, parts: Iterator[str], width: int = WIDTH) -> str:
     """Return a picture; the title is read to those who do not see it."""
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img">',
         f"<title>{escape(title)}</title>",
         f"<style>{STYLE}</style>",
         MARKER,
-        f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>',
+        f'<rect width="{width}" height="{height}" fill="#fff"/>',
         *parts,
         "</svg>",
     ]
@@ -120,6 +120,22 @@ def wait() -> str:
             yield text((places[start] + places[end]) / 2, y - 6, label, "small halo")
 
     return svg(bottom + 10, "A submit and a deferred wait", rows())
+
+
+def terminal(command: str, output: Sequence[str]) -> str:
+    """Return what a command printed, as text in a picture of a terminal."""
+    line, margin, advance = 17, 14, 7.3  # px; the advance of a character at 12 px
+    lines = [f"$ {command}", *output]
+    width = round(max(map(len, lines)) * advance) + 2 * margin
+
+    def rows() -> Iterator[str]:
+        for number, words in enumerate(lines):
+            # The length holds the columns together in any monospaced font.
+            length = f' textLength="{len(words) * advance:g}" lengthAdjust="spacingAndGlyphs"' if words else ""
+            y = margin + (number + 0.8) * line
+            yield f'<text class="terminal" x="{margin}" y="{y:g}" xml:space="preserve"{length}>{escape(words)}</text>'
+
+    return svg(len(lines) * line + 2 * margin, f"The output of {command}", rows(), width)
 
 
 def pictures() -> dict[Path, str]:

@@ -121,7 +121,7 @@ def render_configuration(config: dict[str, Any]) -> str:
         GENERATED.format(source="provider.py"),
         "",
         "Nothing has to be configured. What belongs to an account is in its connection: each field is on the page of",
-        "the [vendor](../vendors/index.md), and every type has `requests_per_second`.",
+        "the [vendor](../vendors/index.md), and [one table](../vendors/index.md#connections) has all connection types.",
         "",
     ]
     for section, described in config.items():

@@ -18,6 +18,7 @@ COPIED = (
     "docs",
     "scripts",
     "README.md",
+    "CHANGELOG.md",
     "pyproject.toml",
     ".airflow-registry.yaml",
 )

@@ -50,6 +50,12 @@ def test_a_fragment_is_of_a_kind_that_there_is(path: Path) -> None:
 
 
 @pytest.mark.parametrize("vendor", VENDORS, ids=lambda vendor: vendor.conn_type)
+def test_every_vendor_is_in_the_changelog(vendor: Any) -> None:
+    texts = [path.read_text() for path in (PROJECT / "CHANGELOG.md", *FRAGMENTS)]
+    assert any(f"(`{vendor.conn_type}`)" in text for text in texts)
+
+
+@pytest.mark.parametrize("vendor", VENDORS, ids=lambda vendor: vendor.conn_type)
 def test_every_vendor_is_in_the_table_of_operations(vendor: Any) -> None:
     lines = (PROJECT / "docs/submitting.md").read_text().splitlines()
     rows = sum(line.startswith(f"| `{vendor.conn_type}` |") for line in lines)

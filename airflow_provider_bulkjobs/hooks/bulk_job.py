@@ -37,6 +37,15 @@ class BulkJobHook(BaseHook):
     A subclass sets :attr:`vendor`; connection type, form, connection test, sensor and trigger follow from it. The
     connection is read on first use, not when a hook is created.
 
+    Example::
+
+        from airflow_provider_bulkjobs.hooks.bulk_job import SendGridHook
+
+        hook = SendGridHook("sendgrid_default")
+
+        def failed_items(job_id: str) -> int | None:  # in a task
+            return hook.get_job(job_id, "contacts").failed
+
     :param conn_id: the connection; ``<type>_default`` if not given.
     """
 

@@ -8,15 +8,17 @@ import re
 import textwrap
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 import reference_pages
 import yaml
 from dag_folder import load
-from diagrams import pictures
+from diagrams import pictures, terminal
 from docs.pages import DOCS, Block, blocks
 
 from airflow_provider_bulkjobs import exceptions, metrics
+from airflow_provider_bulkjobs.hooks.bulk_job import BulkJobHook
 from airflow_provider_bulkjobs.operators.bulk_job import BulkJobCancelOperator, BulkJobOperator, BulkJobResultsOperator
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
 from airflow_provider_bulkjobs.provider import get_provider_info
@@ -39,7 +41,7 @@ SOURCES = {path: path.read_text() for path in sorted(PACKAGE.rglob("*.py")) if p
 MESSAGE = re.compile(r"^### `(.+)`$", re.MULTILINE)
 MESSAGES = MESSAGE.findall((DOCS / "troubleshooting.md").read_text())
 EXAMPLE = re.compile(r"^Example::\n\n((?:    .*(?:\n|$)|\n)+)", re.MULTILINE)
-PUBLIC = (BulkJobOperator, BulkJobResultsOperator, BulkJobCancelOperator, BulkJobSensor, SqlRecords)
+PUBLIC = (BulkJobOperator, BulkJobResultsOperator, BulkJobCancelOperator, BulkJobSensor, SqlRecords, BulkJobHook)
 
 
 def literals(tree: ast.AST) -> list[str]:
@@ -103,6 +105,12 @@ def test_a_dag_of_a_page_parses(block: Block, tmp_path: Path) -> None:
 def test_a_how_to_has_complete_code(page: Path) -> None:
     assert all(block.title for block in blocks(page) if block.language == "python")
     assert any(block.language == "python" for block in blocks(page))
+
+
+def test_a_picture_of_a_terminal_has_each_line_as_text() -> None:
+    picture = ET.fromstring(terminal("make demo", ["vendor  gate", "", "a <b>   passed"]))
+    texts = [line.text for line in picture.iter("{http://www.w3.org/2000/svg}text")]
+    assert texts == ["$ make demo", "vendor  gate", None, "a <b>   passed"]
 
 
 @pytest.mark.parametrize("documented", PUBLIC, ids=lambda documented: documented.__name__)

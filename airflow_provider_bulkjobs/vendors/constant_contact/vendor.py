@@ -115,7 +115,7 @@ class ConstantContact(Vendor):
         permissions="The application needs the scopes contact_data and offline_access, and account_read for the "
         "account's name in the connection test. The user who authorizes it needs the privilege contacts:write, also to "
         "wait.",
-        limits=(
+        credentials=(
             (
                 "A person has to authorize the application once, as there is no grant without a user. Open "
                 "`https://authz.constantcontact.com/oauth2/default/v1/authorize?response_type=code&state=1&client_id=KEY"
@@ -127,6 +127,8 @@ class ConstantContact(Vendor):
                 "-d grant_type=authorization_code -d redirect_uri=URI -d code=CODE` has the refresh token."
             ),
             "A new refresh token cannot be stored in the connection, so rotating ones are an error: use Long Lived.",
+        ),
+        limits=(
             "4 requests per second and application, over all its accounts; the default is half of that.",
             "10,000 requests per day and application; after that, nothing is sent until 00:01 UTC.",
             "A job polled each 10 seconds needs 8,640 of them: set `poke_interval` to a minute or more.",

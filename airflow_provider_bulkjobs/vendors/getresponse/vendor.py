@@ -134,6 +134,7 @@ class GetResponse(Vendor):
         },
         retention="unconfirmed",
         permissions="A key has access to the whole account. An app for oauth2 has the scope all.",
+        credentials=("A key that is not used for 90 days expires.",),
         limits=(
             "30,000 requests in ten minutes, 80 per second and 10 at a time, per account.",
             "One unfinished import per list, two per account, and 20 in 24 hours: submit many contacts at once.",

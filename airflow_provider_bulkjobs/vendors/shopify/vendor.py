@@ -146,6 +146,13 @@ class Shopify(Vendor):
         retention="7 days",
         permissions="The app needs the scopes write_customers and read_customers, and most apps Shopify's approval for "
         "protected customer data.",
+        credentials=(
+            (
+                "With access_token: the token of a custom app that was made in the shop's admin, which does not "
+                "expire, or an offline token of another app."
+            ),
+            "With client_credentials: an app of your organization. Its tokens are valid for 24 hours.",
+        ),
         limits=(
             "100 points of query cost per second, more with higher plans. The records of an operation cost none.",
             "5 bulk mutations at a time for an app and a shop. One more is sent every two minutes, ten times.",

@@ -30,6 +30,7 @@ class VendorDocs:
     :param reported: what the vendor reports, by job kind.
     :param retention: how long finished jobs and their results can be read, as the cell of a table.
     :param permissions: the permissions that the credentials need; the connection test shows them if they are missing.
+    :param credentials: how to get the credentials, where the vendor's settings pages do not show them ready-made.
     :param limits: limits that the operations do not declare: rates, retention, plans.
     :param not_reported: data that the vendor does not report, and the consequence in the result.
     """
@@ -37,5 +38,6 @@ class VendorDocs:
     reported: Mapping[str, Reported] = field(default_factory=dict)
     retention: str = "undocumented"
     permissions: str = ""
+    credentials: tuple[str, ...] = ()
     limits: tuple[str, ...] = ()
     not_reported: tuple[str, ...] = ()

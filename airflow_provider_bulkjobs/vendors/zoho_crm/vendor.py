@@ -134,12 +134,19 @@ class ZohoCRM(Vendor):
         retention="unconfirmed",
         permissions="The refresh token needs the scopes ZohoCRM.bulk.ALL, ZohoCRM.modules.ALL, ZohoCRM.org.READ and "
         "ZohoFiles.files.ALL; its user needs access to the module. The connection test needs the first and the third.",
-        limits=(
+        credentials=(
             (
-                "A code of the API console is valid for minutes. The response to "
-                "`curl https://accounts.zoho.com/oauth/v2/token -d grant_type=authorization_code -d client_id=ID "
-                "-d client_secret=SECRET -d code=CODE` has the refresh token; the host ends with the data center."
+                "In the API console: Self Client > Generate Code, with the scopes "
+                "`ZohoCRM.bulk.ALL,ZohoCRM.modules.ALL,ZohoCRM.org.READ,ZohoFiles.files.ALL`. The code is valid for "
+                "minutes."
             ),
+            (
+                "The response to `curl https://accounts.zoho.com/oauth/v2/token -d grant_type=authorization_code "
+                "-d client_id=ID -d client_secret=SECRET -d code=CODE` has the refresh token; the host ends with the "
+                "data center."
+            ),
+        ),
+        limits=(
             "A job costs 500 credits, any other request one. So submit many records at once.",
             "5,000 credits in 24 hours with the Free edition (ten jobs), 50,000 or more with others.",
             "5 to 25 requests at once, depending on the edition. The number of open jobs is unconfirmed.",
