@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 MAX_PROBLEMS = 10  # in one message
 MAX_ROUNDS = 10  # for one batch: a vendor may name only some invalid records at a time
-FIND_ATTEMPTS = 5  # to read what an open job has
+FIND_ATTEMPTS = 5  # to read what an open job has, and to withdraw a job that was begun
 MAX_REFUSED = 1000  # records in all batches; with more, something else is wrong
 
 
@@ -208,9 +208,13 @@ class Submission:
     def _resume(self, checkpoint: Checkpoint | None) -> Checkpoint:
         fingerprint = self._fingerprint(self.batcher.fingerprint)
         unordered_fingerprint = self._fingerprint(self.batcher.unordered_fingerprint)
-        if checkpoint is None or not checkpoint.has_sent:  # nothing was sent, so different records are fine
+        is_same = checkpoint is not None and checkpoint.fingerprint == fingerprint
+        if checkpoint is None or not (checkpoint.has_sent or (checkpoint.progress and is_same)):
+            if checkpoint is not None:
+                self._withdraw(checkpoint)
+            # Nothing was imported, so different records are fine.
             return Checkpoint(fingerprint, unordered_fingerprint=unordered_fingerprint)
-        if checkpoint.fingerprint != fingerprint:
+        if not is_same:
             order, remedy = "", ""
             if checkpoint.unordered_fingerprint == unordered_fingerprint:
                 order = " (the same records in another order)"
@@ -227,6 +231,24 @@ class Submission:
         begun = f", and the next one is begun ({describe_progress(checkpoint)})" if checkpoint.progress else ""
         self._log.info("Resuming after an earlier try: %d of %d batches are already accepted%s", done, of, begun)
         return checkpoint
+
+    def _withdraw(self, checkpoint: Checkpoint) -> bool:
+        """Withdraw the steps of a request by which nothing was imported; return whether that was possible."""
+        from airflow_provider_bulkjobs.http.retry import RetryPolicy
+
+        withdraw, client = self._operation.withdraw, self._client
+        if withdraw is None or not checkpoint.progress or self._is_stopped:
+            return False
+        begun, progress = describe_progress(checkpoint), dict(checkpoint.progress)
+        policy = RetryPolicy(max_attempts=FIND_ATTEMPTS, on_retry=self._log.warning)
+        try:
+            client.transport.run(lambda: withdraw(client.account, progress), policy)
+        except BulkJobError as error:
+            self._log.warning("What was begun at %s (%s) could not be withdrawn. %s", client.vendor.label, begun, error)
+            return False
+        self._log.info("Withdrawn at %s: %s", client.vendor.label, begun)
+        checkpoint.forget_progress()
+        return True
 
     def _settle_interrupted(self, checkpoint: Checkpoint, checkpoints: CheckpointStore) -> None:
         batch = next(self._batches(checkpoint.accepted))
@@ -358,7 +380,7 @@ class Submission:
             if steps.is_executed:  # a later step has failed
                 raise UnknownOutcomeError(redact_records(str(error), batch, operation), hint=self.report) from None
             if not isinstance(error, CheckpointError):
-                self._release(checkpoint, checkpoints)
+                self._end_refused(checkpoint, checkpoints)
             message = describe_refusal(error, batch, self.batcher, operation, client.account.secrets)
             raise error.reworded(message, hint=self.report) from None
         else:
@@ -380,10 +402,10 @@ class Submission:
     def _save_progress(
         self, batch: Batch, checkpoint: Checkpoint, checkpoints: CheckpointStore, step: SaveProgress
     ) -> None:
-        checkpoint.progress.update(step.values)
-        checkpoint.in_flight = False
+        checkpoint.add_progress(step)
         # Before anything that can fail: the values are not stored anywhere yet.
-        self._log.info("Batch %d of %d (%s): %s", *self._place(batch), describe_progress(checkpoint))
+        done = describe_progress(checkpoint) or "nothing is begun any more"
+        self._log.info("Batch %d of %d (%s): %s", *self._place(batch), done)
         checkpoints.save(checkpoint)
         self._signals.release()
 
@@ -404,11 +426,20 @@ class Submission:
             self._signals.release()
             self._reserve(checkpoint, checkpoints)
 
+    def _end_refused(self, checkpoint: Checkpoint, checkpoints: CheckpointStore) -> None:
+        """Store that the last request was certainly not executed, and withdraw earlier ones if nothing came of them."""
+        self._release(checkpoint, checkpoints)
+        if checkpoint.is_harmless and self._withdraw(checkpoint):
+            self._save_release(checkpoint, checkpoints)
+
     def _release(self, checkpoint: Checkpoint, checkpoints: CheckpointStore) -> None:
         """Store that the request was certainly not executed."""
         if not checkpoint.in_flight:
             return
         checkpoint.in_flight = False
+        self._save_release(checkpoint, checkpoints)
+
+    def _save_release(self, checkpoint: Checkpoint, checkpoints: CheckpointStore) -> None:
         try:
             checkpoints.save(checkpoint)
         except CheckpointError as error:  # the request's own error matters more

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from airflow_provider_bulkjobs.protocol.flow import Request, Response, SaveProgress, Upload
+from airflow_provider_bulkjobs.protocol.flow import Flow, Request, Response, SaveProgress, Upload
 from airflow_provider_bulkjobs.vendors.spec.custom_fields import CustomFields
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.value_formats import ISO_8601, ValueFormats
@@ -103,6 +103,8 @@ class Operation:
     """One submit operation on records: create, update, delete …
 
     :param submit: the flow that submits a batch and returns the job id.
+    :param withdraw: the flow that withdraws what ``submit`` has saved with ``SaveProgress(…, harmless=True)``, such as
+        a job that was created and not started. It runs if a later step fails, or if the next try has other records.
     :param max_items: the maximum number of records per request; 0 for an operation without records.
     :param max_bytes: the maximum size of a request body.
     :param max_item_bytes: the maximum size of an encoded record; 0 if the vendor sets no limit.
@@ -155,6 +157,7 @@ class Operation:
     gzipped: bool = False
     idempotent: bool = False
     supports_append: bool = False
+    withdraw: Callable[[Account, Mapping[str, str | int]], Flow[None]] | None = None
 
     def check_for(self, options: Options) -> Check:
         """Return the record check for these options.
