@@ -24,7 +24,7 @@ OTHERS = RECORDS[:1]
 @pytest.fixture(autouse=True)
 def _few_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retry.RetryPolicy.__init__, "__defaults__", (2, *retry.RetryPolicy.__init__.__defaults__[1:]))
-    monkeypatch.setattr("airflow_provider_bulkjobs.submitting.submission.FIND_ATTEMPTS", 2)
+    monkeypatch.setattr("airflow_provider_bulkjobs.submitting.submission.WITHDRAW_ATTEMPTS", 2)
 
 
 def flow(context: Any) -> Any:

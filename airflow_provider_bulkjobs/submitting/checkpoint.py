@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, Self
 
 from airflow_provider_bulkjobs.exceptions import BulkJobError
 from airflow_provider_bulkjobs.protocol.flow import SaveProgress
+
+SUBMIT_ID_BYTES = 8
 
 
 class CheckpointError(BulkJobError):
@@ -40,6 +43,7 @@ class Checkpoint:
     :param progress: what the next request has saved of its steps, such as the id of a job that was created.
     :param is_harmless: whether nothing was imported by these steps.
     :param finished: set once the task has its result.
+    :param submit_id: random, so that no other submit has it; empty in a checkpoint of an earlier version.
     :param unordered_fingerprint: checksum of the records that does not depend on their order.
     """
 
@@ -53,6 +57,7 @@ class Checkpoint:
     unordered_fingerprint: str = ""
     open_items: int = 0
     refused: list[int] = field(default_factory=list)
+    submit_id: str = ""
 
     @property
     def has_sent(self) -> bool:
@@ -99,6 +104,11 @@ class Checkpoint:
         """Return the checkpoint from the output of :meth:`to_json`."""
         finished = values.get("finished")
         return cls(**{**values, "finished": Finished(**finished) if finished else None})
+
+
+def new_submit_id() -> str:
+    """Return a random id for a new submit."""
+    return secrets.token_hex(SUBMIT_ID_BYTES)
 
 
 class CheckpointStore(Protocol):

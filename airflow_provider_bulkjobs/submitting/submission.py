@@ -18,9 +18,10 @@ from airflow_provider_bulkjobs.exceptions import BadArgumentError, BulkJobError,
 from airflow_provider_bulkjobs.protocol.flow import SaveProgress
 from airflow_provider_bulkjobs.protocol.redact import redact
 from airflow_provider_bulkjobs.submitting.batches import Batch, Batcher
-from airflow_provider_bulkjobs.submitting.checkpoint import Checkpoint, CheckpointError, CheckpointStore
+from airflow_provider_bulkjobs.submitting.checkpoint import Checkpoint, CheckpointError, CheckpointStore, new_submit_id
 from airflow_provider_bulkjobs.submitting.field_names import FieldNames
 from airflow_provider_bulkjobs.submitting.held_signals import HeldSignals
+from airflow_provider_bulkjobs.submitting.lookup import find_job, marker_of
 from airflow_provider_bulkjobs.submitting.overhead import request_overhead
 from airflow_provider_bulkjobs.submitting.record_check import RecordCheck
 from airflow_provider_bulkjobs.submitting.records import Row
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 
 MAX_PROBLEMS = 10  # in one message
 MAX_ROUNDS = 10  # for one batch: a vendor may name only some invalid records at a time
-FIND_ATTEMPTS = 5  # to read what an open job has, and to withdraw a job that was begun
+WITHDRAW_ATTEMPTS = 5
 MAX_REFUSED = 1000  # records in all batches; with more, something else is wrong
 
 
@@ -213,7 +214,7 @@ class Submission:
             if checkpoint is not None:
                 self._withdraw(checkpoint)
             # Nothing was imported, so different records are fine.
-            return Checkpoint(fingerprint, unordered_fingerprint=unordered_fingerprint)
+            return Checkpoint(fingerprint, unordered_fingerprint=unordered_fingerprint, submit_id=new_submit_id())
         if not is_same:
             order, remedy = "", ""
             if checkpoint.unordered_fingerprint == unordered_fingerprint:
@@ -240,7 +241,7 @@ class Submission:
         if withdraw is None or not checkpoint.progress or self._is_stopped:
             return False
         begun, progress = describe_progress(checkpoint), dict(checkpoint.progress)
-        policy = RetryPolicy(max_attempts=FIND_ATTEMPTS, on_retry=self._log.warning)
+        policy = RetryPolicy(max_attempts=WITHDRAW_ATTEMPTS, on_retry=self._log.warning)
         try:
             client.transport.run(lambda: withdraw(client.account, progress), policy)
         except BulkJobError as error:
@@ -263,34 +264,12 @@ class Submission:
         :param failure: why that is unknown.
         :raises UnknownOutcomeError: it stays unknown.
         """
-        if not self._is_appended(batch, checkpoint):
+        job_id = find_job(self._client, self.kind, self._operation, batch=batch, checkpoint=checkpoint, log=self._log)
+        if job_id is None:
             # Not with its cause, which may have the values of the records in its message.
             raise UnknownOutcomeError(failure, hint=self.report) from None
         self._log.warning("%s", failure)
-        self._accept(batch, checkpoint.job_ids[-1], checkpoint, checkpoints)
-
-    def _is_appended(self, batch: Batch, checkpoint: Checkpoint) -> bool:
-        """Return whether the vendor says that the request in flight was executed: the open job has its records, too.
-
-        A request that is not found may still be executed: its worker may be suspended, and continue later.
-        """
-        from airflow_provider_bulkjobs.http.retry import RetryPolicy
-
-        if not (self._operation.supports_append and checkpoint.open_items):
-            return False
-        client, job_id = self._client, checkpoint.job_ids[-1]
-        [kind] = (kind for kind in client.vendor.kinds if kind.name == self.kind)
-        policy = RetryPolicy(max_attempts=FIND_ATTEMPTS, on_retry=self._log.warning)
-        try:
-            job = client.transport.run(lambda: kind.status(client.account, job_id), policy)
-        except BulkJobError as error:
-            self._log.warning("The outcome of the request in flight could not be read from job %s. %s", job_id, error)
-            return False
-        known, expected = checkpoint.open_items, checkpoint.open_items + batch.items
-        self._log.info(
-            "Job %s has %s items: %s without the request in flight, %s with it", job_id, job.total, known, expected
-        )
-        return bool(job.total == expected)
+        self._accept(batch, job_id, checkpoint, checkpoints)
 
     def _fingerprint(self, records: str) -> str:
         what = [records, self._client.conn_id, self.kind, self._operation.name, self._options]
@@ -356,16 +335,15 @@ class Submission:
 
         client, operation = self._client, self._operation
         open_job = checkpoint.job_ids[-1] if operation.supports_append and checkpoint.job_ids else None
-        options = self._options
+        options, marker = self._options, marker_of(batch, checkpoint)
         steps = SubmitSteps(
             idempotent=operation.idempotent, save=partial(self._save_progress, batch, checkpoint, checkpoints)
         )
 
         def start() -> Requests:
             progress = dict(checkpoint.progress)  # a flow that is restarted continues after it, too
-            return steps.run(
-                operation.submit(SubmitContext(client.account, batch.payload, options, open_job, progress))
-            )
+            context = SubmitContext(client.account, batch.payload, options, open_job, progress, marker)
+            return steps.run(operation.submit(context))
 
         policy = RetryPolicy(on_retry=on_retry, before_send=partial(self._reserve, checkpoint, checkpoints))
         try:
