@@ -143,6 +143,14 @@ def test_killed_worker_leaves_a_job_that_the_next_try_withdraws() -> None:
     assert not world.open
 
 
+def test_nothing_is_withdrawn_for_another_operation() -> None:
+    """Its connection may be another one, in which the same id is that of somebody else's job."""
+    world, store = World({2: Killed()}), Store()
+    assert not failed(world, store, WITHDRAWN, Killed)
+    assert send(world, store, replace(WITHDRAWN, name="update"), OTHERS) == world.started == ["job-2"]
+    assert world.open == ["job-1"]
+
+
 def test_nothing_is_withdrawn_after_a_stop() -> None:
     world = World()
     with submission(world, WITHDRAWN) as made:

@@ -43,6 +43,7 @@ class Checkpoint:
     :param progress: what the next request has saved of its steps, such as the id of a job that was created.
     :param is_harmless: whether nothing was imported by these steps.
     :param finished: set once the task has its result.
+    :param target: hash of the connection, the job kind and the operation.
     :param submit_id: random, so that no other submit has it; empty in a checkpoint of an earlier version.
     :param unordered_fingerprint: checksum of the records that does not depend on their order.
     """
@@ -58,6 +59,7 @@ class Checkpoint:
     open_items: int = 0
     refused: list[int] = field(default_factory=list)
     submit_id: str = ""
+    target: str = ""
 
     @property
     def has_sent(self) -> bool:

@@ -12,7 +12,7 @@ import hashlib
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError, BulkJobError, UnknownOutcomeError, VendorAPIError
 from airflow_provider_bulkjobs.protocol.flow import SaveProgress
@@ -211,10 +211,13 @@ class Submission:
         unordered_fingerprint = self._fingerprint(self.batcher.unordered_fingerprint)
         is_same = checkpoint is not None and checkpoint.fingerprint == fingerprint
         if checkpoint is None or not (checkpoint.has_sent or (checkpoint.progress and is_same)):
-            if checkpoint is not None:
+            target = self._hash()
+            if checkpoint is not None and checkpoint.target == target:  # another account may have the same ids
                 self._withdraw(checkpoint)
             # Nothing was imported, so different records are fine.
-            return Checkpoint(fingerprint, unordered_fingerprint=unordered_fingerprint, submit_id=new_submit_id())
+            return Checkpoint(
+                fingerprint, unordered_fingerprint=unordered_fingerprint, submit_id=new_submit_id(), target=target
+            )
         if not is_same:
             order, remedy = "", ""
             if checkpoint.unordered_fingerprint == unordered_fingerprint:
@@ -272,7 +275,10 @@ class Submission:
         self._accept(batch, job_id, checkpoint, checkpoints)
 
     def _fingerprint(self, records: str) -> str:
-        what = [records, self._client.conn_id, self.kind, self._operation.name, self._options]
+        return self._hash(records, self._options)
+
+    def _hash(self, *more: Any) -> str:
+        what = [self._client.conn_id, self.kind, self._operation.name, *more]
         return hashlib.blake2b(encode_json(what), digest_size=16).hexdigest()
 
     def _send_valid(self, batch: Batch, checkpoint: Checkpoint, checkpoints: CheckpointStore) -> None:
