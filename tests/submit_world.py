@@ -81,14 +81,19 @@ class World:
         _, _, *rest = request.path.split("/")
         if not rest:
             job_id = f"job-{len(self.jobs) + 1}"
-            self.jobs[job_id] = {"data": None, "started": False}
+            self.jobs[job_id] = {"data": None, "started": False, "aborted": False}
             return Response(200, {}, json.dumps({"id": job_id}).encode())
         job_id, action = rest
         if action == "data":
             self.jobs[job_id]["data"] = request.body
         else:
-            self.jobs[job_id]["started"] = True
+            self.jobs[job_id][{"start": "started", "abort": "aborted"}[action]] = True
         return Response(200, {}, b"{}")
+
+    @property
+    def open(self) -> list[str]:
+        """The jobs that were neither started nor aborted."""
+        return [job_id for job_id, job in self.jobs.items() if not (job["started"] or job["aborted"])]
 
     @property
     def started(self) -> list[str]:

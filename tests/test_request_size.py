@@ -11,7 +11,7 @@ from vendors.scripted import make_account
 from airflow_provider_bulkjobs.arguments import MAX_JOB_ID_LENGTH
 from airflow_provider_bulkjobs.hooks.bulk_job import HOOKS
 from airflow_provider_bulkjobs.protocol.flow import Request
-from airflow_provider_bulkjobs.submitting.overhead import request_overhead
+from airflow_provider_bulkjobs.submitting.overhead import MAX_MARKER_LENGTH, request_overhead
 from airflow_provider_bulkjobs.submitting.records import Row
 from airflow_provider_bulkjobs.submitting.submission import Submission
 from airflow_provider_bulkjobs.vendors import VENDORS
@@ -19,6 +19,7 @@ from airflow_provider_bulkjobs.vendors.spec.operation import Operation, Payload,
 
 LIMIT = 30_000
 OPEN_JOB = "j" * 200
+MARKER = "0" * MAX_MARKER_LENGTH
 LISTS = [f"list-{number:036}" for number in range(100)]
 COLUMNS = {f"größe_{number}": "x" for number in range(20)}
 
@@ -208,7 +209,7 @@ def test_full_request_is_within_the_limit(key, number):
         submission.prepare((Row(line, record) for line, record in enumerate(records, 1)), None)
         account, open_job = submission._client.account, OPEN_JOB if operation.supports_append else None
         sizes = [
-            size_of(key, operation, SubmitContext(account, batch.payload, submission._options, open_job))
+            size_of(key, operation, SubmitContext(account, batch.payload, submission._options, open_job, marker=MARKER))
             for batch in submission._batches(0)
         ]
     assert max(sizes) <= LIMIT
@@ -229,8 +230,7 @@ def test_overhead_is_what_is_added_to_the_records(key):
     if key[0] == "getresponse":  # its records become rows
         return
     payload = Payload(lambda: io.BytesIO(b"0123456789"), size=10, items=1, columns=columns)
-    context = SubmitContext(
-        hook.account, payload, CASES[key][1], "0" * MAX_JOB_ID_LENGTH if operation.supports_append else None
-    )
+    open_job = "0" * MAX_JOB_ID_LENGTH if operation.supports_append else None
+    context = SubmitContext(hook.account, payload, CASES[key][1], open_job, marker=MARKER)
     request: Any = next(operation.submit(context))
     assert len(request.path) + len(request.body or b"") == overhead + 10

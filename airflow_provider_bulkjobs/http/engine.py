@@ -34,7 +34,7 @@ from airflow_provider_bulkjobs.http.responses import (
     raise_for_status,
     sendable,
 )
-from airflow_provider_bulkjobs.http.retry import RetryPolicy
+from airflow_provider_bulkjobs.http.retry import Failures, RetryPolicy
 from airflow_provider_bulkjobs.http.shared_responses import SharedResponses
 from airflow_provider_bulkjobs.metrics import Metrics
 from airflow_provider_bulkjobs.protocol.flow import Request, Response, Token, Upload
@@ -238,15 +238,13 @@ class Engine:
         self._token, self._headers, self._headers_until = token, self._convert(headers), until
 
     def _retry(self, attempt: Callable[[], Steps[T]], policy: RetryPolicy) -> Steps[T]:
-        failures, failing_since = 0, 0.0
+        failures = Failures(policy, self._clock)
         while True:
             try:
                 return (yield from attempt())
             except TransientError as error:
-                now = self._clock()
-                failures, failing_since = failures + 1, failing_since if failures else now
                 self._metrics.error()
-                yield Sleep(policy.delay_before_retry(failures, error, now - failing_since))
+                yield Sleep(failures.delay_after(error))
 
     def _run_once(self, flow: Flow[T], policy: RetryPolicy) -> Steps[T]:
         try:

@@ -27,7 +27,8 @@ class RetryPolicy:
     """When to retry a request, and when to give up.
 
     :param max_attempts: the maximum number of attempts in a row; 1 means no retry.
-    :param max_outage: the maximum seconds from the first failure in a row to the last attempt.
+    :param max_outage: the maximum seconds from the first failure in a row to the last attempt. A pause that the vendor
+        asks for, if it is longer than ``max_delay``, is no outage: the time starts again after it.
     :param initial_delay: seconds of backoff after the first failure; doubled after each further one.
     :param max_delay: the maximum of the backoff, in seconds. The vendor's ``Retry-After`` may be longer.
     :param max_sleep: the longest single sleep in seconds that the caller accepts.
@@ -69,14 +70,12 @@ class RetryPolicy:
 
         :raises VendorUnavailableError: there is no attempt left.
         """
-        failures, failing_since = 0, 0.0
+        failures = Failures(self, time.monotonic)
         while True:
             try:
                 return action()
             except TransientError as error:
-                now = time.monotonic()
-                failures, failing_since = failures + 1, failing_since if failures else now
-                self.sleep(self.delay_before_retry(failures, error, now - failing_since))
+                self.sleep(failures.delay_after(error))
 
     def sleep(self, seconds: float) -> None:
         """Sleep, but not beyond the deadline. Blocks the thread.
@@ -92,6 +91,25 @@ class RetryPolicy:
             raise DeadlineExceededError(
                 f"the deadline passed; the next request must wait another {seconds - left:.0f} s"
             )
+
+
+class Failures:
+    """The failures in a row of one request, and since when it has failed."""
+
+    def __init__(self, policy: RetryPolicy, clock: Callable[[], float]) -> None:
+        self._policy = policy
+        self._clock = clock
+        self._number = 0
+        self._since: float | None = None
+
+    def delay_after(self, error: TransientError) -> float:
+        """Return the seconds to wait before the next attempt. Raises like :meth:`RetryPolicy.delay_before_retry`."""
+        self._number += 1
+        now = self._clock()
+        is_pause = (error.retry_after or 0.0) > self._policy.max_delay  # such as that of a daily quota
+        since = now if is_pause or self._since is None else self._since
+        self._since = None if is_pause else since
+        return self._policy.delay_before_retry(self._number, error, now - since)
 
 
 def _duration(failures: int, seconds: float) -> str:

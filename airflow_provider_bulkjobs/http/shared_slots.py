@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 TIMEOUT = 1.0  # seconds for a command, and for a connection
 TRY_AGAIN_AFTER = 60.0  # seconds without the storage after it failed
+TLS = "rediss://"
 log = logging.getLogger(__name__)
 Commands = Sequence[tuple[Any, ...]]  # of one round trip
 Steps = Generator[Commands, list[Any], float]  # yields commands, is sent their results, returns the seconds to wait
@@ -186,17 +187,20 @@ def async_shared_slots(url: str, vendor: Vendor, account: Account) -> AsyncShare
     """
     if not url or account.conn_id is None:
         return None
-    from redis.asyncio import Redis
+    from redis.asyncio import ConnectionPool, Redis
     from redis.asyncio.retry import Retry
 
-    client = Redis.from_url(url, **_options(Retry))
-    return AsyncSharedSlots(client, _availability(url), vendor.conn_type, account.conn_id)
+    pool = ConnectionPool.from_url(url, **_options(Retry))
+    if url.startswith(TLS):
+        pool.connection_class = _tls_connection(url)
+    return AsyncSharedSlots(Redis.from_pool(pool), _availability(url), vendor.conn_type, account.conn_id)
 
 
 def prepare_storage() -> str:
     """Return the URL of the storage, empty if there is none, and import the library. Not for an event loop.
 
-    :raises BadArgumentError: the extra is not installed, or the URL is invalid.
+    :raises BadArgumentError: the extra is not installed, or the URL is invalid, or names a certificate that cannot be
+        read.
     """
     url = rate_limit_storage()
     if not url:
@@ -210,6 +214,13 @@ def prepare_storage() -> str:
         ) from None
     try:
         redis.asyncio.ConnectionPool.from_url(url).make_connection()  # not opened: it checks the options in the query
+        if url.startswith(TLS):
+            _tls_connection(url)
+    except OSError as error:  # including those of TLS
+        raise BadArgumentError(
+            f"[{SECTION}] rate_limit_storage names a certificate or a key that cannot be read "
+            f"({type(error).__name__}). Correct the ssl_… options in its query."
+        ) from None
     except (ValueError, TypeError, redis.RedisError):  # the message may have a part of the URL, and so the password
         raise BadArgumentError(
             f"[{SECTION}] rate_limit_storage is not a URL such as redis://host:6379/0, rediss:// (with TLS) or "
@@ -232,11 +243,32 @@ def _client(url: str) -> redis.Redis:
     return Redis.from_url(url, **_options(Retry))
 
 
+@cache
+def _tls_connection(url: str) -> type[redis.asyncio.Connection]:
+    """Return the class of a URL's connections, which share one TLS context. The first call takes about 40 ms.
+
+    redis-py builds a context for each connection, on the event loop.
+    """
+    from redis.asyncio import ConnectionPool, SSLConnection
+
+    tls = ConnectionPool.from_url(url).make_connection().ssl_context
+    tls.get()  # builds it
+
+    class SharedTlsConnection(SSLConnection):  # type: ignore[misc]
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            self.ssl_context = tls
+
+    return SharedTlsConnection
+
+
 def _options(retry: Callable[..., Any]) -> dict[str, Any]:
     from redis.backoff import NoBackoff
+    from redis.exceptions import ConnectionError as NotConnectedError
 
-    # One retry at once: an idle connection may have been dropped.
-    return {"socket_timeout": TIMEOUT, "socket_connect_timeout": TIMEOUT, "retry": retry(NoBackoff(), 1)}
+    # One retry at once, as an idle connection may have been dropped; none after a timeout.
+    again = retry(NoBackoff(), 1, supported_errors=(NotConnectedError,))
+    return {"socket_timeout": TIMEOUT, "socket_connect_timeout": TIMEOUT, "retry": again}
 
 
 def _queued(pipeline: Any, commands: Commands) -> Any:

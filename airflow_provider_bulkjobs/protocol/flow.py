@@ -177,6 +177,12 @@ class SaveProgress:
     They are stored with the checkpoint, added to earlier ones, and named in error messages. A submit that is resumed
     receives them in ``SubmitContext.progress``, and skips the steps that they prove. So they must not contain personal
     data, secrets or signed URLs. The flow receives ``None``.
+
+    :param values: an empty one removes the earlier one.
+    :param harmless: whether no record was imported, and none will be by the steps up to the next ``SaveProgress``,
+        except by requests that are not idempotent: an empty job was created, or a file uploaded. If the submit ends
+        then, it may be repeated from the start, also with other records; see ``Operation.withdraw``.
     """
 
     values: Mapping[str, str | int]
+    harmless: bool = False

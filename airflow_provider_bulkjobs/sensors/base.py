@@ -177,7 +177,7 @@ class BulkJobBaseSensor(BaseSensorOperator):
             self.log.warning("%s Polling again at the next poke.", error)
         except errors.RateLimitDelayError as error:
             self.log.warning("%s; polling again after that", error)
-            delay = error.seconds
+            delay, tracker.failing_since = error.seconds, None  # such a pause is no outage
         except errors.DeadlineExceededError as error:
             raise AirflowSensorTimeout(
                 timeout_message(self.timeout, f"{tracker.progress_summary} ({error})")

@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, Self
 
 from airflow_provider_bulkjobs.exceptions import BulkJobError
+from airflow_provider_bulkjobs.protocol.flow import SaveProgress
+
+SUBMIT_ID_BYTES = 8
 
 
 class CheckpointError(BulkJobError):
@@ -37,7 +41,10 @@ class Checkpoint:
     :param open_items: number of records in the accepted requests of the last job, to which more may be appended.
     :param refused: indices of the records that the vendor has refused, and that were left out.
     :param progress: what the next request has saved of its steps, such as the id of a job that was created.
+    :param is_harmless: whether nothing was imported by these steps.
     :param finished: set once the task has its result.
+    :param target: hash of the connection, the job kind and the operation.
+    :param submit_id: random, so that no other submit has it; empty in a checkpoint of an earlier version.
     :param unordered_fingerprint: checksum of the records that does not depend on their order.
     """
 
@@ -47,14 +54,18 @@ class Checkpoint:
     job_ids: list[str] = field(default_factory=list)
     finished: Finished | None = None
     progress: dict[str, str | int] = field(default_factory=dict)
+    is_harmless: bool = False
     unordered_fingerprint: str = ""
     open_items: int = 0
     refused: list[int] = field(default_factory=list)
+    submit_id: str = ""
+    target: str = ""
 
     @property
     def has_sent(self) -> bool:
         """Whether the vendor has accepted anything, or may have."""
-        return self.in_flight or bool(self.job_ids or self.progress)  # no job: the vendor has refused all records
+        is_begun = bool(self.progress) and not self.is_harmless
+        return self.in_flight or is_begun or bool(self.job_ids)  # no job: the vendor has refused all records
 
     def accept(self, job_id: str | None, items: int) -> None:
         """Record that a request was accepted.
@@ -64,7 +75,7 @@ class Checkpoint:
         """
         self.in_flight = False
         self.accepted += 1
-        self.progress.clear()
+        self.forget_progress()
         if job_id is None:
             return
         if job_id in self.job_ids[-1:]:
@@ -73,6 +84,18 @@ class Checkpoint:
         self.open_items = items
         if job_id not in self.job_ids:
             self.job_ids.append(job_id)
+
+    def add_progress(self, step: SaveProgress) -> None:
+        """Record a step of the next request, which has ended."""
+        values = {**self.progress, **step.values}
+        self.progress = {name: value for name, value in values.items() if value != ""}
+        self.is_harmless = step.harmless
+        self.in_flight = False
+
+    def forget_progress(self) -> None:
+        """Forget the steps of the next request: it was accepted, or they were withdrawn."""
+        self.progress.clear()
+        self.is_harmless = False
 
     def to_json(self) -> dict[str, Any]:
         """Return the checkpoint as plain JSON."""
@@ -83,6 +106,11 @@ class Checkpoint:
         """Return the checkpoint from the output of :meth:`to_json`."""
         finished = values.get("finished")
         return cls(**{**values, "finished": Finished(**finished) if finished else None})
+
+
+def new_submit_id() -> str:
+    """Return a random id for a new submit."""
+    return secrets.token_hex(SUBMIT_ID_BYTES)
 
 
 class CheckpointStore(Protocol):

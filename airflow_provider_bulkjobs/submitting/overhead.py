@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 from airflow_provider_bulkjobs.arguments import MAX_JOB_ID_LENGTH
 from airflow_provider_bulkjobs.exceptions import BadArgumentError
 from airflow_provider_bulkjobs.protocol.flow import Request
+from airflow_provider_bulkjobs.submitting.checkpoint import SUBMIT_ID_BYTES
 from airflow_provider_bulkjobs.vendors.spec.operation import Operation, Options, Payload, SubmitContext
+
+MAX_MARKER_LENGTH = 2 * SUBMIT_ID_BYTES + 10  # with the number of the batch
 
 if TYPE_CHECKING:
     from airflow_provider_bulkjobs.vendors.spec.fields import Account
@@ -18,8 +21,8 @@ if TYPE_CHECKING:
 def request_overhead(operation: Operation, account: Account, options: Options, columns: tuple[str, ...]) -> int:
     """Return the size of the request for an empty batch: options, column mappings and the envelope.
 
-    A job id of maximum length stands for the id of an open job. A submit whose first request is a GET, or does not have
-    the records, has no overhead: a later request sends the records alone.
+    Texts of maximum length stand for the id of an open job and the marker. A submit whose first request is a GET, or
+    does not have the records, has no overhead: a later request sends the records alone.
     """
     opened: list[io.BytesIO] = []
 
@@ -28,9 +31,9 @@ def request_overhead(operation: Operation, account: Account, options: Options, c
         return opened[-1]
 
     batch = Payload(open_records, size=0, items=0, columns=columns)
-    flow = operation.submit(
-        SubmitContext(account, batch, options, "0" * MAX_JOB_ID_LENGTH if operation.supports_append else None)
-    )
+    open_job = "0" * MAX_JOB_ID_LENGTH if operation.supports_append else None
+    marker = "0" * MAX_MARKER_LENGTH if operation.find else ""
+    flow = operation.submit(SubmitContext(account, batch, options, open_job, marker=marker))
     try:
         request = next(flow, None)
     except BadArgumentError:  # the options do not match the columns; the submit raises this error again

@@ -12,15 +12,16 @@ import hashlib
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError, BulkJobError, UnknownOutcomeError, VendorAPIError
 from airflow_provider_bulkjobs.protocol.flow import SaveProgress
 from airflow_provider_bulkjobs.protocol.redact import redact
 from airflow_provider_bulkjobs.submitting.batches import Batch, Batcher
-from airflow_provider_bulkjobs.submitting.checkpoint import Checkpoint, CheckpointError, CheckpointStore
+from airflow_provider_bulkjobs.submitting.checkpoint import Checkpoint, CheckpointError, CheckpointStore, new_submit_id
 from airflow_provider_bulkjobs.submitting.field_names import FieldNames
 from airflow_provider_bulkjobs.submitting.held_signals import HeldSignals
+from airflow_provider_bulkjobs.submitting.lookup import find_job, marker_of
 from airflow_provider_bulkjobs.submitting.overhead import request_overhead
 from airflow_provider_bulkjobs.submitting.record_check import RecordCheck
 from airflow_provider_bulkjobs.submitting.records import Row
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 
 MAX_PROBLEMS = 10  # in one message
 MAX_ROUNDS = 10  # for one batch: a vendor may name only some invalid records at a time
-FIND_ATTEMPTS = 5  # to read what an open job has
+WITHDRAW_ATTEMPTS = 5
 MAX_REFUSED = 1000  # records in all batches; with more, something else is wrong
 
 
@@ -208,9 +209,16 @@ class Submission:
     def _resume(self, checkpoint: Checkpoint | None) -> Checkpoint:
         fingerprint = self._fingerprint(self.batcher.fingerprint)
         unordered_fingerprint = self._fingerprint(self.batcher.unordered_fingerprint)
-        if checkpoint is None or not checkpoint.has_sent:  # nothing was sent, so different records are fine
-            return Checkpoint(fingerprint, unordered_fingerprint=unordered_fingerprint)
-        if checkpoint.fingerprint != fingerprint:
+        is_same = checkpoint is not None and checkpoint.fingerprint == fingerprint
+        if checkpoint is None or not (checkpoint.has_sent or (checkpoint.progress and is_same)):
+            target = self._hash()
+            if checkpoint is not None and checkpoint.target == target:  # another account may have the same ids
+                self._withdraw(checkpoint)
+            # Nothing was imported, so different records are fine.
+            return Checkpoint(
+                fingerprint, unordered_fingerprint=unordered_fingerprint, submit_id=new_submit_id(), target=target
+            )
+        if not is_same:
             order, remedy = "", ""
             if checkpoint.unordered_fingerprint == unordered_fingerprint:
                 order = " (the same records in another order)"
@@ -228,6 +236,24 @@ class Submission:
         self._log.info("Resuming after an earlier try: %d of %d batches are already accepted%s", done, of, begun)
         return checkpoint
 
+    def _withdraw(self, checkpoint: Checkpoint) -> bool:
+        """Withdraw the steps of a request by which nothing was imported; return whether that was possible."""
+        from airflow_provider_bulkjobs.http.retry import RetryPolicy
+
+        withdraw, client = self._operation.withdraw, self._client
+        if withdraw is None or not checkpoint.progress or self._is_stopped:
+            return False
+        begun, progress = describe_progress(checkpoint), dict(checkpoint.progress)
+        policy = RetryPolicy(max_attempts=WITHDRAW_ATTEMPTS, on_retry=self._log.warning)
+        try:
+            client.transport.run(lambda: withdraw(client.account, progress), policy)
+        except BulkJobError as error:
+            self._log.warning("What was begun at %s (%s) could not be withdrawn. %s", client.vendor.label, begun, error)
+            return False
+        self._log.info("Withdrawn at %s: %s", client.vendor.label, begun)
+        checkpoint.forget_progress()
+        return True
+
     def _settle_interrupted(self, checkpoint: Checkpoint, checkpoints: CheckpointStore) -> None:
         batch = next(self._batches(checkpoint.accepted))
         if checkpoint.refused:
@@ -241,37 +267,18 @@ class Submission:
         :param failure: why that is unknown.
         :raises UnknownOutcomeError: it stays unknown.
         """
-        if not self._is_appended(batch, checkpoint):
+        job_id = find_job(self._client, self.kind, self._operation, batch=batch, checkpoint=checkpoint, log=self._log)
+        if job_id is None:
             # Not with its cause, which may have the values of the records in its message.
             raise UnknownOutcomeError(failure, hint=self.report) from None
         self._log.warning("%s", failure)
-        self._accept(batch, checkpoint.job_ids[-1], checkpoint, checkpoints)
-
-    def _is_appended(self, batch: Batch, checkpoint: Checkpoint) -> bool:
-        """Return whether the vendor says that the request in flight was executed: the open job has its records, too.
-
-        A request that is not found may still be executed: its worker may be suspended, and continue later.
-        """
-        from airflow_provider_bulkjobs.http.retry import RetryPolicy
-
-        if not (self._operation.supports_append and checkpoint.open_items):
-            return False
-        client, job_id = self._client, checkpoint.job_ids[-1]
-        [kind] = (kind for kind in client.vendor.kinds if kind.name == self.kind)
-        policy = RetryPolicy(max_attempts=FIND_ATTEMPTS, on_retry=self._log.warning)
-        try:
-            job = client.transport.run(lambda: kind.status(client.account, job_id), policy)
-        except BulkJobError as error:
-            self._log.warning("The outcome of the request in flight could not be read from job %s. %s", job_id, error)
-            return False
-        known, expected = checkpoint.open_items, checkpoint.open_items + batch.items
-        self._log.info(
-            "Job %s has %s items: %s without the request in flight, %s with it", job_id, job.total, known, expected
-        )
-        return bool(job.total == expected)
+        self._accept(batch, job_id, checkpoint, checkpoints)
 
     def _fingerprint(self, records: str) -> str:
-        what = [records, self._client.conn_id, self.kind, self._operation.name, self._options]
+        return self._hash(records, self._options)
+
+    def _hash(self, *more: Any) -> str:
+        what = [self._client.conn_id, self.kind, self._operation.name, *more]
         return hashlib.blake2b(encode_json(what), digest_size=16).hexdigest()
 
     def _send_valid(self, batch: Batch, checkpoint: Checkpoint, checkpoints: CheckpointStore) -> None:
@@ -334,16 +341,15 @@ class Submission:
 
         client, operation = self._client, self._operation
         open_job = checkpoint.job_ids[-1] if operation.supports_append and checkpoint.job_ids else None
-        options = self._options
+        options, marker = self._options, marker_of(batch, checkpoint)
         steps = SubmitSteps(
             idempotent=operation.idempotent, save=partial(self._save_progress, batch, checkpoint, checkpoints)
         )
 
         def start() -> Requests:
             progress = dict(checkpoint.progress)  # a flow that is restarted continues after it, too
-            return steps.run(
-                operation.submit(SubmitContext(client.account, batch.payload, options, open_job, progress))
-            )
+            context = SubmitContext(client.account, batch.payload, options, open_job, progress, marker)
+            return steps.run(operation.submit(context))
 
         policy = RetryPolicy(on_retry=on_retry, before_send=partial(self._reserve, checkpoint, checkpoints))
         try:
@@ -358,7 +364,7 @@ class Submission:
             if steps.is_executed:  # a later step has failed
                 raise UnknownOutcomeError(redact_records(str(error), batch, operation), hint=self.report) from None
             if not isinstance(error, CheckpointError):
-                self._release(checkpoint, checkpoints)
+                self._end_refused(checkpoint, checkpoints)
             message = describe_refusal(error, batch, self.batcher, operation, client.account.secrets)
             raise error.reworded(message, hint=self.report) from None
         else:
@@ -380,10 +386,10 @@ class Submission:
     def _save_progress(
         self, batch: Batch, checkpoint: Checkpoint, checkpoints: CheckpointStore, step: SaveProgress
     ) -> None:
-        checkpoint.progress.update(step.values)
-        checkpoint.in_flight = False
+        checkpoint.add_progress(step)
         # Before anything that can fail: the values are not stored anywhere yet.
-        self._log.info("Batch %d of %d (%s): %s", *self._place(batch), describe_progress(checkpoint))
+        done = describe_progress(checkpoint) or "nothing is begun any more"
+        self._log.info("Batch %d of %d (%s): %s", *self._place(batch), done)
         checkpoints.save(checkpoint)
         self._signals.release()
 
@@ -404,11 +410,20 @@ class Submission:
             self._signals.release()
             self._reserve(checkpoint, checkpoints)
 
+    def _end_refused(self, checkpoint: Checkpoint, checkpoints: CheckpointStore) -> None:
+        """Store that the last request was certainly not executed, and withdraw earlier ones if nothing came of them."""
+        self._release(checkpoint, checkpoints)
+        if checkpoint.is_harmless and self._withdraw(checkpoint):
+            self._save_release(checkpoint, checkpoints)
+
     def _release(self, checkpoint: Checkpoint, checkpoints: CheckpointStore) -> None:
         """Store that the request was certainly not executed."""
         if not checkpoint.in_flight:
             return
         checkpoint.in_flight = False
+        self._save_release(checkpoint, checkpoints)
+
+    def _save_release(self, checkpoint: Checkpoint, checkpoints: CheckpointStore) -> None:
         try:
             checkpoints.save(checkpoint)
         except CheckpointError as error:  # the request's own error matters more

@@ -6,9 +6,10 @@ import time
 from contextlib import nullcontext
 
 import pytest
-from face.modes import Store, run
+from face.modes import FirstTry, Store, make, run
 
 from airflow_provider_bulkjobs import exceptions as errors
+from airflow_provider_bulkjobs._airflow import AirflowRescheduleException
 from airflow_provider_bulkjobs.sensors.memory import KEY
 
 
@@ -35,6 +36,18 @@ def test_an_answer_ends_an_outage_over_the_pokes(sim, account, quick_retries):
     sim.fault("sendgrid", "outage", count=4)
     store = Store()
     assert run("reschedule", conn_id=account("sendgrid"), job_id=job_id, store=store)["state"] == "succeeded"
+    assert json.loads(store.values[KEY])["failing_since"] is None
+
+
+def test_a_requested_pause_ends_an_outage_over_the_pokes(sim, account):
+    job_id = sim.job("sendgrid", "contacts", states=["completed"], items=1)
+    sim.fault("sendgrid", "rate_limit", retry_after=7200)
+    store = Store()
+    since = {"failing_since": time.time() - 1800}
+    store.values[KEY] = json.dumps({"try_number": 1, "known_jobs": [], "missing": [], **since})
+    sensor = make("reschedule", conn_id=account("sendgrid"), job_id=job_id, timeout=86400)
+    with pytest.raises(AirflowRescheduleException):
+        sensor.execute({"ti": FirstTry(), "task_state_store": store})
     assert json.loads(store.values[KEY])["failing_since"] is None
 
 

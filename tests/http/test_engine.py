@@ -151,6 +151,41 @@ def test_an_answer_starts_the_time_again(world: World) -> None:
     assert [world.drive(world.engine.exchange(GET, WAIT), flow).status for flow in flows] == [200, 200]
 
 
+def in_time(world: World, failures: Iterable[ItemResult]) -> Iterator[ItemResult]:
+    """Let time pass while the world sleeps; respond when the failures are over."""
+    for failure in failures:
+        world.now = sum(world.slept)
+        yield failure
+    yield response()
+
+
+QUOTA = response(429, retry_after="7200")
+
+
+@pytest.mark.parametrize("before", [[], [UNSENT] * 60], ids=["at once", "after an outage"])
+def test_a_requested_pause_is_no_outage(world: World, before: list[ItemResult]) -> None:
+    failures = [*before, QUOTA, response(429, retry_after="3"), response(503), QUOTA, UNSENT]
+    assert world.drive(world.engine.exchange(GET, WAIT), in_time(world, failures)).status == 200
+    assert world.slept.count(7200) == 2
+
+
+def test_an_outage_after_a_requested_pause_has_its_full_time(world: World) -> None:
+    with pytest.raises(VendorUnavailableError):
+        world.drive(world.engine.exchange(GET, WAIT), in_time(world, [QUOTA, *[UNSENT] * 1000]))
+    assert world.now == pytest.approx(7200 + 3600)
+
+
+def test_short_pauses_are_an_outage(world: World) -> None:
+    with pytest.raises(VendorUnavailableError, match="for 60 minutes"):
+        world.drive(world.engine.exchange(GET, WAIT), in_time(world, [response(429, retry_after="60")] * 1000))
+
+
+def test_requested_pauses_do_not_add_attempts(world: World) -> None:
+    with pytest.raises(VendorUnavailableError, match="10 times in a row"):
+        world.drive(world.engine.exchange(GET, QUIET), in_time(world, [QUOTA] * 1000))
+    assert len(world.sent) == 10
+
+
 @pytest.mark.parametrize(("status", "slowed"), [(429, [None]), (503, [])])
 def test_only_too_many_requests_reduce_the_rate(world: World, status: int, slowed: list[None]) -> None:
     world.exchange(GET, response(status, retry_after="7"), response())

@@ -14,6 +14,7 @@ from typing import Any
 from airflow_provider_bulkjobs.exceptions import BadArgumentError, VendorAPIError
 from airflow_provider_bulkjobs.protocol.flow import Flow, Request, SaveProgress, path_segment
 from airflow_provider_bulkjobs.vendors.eloqua.jobs import API, IDS, IMPORTS, STATES, SYNCS, newest_syncs
+from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.operation import (
     Check,
     Operation,
@@ -60,12 +61,12 @@ def submit_import(context: SubmitContext) -> SubmitFlow:
             return IDS.join(import_id, sync_id)
     else:
         if import_id:
-            yield from _delete(import_id)
+            yield from withdraw(context.account, context.progress)
         definition = encode_json(_definition(context.payload.columns, context.options))
         # Idempotent, as an import without data does nothing.
         response = yield Request("POST", f"{API}{IMPORTS}", JSON_HEADERS, body=definition, idempotent=True)
         import_id = _id_in(response.json, f"{IMPORTS}/")
-        yield SaveProgress({"import": import_id})
+        yield SaveProgress({"import": import_id}, harmless=True)
         yield from _stage(context, import_id)
         yield SaveProgress({"staged": import_id})
     sync = {"syncedInstanceUri": _uri(import_id)}
@@ -74,7 +75,9 @@ def submit_import(context: SubmitContext) -> SubmitFlow:
         started = yield Request("POST", SYNCS, JSON_HEADERS, body=encode_json(sync), idempotent=True, once=True)
     except VendorAPIError:
         yield SaveProgress({"staged": ""})
-        yield from _delete(import_id)
+        with suppress(VendorAPIError):
+            yield _delete(import_id)
+            yield SaveProgress({"import": ""}, harmless=True)
         raise
     return IDS.join(import_id, _id_in(started.json, "/syncs/"))
 
@@ -96,14 +99,17 @@ def _stage(context: SubmitContext, import_id: str) -> Flow[None]:
         for piece in csv_pieces(context.payload, MAX_PIECE, repeat_header=True):
             yield Request("POST", path, CSV_HEADERS, body=piece, idempotent=True, once=True)
     except VendorAPIError as error:
-        yield from _delete(import_id)
         raise error.reworded(error.message, hint=STAGING_HINTS.get(error.status or 0)) from None
 
 
-def _delete(import_id: str) -> Flow[None]:
+def withdraw(account: Account, progress: Mapping[str, str | int]) -> Flow[None]:  # noqa: ARG001
     """Delete an import that was never synced, with its data; Eloqua may have deleted it before."""
     with suppress(VendorAPIError):
-        yield Request("DELETE", f"{API}{_uri(import_id)}", idempotent=True)
+        yield _delete(str(progress["import"]))
+
+
+def _delete(import_id: str) -> Request:
+    return Request("DELETE", f"{API}{_uri(import_id)}", idempotent=True)
 
 
 def _find_sync(import_id: str) -> Flow[str | None]:
@@ -135,6 +141,7 @@ IMPORT = Operation(
     max_bytes=250_000_000,  # after which Eloqua advises to sync
     check_by_options=_needs_identifier,
     is_csv=True,
+    withdraw=withdraw,
     options=(
         Option("identifierFieldName", (str,), f"field that identifies a contact (default: {EMAIL})"),
         Option("fields", (dict,), "statements of fields, if the record's names are not Eloqua's internal ones"),

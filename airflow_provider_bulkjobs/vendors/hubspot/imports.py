@@ -2,6 +2,7 @@
 """HubSpot imports: submit, status, failed rows, cancel.
 
 https://developers.hubspot.com/docs/api/crm/imports
+https://developers.hubspot.com/docs/api-reference/latest/crm/imports/get-imports
 https://github.com/HubSpot/HubSpot-public-api-spec-collection (CRM, Imports, v3)
 """
 
@@ -44,6 +45,7 @@ RECORD_ID = "hs_object_id"
 OBJECT_ID, ALTERNATE_ID = "HUBSPOT_OBJECT_ID", "HUBSPOT_ALTERNATE_ID"  # column types that HubSpot matches records by
 FILE_NAME = "records.csv"
 MAX_PAGES = 1000  # of errors; with more pages, the number of failed rows is unknown
+MAX_LIST_PAGES = 50  # of imports
 
 STATES = States(
     "HubSpot",
@@ -119,6 +121,27 @@ def cancel_import(account: Account, job_id: str) -> Flow[None]:  # noqa: ARG001
     yield Request("POST", f"{_path(job_id)}/cancel")
 
 
+def find_import(account: Account, marker: str) -> Flow[str | None]:  # noqa: ARG001
+    """Return the id of the import that has the marker in its name.
+
+    HubSpot returns the name as it was given (``importName``). The list may have active imports only, so an import that
+    is not listed proves nothing.
+    """
+    imports = list_pages(
+        STATES.vendor,
+        "imports",
+        f"{IMPORTS_PATH}?limit=100",
+        items="results",
+        following=Cursor("paging.next", "after", key="after"),
+        max_pages=MAX_LIST_PAGES,
+    )
+    while imports.has_next:
+        for found in map(as_dict, (yield from imports.read_next())):
+            if str(found.get("importName")).endswith(_suffix(marker)):
+                return accepted_job_id(STATES.vendor, found, "id")
+    return None
+
+
 def submit(import_type: str, context: SubmitContext) -> SubmitFlow:
     """Upload a table, with a mapping for each of its columns."""
     options, payload = context.options, context.payload
@@ -139,9 +162,14 @@ def submit(import_type: str, context: SubmitContext) -> SubmitFlow:
         "importOperations": {object_type: import_type},
         "files": [{"fileName": FILE_NAME, "fileFormat": "CSV", "fileImportPage": page}],
     }
+    request["name"] += _suffix(context.marker)
     form = multipart({"importRequest": json.dumps(request)}, FilePart("files", FILE_NAME, "text/csv", payload.open))
     response = yield Request("POST", IMPORTS_PATH, {"Content-Type": form.content_type}, body=form.data)
     return accepted_job_id("HubSpot", response.json, "id")
+
+
+def _suffix(marker: str) -> str:
+    return f" ({marker})" if marker else ""
 
 
 def _path(job_id: str) -> str:
@@ -231,7 +259,7 @@ _operation = partial(
     Operation,
     max_items=1_000_000,  # HubSpot's limit is 1,048,576 rows per file; max_bytes is usually reached first
     options=(
-        Option("name", (str,), "name of the import in HubSpot"),
+        Option("name", (str,), "name of the import in HubSpot (default: Airflow), to which a unique text is added"),
         Option("columnObjectTypeId", (str,), "object type of the records: 0-1 contacts (default), 0-2 companies …"),
         Option(
             "columnMappings",
@@ -247,6 +275,7 @@ _operation = partial(
     formats=_formats,
     columns_option="columnMappings",
     is_csv=True,
+    find=find_import,
 )
 # Not idempotent: each request creates a new import, and a new list if the option for it is set.
 OPERATIONS = (

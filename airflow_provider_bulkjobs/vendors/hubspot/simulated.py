@@ -42,7 +42,7 @@ ERROR_TYPES = {
     NOT_FOUND: "UPDATE_ONLY_IMPORT",
     WRONG_WIDTH: "INCORRECT_NUMBER_OF_COLUMNS",
 }
-MAX_ERRORS = 100  # per page
+MAX_ERRORS = MAX_IMPORTS = 100  # per page
 
 
 class SimulatedHubSpot(SimulatedVendor):
@@ -95,9 +95,12 @@ class SimulatedHubSpot(SimulatedVendor):
     @route("GET", IMPORTS)
     @route("GET", f"{IMPORTS}/")
     def active_imports(self, request: IncomingRequest) -> Any:
-        """Return the active imports, on one page."""
+        """Return the active imports, page by page."""
         jobs = [job for job in self.jobs.values() if not self.is_finished(job)]
-        return {"results": [self._body(job, self.word(job)) for job in jobs[: request.integer("limit", 100)]]}
+        begin = request.integer("after", 0)
+        end = begin + request.integer("limit", MAX_IMPORTS, minimum=1, maximum=MAX_IMPORTS)
+        paging = {"paging": {"next": {"after": str(end)}}} if end < len(jobs) else {}
+        return {"results": [self._body(job, self.word(job)) for job in jobs[begin:end]]} | paging
 
     @route("POST", IMPORTS)
     @route("POST", f"{IMPORTS}/")

@@ -61,7 +61,7 @@ def submit_file(context: SubmitContext) -> SubmitFlow:
     upload = Request("POST", path, {"Content-Type": "text/plain"}, body=context.payload.data, idempotent=True)
     text = accepted_job_id(STATES.vendor, (yield upload).json, "ID")
     data_id = int(text) if text.isdecimal() else text
-    yield SaveProgress({"DataID": data_id})
+    yield SaveProgress({"DataID": data_id}, harmless=True)
     return (yield from _start_import(context, data_id))
 
 

@@ -8,12 +8,14 @@ https://developer.salesforce.com/docs/platform/api-asynch/guide/close-job.html
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 
 from airflow_provider_bulkjobs.exceptions import VendorAPIError
 from airflow_provider_bulkjobs.protocol.flow import Flow, Request, SaveProgress
 from airflow_provider_bulkjobs.vendors.salesforce_bulk.jobs import INGEST, STATES, STATUS, abort, change_state, job_path
+from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.operation import (
     Check,
     Operation,
@@ -44,39 +46,32 @@ def submit(operation: str, context: SubmitContext) -> SubmitFlow:
         job_id = saved
     else:
         if saved:
-            yield from _abandon(context, saved)
+            yield from withdraw(context.account, context.progress)
         body = encode_json({**context.options, "operation": operation, **FORMAT})
         # Idempotent, as without the third request the job does nothing.
         response = yield Request("POST", INGEST, JSON_HEADERS, body=body, idempotent=True)
         job_id = accepted_job_id(STATES.vendor, response.json, "id")
-        yield SaveProgress({"job_id": job_id})
-        yield from _upload(context, job_id)
+        yield SaveProgress({"job_id": job_id}, harmless=True)
+        headers = {"Content-Type": "text/csv"}
+        path = f"{job_path(job_id)}/batches"
+        yield Request("PUT", path, headers, open=context.payload.open, idempotent=True, once=True)
         yield SaveProgress({"uploaded": job_id})
     try:
         yield change_state(job_id, "UploadComplete")
     except VendorAPIError:  # also if an earlier request, whose response was lost, has closed the job
         if (yield from STATUS(context.account, job_id)).vendor_state != "Open":
             return job_id
-        yield SaveProgress({"uploaded": ""})
-        yield from _abandon(context, job_id)
+        with suppress(VendorAPIError):
+            yield from abort(context.account, job_id)
+            yield SaveProgress({"job_id": "", "uploaded": ""}, harmless=True)  # it cannot be closed any more
         raise
     return job_id
 
 
-def _upload(context: SubmitContext, job_id: str) -> Flow[None]:
-    headers = {"Content-Type": "text/csv"}
-    path = f"{job_path(job_id)}/batches"
-    try:
-        yield Request("PUT", path, headers, open=context.payload.open, idempotent=True, once=True)
-    except VendorAPIError:
-        yield from _abandon(context, job_id)
-        raise
-
-
-def _abandon(context: SubmitContext, job_id: str) -> Flow[None]:
+def withdraw(account: Account, progress: Mapping[str, str | int]) -> Flow[None]:
     """Abort a job that was never closed, so that it is not left open; it may be gone, or aborted, already."""
     with suppress(VendorAPIError):
-        yield from abort(context.account, job_id)
+        yield from abort(account, str(progress["job_id"]))
 
 
 def _check_lengths(record: Record) -> str | None:
@@ -105,6 +100,7 @@ _operation = partial(
     max_items=150_000_000,  # the org's limit for 24 hours; the size is reached first
     max_bytes=100_000_000,  # the limit is 150 MB encoded as Base64; Salesforce advises 100 MB before that
     is_csv=True,
+    withdraw=withdraw,
 )
 OPERATIONS = (
     _operation(

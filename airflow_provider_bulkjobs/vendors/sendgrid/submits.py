@@ -69,7 +69,7 @@ def import_csv(context: SubmitContext) -> SubmitFlow:
     body = {**context.options, "file_type": "csv", "field_mappings": mappings}
     response = yield Request("PUT", f"{CONTACTS_PATH}/imports", JSON_HEADERS, body=encode_json(body))
     job_id = accepted_job_id("SendGrid", response.json, "job_id")
-    yield SaveProgress({"job_id": job_id})
+    yield SaveProgress({"job_id": job_id})  # not harmless: the upload starts the import
     upload_uri = response.json.get("upload_uri")
     if not isinstance(upload_uri, str):
         raise TransientError("SendGrid response has no upload_uri")

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from airflow_provider_bulkjobs.protocol.flow import Request, Response, SaveProgress, Upload
+from airflow_provider_bulkjobs.protocol.flow import Flow, Request, Response, SaveProgress, Upload
 from airflow_provider_bulkjobs.vendors.spec.custom_fields import CustomFields
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.value_formats import ISO_8601, ValueFormats
@@ -71,6 +71,7 @@ class SubmitContext:
     :param options: the validated options of the vendor's request.
     :param open_job: the id of the job to append to, if the operation supports it and a job is open.
     :param progress: the values that an earlier try of this request has saved with :class:`SaveProgress`.
+    :param marker: a text that no other request has, for a name by which ``Operation.find`` finds the job.
     """
 
     account: Account
@@ -78,6 +79,7 @@ class SubmitContext:
     options: Options
     open_job: str | None = None
     progress: Mapping[str, str | int] = field(default_factory=dict)
+    marker: str = ""
 
 
 # Yields requests, and receives their responses; also yields SaveProgress, and receives None for it.
@@ -103,6 +105,10 @@ class Operation:
     """One submit operation on records: create, update, delete …
 
     :param submit: the flow that submits a batch and returns the job id.
+    :param withdraw: the flow that withdraws what ``submit`` has saved with ``SaveProgress(…, harmless=True)``, such as
+        a job that was created and not started. It runs if a later step fails, or if the next try has other records.
+    :param find: the flow that returns the job of a request whose outcome is unknown, by the marker that ``submit`` has
+        put into it, or ``None`` if the vendor does not list it. It must never return the job of another request.
     :param max_items: the maximum number of records per request; 0 for an operation without records.
     :param max_bytes: the maximum size of a request body.
     :param max_item_bytes: the maximum size of an encoded record; 0 if the vendor sets no limit.
@@ -155,6 +161,8 @@ class Operation:
     gzipped: bool = False
     idempotent: bool = False
     supports_append: bool = False
+    withdraw: Callable[[Account, Mapping[str, str | int]], Flow[None]] | None = None
+    find: Callable[[Account, str], Flow[str | None]] | None = None
 
     def check_for(self, options: Options) -> Check:
         """Return the record check for these options.
