@@ -14,7 +14,7 @@ from airflow_provider_bulkjobs.submitting.blocks import TableBlock
 from airflow_provider_bulkjobs.submitting.columns import check_names
 from airflow_provider_bulkjobs.submitting.row import Origin
 
-BATCH_ROWS = 4096
+BATCH_ROWS = 2000
 
 
 def read_parquet(file: BinaryIO, origin: Origin, source: str) -> Iterator[TableBlock]:

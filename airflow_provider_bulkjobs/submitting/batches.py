@@ -32,7 +32,6 @@ from airflow_provider_bulkjobs.vendors.spec.operation import (
     Operation,
     Payload,
     Record,
-    encode_each,
     encode_json,
 )
 from airflow_provider_bulkjobs.vendors.toolkit.values import (
@@ -187,7 +186,7 @@ class Batcher:
             max_bytes = self._max_bytes = self._limit(())
         try:
             if self._operation.encode is encode_json:
-                data = encode_each(block.records, block.kinds)
+                data = block.encoded()
             else:
                 data = list(map(self._operation.encode, block.records))
         except (TypeError, ValueError, RecursionError):
@@ -370,7 +369,7 @@ class Batcher:
         :param cells: the number of cells of each.
         """
         joined = self._separator.join((*data, b""))
-        self._hash.update(joined if self._separator == b"\n" else b"\n".join((*data, b"")))
+        self._hash.update(joined)
         self._sum += sum(map(crc32, data))
         self._data.write(joined)
         sizes = map(add, map(len, data), repeat(len(self._separator)))
@@ -415,7 +414,7 @@ class Batcher:
     def _open_gzipped(self, cut: Cut, left_out: tuple[int, ...]) -> BinaryIO:
         """Gzip a request into a temporary file: the upload URL requires the length in advance."""
         gzipped = temporary_file()  # the caller closes it
-        with gzip.GzipFile(fileobj=gzipped, mode="wb", compresslevel=6, mtime=0) as target:
+        with gzip.GzipFile(fileobj=gzipped, mode="wb", compresslevel=1, mtime=0) as target:
             self._copy(cut, left_out, target)
         gzipped.seek(0, os.SEEK_SET)
         return cast("BinaryIO", gzipped)

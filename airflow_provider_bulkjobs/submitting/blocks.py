@@ -5,12 +5,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from contextlib import suppress
+from functools import cached_property, lru_cache
 from itertools import chain
 from typing import Any
 
+import msgspec
+
 from airflow_provider_bulkjobs.submitting.row import Origin, Row
-from airflow_provider_bulkjobs.vendors.spec.operation import Fields, Record
+from airflow_provider_bulkjobs.vendors.spec.operation import SAME_IN_BOTH, Fields, Record, encode_fast, encode_json
 
 BLOCK_ROWS = 500
 
@@ -31,6 +34,20 @@ class Block(ABC):
     @abstractmethod
     def fields(self) -> Fields:
         """The values of all fields, in the order of the rows."""
+
+    def encoded(self) -> list[bytes]:
+        """Return each record as JSON, as :func:`encode_json` does.
+
+        :raises ValueError, TypeError: as :func:`encode_json`.
+        """
+        if self.kinds <= SAME_IN_BOTH:
+            with suppress(TypeError, ValueError, OverflowError):
+                return list(map(encode_fast, self._objects()))
+        return list(map(encode_json, self.records))
+
+    def _objects(self) -> Iterable[Any]:
+        """Return what msgspec encodes as the records."""
+        return self.records
 
     @property
     @abstractmethod
@@ -90,6 +107,9 @@ class TableBlock(Block):
             for cells in zip(*self._fields.values(), strict=True)
         ]
 
+    def _objects(self) -> Iterable[Any]:
+        return map(_row_type(tuple(self._fields)), *self._fields.values())  # half the time of dicts
+
     def select(self, columns: Mapping[str, str]) -> TableBlock:
         """Return the rows with the given columns only, under the names of their fields.
 
@@ -97,6 +117,19 @@ class TableBlock(Block):
         """
         cells = [self._fields[name] for name in columns]
         return TableBlock(self.lines, tuple(columns.values()), cells, self.origin)
+
+
+@lru_cache(maxsize=1)
+def _row_type(columns: tuple[str, ...]) -> type[msgspec.Struct]:
+    """Return the type of the rows of a table; nulls are left out of their JSON."""
+    names = [f"cell_{number}" for number in range(len(columns))]
+    return msgspec.defstruct(
+        "TableRow",
+        [(name, Any, None) for name in names],
+        rename=dict(zip(names, columns, strict=True)),
+        omit_defaults=True,
+        gc=False,
+    )
 
 
 class RecordBlock(Block):
@@ -120,6 +153,9 @@ class RecordBlock(Block):
     def fields(self) -> Fields:
         """The values of all fields, in the order of the rows."""
         names = dict.fromkeys(chain.from_iterable(self._records))
+        if set(map(tuple, self._records)) == {tuple(names)}:  # all have the same fields, in the same order
+            cells = zip(*(record.values() for record in self._records), strict=True)
+            return dict(zip(names, cells, strict=True))
         return {name: [record.get(name) for record in self._records] for name in names}
 
     def select(self, columns: Mapping[str, str]) -> RecordBlock:

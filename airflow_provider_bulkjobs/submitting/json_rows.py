@@ -19,6 +19,7 @@ ONE_DOCUMENT = (
     "df.to_json(path, orient='records', lines=True)."
 )
 BLOCK_BYTES = 1024 * 1024  # at most, and one line
+JSON_SPACE = b" \t\r\n"
 MAX_LINE_BYTES = 32 * 1024 * 1024  # more than any request may have
 
 
@@ -80,10 +81,10 @@ class _Problem(NamedTuple):
 
 def _read_object(line: bytes) -> dict[str, Any] | _Problem:
     try:
-        text = line.decode()
-        record = json.loads(text)
+        text = line.strip(JSON_SPACE).decode()
+        record, end = DECODER.raw_decode(text)
         # Each key has a colon after it, so without more colons than keys no key is there twice.
-        if not isinstance(record, dict) or text.count(":") > len(record):
+        if end < len(text) or not isinstance(record, dict) or text.count(":") > len(record):
             record = UNIQUE_KEYS.decode(text)
     except UnicodeDecodeError:
         return _Problem("is not UTF-8", "Write the file in UTF-8.")
@@ -106,6 +107,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+DECODER = json.JSONDecoder()
 UNIQUE_KEYS = json.JSONDecoder(object_pairs_hook=_object)
 
 

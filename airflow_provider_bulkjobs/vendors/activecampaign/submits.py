@@ -7,14 +7,23 @@ https://developers.activecampaign.com/reference/retrieve-fields
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow_provider_bulkjobs.protocol.flow import Flow
 from airflow_provider_bulkjobs.vendors.activecampaign.jobs import STATES
 from airflow_provider_bulkjobs.vendors.spec.custom_fields import CustomField, CustomFields
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
-from airflow_provider_bulkjobs.vendors.spec.operation import Operation, Option, Record, SubmitContext, SubmitFlow, every
+from airflow_provider_bulkjobs.vendors.spec.operation import (
+    FieldCheck,
+    Operation,
+    Option,
+    Record,
+    SubmitContext,
+    SubmitFlow,
+    every,
+)
 from airflow_provider_bulkjobs.vendors.toolkit.paging import Offset, list_pages
 from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict, as_list
 from airflow_provider_bulkjobs.vendors.toolkit.submits import accepted_job_id, json_request
@@ -30,6 +39,7 @@ CONTACT_FIELDS = frozenset(
         *("subscribe", "unsubscribe", "exclude_automations"),
     }
 )
+ADDRESS = re.compile(r".+@[^@]+", re.DOTALL)
 ON_CONTACTS = ("exclude_automations",)  # the vendor's example sends it in each contact
 
 
@@ -84,9 +94,11 @@ def _check_fields(record: Record) -> str | None:
 
 def _check_email(record: Record) -> str | None:
     # The vendor rejects the whole batch if one contact has no valid address.
-    email = record["email"]
-    name, _, domain = email.rpartition("@") if isinstance(email, str) else ("", "", "")
-    return None if name and domain else "has no e-mail address in field 'email'"
+    return None if _are_addresses([record["email"]]) else "has no e-mail address in field 'email'"
+
+
+def _are_addresses(values: Sequence[Any]) -> bool:
+    return all(isinstance(value, str) and ADDRESS.fullmatch(value) for value in values)
 
 
 IMPORT = Operation(
@@ -94,7 +106,11 @@ IMPORT = Operation(
     submit_import,
     max_items=250,
     max_bytes=399_999,
-    check=every(needs("email"), if_given(("fields",), _check_fields), _check_email),
+    check=every(
+        needs("email"),
+        if_given(("fields",), _check_fields),
+        FieldCheck(_check_email, lambda fields: _are_addresses(fields.get("email", ()))),
+    ),
     header_names=("email",),
     options=(
         Option("exclude_automations", (bool,), "True: the import starts no automations"),

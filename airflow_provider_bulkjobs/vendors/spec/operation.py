@@ -4,9 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from contextlib import suppress
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
@@ -100,18 +98,6 @@ def encode_json(value: Any) -> bytes:
         except (TypeError, ValueError, OverflowError):  # a large number, or an error that is raised again below
             pass
     return ENCODER.encode(value).encode()
-
-
-def encode_each(records: Iterable[Record], kinds: AbstractSet[type]) -> list[bytes]:
-    """Return records as JSON, each as :func:`encode_json` does.
-
-    :param kinds: the types of all their values.
-    :raises ValueError, TypeError: as :func:`encode_json`.
-    """
-    if kinds <= SAME_IN_BOTH:
-        with suppress(TypeError, ValueError, OverflowError):
-            return list(map(encode_fast, records))
-    return list(map(encode_json, records))
 
 
 def _is_same_in_both(value: Any) -> bool:
