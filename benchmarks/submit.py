@@ -2,21 +2,25 @@
 """The cost of a submit, compared with a hand-written loop in one run on one machine.
 
     python benchmarks/submit.py [--rows 1000000] [--repeats 3] [--sources csv parts parquet postgres] [vendor …]
+    python benchmarks/submit.py sendgrid --profile [--rows 1000000] --sources parquet
 
 Each measurement is a fresh process that sends the rows of a source to a server on this machine, which counts them.
 The package reads, validates and batches all rows before the first request, and sends without a rate limit; the loop
-reads, batches and sends. Only numbers of the same run are comparable.
+reads, batches and sends. Only numbers of the same run are comparable. With ``--profile``, the package alone is run, and
+the functions are listed that take most of its time.
 """
 
 from __future__ import annotations
 
 import argparse
+import cProfile
 import csv
 import ctypes
 import gc
 import json
 import logging
 import os
+import pstats
 import resource
 import statistics
 import subprocess
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
 
 FEW = 10_000
 MIN_MIB = 0.5  # less is noise, for which no ratio is printed
+PROFILED = 15  # functions in a profile
 WARM = 10  # rows of the warm-up
 PLAIN = ("email", "first_name", "last_name", "city")
 
@@ -233,6 +238,20 @@ def compare(name: str, source: Source, sink: Sink, rows: int, repeats: int) -> l
     return [own["mib"], peer["mib"]]
 
 
+def profile(name: str, source: Source, sink: Sink, rows: int) -> None:
+    """Print the functions that take most of the time of the package, in microseconds per row; a profile slows them."""
+    submit = ours(CASES[name], SOURCES[source.name], sink.url)
+    submit(source.rows(WARM, CASES[name].columns))
+    where = source.rows(rows, CASES[name].columns)
+    profiler = cProfile.Profile()
+    profiler.runcall(submit, where)
+    found: Any = pstats.Stats(profiler).stats  # type: ignore[attr-defined]
+    longest = sorted(((own, key) for key, (_, _, own, _, _) in found.items()), reverse=True)
+    print(f"{name}, {source.name}: {sum(own for own, _ in longest) / rows * 1e6:.2f} in all")
+    for own, (path, _, function) in longest[:PROFILED]:
+        print(f"{own / rows * 1e6:8.2f} {Path(path).stem} {function}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("vendors", nargs="*", default=list(CASES), metavar="vendor", help=", ".join(CASES))
@@ -241,6 +260,7 @@ def main() -> None:
     )
     parser.add_argument("--repeats", type=int, default=3, help="number of runs; the median is shown")
     parser.add_argument("--sources", nargs="*", default=list(SOURCES), choices=list(SOURCES))
+    parser.add_argument("--profile", action="store_true", help="list the functions that take most of the time")
     parser.add_argument("--client", nargs=5, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.client:
@@ -252,8 +272,10 @@ def main() -> None:
         parser.error(f"Unknown vendors: {', '.join(sorted(unknown))}")
     os.environ["NO_PROXY"] = "*"  # all requests stay on this machine
     sink = Sink.start()
+    logging.disable(logging.INFO)
     titles = ("package, rows/s", "by hand", "ratio", "ratio by CPU", "package, MiB", "by hand")
-    print(f"{'':>17}{'source':>10}{'rows':>10}" + "".join(f"{title:>16}" for title in titles), flush=True)
+    if not options.profile:
+        print(f"{'':>17}{'source':>10}{'rows':>10}" + "".join(f"{title:>16}" for title in titles), flush=True)
     with tempfile.TemporaryDirectory(prefix="bulkjobs-bench-") as folder:
         for source in options.sources:
             measure_source(source, sink, Path(folder), options)
@@ -266,6 +288,10 @@ def measure_source(name: str, sink: Sink, folder: Path, options: argparse.Namesp
     with SOURCES[name].server() as socket:
         os.environ["PGHOST"] = socket or ""
         source = Source(name, folder)
+        if options.profile:
+            for vendor in options.vendors:
+                profile(vendor, source, sink, options.rows)
+            return
         for vendor in options.vendors:
             sizes = (FEW, options.rows)
             peaks[vendor] = [compare(vendor, source, sink, rows, options.repeats) for rows in sizes]

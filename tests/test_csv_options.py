@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError
+from airflow_provider_bulkjobs.submitting.blocks import Rows
 from airflow_provider_bulkjobs.submitting.csv_options import CsvOptions, read_csv_options
 from airflow_provider_bulkjobs.submitting.csv_rows import read_csv
 from airflow_provider_bulkjobs.submitting.records import Row, read_records
@@ -21,7 +22,7 @@ REDSHIFT = {"delimiter": "|", "quote": None, "escape": "\\", "null_values": ["\\
 
 
 def rows(data: bytes, **options: Any) -> list[Row]:
-    return list(read_csv(io.BytesIO(data), A_LIST, "'a.csv'", read_csv_options(options)))
+    return list(Rows(read_csv(io.BytesIO(data), A_LIST, "'a.csv'", read_csv_options(options))))
 
 
 def records(text: str, **options: Any) -> list[dict[str, Any]]:

@@ -10,13 +10,14 @@ from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError
+from airflow_provider_bulkjobs.submitting.blocks import TableBlock
 from airflow_provider_bulkjobs.submitting.columns import check_names
-from airflow_provider_bulkjobs.submitting.row import Origin, Row
+from airflow_provider_bulkjobs.submitting.row import Origin
 
-BATCH_ROWS = 4096
+BATCH_ROWS = 2000
 
 
-def read_parquet(file: BinaryIO, origin: Origin, source: str) -> Iterator[Row]:
+def read_parquet(file: BinaryIO, origin: Origin, source: str) -> Iterator[TableBlock]:
     """Read the rows of a Parquet file, with one row group in memory at most.
 
     :param source: the file, for messages.
@@ -33,7 +34,7 @@ def read_parquet(file: BinaryIO, origin: Origin, source: str) -> Iterator[Row]:
         yield from batch_rows(table.schema_arrow.names, table.iter_batches(BATCH_ROWS), origin, source)
 
 
-def read_arrow(file: BinaryIO, origin: Origin, source: str) -> Iterator[Row]:
+def read_arrow(file: BinaryIO, origin: Origin, source: str) -> Iterator[TableBlock]:
     """Read the rows of an Arrow IPC file or stream, with one record batch in memory.
 
     :param source: the file, for messages.
@@ -52,7 +53,7 @@ def read_arrow(file: BinaryIO, origin: Origin, source: str) -> Iterator[Row]:
     yield from batch_rows(schema.names, batches, origin, source)
 
 
-def batch_rows(columns: Iterable[str], batches: Iterable[Any], origin: Origin, source: str) -> Iterator[Row]:
+def batch_rows(columns: Iterable[str], batches: Iterable[Any], origin: Origin, source: str) -> Iterator[TableBlock]:
     """Yield the rows of Arrow record batches.
 
     :raises BadArgumentError: a column has no name, or two have the same.
@@ -61,9 +62,9 @@ def batch_rows(columns: Iterable[str], batches: Iterable[Any], origin: Origin, s
     for batch in batches:
         for start in range(0, batch.num_rows, BATCH_ROWS):
             part = batch.slice(start, BATCH_ROWS)
-            for cells in zip(*map(_values, part.columns), strict=True):
-                number += 1
-                yield Row.of_table(number, names, cells, origin)
+            lines = range(number + 1, number + 1 + part.num_rows)
+            yield TableBlock(lines, names, map(_values, part.columns), origin)
+            number += part.num_rows
 
 
 def _values(column: Any) -> list[Any]:

@@ -14,18 +14,26 @@ import hashlib
 import io
 import os
 import struct
+from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import starmap
-from operator import itemgetter
+from itertools import accumulate, chain, repeat
+from operator import add, itemgetter
 from typing import IO, BinaryIO, NamedTuple, cast
 from zlib import crc32
 
+from airflow_provider_bulkjobs.submitting.blocks import Block
 from airflow_provider_bulkjobs.submitting.row import A_LIST, Origin
-from airflow_provider_bulkjobs.submitting.table_rows import ROW_END, csv_line, encode_row
+from airflow_provider_bulkjobs.submitting.table_rows import ROW_END, csv_line, encode_row, encode_rows
 from airflow_provider_bulkjobs.temporary_files import temporary_file
-from airflow_provider_bulkjobs.vendors.spec.operation import MAX_BYTES, Operation, Payload, Record
+from airflow_provider_bulkjobs.vendors.spec.operation import (
+    MAX_BYTES,
+    Operation,
+    Payload,
+    Record,
+    encode_json,
+)
 from airflow_provider_bulkjobs.vendors.toolkit.values import (
     SURROGATE,
     is_blank,
@@ -34,7 +42,7 @@ from airflow_provider_bulkjobs.vendors.toolkit.values import (
     unencodable,
 )
 
-ITEM = struct.Struct("<QQI")  # line, bytes with the separator, cells
+ITEM_BYTES = 3 * array("Q").itemsize  # line, bytes with the separator, cells
 CUT = struct.Struct("<7Q")  # see Cut
 PIECE = 1024 * 1024
 ITEMS_AT_ONCE = 4096
@@ -119,7 +127,7 @@ class Batcher:
         self._header = b""
         self._longest = 0  # bytes of a row, without the separators of its cells
         self._is_ragged = False
-        self._unwritten: list[tuple[bytes, tuple[int, int, int]]] = []  # the newest records, with their ITEM
+        self._unwritten: list[tuple[int, bytes, int]] = []  # the newest records: line, data, number of cells
         self._unwritten_bytes = 0
         self._origins: list[tuple[int, Origin]] = []  # the index of the first record of each, in order
         self.items = 0
@@ -162,23 +170,81 @@ class Batcher:
         self._write(line, data, 0, origin)
         return None
 
+    def add_many(self, block: Block) -> bool:
+        """Add the records of a block, unless one of them may have a problem; return whether they were added."""
+        data = self._encoded_rows(block) if self._operation.is_csv else self._encoded(block)
+        if data is None:
+            return False
+        self._flush()
+        self._start(block.origin)
+        self._append(block.lines, data, repeat(len(self._columns)))
+        self.items += len(data)
+        return True
+
+    def _encoded(self, block: Block) -> list[bytes] | None:
+        if (max_bytes := self._max_bytes) is None:
+            max_bytes = self._max_bytes = self._limit(())
+        try:
+            if self._operation.encode is encode_json:
+                data = block.encoded()
+            else:
+                data = list(map(self._operation.encode, block.records))
+        except (TypeError, ValueError, RecursionError):
+            return None
+        longest = max(map(len, data))
+        return None if self._too_large(longest, longest, max_bytes) else data
+
+    def _encoded_rows(self, block: Block) -> list[bytes] | None:
+        if not self._columns.keys() >= block.fields.keys() or self._max_bytes is None:
+            return None
+        rows = encode_rows(block, self._columns)
+        if rows is None:
+            return None
+        longest = max(map(len, rows))
+        if self._too_large(longest, len(self._header) + longest, self._max_bytes):
+            return None
+        self._longest = max(self._longest, longest - len(self._columns))
+        return rows
+
     def cut(self) -> None:
         """Split all records into batches."""
-        max_items, max_bytes, width = self._operation.max_items, self._max_bytes or 0, len(self._columns)
+        max_items, max_bytes = self._operation.max_items, self._max_bytes or 0
         overhead = len(self._header) - len(self._separator)  # no separator after the last record
         self._cuts.seek(0)
-        self.requests = items = start = end = first = last = 0
+        self.requests = items = position = start = length = first = last = 0
         size = overhead
-        for index, (line, length, cells) in enumerate(self._read_items(0, self.items)):
-            sent = length + width - cells
-            if items and (items == max_items or size + sent > max_bytes):
-                self._add_cut(Cut(items, first, last, start, end - start, index - items, size))
-                items, start, size = 0, end, overhead
-            if not items:
-                first = line
-            items, last, end, size = items + 1, line, end + length, size + sent
+        for lines, stored, sent in self._offsets():
+            done = 0
+            while done < len(lines):
+                fitting = bisect_right(sent, sent[done] + max_bytes - size) - 1
+                end = min(fitting, done + max_items - items, len(lines))
+                if items and end == done:
+                    self._add_cut(Cut(items, first, last, start, length, position, size))
+                    start, position = start + length, position + items
+                    items, length, size = 0, 0, overhead
+                    continue
+                end = max(end, done + 1)
+                first, last = first if items else lines[done], lines[end - 1]
+                items, length = items + end - done, length + stored[end] - stored[done]
+                size, done = size + sent[end] - sent[done], end
         if items:
-            self._add_cut(Cut(items, first, last, start, end - start, self.items - items, size))
+            self._add_cut(Cut(items, first, last, start, length, position, size))
+
+    def _offsets(self) -> Iterator[tuple[Sequence[int], Sequence[int], Sequence[int]]]:
+        """Yield the lines of many records at a time, and where each starts and the last one ends, from the first on.
+
+        First in the file, then in what is sent, where all rows of a table have all cells.
+        """
+        width = len(self._columns)
+        for first in range(0, self.items, ITEMS_AT_ONCE):
+            items = self._items_array(first, ITEMS_AT_ONCE)
+            lines, sizes, cells = items[::3], items[1::3], items[2::3]
+            stored = list(accumulate(sizes, initial=0))
+            if self._is_ragged:
+                missing = (width - each for each in cells)
+                yield lines, stored, list(accumulate(map(add, sizes, missing), initial=0))
+            else:
+                yield lines, stored, stored
 
     def batches(self, skip: int = 0) -> Iterator[Batch]:
         """Yield the batches.
@@ -278,32 +344,49 @@ class Batcher:
         return None
 
     def _write(self, line: int, data: bytes, cells: int, origin: Origin) -> None:
-        if not self._origins or self._origins[-1][1] != origin:
-            self._origins.append((self.items, origin))
-        self._unwritten.append((data, (line, len(data) + len(self._separator), cells)))
+        self._start(origin)
+        self._unwritten.append((line, data, cells))
         self._unwritten_bytes += len(data)
         self.items += 1
         if self._unwritten_bytes > PIECE or len(self._unwritten) >= ITEMS_AT_ONCE:
             self._flush()
 
+    def _start(self, origin: Origin) -> None:
+        """Note that the next records are of this origin."""
+        if not self._origins or self._origins[-1][1] != origin:
+            self._origins.append((self.items, origin))
+
     def _flush(self) -> None:
         """Write the newest records: many at once, which takes a third of the time."""
-        if not self._unwritten:
-            return
-        data, items = zip(*self._unwritten, strict=True)
-        self._hash.update(b"\n".join((*data, b"")))
+        if self._unwritten:
+            self._append(*zip(*self._unwritten, strict=True))
+            self._unwritten, self._unwritten_bytes = [], 0
+
+    def _append(self, lines: Iterable[int], data: Sequence[bytes], cells: Iterable[int]) -> None:
+        """Write records.
+
+        :param lines: the line of each.
+        :param cells: the number of cells of each.
+        """
+        joined = self._separator.join((*data, b""))
+        self._hash.update(joined)
         self._sum += sum(map(crc32, data))
-        self._data.write(self._separator.join((*data, b"")))
-        self._items.write(b"".join(starmap(ITEM.pack, items)))
-        self._unwritten, self._unwritten_bytes = [], 0
+        self._data.write(joined)
+        sizes = map(add, map(len, data), repeat(len(self._separator)))
+        self._items.write(array("Q", chain.from_iterable(zip(lines, sizes, cells, strict=False))).tobytes())
 
     def _read_items(self, first: int, count: int) -> Iterator[tuple[int, int, int]]:
         """Yield line, size and number of cells of some records."""
-        self._flush()
         end = first + count
         for begin in range(first, end, ITEMS_AT_ONCE):
-            self._items.seek(begin * ITEM.size)
-            yield from ITEM.iter_unpack(self._items.read(min(ITEMS_AT_ONCE, end - begin) * ITEM.size))
+            items = self._items_array(begin, min(ITEMS_AT_ONCE, end - begin))
+            yield from zip(items[::3], items[1::3], items[2::3], strict=True)
+
+    def _items_array(self, first: int, count: int) -> array[int]:
+        """Return line, size and number of cells of some records, one after the other."""
+        self._flush()
+        self._items.seek(first * ITEM_BYTES)
+        return array("Q", self._items.read(count * ITEM_BYTES))
 
     def _add_cut(self, cut: Cut) -> None:
         self._cuts.write(CUT.pack(*cut))
@@ -331,7 +414,7 @@ class Batcher:
     def _open_gzipped(self, cut: Cut, left_out: tuple[int, ...]) -> BinaryIO:
         """Gzip a request into a temporary file: the upload URL requires the length in advance."""
         gzipped = temporary_file()  # the caller closes it
-        with gzip.GzipFile(fileobj=gzipped, mode="wb", compresslevel=6, mtime=0) as target:
+        with gzip.GzipFile(fileobj=gzipped, mode="wb", compresslevel=1, mtime=0) as target:
             self._copy(cut, left_out, target)
         gzipped.seek(0, os.SEEK_SET)
         return cast("BinaryIO", gzipped)

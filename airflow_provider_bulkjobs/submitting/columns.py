@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError
+from airflow_provider_bulkjobs.submitting.blocks import Block
 from airflow_provider_bulkjobs.submitting.row import Row
 from airflow_provider_bulkjobs.vendors.toolkit.values import safe_name
 
@@ -50,7 +51,7 @@ def read_columns(value: Any) -> dict[str, str] | None:
     return dict(pairs)
 
 
-def select(rows: Iterator[Row], columns: Mapping[str, str]) -> Iterator[Row]:
+def select(rows: Iterator[Block | Row], columns: Mapping[str, str]) -> Iterator[Block | Row]:
     """Yield the rows with the given columns only, under the names of their fields.
 
     :param columns: the field of each column.
@@ -58,18 +59,21 @@ def select(rows: Iterator[Row], columns: Mapping[str, str]) -> Iterator[Row]:
     """
     pairs, unseen, has_records = tuple(columns.items()), set(columns), False
     known: tuple[str, ...] | None = None
-    fields: tuple[str, ...] = ()
     try:
-        for line, record, problem, names, hint, origin in rows:
+        for each in rows:
+            names = each.columns
             if names and names is not known:
                 if missing := [name for name in columns if name not in names]:
                     raise BadArgumentError(_missing(missing, columns, names))
-                known, fields, unseen = names, tuple(columns.values()), set()
-            if unseen and record:
+                known, unseen = names, set()
+            if unseen and (found := each.fields if isinstance(each, Block) else each.record):
                 has_records = True
-                unseen.difference_update(record)
-            selected = {field: record[name] for name, field in pairs if name in record}
-            yield Row(line, selected, problem, fields, hint, origin)
+                unseen.difference_update(found)
+            if isinstance(each, Block):
+                yield each.select(columns)
+            else:
+                record = {field: each.record[name] for name, field in pairs if name in each.record}
+                yield each._replace(record=record, columns=tuple(columns.values()) if names else ())
     finally:
         if close := getattr(rows, "close", None):
             close()

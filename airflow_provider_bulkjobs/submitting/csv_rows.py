@@ -10,14 +10,16 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import accumulate, islice, repeat
 from typing import Any, BinaryIO
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError
+from airflow_provider_bulkjobs.submitting.blocks import BLOCK_ROWS, Block, TableBlock
 from airflow_provider_bulkjobs.submitting.csv_options import CsvOptions
 from airflow_provider_bulkjobs.submitting.null_markers import NullMarkers
-from airflow_provider_bulkjobs.submitting.row import Origin, Row, new_row
+from airflow_provider_bulkjobs.submitting.row import Origin, Row
 
 DELIMITERS = {
     ";": "semicolons",
@@ -30,12 +32,14 @@ DELIMITERS = {
     "~": "~",
     "¦": "¦",
 }
+AROUND_NAMES = "\ufeff \t\r\n"
+LINE_BREAK = re.compile(r"\r\n|\r|\n")
 ADDRESS = re.compile(r"\S@\S")
 DATE = re.compile(r"\d{4}-\d\d-\d\d")
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
-def read_csv(file: BinaryIO, origin: Origin, source: str, options: CsvOptions) -> Iterator[Row]:
+def read_csv(file: BinaryIO, origin: Origin, source: str, options: CsvOptions) -> Iterator[Block | Row]:
     """Read the rows of a file. An empty cell, and a null marker without quotes, is an omitted field.
 
     :param source: the file, for messages.
@@ -55,21 +59,57 @@ def read_csv(file: BinaryIO, origin: Origin, source: str, options: CsvOptions) -
     try:
         with _errors(rows, source, options):
             columns = _columns(next(rows, []), source, options) if options.header else options.column_names
-            begins = rows.line_num + 1  # a quoted cell may span several lines
-            width, last = len(columns), columns[-1].casefold() if columns else ""
-            for cells in markers.rows(rows) if markers else rows:
-                line, begins = begins, rows.line_num + 1
-                if not cells:
-                    continue
-                # The last cell is compared first: a call of a function for each row takes as long as reading it.
-                is_header = cells[-1].strip().casefold() == last and _is_header(cells, columns)
-                if len(cells) == width and not is_header:
-                    record = {name: cell for name, cell in zip(columns, cells, strict=True) if cell}
-                    yield new_row(Row, (line, record, None, columns, "", origin))
-                else:
-                    yield Row(line, {}, _row_problem(cells, columns, options), columns, "", origin)
+            all_cells = markers.rows(rows) if markers else rows
+            while True:
+                before, found = rows.line_num, list[list[str]]()
+                try:
+                    found.extend(islice(all_cells, BLOCK_ROWS))
+                except (csv.Error, UnicodeError):
+                    yield from _block(_lines(found, before, 0), found, columns, options, origin)  # they come first
+                    raise
+                if not found:
+                    break
+                yield from _block(_lines(found, before, rows.line_num), found, columns, options, origin)
     finally:
         text.detach()  # the caller closes the file
+
+
+def _lines(rows: list[list[str]], before: int, last: int) -> Sequence[int]:
+    """Return the line where each row starts.
+
+    :param before: the number of lines before these rows.
+    :param last: the number of the last line of the rows.
+    """
+    if last - before == len(rows):
+        return range(before + 1, last + 1)
+    heights = (1 + sum(len(LINE_BREAK.findall(cell)) for cell in cells) for cells in rows)  # of quoted cells
+    return list(accumulate(heights, initial=before + 1))[:-1]
+
+
+def _block(
+    lines: Sequence[int], rows: list[list[str]], columns: tuple[str, ...], options: CsvOptions, origin: Origin
+) -> Iterator[Block | Row]:
+    """Yield rows as a block, or one by one if any of them has a problem.
+
+    :param lines: the line of each row.
+    """
+    if columns and set(map(len, rows)) == {len(columns)}:
+        cells = list(zip(*rows, strict=True))
+        # Only the last column is compared: a row that repeats the header does so there, too.
+        if columns[-1].casefold() not in map(str.casefold, map(str.strip, cells[-1], repeat(AROUND_NAMES))):
+            yield TableBlock(lines, columns, map(_without_blanks, cells), origin)
+            return
+    for line, row in zip(lines, rows, strict=True):
+        if not row:
+            continue
+        if len(row) == len(columns) and not _is_header(row, columns):
+            yield Row.of_table(line, columns, _without_blanks(row), origin)
+        else:
+            yield Row(line, {}, _row_problem(row, columns, options), columns, "", origin)
+
+
+def _without_blanks(cells: Sequence[str]) -> Sequence[str | None]:
+    return cells if all(cells) else [cell or None for cell in cells]
 
 
 def _is_utf_8(options: CsvOptions) -> bool:
@@ -159,5 +199,5 @@ def _is_data(name: str) -> bool:
 def _is_header(cells: list[str], columns: tuple[str, ...]) -> bool:
     """Return whether a row repeats the header, as in concatenated files, with or without a byte order mark."""
     return len(cells) == len(columns) and all(
-        cell.strip("\ufeff \t\r\n").casefold() == name.casefold() for cell, name in zip(cells, columns, strict=True)
+        cell.strip(AROUND_NAMES).casefold() == name.casefold() for cell, name in zip(cells, columns, strict=True)
     )

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from airflow_provider_bulkjobs.vendors.spec.custom_fields import CustomField, CustomFields
 from airflow_provider_bulkjobs.vendors.spec.operation import Record
@@ -29,8 +30,7 @@ class FieldNames:
 
         :raises BulkJobError: the custom fields could not be requested.
         """
-        named = self._fields.named(record)
-        if not named:
+        if not self.may_concern(record) or not (named := self._fields.named(record)):
             return record
         values = {}
         for name, value in named.items():
@@ -47,6 +47,10 @@ class FieldNames:
                 return f"has field {safe_name(name)} a second time, under another name: remove one of them"
             values[field_id] = value
         return self._fields.with_ids(record, values)
+
+    def may_concern(self, names: Mapping[str, Any]) -> bool:
+        """Return whether a record with these fields may name custom fields."""
+        return not names.keys() <= self._fields.own
 
     def _ids_of(self, name: str) -> set[str]:
         if self._ids is None:

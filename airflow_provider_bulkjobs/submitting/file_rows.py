@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError
 from airflow_provider_bulkjobs.submitting.arrow_rows import read_arrow, read_parquet
+from airflow_provider_bulkjobs.submitting.blocks import Block
 from airflow_provider_bulkjobs.submitting.columns import listed
 from airflow_provider_bulkjobs.submitting.compression import PIECE, decompressed
 from airflow_provider_bulkjobs.submitting.csv_options import CsvOptions, read_csv_options
@@ -21,7 +22,7 @@ from airflow_provider_bulkjobs.submitting.paths import read_errors, safe_repr
 from airflow_provider_bulkjobs.submitting.row import Origin, Row
 
 
-def read_files(sources: Sequence[Any], read_options: Any = None, file_format: Any = None) -> Iterator[Row]:
+def read_files(sources: Sequence[Any], read_options: Any = None, file_format: Any = None) -> Iterator[Block | Row]:
     """Read the rows of files.
 
     :param sources: paths or URIs of files, folders, patterns, or the common start of the names of files.
@@ -48,7 +49,7 @@ class _Columns:
         self._columns: tuple[str, ...] = ()
         self._first = ""
 
-    def same(self, part: Part, rows: Iterator[Row]) -> Iterator[Row]:
+    def same(self, part: Part, rows: Iterator[Block | Row]) -> Iterator[Block | Row]:
         """Yield the rows of a part.
 
         :raises BadArgumentError: it has other columns than the parts before.
@@ -91,9 +92,9 @@ def _format(parts: list[Part], file_format: str | None) -> str:
     return next(str(name) for name in formats)
 
 
-def _read(part: Part, file_format: str, options: CsvOptions) -> Iterator[Row]:
+def _read(part: Part, file_format: str, options: CsvOptions) -> Iterator[Block | Row]:
     source = safe_repr(part.path)
-    readers: dict[str, Callable[..., Iterator[Row]]] = {
+    readers: dict[str, Callable[..., Iterator[Block | Row]]] = {
         "csv": partial(read_csv, options=options),
         "jsonl": read_json_lines,
         "parquet": read_parquet,

@@ -8,8 +8,9 @@ from typing import Any
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError
 from airflow_provider_bulkjobs.submitting.arrow_rows import batch_rows
+from airflow_provider_bulkjobs.submitting.blocks import TableBlock
 from airflow_provider_bulkjobs.submitting.columns import check_names
-from airflow_provider_bulkjobs.submitting.row import Origin, Row
+from airflow_provider_bulkjobs.submitting.row import Origin
 
 FRAME_TYPES = ("Frame", "Table", "RecordBatch")
 ROWS_AT_ONCE = 10_000
@@ -20,7 +21,7 @@ def is_frame(source: Any) -> bool:
     return type(source).__name__.endswith(FRAME_TYPES)
 
 
-def read_frame(source: Any) -> Iterator[Row]:
+def read_frame(source: Any) -> Iterator[TableBlock]:
     """Return the rows of a data frame or table.
 
     :raises BadArgumentError: its library is not supported, or its columns have no names of their own.
@@ -31,8 +32,7 @@ def read_frame(source: Any) -> Iterator[Row]:
     if hasattr(source, "to_pylist") and hasattr(source, "schema"):  # pyarrow.RecordBatch
         return batch_rows(source.schema.names, [source], origin, "the record batch")
     if hasattr(source, "iter_rows"):  # polars
-        columns = check_names(source.columns, "the data frame")
-        return (Row.of_table(number, columns, cells, origin) for number, cells in enumerate(source.iter_rows(), 1))
+        return _read_polars(source, check_names(source.columns, "the data frame"), origin)
     if hasattr(source, "itertuples"):
         return _read_pandas(source, check_names(source.columns, "the data frame"), origin)
     remedies = {
@@ -44,9 +44,15 @@ def read_frame(source: Any) -> Iterator[Row]:
     raise BadArgumentError(f"records is a {type(source).__name__}: pass {remedy}")
 
 
-def _read_pandas(frame: Any, columns: tuple[str, ...], origin: Origin) -> Iterator[Row]:
+def _read_polars(frame: Any, columns: tuple[str, ...], origin: Origin) -> Iterator[TableBlock]:
+    for start in range(0, len(frame), ROWS_AT_ONCE):
+        part = frame.slice(start, ROWS_AT_ONCE)
+        yield TableBlock(range(start + 1, start + 1 + len(part)), columns, zip(*part.iter_rows(), strict=True), origin)
+
+
+def _read_pandas(frame: Any, columns: tuple[str, ...], origin: Origin) -> Iterator[TableBlock]:
     for start in range(0, len(frame), ROWS_AT_ONCE):
         part = frame.iloc[start : start + ROWS_AT_ONCE].astype(object)
         part = part.where(part.notna(), None)  # NaN, NaT and pandas.NA are how pandas says that there is no value
-        for number, cells in enumerate(part.itertuples(index=False, name=None), start + 1):
-            yield Row.of_table(number, columns, cells, origin)
+        cells = zip(*part.itertuples(index=False, name=None), strict=True)
+        yield TableBlock(range(start + 1, start + 1 + len(part)), columns, cells, origin)

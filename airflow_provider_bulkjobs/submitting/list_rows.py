@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
+from airflow_provider_bulkjobs.submitting.blocks import BLOCK_ROWS, Block, RecordBlock
 from airflow_provider_bulkjobs.submitting.columns import check_names
 from airflow_provider_bulkjobs.submitting.row import A_LIST, Origin, Row
 
@@ -14,18 +16,26 @@ DESCRIPTION_ITEMS = 7  # of each column, the name first: https://peps.python.org
 QUERY_OUTPUT = Origin("", "row")
 
 
-def read_list(items: Iterable[Any], names: tuple[str, ...] = ()) -> Iterator[Row]:
+def read_list(items: Iterable[Any], names: tuple[str, ...] = ()) -> Iterator[Block | Row]:
     """Yield a row for each item.
 
     :param names: the columns of items that are rows without names.
     """
-    for number, item in enumerate(items, 1):
-        if isinstance(item, Mapping):
-            yield Row(number, item)
-        elif names and is_row(item):
-            yield _named(number, item, names, A_LIST)
+    number, rest = 1, iter(items)
+    while some := list(islice(rest, BLOCK_ROWS)):
+        if set(map(type, some)) == {dict}:
+            yield RecordBlock(range(number, number + len(some)), some, A_LIST)
         else:
-            yield Row(number, {}, f"is a {type(item).__name__}, not a dict", hint=_item_hint(item))
+            yield from (_row(line, item, names) for line, item in enumerate(some, number))
+        number += len(some)
+
+
+def _row(number: int, item: Any, names: tuple[str, ...]) -> Row:
+    if isinstance(item, Mapping):
+        return Row(number, item)
+    if names and is_row(item):
+        return _named(number, item, names, A_LIST)
+    return Row(number, {}, f"is a {type(item).__name__}, not a dict", hint=_item_hint(item))
 
 
 def is_row(value: Any) -> bool:

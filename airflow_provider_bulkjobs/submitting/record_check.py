@@ -3,18 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError
 from airflow_provider_bulkjobs.protocol.redact import redact
+from airflow_provider_bulkjobs.submitting.blocks import Block
+from airflow_provider_bulkjobs.submitting.field_names import FieldNames
 from airflow_provider_bulkjobs.submitting.options import from_text
 from airflow_provider_bulkjobs.submitting.row import Row
-from airflow_provider_bulkjobs.vendors.spec.operation import Operation, Options, Record
-from airflow_provider_bulkjobs.vendors.toolkit.conversion import Converter
-from airflow_provider_bulkjobs.vendors.toolkit.values import is_blank, name_problem, safe_name
-
-TEXT = frozenset({str})
+from airflow_provider_bulkjobs.vendors.spec.operation import TEXT, Operation, Options, Record, undecided
+from airflow_provider_bulkjobs.vendors.toolkit.conversion import PLAIN, Converter
+from airflow_provider_bulkjobs.vendors.toolkit.values import are_filled, is_blank, name_problem, safe_name
 
 
 class RecordCheck:
@@ -24,15 +24,13 @@ class RecordCheck:
     :param use_ids: replaces the names of custom fields by ids, if the vendor takes them by id.
     """
 
-    def __init__(
-        self, operation: Operation, options: Options, use_ids: Callable[[Record], Record | str] | None = None
-    ) -> None:
+    def __init__(self, operation: Operation, options: Options, use_ids: FieldNames | None = None) -> None:
         self._use_ids = use_ids
         self._operation = operation
         self._check = operation.check_for(options)
         self._convert = Converter(operation.formats(options), is_text=operation.is_csv)
         self._on_records = {name: options[name] for name in operation.per_record_options if name in options}
-        self._options = [option for option in operation.options if option.name in operation.per_record_options]
+        self._options = {each.name: each for each in operation.options if each.name in operation.per_record_options}
         self._clears = options.get(operation.blanks_option or "") is True
         self._first: Row | None = None
 
@@ -42,8 +40,7 @@ class RecordCheck:
         :raises BadArgumentError: the whole source has the problem.
         """
         if self._first is None:
-            self._first = row
-            self._check_columns(row)
+            self._check_first(row)
         if row.problem is not None:
             return row.problem
         if not row.record:
@@ -53,13 +50,41 @@ class RecordCheck:
         record = self._convert(row.record)
         if isinstance(record, str):
             return record
-        if self._options or self._clears:
+        if self._has_options(record):
             record = self._with_options(record, row.columns)
         if problem := self._check(record):
             return problem
         if self._use_ids is not None and isinstance(record := self._use_ids(record), str):
             return record
         return "has no value in any field" if all(map(is_blank, row.record.values())) else record
+
+    def many(self, block: Block) -> Block | None:
+        """Return the records to send, or ``None`` if one may have a problem, so that each has to be checked.
+
+        :raises BadArgumentError: the whole source has a problem.
+        """
+        if self._first is None:
+            self._check_first(next(block.rows()))
+        fields = block.fields
+        if not TEXT.issuperset(map(type, fields)) or not any(map(are_filled, fields.values())):
+            return None
+        found: Block | None = block
+        if not block.kinds <= PLAIN:
+            found = block.changed(self._convert)
+        if found is not None and self._has_options(found.fields):
+            found = found.changed(lambda record: self._with_options(record, block.columns))
+        if found is None:
+            return None
+        for check in undecided(self._check, found.fields):
+            if any(check(record) is not None for record in found.records):
+                return None
+        if self._use_ids is not None and self._use_ids.may_concern(found.fields):
+            return found.changed(self._use_ids)
+        return found
+
+    def _check_first(self, row: Row) -> None:
+        self._first = row
+        self._check_columns(row)
 
     @property
     def remedy(self) -> str:
@@ -97,12 +122,16 @@ class RecordCheck:
         names = {name.lower() for name in self._operation.header_names}
         return any(column.lower() in names for column in columns)
 
+    def _has_options(self, names: Mapping[str, Any]) -> bool:
+        """Return whether records with these fields have options in them, or need any."""
+        return self._clears or bool(self._on_records) or not self._options.keys().isdisjoint(names)
+
     def _with_options(self, of: Record, columns: tuple[str, ...]) -> Record:
         """Return a record with the options that belong in each record, and with blanks if an option requires them."""
         record: dict[str, Any] = {**self._on_records, **of}
-        for option in self._options:
-            if option.name in of:
-                record[option.name] = from_text(option, record[option.name])
+        for name, option in self._options.items():
+            if name in of:
+                record[name] = from_text(option, record[name])
         if record.get(self._operation.blanks_option or "", self._clears) is True:
             # An empty cell, "" and None all mean that the field is cleared.
             record = {**dict.fromkeys(columns, ""), **record}

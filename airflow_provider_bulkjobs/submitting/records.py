@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Any
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError
+from airflow_provider_bulkjobs.submitting.blocks import Block, Rows, blocks_of
 from airflow_provider_bulkjobs.submitting.columns import read_columns, select
 from airflow_provider_bulkjobs.submitting.file_rows import read_files
 from airflow_provider_bulkjobs.submitting.frame_rows import is_frame, read_frame
@@ -19,9 +20,7 @@ from airflow_provider_bulkjobs.submitting.row import Row
 __all__ = ["Row", "object_path", "read_records", "safe_repr"]
 
 
-def read_records(
-    source: Any, *, columns: Any = None, read_options: Any = None, file_format: Any = None
-) -> Iterator[Row]:
+def read_records(source: Any, *, columns: Any = None, read_options: Any = None, file_format: Any = None) -> Rows:
     """Read records.
 
     :param source: a list of dicts, rows of a query, a data frame, the path or URI of files, or a :class:`RecordSource`.
@@ -32,10 +31,11 @@ def read_records(
     """
     fields = read_columns(columns)
     for_files = {"read_options": read_options, "file_format": file_format}
+    rows: Iterator[Block | Row]
     if is_path(source):
         rows = read_files([source], **for_files)
     elif isinstance(source, RecordSource):
-        rows = source.read_rows()
+        rows = iter(blocks_of(source.read_rows()))
     elif is_frame(source):
         rows = read_frame(source)
     elif (described := described_rows(source)) is not None:
@@ -51,10 +51,10 @@ def read_records(
             f"records is {what}. Pass a list of dicts, a task's output, or the path of a file (.jsonl, .csv or "
             ".parquet, also compressed), or a query (SqlRecords)."
         )
-    return select(rows, fields) if fields else rows
+    return Rows(select(rows, fields) if fields else rows)
 
 
-def _read_items(items: Iterable[Any], names: tuple[str, ...], for_files: dict[str, Any]) -> Iterator[Row]:
+def _read_items(items: Iterable[Any], names: tuple[str, ...], for_files: dict[str, Any]) -> Iterator[Block | Row]:
     """Read a list of records or of paths, whichever its first item is."""
     rest = iter(items)
     for first in rest:

@@ -11,8 +11,9 @@ from uuid import uuid4
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError, BulkJobError, RecordsReadError
 from airflow_provider_bulkjobs.protocol.redact import redact
+from airflow_provider_bulkjobs.submitting.blocks import Rows, TableBlock
 from airflow_provider_bulkjobs.submitting.columns import check_names
-from airflow_provider_bulkjobs.submitting.row import Origin, Row
+from airflow_provider_bulkjobs.submitting.row import Origin
 
 CHUNK = 2000  # rows
 ORIGIN = Origin("query", "row")
@@ -24,8 +25,8 @@ STATES_WITHOUT_VALUES = ("08", "0A", "25", "28", "3D", "3F", "42", "53", "54", "
 
 def read_query(
     connect: Callable[[], Any], sql: str, parameters: Any, *, source: str, secrets: Iterable[str] = ()
-) -> Iterator[Row]:
-    """Yield the rows of a query; nothing is committed.
+) -> Rows:
+    """Return the rows of a query; nothing is committed.
 
     :param connect: opens the database connection, which is closed at the end.
     :param parameters: the values of the placeholders, in the format of the driver, or ``None``.
@@ -34,6 +35,12 @@ def read_query(
     :raises RecordsReadError: the database failed.
     :raises BadArgumentError: the query has no columns, or columns without a name or with the same one.
     """
+    return Rows(_read_blocks(connect, sql, parameters, source, secrets))
+
+
+def _read_blocks(
+    connect: Callable[[], Any], sql: str, parameters: Any, source: str, secrets: Iterable[str]
+) -> Iterator[TableBlock]:
     try:
         connection = connect()
     except Exception as error:  # noqa: BLE001  (the exceptions depend on the driver)
@@ -49,10 +56,10 @@ def read_query(
             rows = cursor.fetchmany(CHUNK) if _has_named_cursors(connection) or cursor.description else []
             columns = _columns(cursor.description, source)
             while rows:
-                for row in rows:
-                    count += 1
-                    cells = row.values() if isinstance(row, Mapping) else row  # some connections ask for dicts
-                    yield Row.of_table(count, columns, cells, ORIGIN)
+                # Some connections ask for dicts.
+                cells = (row.values() if isinstance(row, Mapping) else row for row in rows)
+                yield TableBlock(range(count + 1, count + 1 + len(rows)), columns, zip(*cells, strict=True), ORIGIN)
+                count += len(rows)
                 rows = cursor.fetchmany(CHUNK)
     except BulkJobError:
         raise

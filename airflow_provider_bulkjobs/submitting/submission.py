@@ -18,6 +18,7 @@ from airflow_provider_bulkjobs.exceptions import BadArgumentError, BulkJobError,
 from airflow_provider_bulkjobs.protocol.flow import SaveProgress
 from airflow_provider_bulkjobs.protocol.redact import redact
 from airflow_provider_bulkjobs.submitting.batches import Batch, Batcher
+from airflow_provider_bulkjobs.submitting.blocks import blocks_of
 from airflow_provider_bulkjobs.submitting.checkpoint import Checkpoint, CheckpointError, CheckpointStore, new_submit_id
 from airflow_provider_bulkjobs.submitting.field_names import FieldNames
 from airflow_provider_bulkjobs.submitting.held_signals import HeldSignals
@@ -131,7 +132,7 @@ class Submission:
         """
         self._reject = reject
         problems: list[str] = []
-        for row in rows:
+        for row in self._not_added(rows):
             if (problem := self._add(row)) is None:
                 continue
             self.invalid += 1
@@ -195,6 +196,14 @@ class Submission:
             lambda: fields.list_all(client.account), RetryPolicy(on_retry=self._log.warning)
         )
         return found
+
+    def _not_added(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """Add the blocks of rows that certainly have no problem; yield the others one by one."""
+        for block in blocks_of(rows):
+            if isinstance(block, Row):
+                yield block
+            elif (found := self._check.many(block)) is None or not self.batcher.add_many(found):
+                yield from block.rows()
 
     def _add(self, row: Row) -> str | None:
         record = self._check(row)

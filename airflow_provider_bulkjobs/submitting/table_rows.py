@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
+from airflow_provider_bulkjobs.submitting.blocks import Block
 from airflow_provider_bulkjobs.vendors.spec.operation import Record
 from airflow_provider_bulkjobs.vendors.toolkit.values import missing_number, safe_name, unencodable
 
+SAME_IN_CSV = frozenset({str, int, type(None)})  # as they are encoded
 ROW_END = b"\r\n"
 
 
@@ -35,6 +37,26 @@ def encode_row(record: Record, columns: Iterable[str]) -> bytes | str:
             except ValueError:
                 return unencodable(name, cell, error)
         raise
+
+
+def encode_rows(block: Block, columns: Collection[str]) -> list[bytes] | None:
+    """Return many records as rows of a table; ``None`` if one of them may have a problem."""
+    if not block.kinds <= SAME_IN_CSV:
+        return None
+    lines = _Lines()
+    nothing = [None] * len(block.lines)
+    cells = zip(*(block.fields.get(name, nothing) for name in columns), strict=True)
+    try:
+        csv.writer(lines, lineterminator=ROW_END.decode()).writerows(cells)
+        return list(map(str.encode, lines))
+    except ValueError:
+        return None
+
+
+class _Lines(list[str]):
+    """The lines that a CSV writer has written, one at a time."""
+
+    write = list.append
 
 
 def csv_line(cells: Iterable[Any]) -> bytes:

@@ -17,14 +17,23 @@ from airflow_provider_bulkjobs.protocol.flow import Flow, Request, path_segment
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState, count
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.item_result import ItemResult, ResultsFlow
-from airflow_provider_bulkjobs.vendors.spec.operation import Operation, Option, Record, SubmitContext, SubmitFlow, every
+from airflow_provider_bulkjobs.vendors.spec.operation import (
+    FieldCheck,
+    Fields,
+    Operation,
+    Option,
+    Record,
+    SubmitContext,
+    SubmitFlow,
+    every,
+)
 from airflow_provider_bulkjobs.vendors.spec.states import States
 from airflow_provider_bulkjobs.vendors.spec.value_formats import ValueFormats
 from airflow_provider_bulkjobs.vendors.toolkit.paging import NextLink, Pages, list_pages
 from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint, as_dict, as_list
 from airflow_provider_bulkjobs.vendors.toolkit.submits import accepted_job_id, json_request
-from airflow_provider_bulkjobs.vendors.toolkit.validators import identifies_if_given, needs
-from airflow_provider_bulkjobs.vendors.toolkit.values import is_blank, safe_names
+from airflow_provider_bulkjobs.vendors.toolkit.validators import identifies_if_given, needs, of_names
+from airflow_provider_bulkjobs.vendors.toolkit.values import are_filled, is_blank, safe_names
 
 DOCS_URL = "https://docs.acquia.com/campaign-studio/settings/api-credentials/contact-bulk-edit"
 MAX_CONTACTS = 10_000  # per job
@@ -140,6 +149,10 @@ def _check_aliases(record: Record) -> str | None:
     return f"has {fields} is no alias of a contact field: aliases have lower-case letters, digits and underscores"
 
 
+def _has_a_filled_field(fields: Fields) -> bool:
+    return any(are_filled(values) for name, values in fields.items() if name not in NOT_CONTACT_FIELDS)
+
+
 def _check_contact(record: Record) -> str | None:
     has_value = any(not is_blank(value) for name, value in record.items() if name not in NOT_CONTACT_FIELDS)
     return None if has_value else "has no value in any contact field, such as 'email' or 'lastname'"
@@ -158,13 +171,15 @@ OPERATIONS = (
     _operation(
         "create",
         partial(submit, "POST", "/api/contacts/bulk/new"),
-        check=every(_check_aliases, _check_contact, identifies_if_given("email")),
+        check=every(
+            of_names(_check_aliases), FieldCheck(_check_contact, _has_a_filled_field), identifies_if_given("email")
+        ),
         header_names=CONTACT_ALIASES,
     ),
     _operation(
         "edit",
         partial(submit, "PATCH", "/api/contacts/bulk/edit"),
-        check=every(needs("id"), _check_aliases),
+        check=every(needs("id"), of_names(_check_aliases)),
         header_names=("id",),
         idempotent=True,
     ),
@@ -172,7 +187,7 @@ OPERATIONS = (
     _operation(
         "replace",
         partial(submit, "PUT", "/api/contacts/bulk/edit"),
-        check=every(needs("id"), _check_aliases),
+        check=every(needs("id"), of_names(_check_aliases)),
         header_names=("id",),
     ),
 )

@@ -7,18 +7,27 @@ https://developers.activecampaign.com/reference/retrieve-fields
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow_provider_bulkjobs.protocol.flow import Flow
 from airflow_provider_bulkjobs.vendors.activecampaign.jobs import STATES
 from airflow_provider_bulkjobs.vendors.spec.custom_fields import CustomField, CustomFields
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
-from airflow_provider_bulkjobs.vendors.spec.operation import Operation, Option, Record, SubmitContext, SubmitFlow
+from airflow_provider_bulkjobs.vendors.spec.operation import (
+    FieldCheck,
+    Operation,
+    Option,
+    Record,
+    SubmitContext,
+    SubmitFlow,
+    every,
+)
 from airflow_provider_bulkjobs.vendors.toolkit.paging import Offset, list_pages
 from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict, as_list
 from airflow_provider_bulkjobs.vendors.toolkit.submits import accepted_job_id, json_request
-from airflow_provider_bulkjobs.vendors.toolkit.validators import needs
+from airflow_provider_bulkjobs.vendors.toolkit.validators import if_given, needs
 
 SUBMIT_PATH = "/api/3/import/bulk_import"
 FIELDS_PATH = "/api/3/fields"
@@ -30,6 +39,7 @@ CONTACT_FIELDS = frozenset(
         *("subscribe", "unsubscribe", "exclude_automations"),
     }
 )
+ADDRESS = re.compile(r".+@[^@]+", re.DOTALL)
 ON_CONTACTS = ("exclude_automations",)  # the vendor's example sends it in each contact
 
 
@@ -42,7 +52,7 @@ def submit_import(context: SubmitContext) -> SubmitFlow:
 
 def _named_fields(record: Record) -> Record:
     """Return the custom fields: all fields that are not the vendor's own. None changes nothing."""
-    if record.keys() <= CONTACT_FIELDS or not isinstance(record.get("fields"), list | None):
+    if not isinstance(record.get("fields"), list | None):
         return {}
     return {name: value for name, value in record.items() if name not in CONTACT_FIELDS and value is not None}
 
@@ -77,18 +87,18 @@ def list_custom_fields(account: Account) -> Flow[list[CustomField]]:  # noqa: AR
     return found
 
 
-_needs_email = needs("email")
+def _check_fields(record: Record) -> str | None:
+    is_valid = isinstance(record.get("fields"), list | None)
+    return None if is_valid else "needs a list of custom fields, each with 'id' and 'value', in field 'fields'"
 
 
-def _check_contact(record: Record) -> str | None:
+def _check_email(record: Record) -> str | None:
     # The vendor rejects the whole batch if one contact has no valid address.
-    if problem := _needs_email(record):
-        return problem
-    if not isinstance(record.get("fields"), list | None):
-        return "needs a list of custom fields, each with 'id' and 'value', in field 'fields'"
-    email = record["email"]
-    name, _, domain = email.rpartition("@") if isinstance(email, str) else ("", "", "")
-    return None if name and domain else "has no e-mail address in field 'email'"
+    return None if _are_addresses([record["email"]]) else "has no e-mail address in field 'email'"
+
+
+def _are_addresses(values: Sequence[Any]) -> bool:
+    return all(isinstance(value, str) and ADDRESS.fullmatch(value) for value in values)
 
 
 IMPORT = Operation(
@@ -96,12 +106,16 @@ IMPORT = Operation(
     submit_import,
     max_items=250,
     max_bytes=399_999,
-    check=_check_contact,
+    check=every(
+        needs("email"),
+        if_given(("fields",), _check_fields),
+        FieldCheck(_check_email, lambda fields: _are_addresses(fields.get("email", ()))),
+    ),
     header_names=("email",),
     options=(
         Option("exclude_automations", (bool,), "True: the import starts no automations"),
         Option("callback", (dict,), "your URL, called at the end of the import, with the reasons of failed contacts"),
     ),
     per_record_options=ON_CONTACTS,
-    custom_fields=CustomFields(_named_fields, _with_field_ids, list_custom_fields),
+    custom_fields=CustomFields(CONTACT_FIELDS, _named_fields, _with_field_ids, list_custom_fields),
 )

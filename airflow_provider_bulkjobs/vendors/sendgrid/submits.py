@@ -28,7 +28,13 @@ from airflow_provider_bulkjobs.vendors.spec.operation import (
 )
 from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict, as_list
 from airflow_provider_bulkjobs.vendors.toolkit.submits import JSON_HEADERS, accepted_job_id, json_request
-from airflow_provider_bulkjobs.vendors.toolkit.validators import identifies_if_given, needs, needs_any
+from airflow_provider_bulkjobs.vendors.toolkit.validators import (
+    identifies_if_given,
+    if_given,
+    max_lengths,
+    needs,
+    needs_any,
+)
 from airflow_provider_bulkjobs.vendors.toolkit.values import safe_name
 
 CONTACTS_PATH = "/v3/marketing/contacts"
@@ -39,7 +45,8 @@ LENGTHS = {
     **dict.fromkeys(("address_line_1", "address_line_2"), 100),
     "city": 60,
 }
-CONTACT_FIELDS = frozenset({*IDENTITIES, *LENGTHS, "postal_code", "alternate_emails", "custom_fields"})
+OWN_FIELDS = frozenset({*IDENTITIES, *LENGTHS, "postal_code", "alternate_emails"})
+CONTACT_FIELDS = OWN_FIELDS | {"custom_fields"}
 FIELD_ID = re.compile(r"[a-z]\d+(_[A-Z])?")  # w1, e2_T
 MAX_ALTERNATE_EMAILS = 5
 MAX_QUERY_BYTES = 4000  # bytes; the maximum is undocumented, and common servers accept this length
@@ -80,8 +87,6 @@ def import_csv(context: SubmitContext) -> SubmitFlow:
 
 def _named_fields(record: Record) -> Record:
     """Return the custom fields, if any is called by name, in ``custom_fields`` or as a field of the record."""
-    if record.keys() <= CONTACT_FIELDS and "custom_fields" not in record:
-        return {}
     nested = record.get("custom_fields")
     outer = {name: value for name, value in record.items() if name not in CONTACT_FIELDS}
     if not isinstance(nested, Mapping | None) or not (outer or any(map(_is_name, nested or ()))):
@@ -138,10 +143,7 @@ def start_export(context: SubmitContext) -> SubmitFlow:
     return accepted_job_id("SendGrid", response.json, "id")
 
 
-def _check_lengths(record: Record) -> str | None:
-    for name, value in record.items():
-        if name in LENGTHS and isinstance(value, str) and len(value) > LENGTHS[name]:
-            return f"has more than {LENGTHS[name]} characters in field {name!r}"
+def _check_types(record: Record) -> str | None:
     alternate = record.get("alternate_emails")
     if alternate is not None and not (isinstance(alternate, list) and len(alternate) <= MAX_ALTERNATE_EMAILS):
         return f"needs a list of at most {MAX_ALTERNATE_EMAILS} in field 'alternate_emails'"
@@ -160,9 +162,13 @@ CONTACTS = (
         upsert,
         max_items=30_000,
         max_bytes=6_000_000,
-        check=every(needs_any(*IDENTITIES), _check_lengths),
+        check=every(
+            needs_any(*IDENTITIES),
+            max_lengths(LENGTHS),
+            if_given(("alternate_emails", "custom_fields"), _check_types),
+        ),
         header_names=IDENTITIES,
-        custom_fields=CustomFields(_named_fields, _with_field_ids, list_custom_fields),
+        custom_fields=CustomFields(OWN_FIELDS, _named_fields, _with_field_ids, list_custom_fields),
         options=(LISTS,),
         idempotent=True,
     ),

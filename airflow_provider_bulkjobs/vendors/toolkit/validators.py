@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from airflow_provider_bulkjobs.vendors.spec.operation import Check, Record
-from airflow_provider_bulkjobs.vendors.toolkit.values import identity_problem, is_blank, safe_names
+from airflow_provider_bulkjobs.vendors.spec.operation import Check, FieldCheck, Fields, Record
+from airflow_provider_bulkjobs.vendors.toolkit.values import are_identities, identity_problem, is_blank, safe_names
+
+TEXT_OR_NONE = frozenset({str, type(None)})
 
 
 def needs(*names: str) -> Check:
@@ -16,7 +18,10 @@ def needs(*names: str) -> Check:
         missing = [name for name in names if is_blank(record.get(name))]
         return f"lacks {safe_names(missing, 'and')}" if missing else _identity_problem(record, names)
 
-    return check
+    def is_met(fields: Fields) -> bool:
+        return all(name in fields and all(fields[name]) and are_identities(fields[name]) for name in names)
+
+    return FieldCheck(check, is_met)
 
 
 def needs_any(*names: str) -> Check:
@@ -27,12 +32,19 @@ def needs_any(*names: str) -> Check:
             return f"lacks {safe_names(names, 'or')}"
         return _identity_problem(record, names)
 
-    return check
+    def is_met(fields: Fields) -> bool:
+        given = [fields[name] for name in names if name in fields]
+        return any(map(all, given)) and all(map(are_identities, given))
+
+    return FieldCheck(check, is_met)
 
 
 def identifies_if_given(*names: str) -> Check:
     """Require a value that can identify a record in each of these fields that is present."""
-    return lambda record: _identity_problem(record, names)
+    return FieldCheck(
+        lambda record: _identity_problem(record, names),
+        lambda fields: all(are_identities(fields[name]) for name in names if name in fields),
+    )
 
 
 def only_fields(names: Iterable[str], remedy: str, *, prefix: str | None = None) -> Check:
@@ -52,7 +64,40 @@ def only_fields(names: Iterable[str], remedy: str, *, prefix: str | None = None)
             else None
         )
 
-    return check
+    return of_names(check)
+
+
+def of_names(check: Check) -> Check:
+    """Return a check that concerns only the names of fields, and no values."""
+    return FieldCheck(check, lambda fields: check(fields) is None)
+
+
+def if_given(names: Iterable[str], check: Check) -> Check:
+    """Return a check that concerns only these fields: a record without any of them has no problem."""
+    concerned = frozenset(names)
+    return FieldCheck(check, lambda fields: fields.keys().isdisjoint(concerned))
+
+
+def max_lengths(lengths: Mapping[str, int]) -> Check:
+    """Reject text that is too long.
+
+    :param lengths: the maximum number of characters in each field.
+    """
+
+    def check(record: Record) -> str | None:
+        for name, value in record.items():
+            if name in lengths and isinstance(value, str) and len(value) > lengths[name]:
+                return f"has more than {lengths[name]} characters in field {name!r}"
+        return None
+
+    def is_met(fields: Fields) -> bool:
+        given = [(fields[name], length) for name, length in lengths.items() if name in fields]
+        return all(
+            set(map(type, values)) <= TEXT_OR_NONE and max(map(len, filter(None, values)), default=0) <= length
+            for values, length in given
+        )
+
+    return FieldCheck(check, is_met)
 
 
 def _identity_problem(record: Record, names: Iterable[str]) -> str | None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import json
 import math
+import operator
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 FIELD_NAME = re.compile(r"[A-Za-z_$][\w$.:-]{0,60}|\d{1,4}", re.ASCII)
 SURROGATE = re.compile("[\ud800-\udfff]")
 BLANK_SYMBOLS = "\u034f\u115f\u1160\u2800\u3164\uffa0"  # printable according to Unicode, but invisible
+TEXT, NUMBERS = frozenset({str}), frozenset({int, float, bool})
 MAX_NAMES = 10  # field names in a message
 
 
@@ -20,6 +22,21 @@ def is_blank(value: Any) -> bool:
     if isinstance(value, str):
         return not value or (_is_invisible(value[0]) and all(map(_is_invisible, value)))
     return value is None or (isinstance(value, list | tuple | dict) and not value)
+
+
+def are_filled(values: Sequence[Any]) -> bool:
+    """Return whether certainly none of the values is blank; ``False`` if that takes a look at each."""
+    kinds = set(map(type, values))
+    return kinds <= NUMBERS or (kinds == TEXT and all(map(str.strip, values)) and _is_visible("".join(values)))
+
+
+def are_identities(values: Iterable[Any]) -> bool:
+    """Return whether certainly each value can identify a record, or is missing."""
+    given = [value for value in values if value is not None]
+    kinds = set(map(type, given))
+    if kinds == TEXT:
+        return all(map(operator.eq, given, map(str.strip, given))) and _is_visible("".join(given))
+    return kinds <= {int}
 
 
 def identity_problem(name: str, value: Any) -> str | None:
@@ -93,6 +110,11 @@ def safe_names(names: Iterable[Any], word: str) -> str:
     fields = [f"field {safe_name(name)}" for name in names]
     more = f" {word} {len(fields) - MAX_NAMES} more" if len(fields) > MAX_NAMES else ""
     return f"{f' {word} '.join(fields[:MAX_NAMES])}{more}"
+
+
+def _is_visible(text: str) -> bool:
+    """Return whether certainly all characters but spaces are visible."""
+    return text.isprintable() and not any(symbol in text for symbol in BLANK_SYMBOLS)
 
 
 def _is_invisible(char: str) -> bool:
