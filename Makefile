@@ -7,7 +7,7 @@ TOOLS = .nox-tools
 CONSTRAINTS ?= constraints.txt
 JOBS ?= 2
 # Many tests wait, so there are more processes than most machines have cores.
-TEST_JOBS ?= 3
+TEST_JOBS ?= 4
 
 # The last Airflow 2, which renders the connection forms differently.
 VENV_2 = $(VENV)-airflow-2
