@@ -41,7 +41,8 @@ def results(kind: JobKind) -> str:
 
 def matrix() -> str:
     """Return the README's matrix: one row per vendor, about its default job kind."""
-    header = ("vendor", "connection type", "`job_kind`, the default first", "counts failed items", "results", "cancel")
+    kinds = "`job_kind`, the default first: the next columns are about it"
+    header = ("vendor", "connection type", kinds, "counts failed items", "results", "cancel")
     return "\n".join(table(header, *map(_matrix_row, VENDORS)))
 
 

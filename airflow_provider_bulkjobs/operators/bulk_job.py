@@ -30,7 +30,7 @@ from airflow_provider_bulkjobs.operators.preparing import (
 from airflow_provider_bulkjobs.operators.results import BulkJobResultsOperator
 from airflow_provider_bulkjobs.sensors.base import DEFERRABLE, TRIGGER_FAILED, BulkJobBaseSensor
 from airflow_provider_bulkjobs.submitting.submit_report import named
-from airflow_provider_bulkjobs.waiting.messages import task_docs
+from airflow_provider_bulkjobs.waiting.messages import NEXT_STEPS_OF_SUBMIT, task_docs
 from airflow_provider_bulkjobs.waiting.summary import empty_result, with_missing
 
 if TYPE_CHECKING:
@@ -95,6 +95,7 @@ class BulkJobOperator(BulkJobBaseSensor):
     )
     template_ext: Sequence[str] = (".sql",)  # of a query in records
     template_fields_renderers = dict.fromkeys(("options", "records", "columns", "read_options"), "json")
+    _next_steps = NEXT_STEPS_OF_SUBMIT
 
     def __init__(
         self,

@@ -71,6 +71,7 @@ class BulkJobBaseSensor(BaseSensorOperator):
 
     template_fields: Sequence[str] = ("conn_id", "allowed_failures", "expected_items")
     operator_extra_links = (VendorPageLink(),)
+    _next_steps = NEXT_STEPS  # after a result that the gate did not accept
 
     job_id: Any
 
@@ -290,7 +291,7 @@ class BulkJobBaseSensor(BaseSensorOperator):
         verdict = judge(result, read_allowed_failures(self.allowed_failures), read_expected_items(self.expected_items))
         summary = describe(result)
         if not verdict.passed:
-            raise JobFailedError(f"{summary}. Import rejected: {verdict.reason}. {NEXT_STEPS}")
+            raise JobFailedError(f"{summary}. Import rejected: {verdict.reason}. {self._next_steps}")
         self.log.info("%s. Import accepted: %s.", summary, verdict.reason)
         return result
 

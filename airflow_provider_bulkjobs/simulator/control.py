@@ -60,7 +60,7 @@ def control_routes(world: World) -> list[web.RouteDef]:
 
 def describe(world: World, url: str) -> str:
     """Return the vendors with their URLs and credentials."""
-    return "\n".join(f"  {v.label:24}{url}/{v.name:16}{v.credentials()}" for v in world.vendors.values())
+    return "\n".join(f"  {v.label:26}{url}/{v.name:24}{v.credentials()}" for v in world.vendors.values())
 
 
 def _particulars(world: World) -> str:

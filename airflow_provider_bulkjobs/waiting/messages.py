@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from airflow_provider_bulkjobs.waiting.tracker import JobTracker
 
-NEXT_STEPS = (
+_FAILED_ITEMS = (
     "Next steps: (1) run BulkJobResultsOperator to get the failed items, if the vendor reports them, and resubmit "
-    "them; or (2) increase allowed_failures and clear this task. Do not clear a BulkJobOperator task, because that "
-    "resubmits every record; run a BulkJobSensor on the job_ids in its XCom instead."
+    "them; or (2)"
+)
+NEXT_STEPS = f"{_FAILED_ITEMS} increase allowed_failures and clear this task."
+NEXT_STEPS_OF_SUBMIT = (
+    f"{_FAILED_ITEMS} run a BulkJobSensor with a larger allowed_failures on the job_ids in the XCom of this task. "
+    "Do not clear this task, because that submits every record again."
 )
 
 

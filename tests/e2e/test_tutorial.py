@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from docs.pages import DOCS, Command, blocks, commands, pattern
 
-INSTALLATION = ["python3 -m venv .venv", ". .venv/bin/activate", "pip install -c constraints.txt ."]
+INSTALLATION = ["python3 -m venv tutorial/venv", ". tutorial/venv/bin/activate", "pip install -c constraints.txt ."]
 SIMULATOR = "python -m airflow_provider_bulkjobs.simulator"
 PAGE_PORT = "8090"  # as the page has it: it may be in use here
 

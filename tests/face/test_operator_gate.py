@@ -34,6 +34,13 @@ def test_a_share_is_one_of_what_was_submitted(mode, allowed, expected, passes, s
 
 
 @both_modes
+def test_rejected_import_is_not_to_be_cleared(mode, sim, account):
+    bad = [{"email": "bad-1@example.invalid"}]
+    with pytest.raises(JobFailedError, match="Do not clear this task, because that submits every record again"):
+        run(mode, conn_id=account("activecampaign"), records=bad)
+
+
+@both_modes
 def test_the_numbers_are_those_of_all_jobs(mode, sim, account):
     records = [*CREATE.arguments(10_100)["records"], {"email": "nobody"}]
     arguments = {"conn_id": account("acquia"), "operation": "create", "records": records}
