@@ -211,8 +211,8 @@ async def test_failing_job_does_not_prevent_the_final_poll_of_others(sim, accoun
 
 
 async def test_rate_limited_account_still_gets_the_final_poll(sim, account, monkeypatch):
-    monkeypatch.setattr(answers, "FINAL_POLL_TIMEOUT", 0.5)
-    account("activecampaign", extra={"requests_per_second": 10})
+    monkeypatch.setattr(answers, "FINAL_POLL_TIMEOUT", 2)  # less than the last one waits for its turn
+    account("activecampaign", extra={"requests_per_second": 5})
     jobs = [sim.job("activecampaign", states=["completed"], items=1) for _ in range(15)]
     past = time.time() - 1
     triggers = [make_trigger("activecampaign_default", "ActiveCampaignHook", job_ids=[j], deadline=past) for j in jobs]
