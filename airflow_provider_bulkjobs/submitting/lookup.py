@@ -6,6 +6,8 @@ A request that is not found may still be executed: its worker may be suspended, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from airflow_provider_bulkjobs.exceptions import BulkJobError, TransientError
@@ -34,7 +36,7 @@ def find_job(
     if operation.supports_append and checkpoint.open_items:
         return _open_job(client, kind, batch, checkpoint, log)
     if operation.find and (marker := marker_of(batch, checkpoint)):
-        return _listed_job(client, operation, marker, log)
+        return _listed_job(client, partial(operation.find, client.account, marker), log)
     return None
 
 
@@ -55,18 +57,18 @@ def _open_job(client: Client, kind_name: str, batch: Batch, checkpoint: Checkpoi
     return job_id if job.total == expected else None
 
 
-def _listed_job(client: Client, operation: Operation, marker: str, log: Logger) -> str | None:
+def _listed_job(client: Client, find: Callable[[], Flow[str | None]], log: Logger) -> str | None:
     """Return the job that the vendor lists with the marker of the request; it may take some seconds to list it."""
     from airflow_provider_bulkjobs.http.retry import RetryPolicy
 
-    def find() -> Flow[str]:
-        job_id = (yield from operation.find(client.account, marker)) if operation.find else None
+    def find_listed() -> Flow[str]:
+        job_id = yield from find()
         if job_id is None:
             raise TransientError(f"{client.vendor.label} does not list the request in flight")
         return job_id
 
     try:
-        job_id: str = client.transport.run(find, RetryPolicy(max_attempts=ATTEMPTS, on_retry=log.warning))
+        job_id: str = client.transport.run(find_listed, RetryPolicy(max_attempts=ATTEMPTS, on_retry=log.warning))
     except BulkJobError as error:
         log.warning("The outcome of the request in flight could not be read. %s", error)
         return None

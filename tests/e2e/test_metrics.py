@@ -2,13 +2,12 @@
 """Metrics of workers and triggerers reach Airflow's metrics backend."""
 
 import pytest
-from e2e.runs import LEFT_OUT
+from e2e.runs import VENDORS_LEFT_OUT
 
 from airflow_provider_bulkjobs._airflow import STARTS_IN_TRIGGER
 from airflow_provider_bulkjobs.simulator.world import simulated_vendors
 
-CONN_TYPES = sorted(vendor.conn_type for vendor in simulated_vendors())
-VENDORS = [conn_type for conn_type in CONN_TYPES if f"bulkjobs_{conn_type}_contacts" not in LEFT_OUT]
+VENDORS = sorted({vendor.conn_type for vendor in simulated_vendors()} - VENDORS_LEFT_OUT)
 
 
 @pytest.fixture(params=VENDORS)

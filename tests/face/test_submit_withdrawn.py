@@ -21,6 +21,7 @@ START = {  # its path, and the step after which it follows
 }
 ALL = [case for case in WITH_RECORDS if (case.vendor, case.operation) in START]
 all_of_them = cases(ALL)
+upload_and_start = pytest.mark.parametrize("what", ["upload", "start"])
 once_only = cases([case for case in ALL if not case.idempotent])
 
 
@@ -53,23 +54,26 @@ def assert_imported_once(sim, case):
     assert len(sim.contacts(case.vendor)) == 5
 
 
-@all_of_them
-@both_modes
-def test_refused_upload_is_retried(mode, case, sim, account):
-    arguments = {"conn_id": account(case.vendor), **case.arguments(5)}
-    sim.fault(case.vendor, "server_error", status=400, count=1, path=UPLOAD[case.vendor, case.operation])
-    with pytest.raises(VendorAPIError, match="400"):
-        run(mode, {"ti": TaskInstance()}, **arguments)
-    assert not jobs_left_open(sim, case)
-    assert run(mode, {"ti": TaskInstance()}, **arguments)["succeeded"] == 5
-    assert_imported_once(sim, case)
+@pytest.fixture
+def refuse(sim, at_start):
+    """Let the vendor refuse the first upload, or the first request that starts the import."""
+
+    def inject(what, case):
+        fault = {"fault": "server_error", "status": 400, "count": 1}
+        if what == "upload":
+            sim.fault(case.vendor, path=UPLOAD[case.vendor, case.operation], **fault)
+        else:
+            at_start(case, **fault)
+
+    return inject
 
 
 @all_of_them
 @both_modes
-def test_refused_start_is_retried(mode, case, sim, account, at_start):
+@upload_and_start
+def test_refused_step_is_retried(what, mode, case, sim, account, refuse):
     arguments = {"conn_id": account(case.vendor), **case.arguments(5)}
-    at_start(case, "server_error", status=400, count=1)
+    refuse(what, case)
     with pytest.raises(VendorAPIError, match="400"):
         run(mode, {"ti": TaskInstance()}, **arguments)
     assert not jobs_left_open(sim, case)
@@ -97,13 +101,10 @@ def test_start_of_unknown_outcome_stays_unknown(after, case, sim, account, at_st
 
 
 @all_of_them
-@pytest.mark.parametrize("what", ["upload", "start"])
-def test_next_try_may_have_other_records(what, case, sim, account, at_start):
+@upload_and_start
+def test_next_try_may_have_other_records(what, case, sim, account, refuse):
     conn_id, store = account(case.vendor), Store()
-    if what == "upload":
-        sim.fault(case.vendor, "server_error", status=400, count=1, path=UPLOAD[case.vendor, case.operation])
-    else:
-        at_start(case, "server_error", status=400, count=1)
+    refuse(what, case)
     with pytest.raises(VendorAPIError):
         submit({"ti": TaskInstance(), "task_state_store": store}, conn_id=conn_id, **case.arguments(4))
     submit({"ti": TaskInstance(), "task_state_store": store}, conn_id=conn_id, **case.arguments(5))

@@ -71,14 +71,7 @@ def errors_of(job_id: str, more: str = "") -> Pages:
 
     :param more: additional query parameters.
     """
-    return list_pages(
-        STATES.vendor,
-        "import errors",
-        f"{_path(job_id)}/errors?limit=100{more}",
-        items="results",
-        following=Cursor("paging.next", "after", key="after"),
-        max_pages=MAX_PAGES,
-    )
+    return _pages("import errors", f"{_path(job_id)}/errors?limit=100{more}", MAX_PAGES)
 
 
 def import_status(account: Account, job_id: str) -> Flow[BulkJob]:
@@ -127,14 +120,7 @@ def find_import(account: Account, marker: str) -> Flow[str | None]:  # noqa: ARG
     HubSpot returns the name as it was given (``importName``). The list may have active imports only, so an import that
     is not listed proves nothing.
     """
-    imports = list_pages(
-        STATES.vendor,
-        "imports",
-        f"{IMPORTS_PATH}?limit=100",
-        items="results",
-        following=Cursor("paging.next", "after", key="after"),
-        max_pages=MAX_LIST_PAGES,
-    )
+    imports = _pages("imports", f"{IMPORTS_PATH}?limit=100", MAX_LIST_PAGES)
     while imports.has_next:
         for found in map(as_dict, (yield from imports.read_next())):
             if str(found.get("importName")).endswith(_suffix(marker)):
@@ -166,6 +152,12 @@ def submit(import_type: str, context: SubmitContext) -> SubmitFlow:
     form = multipart({"importRequest": json.dumps(request)}, FilePart("files", FILE_NAME, "text/csv", payload.open))
     response = yield Request("POST", IMPORTS_PATH, {"Content-Type": form.content_type}, body=form.data)
     return accepted_job_id("HubSpot", response.json, "id")
+
+
+def _pages(what: str, path: str, max_pages: int) -> Pages:
+    """Return the pages of a list: of what, for messages."""
+    following = Cursor("paging.next", "after", key="after")
+    return list_pages(STATES.vendor, what, path, items="results", following=following, max_pages=max_pages)
 
 
 def _suffix(marker: str) -> str:
