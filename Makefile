@@ -28,11 +28,12 @@ BENCH = $(VENV_BENCH)/bin/python -W ignore benchmarks
 # Cache bytecode: without it, each of the many processes compiles Airflow and the tests again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help test check format docs site e2e chaos ui-test ui-tests pictures vendor demo bench matrix corners constraints clean
+.PHONY: help test slow check format docs site e2e chaos ui-test ui-tests pictures vendor demo bench matrix corners constraints clean
 .DEFAULT_GOAL = help
 
 help:
 	@echo "make test    unit, contract and simulator tests"
+	@echo "make slow    the unit tests that start processes or build packages"
 	@echo "make check   ruff and mypy"
 	@echo "make e2e     the example DAGs in a real Airflow, against the simulator"
 	@echo "make chaos   faults of a real Airflow with PostgreSQL, Redis and Celery; SHORT=1, ONLY=\"names\": some"
@@ -61,8 +62,13 @@ $(STAMP_2): pyproject.toml $(CONSTRAINTS_2)
 	$(VENV_2)/bin/uv pip install --quiet --python $(VENV_2)/bin/python -c $(CONSTRAINTS_2) -e '.[test,ui]'
 	@touch $@
 
+TESTS = pytest --dist=worksteal --ignore=tests/e2e --ignore=tests/ui --ignore=tests/matrix --ignore=tests/chaos
+
 test: $(STAMP)
-	$(RUN) pytest --numprocesses=$(TEST_JOBS) --dist=worksteal --ignore=tests/e2e --ignore=tests/ui --ignore=tests/matrix --ignore=tests/chaos
+	$(RUN) $(TESTS) --numprocesses=$(TEST_JOBS) -m "not slow"
+
+slow: $(STAMP)
+	$(RUN) $(TESTS) --numprocesses=2 -m slow
 
 check: $(STAMP)
 	$(RUN) ruff check

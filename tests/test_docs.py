@@ -148,6 +148,7 @@ def test_the_environment_variables(
         assert dict(HOOK_OF[vendor.conn_type]().account.values) == expected(vendor, full=full)
 
 
+@pytest.mark.slow
 @with_and_without_all_fields
 def test_the_secrets_backends(home: dict[str, str], *, full: bool) -> None:
     # One backend for all: each page writes the file anew.
@@ -161,6 +162,7 @@ def test_the_secrets_backends(home: dict[str, str], *, full: bool) -> None:
     assert accounts == {vendor.conn_type: expected(vendor, full=full) for vendor in VENDORS}
 
 
+@pytest.mark.slow
 def test_the_commands(home: dict[str, str]) -> None:
     ways = (False, True)
     commands = [[shown(vendor, "airflow connections add", full=full) for vendor in VENDORS] for full in ways]

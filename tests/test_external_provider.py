@@ -22,6 +22,8 @@ from airflow_provider_bulkjobs._airflow import HAS_FLASK_FORMS
 from airflow_provider_bulkjobs.exceptions import BadConnectionError
 from airflow_provider_bulkjobs.hooks.bulk_job import hook_for
 
+pytestmark = pytest.mark.slow
+
 TESTS = Path(__file__).parent
 PACKAGE = "airflow_provider_acme_mail"
 PROJECT = TESTS / "external_provider"

@@ -89,6 +89,7 @@ def test_skeleton_passes_ruff(project: Path, arguments: tuple[str, ...]) -> None
     assert checked.returncode == 0, checked.stdout
 
 
+@pytest.mark.slow
 @needs("mypy")
 def test_skeleton_passes_mypy(project: Path) -> None:
     cache = PROJECT / ".mypy_cache"
@@ -96,6 +97,7 @@ def test_skeleton_passes_mypy(project: Path) -> None:
     assert checked.returncode == 0, checked.stdout
 
 
+@pytest.mark.slow
 def test_skeleton_passes_the_contract_suite_and_its_failures_say_what_to_fill_in(project: Path) -> None:
     suites = ("tests/vendors/test_contract.py", "tests/vendors/test_unfilled.py", "tests/test_project_files.py")
     tested = run(project, "-m", "pytest", "-q", "-k", "mail_man or docs_are", *suites)

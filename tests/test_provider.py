@@ -177,6 +177,7 @@ print(json.dumps(shown, default=str))
 """
 
 
+@pytest.mark.slow
 def test_airflow_itself_shows_the_declared_forms() -> None:
     if not HAS_FLASK_FORMS and version("apache-airflow").startswith("3.0."):
         pytest.importorskip("wtforms", reason="Airflow 3.0 draws no forms without it")
@@ -224,6 +225,7 @@ def modules_after(*imports: str) -> set[str]:
     )
 
 
+@pytest.mark.slow
 def test_importing_the_sensor_hook_and_trigger_costs_no_more_than_their_base_classes() -> None:
     package = "airflow_provider_bulkjobs"
     base = ("airflow.triggers.base", "airflow.providers.common.compat.sdk")

@@ -226,6 +226,7 @@ def test_the_connection_test_has_no_slots(server: RedisServer, account: MakeAcco
     assert shared_slots(SENDGRID, account(conn_id=None)) is None
 
 
+@pytest.mark.slow
 def test_a_vendor_refuses_no_request_of_many_processes(server: RedisServer, sim: Simulator) -> None:
     # The longer the vendor's window, the later a request of a busy machine may arrive: here 0.3 s.
     per_second, seconds, processes, each = 40, 3, 4, 35

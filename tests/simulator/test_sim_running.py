@@ -148,6 +148,7 @@ def test_needs_no_airflow():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.slow
 def test_a_simulated_side_can_be_imported_first():
     # A process for each, which has imported what is not ours: that is what takes time.
     code = (
