@@ -20,20 +20,23 @@ NOT_PUSHED = "The link to the vendor's page could not be pushed to XCom (%s)"
 class VendorPageLink(BaseOperatorLink):
     """Links to the page of the vendor's web UI that lists the jobs, if there is one.
 
-    Airflow 2 calls it in the web server, Airflow 3 on the worker when the task ends. Both would have to read the
-    connection again, so the link is read from the XCom that the task has pushed.
+    Airflow 2 calls it in the web server, Airflow 3 on the worker when the task ends, and stores the result in XCom.
+    Both would have to read the connection again, so the task pushes the link, and it is read from there. From Airflow 3
+    on that is where Airflow stores it, too, so the link is there while the task waits.
     """
 
     name = "Vendor's page"
+    xcom_key = PAGE_KEY
 
-    def get_link(self, operator: Any, *, ti_key: Any) -> str:  # noqa: ARG002
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:
         """Return the URL, or an empty string."""
-        return xcom_value(ti_key, PAGE_KEY) or ""
+        page = getattr(operator, "vendor_page", None)
+        return (xcom_value(ti_key, PAGE_KEY) if page is None else page) or ""
 
 
-def push_page_link(context: Context, client: Client, kind: JobKind) -> str | None:
-    """Push the URL of the page that lists such jobs to XCom, for the link; return it."""
-    page = kind.page(client.account)
+def push_page_link(context: Context, client: Client, kind: JobKind) -> str:
+    """Push the URL of the page that lists such jobs to XCom, for the link; return it, or an empty string."""
+    page = kind.page(client.account) or ""
     if page and (task_instance := context.get("ti")):
         try:
             task_instance.xcom_push(key=PAGE_KEY, value=page)
@@ -42,13 +45,12 @@ def push_page_link(context: Context, client: Client, kind: JobKind) -> str | Non
     return page
 
 
-async def push_page_link_async(task_instance: Any, client: Client, kind: JobKind) -> str | None:
-    """Push the URL, and the link itself, from the triggerer, where Airflow does not make the link; return the URL."""
-    page = kind.page(client.account)
+async def push_page_link_async(task_instance: Any, client: Client, kind: JobKind) -> str:
+    """Push the URL, as :func:`push_page_link`, from the triggerer (3.3 and later)."""
+    page = kind.page(client.account) or ""
     if page:
         try:
-            for key in (PAGE_KEY, VendorPageLink().xcom_key):
-                await push_xcom_async(task_instance, key, page)
+            await push_xcom_async(task_instance, PAGE_KEY, page)
         except Exception as error:  # noqa: BLE001  (a missing link must not fail an import)
             client.log.warning(NOT_PUSHED, type(error).__name__)
     return page

@@ -3,6 +3,7 @@
 
 import json
 import logging
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from airflow_provider_bulkjobs.operators.bulk_job import BulkJobOperator
 from airflow_provider_bulkjobs.provider import get_provider_info
 from airflow_provider_bulkjobs.sensors.bulk_job import BulkJobSensor
 from airflow_provider_bulkjobs.simulator import Simulator
+from airflow_provider_bulkjobs.triggers.event import finished
 from airflow_provider_bulkjobs.vendors import VENDORS
 
 HOOK_OF = {hook_class.conn_type: hook_class for hook_class in HOOKS}
@@ -103,6 +105,26 @@ def test_link_is_read_from_xcom(monkeypatch: pytest.MonkeyPatch, noted: str | No
     assert VendorPageLink().get_link(None, ti_key="ti") == link
 
 
+@pytest.mark.parametrize("page", ["https://a.example", ""])
+def test_link_known_to_the_process_is_not_read(monkeypatch: pytest.MonkeyPatch, page: str) -> None:
+    monkeypatch.delattr(links, "xcom_value")
+    assert VendorPageLink().get_link(SimpleNamespace(vendor_page=page), ti_key="ti") == page
+
+
+def test_link_is_stored_where_airflow_stores_it() -> None:
+    assert VendorPageLink().xcom_key == "vendor_page"
+
+
+@pytest.mark.parametrize(("page", "link"), [("https://a.example", "https://a.example"), ("", ""), (None, "read")])
+def test_resumed_task_has_the_link_of_the_event(monkeypatch: pytest.MonkeyPatch, page: str | None, link: str) -> None:
+    monkeypatch.setattr(links, "xcom_value", lambda ti_key, key: "read")
+    numbers = dict.fromkeys(("total", "failed", "succeeded", "created", "updated", "deleted"), 1) | {"failed": 0}
+    result = {"vendor": "sendgrid", "state": "succeeded", "job_kind": "contacts", "jobs": [], "job_count": 1, **numbers}
+    sensor = BulkJobSensor(task_id="gate", conn_id="mine", job_id="a", deferrable=True)
+    sensor.execute_complete({}, finished(result, page))
+    assert VendorPageLink().get_link(sensor, ti_key="ti") == link
+
+
 @pytest.fixture
 def sensor(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> BulkJobSensor:
     monkeypatch.setenv("AIRFLOW_CONN_MINE", json.dumps(sim.connection("sendgrid")))
@@ -148,7 +170,7 @@ def test_submit_without_wait_pushes_the_link(sim: Simulator, monkeypatch: pytest
 def test_nothing_is_pushed_without_a_page(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_MINE", json.dumps(sim.connection("activecampaign")))
     hook, task_instance = HOOK_OF["activecampaign"]("mine"), TaskInstance()
-    assert push_page_link({"ti": task_instance}, hook, hook.job_kind(None)) is None
+    assert push_page_link({"ti": task_instance}, hook, hook.job_kind(None)) == ""
     assert task_instance.pushed == {}
 
 

@@ -159,6 +159,7 @@ class BulkJobOperator(BulkJobBaseSensor):
         """Submit the records; wait for the jobs if ``wait_for_completion`` is set."""
         self._check_mode()
         self._submission = None
+        self.vendor_page = ""
         checkpoints = TaskCheckpointStore(context)
         earlier = checkpoints.load()  # first, so that XCom has the earlier job ids even if this try fails
         with self._prevent_resubmit(context, checkpoints):
@@ -216,8 +217,10 @@ class BulkJobOperator(BulkJobBaseSensor):
         return result
 
     def _list_jobs(self, context: Context) -> list[str]:
-        if (hook := self._hook) and (page := push_page_link(context, hook, hook.job_kind(self.job_kind))):
-            self.log.info("%s shows such jobs at %s", hook.vendor.label, page)
+        if hook := self._hook:
+            self.vendor_page = push_page_link(context, hook, hook.job_kind(self.job_kind))
+            if self.vendor_page:
+                self.log.info("%s shows such jobs at %s", hook.vendor.label, self.vendor_page)
         return list(self.job_id)
 
     def _submit(self, context: Context, checkpoints: TaskCheckpointStore, earlier: Checkpoint | None) -> Submission:

@@ -101,11 +101,14 @@ class BulkJobBaseSensor(BaseSensorOperator):
         self._hook: BulkJobHook | None = None
         self._memory: PokeMemory | None = None
         self._started_at: float | None = None
+        # For the link. Empty: there is none; None: the process that started the wait may have pushed one.
+        self.vendor_page: str | None = None
 
     def execute(self, context: Context) -> Any:
         """Wait in the selected mode; return the result."""
         self._tracker = self._hook = None
         self._started_at = time.time()
+        self.vendor_page = None if self.reschedule else ""
         with self._apply_fail_flags():
             return self._poke_or_defer(context) if self.deferrable else super().execute(context)
 
@@ -128,7 +131,12 @@ class BulkJobBaseSensor(BaseSensorOperator):
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Evaluate the trigger's event and return the result, or continue after a checkpoint."""
-        from airflow_provider_bulkjobs.triggers.event import WaitTimedOutError, read_event, read_start_on_worker
+        from airflow_provider_bulkjobs.triggers.event import (
+            WaitTimedOutError,
+            read_event,
+            read_page,
+            read_start_on_worker,
+        )
 
         with self._apply_fail_flags():
             if start := read_start_on_worker(event):
@@ -138,6 +146,7 @@ class BulkJobBaseSensor(BaseSensorOperator):
             if trigger := next_trigger(event):
                 self.log.info(checkpoint_message(len(trigger.known_jobs), len(trigger.job_ids), trigger.first_poll_at))
                 raise deferral(trigger, self._resume_kwargs())
+            self.vendor_page = read_page(event)
             try:
                 result = read_event(event)
             except WaitTimedOutError as error:
@@ -235,7 +244,7 @@ class BulkJobBaseSensor(BaseSensorOperator):
             started_at=first_poke.timestamp() if first_poke else self._started_at or time.time(),
             **(self._memory.load() if self._memory else {}),
         )
-        page = push_page_link(context, hook, kind)
+        self.vendor_page = page = push_page_link(context, hook, kind)
         tracker.status_change()  # an earlier poke has already logged the known states
         if not first_poke:
             self.log.info(start_message(tracker, self.poke_interval, self.timeout, page))

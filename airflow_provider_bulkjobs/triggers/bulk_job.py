@@ -107,6 +107,7 @@ class BulkJobTrigger(BaseTrigger):
         self._clock: asyncio.Timeout
         self._has_checkpoint = False
         self._last_report = ""
+        self._page: str | None = None  # of the vendor's web UI; not known before the connection is
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the arguments of a trigger that continues this wait with the known jobs: plain JSON, no secrets."""
@@ -186,7 +187,7 @@ class BulkJobTrigger(BaseTrigger):
                 return timeout_message(tracker.progress_summary + problem)
         except ConnectionLookupError as error:
             raise ConnectionLookupError(f"{error} {tracker.how_to_resume}") from error
-        return finished(tracker.result)
+        return finished(tracker.result, self._page)
 
     def _load_hook(self) -> BulkJobHook:
         import_module("airflow_provider_bulkjobs.http.pool")
@@ -206,7 +207,8 @@ class BulkJobTrigger(BaseTrigger):
             on_retry=self._report,
         )
         current = CurrentAccount(hook.vendor, partial(self._load_account, hook), self.account)
-        async with current.opened():
+        async with current.opened() as account:
+            self._page = tracker.kind.page(account) or ""
             await asyncio.sleep(self.first_poll_at - time.time())
             poll_job = self._poll_silently if self.silent_fail else self._poll_with_key_renewal
             await poll(tracker, self.schedule, partial(poll_job, current, tracker, policy), self.spread)

@@ -51,11 +51,11 @@ class CurrentAccount:
         self._lease: Lease
 
     @asynccontextmanager
-    async def opened(self) -> AsyncIterator[None]:
+    async def opened(self) -> AsyncIterator[Account]:
         """Keep the transport open, also between polls: sleeping waits keep the TCP connections of the others open."""
         self._lease = await self._open(self._account or await self._load())
         try:
-            yield
+            yield self._lease.account
         finally:
             self._lease.is_current = False
             await self._lease.close_if_unused()

@@ -15,9 +15,12 @@ class WaitTimedOutError(errors.BulkJobError):
     """The jobs did not finish before the deadline."""
 
 
-def finished(result: dict[str, Any]) -> dict[str, Any]:
-    """Return the event if all jobs have finished."""
-    return {"status": "finished", "result": result}
+def finished(result: dict[str, Any], page: str | None) -> dict[str, Any]:
+    """Return the event if all jobs have finished.
+
+    :param page: the URL of the vendor's page, which the worker need not read from XCom then; empty if there is none.
+    """
+    return {"status": "finished", "result": result, "page": page}
 
 
 def timeout_message(progress_summary: str) -> dict[str, Any]:
@@ -66,6 +69,12 @@ def read_resume_kwargs(event: Any) -> dict[str, Any]:
     """Return the arguments of ``execute_complete`` that the trigger was given; empty if there are none."""
     kwargs = event.get("resume_kwargs") if isinstance(event, dict) else None
     return dict(kwargs) if isinstance(kwargs, dict) else {}
+
+
+def read_page(event: Any) -> str | None:
+    """Return the URL of the vendor's page in an event; empty if there is none, ``None`` if it is not known."""
+    page = event.get("page") if isinstance(event, dict) else None
+    return page if isinstance(page, str) else None
 
 
 def read_event(event: Any) -> dict[str, Any]:

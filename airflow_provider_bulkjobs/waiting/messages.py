@@ -28,7 +28,7 @@ def format_time(seconds: float) -> str:
         return "a date after the year 9999"
 
 
-def start_message(tracker: JobTracker, interval: float, timeout: float, page: str | None) -> str:
+def start_message(tracker: JobTracker, interval: float, timeout: float, page: str) -> str:
     """Return the first log message: the jobs, the poll interval, the deadline and the vendor's page."""
     look = f" {tracker.vendor.label} shows such jobs at {page}" if page else ""
     return (

@@ -340,4 +340,4 @@ def test_trigger_pushes_the_link(sim, account, supervisor):
     arguments = {"conn_id": account("sendgrid"), "job_id": sim.job("sendgrid", states=["completed"])}
     fire(starting_trigger(make("deferrable", **arguments), Instance()))
     pushed = [key for _, message, key in supervisor.sent if message == "SetXCom"]
-    assert pushed == ["vendor_page", "_link_VendorPageLink"]
+    assert pushed == ["vendor_page"]
