@@ -19,7 +19,7 @@ ROOT = HERE.parent.parent
 HOME = Path(os.environ.get("E2E_HOME", ROOT / ".e2e"))
 RUN = "e2e"
 EXAMPLES = tuple(f"bulkjobs_{path.stem}" for path in sorted((ROOT / "example_dags").glob("*.py")))
-# With E2E_SHORT, pipelines are left out whose vendor takes imports in the same way as another; `make demo` runs them all.
+# With E2E_SHORT, pipelines are left out whose vendor takes imports in the same way as another; `make demo` runs all.
 ALIKE = (
     *("mailjet", "mailchimp", "zendesk_bulk", "dotdigital"),
     *("getresponse", "constant_contact", "omnisend", "eloqua", "zoho_crm"),
