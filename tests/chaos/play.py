@@ -14,7 +14,7 @@ from chaos.scenarios import BATCHES, Event, Progress, Scenario
 from chaos.stack import Stack
 
 PATIENCE = 420.0  # seconds for one part
-POLLED = 4  # a wait has surely begun after so many polls
+POLLS = {"first_polls": 1, "polls": 4}  # after four, a wait that started on a worker is in the triggerer
 
 
 class Play:
@@ -86,16 +86,16 @@ class Play:
             return True
         what, share = event.progress
         reached = self._progress(what)
-        if reached == 1 and what == "accepted":
+        if reached == 1 and what != "polls":
             self._too_late.append(f"{event.action} {event.target}")
         return reached >= share
 
     def _progress(self, what: Progress) -> float:
         """Return what the vendor has seen, as a share."""
         state = self._simulator.state()
-        if what == "polls":
+        if what in POLLS:
             jobs = [job for job in state["sendgrid"]["jobs"] if job["job_id"] in self._waits]
-            return sum(job["polls"] >= POLLED for job in jobs) / len(jobs)
+            return sum(job["polls"] >= POLLS[what] for job in jobs) / len(jobs)
         return sum(state[vendor]["contacts"]["total"] for vendor in self.scenario.submits) / self.scenario.contacts
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 Action = Literal["kill", "stop", "start", "freeze", "resume", "relay"]
-Progress = Literal["polls", "accepted"]
+Progress = Literal["first_polls", "polls", "accepted"]
 
 # Requests per submit and contacts per request. Only SendGrid's operation is idempotent.
 BATCHES = {"activecampaign": (6, 250), "intercom": (6, 100), "sendgrid": (1, 500)}
@@ -24,8 +24,8 @@ class Event(NamedTuple):
         "start", "freeze", "resume"; "relay": change its mode.
     :param target: components of Airflow, "postgres" or "redis"; of "relay", the mode.
     :param after: seconds since the event before, or since the start.
-    :param progress: what the vendor has seen, as a share: of all waits, those that were polled four times; of all
-        contacts, those that were accepted.
+    :param progress: what the vendor has seen, as a share: of all waits, those that were polled once, or four times; of
+        all contacts, those that were accepted.
     """
 
     action: Action
@@ -44,6 +44,7 @@ class Scenario:
     :param submits: the number of submits of each vendor.
     :param polls: the number of polls until the job of a wait has finished.
     :param poll_interval: of the waits, in seconds.
+    :param worker_starts: whether every second wait starts on a worker, and not where Airflow can start it.
     :param submit_retries: of each submit.
     :param retry_delay: of each submit, in seconds.
     :param limit: requests per second that the vendor allows, and that the connection is set to.
@@ -60,6 +61,7 @@ class Scenario:
     submits: dict[str, int] = field(default_factory=dict)
     polls: int = 12
     poll_interval: float = 2.0
+    worker_starts: bool = True
     submit_retries: int = 1
     retry_delay: float = 1.0
     limit: int | None = None
@@ -79,7 +81,7 @@ class Scenario:
 
     def as_json(self) -> dict[str, Any]:
         """Return what its DAG needs."""
-        names = ("name", "waits", "submits", "poll_interval", "submit_retries", "retry_delay")
+        names = ("name", "waits", "submits", "poll_interval", "worker_starts", "submit_retries", "retry_delay")
         return {name: getattr(self, name) for name in names}
 
 
@@ -104,6 +106,16 @@ SCENARIOS = (
         (Event("kill", "triggerer triggerer-2", progress=DURING_WAITS),),
         waits=8,
         is_short=True,
+    ),
+    Scenario(
+        "triggerers_killed_at_start",
+        "both triggerers are killed while most waits have started there and were not polled yet",
+        (Event("kill", "triggerer triggerer-2", progress=("first_polls", 0.2)),),
+        waits=12,
+        polls=4,
+        poll_interval=15,
+        worker_starts=False,
+        part=8,
     ),
     Scenario(
         "worker_killed",

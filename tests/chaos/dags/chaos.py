@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The DAG of each scenario: waits, of which every second one may start in the triggerer, and submits."""
+"""The DAG of each scenario: waits, of which all or every second one may start in the triggerer, and submits."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def waits(scenario: dict[str, Any]) -> None:
             poke_interval=scenario["poll_interval"],
             timeout=1800,
             deferrable=True,
-            start_from_trigger=None if number % 2 else False,
+            start_from_trigger=False if scenario["worker_starts"] and number % 2 == 0 else None,
             retries=2,  # of the end on a worker
             retry_delay=timedelta(seconds=1),
         )
