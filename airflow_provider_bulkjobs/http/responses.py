@@ -54,8 +54,6 @@ FINAL = frozenset({400, 401, 405, 407, 411, 413, 414, 415, 429, 431})
 EXPIRED = frozenset({400, 401, 403, 404, 410})
 PAGE_TYPES = ("text/html", "application/xhtml", "text/xml", "application/xml")
 EPOCH = 1_000_000_000  # a reset above this is a timestamp, below it a number of seconds
-# Members of a token request that are no secrets.
-PUBLIC_MEMBERS = frozenset({"grant_type", "scope", "client_id"})
 DEFAULT_PAUSE = 1.0  # seconds, for a rate-limited response without Retry-After or a reset header
 MAX_PAUSE = 24 * 3600.0
 
@@ -311,15 +309,9 @@ def _vendor_message(vendor: Vendor, account: Account, request: Request, response
     message = None if body is None else vendor.error_text(body)
     if not message and response.status >= 300:
         message = HTTPStatus(response.status).phrase if response.status in set(HTTPStatus) else ""
-    sent = request.headers if not request.authorized else vendor.headers(account, token or "-")
-    credentials = [*(value.rpartition(" ")[2] for value in sent.values()), *_secrets_of(request)]
+    sent = vendor.headers(account, token or "-") if request.authorized else {}
+    credentials = [*(value.rpartition(" ")[2] for value in sent.values()), *request.credentials]
     return redact(message or "", [*account.secrets, *credentials])
-
-
-def _secrets_of(request: Request) -> list[str]:
-    """Return the secrets in a token request, such as a signed assertion."""
-    members = {**(request.form or {}), **(request.secret_query or {})}
-    return [value for name, value in members.items() if name not in PUBLIC_MEMBERS]
 
 
 def credential_headers(vendor: Vendor, account: Account, token: str | None) -> dict[str, str]:

@@ -18,6 +18,7 @@ from urllib.parse import quote, urlsplit
 
 from airflow_provider_bulkjobs.exceptions import BulkJobError, TransientError, UntrustedResponseError
 
+PUBLIC_MEMBERS = frozenset({"grant_type", "scope", "client_id"})  # members of a token request that are no secrets
 T = TypeVar("T")
 
 
@@ -57,6 +58,13 @@ class Request:
     max_age: float = 0.0
     once: bool = False
     signed: bool = False
+
+    @property
+    def credentials(self) -> list[str]:
+        """What a token request sends and no message may contain: values of headers, form and query."""
+        members = {**(self.form or {}), **(self.secret_query or {})}
+        secret = [value for name, value in members.items() if name not in PUBLIC_MEMBERS]
+        return secret if self.authorized else [*(value.rpartition(" ")[2] for value in self.headers.values()), *secret]
 
 
 LARGE_BODY = 256 * 1024  # bytes of JSON: parsing more would block the event loop for too long

@@ -51,14 +51,18 @@ def iter_item_results(
         )
     start = partial(kind.results, client.account, job_id)
     status = partial(kind.status, client.account, job_id)
-    parts = _Parts(client, start, status, max_bytes, policy or RetryPolicy(on_retry=client.log.warning))
+    policy = policy or RetryPolicy(on_retry=client.log.warning)
+    parts = _Parts(client, start, status, max_bytes, policy)
     counts: Counter[str] = Counter()
     for part in parts:
         for result in part:
             counts[result.status] += 1
             yield result
-    if parts.job is not None:
-        _check_counts(client, parts.job, counts, lists_all=parts.lists_all)
+    job = parts.job
+    if job is None and not counts["failed"]:
+        job = client.transport.run(status, policy)
+    if job is not None:
+        _check_counts(client, job, counts, lists_all=parts.lists_all)
 
 
 class _Parts:
@@ -172,19 +176,19 @@ class _Parts:
 def _check_counts(client: Client, job: BulkJob, counts: Counter[str], *, lists_all: bool) -> None:
     """Compare the number of results with the counts of the job.
 
-    :raises VendorAPIError: there is no result, although the job counts some items.
+    :raises VendorAPIError: there is no result of an item, or of a failed one, although the job counts some.
     """
-    what = "item" if lists_all else "failed item"
-    listed = counts.total() if lists_all else counts["failed"]
-    counted = job.total if lists_all else job.failed
-    has_failures = job.state is JobState.PARTIALLY_FAILED and not lists_all
-    if not listed and (counted or has_failures):
-        number = f"{counted} of them" if counted else "some"
-        raise VendorAPIError(
-            f"{client.vendor.label} lists no {what} of job {job.job_id}, although there are {number} (state "
-            f"{job.vendor_state!r}). The results are incomplete. Check the vendor's web pages, or retry later."
-        )
-    if listed < (counted or 0):
-        client.log.warning(
-            "%s counts %d %ss of job %s and lists %d of them", client.vendor.label, counted, what, job.job_id, listed
-        )
+    failed = ("failed item", job.failed or job.state is JobState.PARTIALLY_FAILED, counts["failed"])
+    every = [("item", job.total, counts.total())] if lists_all else []
+    for what, counted, listed in (*every, failed):
+        if counted and not listed:
+            number = "some" if counted is True else f"{counted} of them"
+            raise VendorAPIError(
+                f"{client.vendor.label} lists no {what} of job {job.job_id}, although there are {number} (state "
+                f"{job.vendor_state!r}). The results are incomplete. Check the vendor's web pages, or retry later."
+            )
+        if listed < (counted or 0):
+            client.log.warning(
+                "%s counts %d %ss of job %s and lists %d of them",
+                *(client.vendor.label, counted, what, job.job_id, listed),
+            )

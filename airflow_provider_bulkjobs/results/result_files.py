@@ -90,15 +90,23 @@ class ResultFile:
         lines = _Lines(text)
         rows = _checked(csv.reader(lines, delimiter=self._delimiter), lines)
         names = _column_names(next(filter(None, rows), []))
-        if names and self._download.error_field is not None:
-            self._check_columns(names, self._download.error_field)
+        if names:
+            self._check_columns(names)
         return self._item_results(names, rows)
 
-    def _check_columns(self, names: list[str], error_field: str) -> None:
-        if not {_normalize(error_field), *EXPECTED_COLUMNS} & {_normalize(name) for name in names}:
+    def _check_columns(self, names: list[str]) -> None:
+        error_field, missing = self._download.error_field, None
+        found = {_normalize(name) for name in names}
+        if absent := [name for name in self._download.columns if _normalize(name) not in found]:
+            missing = f"no column {absent[0]!r}"
+        elif error_field is not None and not {_normalize(error_field), *EXPECTED_COLUMNS} & found:
+            missing = f"no column {error_field!r} and no column that identifies an item"
+        elif len(names) == 1 and len(names[0].split()) > 2:
+            missing = "a sentence instead of columns"
+        if missing:
             raise FileUnavailableError(
-                f"the vendor's file has no column {error_field!r} and no column that identifies an item: its header "
-                f"has {len(names)} other columns. The vendor may have sent an error message instead of the file."
+                f"the vendor's file has {missing}: its header has {len(names)} other columns. The vendor may have "
+                "sent an error message instead of the file."
             )
 
     def _item_results(self, names: list[str], rows: Iterator[list[str]]) -> Iterator[ItemResult]:

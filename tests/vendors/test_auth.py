@@ -192,6 +192,16 @@ def test_refusal_with_status_200_is_an_authentication_error_without_the_secret()
     assert REFRESH not in str(caught.value)
 
 
+@pytest.mark.parametrize("credentials", ["form", "basic", "query"])
+def test_refusal_with_status_200_does_not_repeat_what_was_sent(credentials: Any) -> None:
+    flow = RefreshToken(endpoint=URL, credentials=credentials).token_flow(account())
+    sent = next(flow).credentials
+    assert len(sent) == 2  # the refresh token, and the client secret or both in one header
+    with pytest.raises(AuthenticationError, match="invalid_client: received") as caught:
+        flow.send(response({"error": "invalid_client", "error_description": " ".join(["received", *sent])}))
+    assert not any(secret in str(caught.value) for secret in sent)
+
+
 def test_new_refresh_token_is_an_error_because_the_old_one_is_used_up() -> None:
     for same in ({}, {"refresh_token": REFRESH}):
         assert fetch(RefreshToken(endpoint=URL), {**TOKEN, **same})[0].value == "t-1"

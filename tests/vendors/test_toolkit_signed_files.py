@@ -53,6 +53,18 @@ def test_whole_file_is_read_if_it_is_small() -> None:
     assert read(Response(204, {}, b"")) == (["bytes=0-262143"], [[]])
 
 
+def test_empty_file_has_no_lines() -> None:
+    assert read(Response(416, {}, b"<Error>InvalidRange</Error>")) == (["bytes=0-262143"], [[]])
+    found, _ = outcome(URL, {"status": 416, "headers": {"Content-Range": "bytes */0"}, "body": "<Error/>"})
+    assert found == []
+
+
+def test_file_that_became_shorter_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signed_files, "PIECE", 4)
+    with pytest.raises(TransientError, match="no longer has the rest"):
+        read(piece(b"a\nb\n", 0, 9), Response(416, {}, b""))
+
+
 @pytest.mark.parametrize(
     "content_range", ["", "bytes 0-1/*", "bytes 1-2/9", "bytes 0-2/9", "bytes 0-1/1", "bytes */9", "lines 0-1/9"]
 )

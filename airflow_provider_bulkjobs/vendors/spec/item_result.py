@@ -36,6 +36,7 @@ class Download:
     :param delimiters: what may separate the cells of a CSV file; of several, the one that occurs first in its header.
     :param own: ``url`` is a path on the account's own host, or the URL of another host in ``Vendor.domains``; it gets
         the credentials.
+    :param columns: columns that every such file has: without them it is no results file.
     :param error_field: the column with the error message.
     :param read_row: converts a row that has its own status; ``None`` leaves it out.
     :param archive: the files are members of such an archive.
@@ -47,6 +48,7 @@ class Download:
     status: str = ""
     format: Literal["csv", "jsonl", "json"] = "csv"
     delimiters: str = ","
+    columns: tuple[str, ...] = ()
     error_field: str | None = None
     own: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)

@@ -120,9 +120,14 @@ class _OAuth2(Auth):
 
     def token_flow(self, account: Account) -> Flow[Token]:
         """Request a token."""
-        body = (yield self._request(account)).json
+        request = self._request(account)
+        body = (yield request).json
         if error := text_at(body, "error"):
-            raise _token_refused(account, ": ".join(filter(None, [error, text_at(body, "error_description")])))
+            message = ": ".join(filter(None, [error, text_at(body, "error_description")]))
+            raise AuthenticationError(
+                f"The token request was rejected ({redact(message, [*account.secrets, *request.credentials])})",
+                hint=f"Check the credentials in {account.name}.",
+            )
         token = body.get("access_token")
         if not isinstance(token, str) or not token or not (token.isascii() and token.isprintable()):
             raise TransientError(f"The response to the token request of {account.name} has no access token")
@@ -287,10 +292,3 @@ def _base_url(account: Account, body: Any, where: str | Callable[[Any], str | No
     if not url:
         raise TransientError(f"The response to the sign-in request of {account.name} has no API address")
     return url
-
-
-def _token_refused(account: Account, message: str) -> AuthenticationError:
-    return AuthenticationError(
-        f"The token request was rejected ({redact(message, account.secrets)})",
-        hint=f"Check the credentials in {account.name}.",
-    )

@@ -41,6 +41,11 @@ class SignedFile:
             size = self._size(response.headers.get("content-range", ""), len(response.body))
             self._position += len(response.body)
             self.has_next = self._position < size
+        elif response.status == 416 and self._position:
+            raise TransientError(f"{self._vendor}'s file storage no longer has the rest of the file")
+        elif response.status == 416:  # no byte at all (RFC 9110, section 15.5.17); the body is about the error
+            self.has_next = False
+            return []
         else:
             self.has_next = False
             if self._position or len(response.body) > PIECE:
