@@ -28,6 +28,11 @@ def as_dict(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def as_dicts(value: Any) -> list[Mapping[str, Any]]:
+    """Return the objects of a list, which are read as by :func:`as_list` and :func:`as_dict`."""
+    return [as_dict(each) for each in as_list(value)]
+
+
 def request_details(vendor: str, path: str, max_age: float = 0.0) -> Flow[dict[str, Any]]:
     """Request details of a job whose state was just read: its errors, or the results of its items.
 
