@@ -23,7 +23,8 @@ LABEL = "Dotdigital"
 IMPORTS, DELETIONS = "/contacts/v3/import", "/contacts/v3/delete"
 
 FINISHED = "Finished"
-IDENTIFIERS = ("email", "mobileNumber", "contactId")  # an account can have more
+MATCH_BY_ID = "contactId"
+IDENTIFIERS = ("email", "mobileNumber", MATCH_BY_ID)  # an account can have more
 
 IMPORT_STATES = States(
     LABEL,
@@ -73,20 +74,32 @@ def _lacks(found: Mapping[str, Any], *names: str) -> bool:
 def _count_import(job: BulkJob, found: Mapping[str, Any]) -> BulkJob:
     """Count the failed contacts; if a count is missing, it is unknown how many there are.
 
-    A listed failure with a contact id may be a contact that was imported, but not added to a list, a preference or a
-    consent record. It counts as failed, because a campaign may not reach it.
+    Contacts that were not imported are counted in the summary, and listed as failures: the larger number counts. A
+    contact that was imported, but not added to a list, a preference or a consent record, is only listed. It is another
+    one, and counts as failed, because a campaign may not reach it.
     """
     if job.vendor_state != FINISHED:
         return replace(job, failed=None)
     if _lacks(found, *LOST):
         return job.with_unknown_failures()
-    listed = FAILURES.values(found, LABEL)
-    lost = max(job.failed or 0, sum(as_dict(each).get("contactId") is None for each in listed))
-    failed = max(lost, len(listed))
+    failures = [as_dict(each) for each in FAILURES.values(found, LABEL)]
+    incomplete = _imported(failures, found)
+    lost = max(job.failed or 0, len(failures) - len(incomplete))
+    failed = lost + len({str(each["contactId"]) for each in incomplete})
     if job.created is None or job.updated is None:
         return replace(job, failed=failed)
     imported = job.created + job.updated
     return replace(job, total=imported + lost, succeeded=imported, failed=failed)
+
+
+def _imported(failures: list[Mapping[str, Any]], found: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the failures of contacts that were imported: they have a contact id.
+
+    A record that is matched by its contact id always has one. It was imported if the contact is listed as updated.
+    """
+    updated = {str(as_dict(each).get("contactId")) for each in UPDATED.values(found, LABEL)}
+    with_id = [each for each in failures if each.get("contactId") is not None]
+    return [each for each in with_id if each.get("matchIdentifier") != MATCH_BY_ID or str(each["contactId"]) in updated]
 
 
 def _count_deletion(job: BulkJob, found: Mapping[str, Any]) -> BulkJob:
@@ -146,7 +159,7 @@ def record_of(match: Any, identifiers: Mapping[str, Any]) -> dict[str, Any]:
 
 def _failed_contact(entry: Mapping[str, Any]) -> ItemResult:
     match, identifiers = entry.get("matchIdentifier"), as_dict(entry.get("identifiers"))
-    if match == "contactId" and entry.get("contactId") is not None:  # it is not among the identifiers
+    if match == MATCH_BY_ID and entry.get("contactId") is not None:  # it is not among the identifiers
         identifiers = {**identifiers, "contactId": entry["contactId"]}
     return _failed(entry, record_of(match, identifiers))
 
