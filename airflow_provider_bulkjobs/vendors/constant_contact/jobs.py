@@ -14,6 +14,7 @@ from typing import Any
 
 from airflow_provider_bulkjobs.exceptions import TransientError
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState, count
+from airflow_provider_bulkjobs.vendors.spec.errors import Message
 from airflow_provider_bulkjobs.vendors.spec.states import States
 from airflow_provider_bulkjobs.vendors.toolkit.listed_items import ListedItems, listed_results
 from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint, as_dict
@@ -82,4 +83,5 @@ IMPORTS = _status(TOTAL, *FAILURES)
 OTHERS = _status(TOTAL, DONE)  # without the counts of failures, unless they are there
 
 # Constant Contact lists no rows, only messages: as text, or as objects with the text in ``message``.
-activity_results = listed_results(IMPORTS, ListedItems("activity_errors", "failed", ("message",), key="message"))
+MESSAGES = ListedItems("activity_errors", "failed", (Message("message"),), key="message")
+activity_results = listed_results(IMPORTS, MESSAGES)

@@ -12,11 +12,10 @@ from typing import Any
 
 from airflow_provider_bulkjobs.exceptions import TransientError
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
-from airflow_provider_bulkjobs.vendors.spec.fields import Account
-from airflow_provider_bulkjobs.vendors.spec.item_result import ItemResult, ResultsFlow
+from airflow_provider_bulkjobs.vendors.spec.errors import Message
 from airflow_provider_bulkjobs.vendors.spec.states import States
-from airflow_provider_bulkjobs.vendors.toolkit.listed_items import ListedItems
-from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint, as_dict, as_list
+from airflow_provider_bulkjobs.vendors.toolkit.listed_items import ListedItems, listed_results
+from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint, as_dict
 
 DOCS_URL = "https://developer.dotdigital.com/reference/getimportstatus"
 LABEL = "Dotdigital"
@@ -51,9 +50,9 @@ DELETE_STATES = States(
     },
 )
 CREATED, UPDATED, DELETED = (ListedItems(name, name) for name in ("created", "updated", "deleted"))
-FAILURES = ListedItems("failures", "failed")
+REASONS = (Message("failures", "failureCode", "description"),)
 LOST = ("globallySuppressed", "invalidEntries", "duplicateIdentifiers")
-NOT_DELETED = ("unknownContacts", "invalidEntries")
+UNDELETED = ("unknownContacts", "invalidEntries")
 
 
 def _summed(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -82,7 +81,7 @@ def _count_import(job: BulkJob, found: Mapping[str, Any]) -> BulkJob:
         return replace(job, failed=None)
     if _lacks(found, *LOST):
         return job.with_unknown_failures()
-    failures = [as_dict(each) for each in FAILURES.values(found, LABEL)]
+    failures = [as_dict(each) for each in FAILED.values(found, LABEL)]
     incomplete = _imported(failures, found)
     lost = max(job.failed or 0, len(failures) - len(incomplete))
     failed = lost + len({str(each["contactId"]) for each in incomplete})
@@ -106,9 +105,9 @@ def _count_deletion(job: BulkJob, found: Mapping[str, Any]) -> BulkJob:
     """Count the failed contacts: those that were not found, and invalid identifiers."""
     if job.vendor_state != FINISHED:
         return replace(job, failed=None)
-    if _lacks(found, "requestedContacts", "deletedContacts", *NOT_DELETED):
+    if _lacks(found, "requestedContacts", "deletedContacts", *UNDELETED):
         return job.with_unknown_failures()
-    return replace(job, succeeded=job.deleted, failed=max(job.failed or 0, len(FAILURES.values(found, LABEL))))
+    return replace(job, succeeded=job.deleted, failed=max(job.failed or 0, len(NOT_DELETED.values(found, LABEL))))
 
 
 IMPORT_STATUS = StatusEndpoint(
@@ -123,25 +122,10 @@ DELETE_STATUS = StatusEndpoint(
     counts={
         "total": "summary.requestedContacts",
         "deleted": "summary.deletedContacts",
-        "failed": _summed(NOT_DELETED),
+        "failed": _summed(UNDELETED),
     },
     adjust=_count_deletion,
 )
-
-
-def import_results(account: Account, job_id: str) -> ResultsFlow:
-    """Yield the contacts that were created, updated, and failed; a contact may be in the last list as well."""
-    body = yield from IMPORT_STATUS.finished(account, job_id)
-    yield CREATED.read(body, LABEL)
-    yield UPDATED.read(body, LABEL)
-    yield [_failed_contact(as_dict(each)) for each in FAILURES.values(body, LABEL)]
-
-
-def delete_results(account: Account, job_id: str) -> ResultsFlow:
-    """Yield the contacts that were deleted, and failed."""
-    body = yield from DELETE_STATUS.finished(account, job_id)
-    yield DELETED.read(body, LABEL)
-    yield [_failed(each, as_dict(each.get("identifier"))) for each in map(as_dict, FAILURES.values(body, LABEL))]
 
 
 def default_match(identifiers: Mapping[str, Any]) -> str:
@@ -157,14 +141,15 @@ def record_of(match: Any, identifiers: Mapping[str, Any]) -> dict[str, Any]:
     return {**({} if is_default else {"matchIdentifier": match}), **own, **({"identifiers": others} if others else {})}
 
 
-def _failed_contact(entry: Mapping[str, Any]) -> ItemResult:
+def _failed_contact(entry: Mapping[str, Any]) -> Mapping[str, Any] | None:
     match, identifiers = entry.get("matchIdentifier"), as_dict(entry.get("identifiers"))
     if match == MATCH_BY_ID and entry.get("contactId") is not None:  # it is not among the identifiers
         identifiers = {**identifiers, "contactId": entry["contactId"]}
-    return _failed(entry, record_of(match, identifiers))
+    return record_of(match, identifiers) or None
 
 
-def _failed(entry: Mapping[str, Any], record: Mapping[str, Any]) -> ItemResult:
-    reasons = [as_dict(each) for each in as_list(entry.get("failures"))]
-    texts = [": ".join(str(each[key]) for key in ("failureCode", "description") if each.get(key)) for each in reasons]
-    return ItemResult("failed", "; ".join(filter(None, texts)) or None, entry, record or None)
+# A contact may be created or updated, and have failed as well.
+FAILED = ListedItems("failures", "failed", REASONS, record=_failed_contact)
+import_results = listed_results(IMPORT_STATUS, CREATED, UPDATED, FAILED)
+NOT_DELETED = ListedItems("failures", "failed", REASONS, record=lambda entry: as_dict(entry.get("identifier")) or None)
+delete_results = listed_results(DELETE_STATUS, DELETED, NOT_DELETED)

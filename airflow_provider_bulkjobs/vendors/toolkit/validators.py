@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from airflow_provider_bulkjobs.vendors.spec.operation import Check, FieldCheck, Fields, Record
+from airflow_provider_bulkjobs.vendors.spec.operation import Check, FieldCheck, Fields, Options, Record
 from airflow_provider_bulkjobs.vendors.toolkit.values import are_identities, identity_problem, is_blank, safe_names
 
 TEXT_OR_NONE = frozenset({str, type(None)})
@@ -24,6 +24,14 @@ def needs(*names: str) -> Check:
         return all(name in fields and all(fields[name]) and are_identities(fields[name]) for name in names)
 
     return FieldCheck(check, is_met)
+
+
+def needs_field_of(option: str, default: str = "") -> Callable[[Options], Check]:
+    """Require the field that an option names; for ``Operation.check_by_options``.
+
+    :param default: the field, if the option is not given.
+    """
+    return lambda options: needs(str(options.get(option, default)))
 
 
 def needs_any(*names: str) -> Check:
