@@ -34,7 +34,7 @@ from airflow_provider_bulkjobs.vendors.spec.states import States
 from airflow_provider_bulkjobs.vendors.spec.value_formats import ValueFormats
 from airflow_provider_bulkjobs.vendors.toolkit.paging import Cursor, Pages, list_pages
 from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint, as_dict, as_dicts
-from airflow_provider_bulkjobs.vendors.toolkit.submits import accepted_job_id, submit_request
+from airflow_provider_bulkjobs.vendors.toolkit.submits import accepted_job_id, column_mappings, submit_request
 from airflow_provider_bulkjobs.vendors.toolkit.uploads import FilePart, multipart
 from airflow_provider_bulkjobs.vendors.toolkit.validators import identifies_if_given, needs_any
 
@@ -137,13 +137,9 @@ def submit(import_type: str, context: SubmitContext) -> SubmitFlow:
     object_type = options.get("columnObjectTypeId") or CONTACTS
     # A create matches no records, but HubSpot still keeps the e-mail addresses of contacts unique.
     identifiers = identifiers_of(object_type) if import_type != "CREATE" or object_type == CONTACTS else {}
-    mappings = options.get("columnMappings") or [
-        _mapping(object_type, column, identifiers) for column in payload.columns
-    ]
-    if len(mappings) != len(payload.columns):
-        raise BadArgumentError(
-            f"option 'columnMappings' has {len(mappings)} entries for {len(payload.columns)} columns: give one for each"
-        )
+    mappings = column_mappings(context, "columnMappings")
+    if mappings is None:
+        mappings = [_mapping(object_type, column, identifiers) for column in payload.columns]
     page = {"hasHeader": True, "columnMappings": mappings}
     request = {
         "name": "Airflow",

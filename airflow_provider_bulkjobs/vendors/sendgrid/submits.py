@@ -28,6 +28,7 @@ from airflow_provider_bulkjobs.vendors.toolkit.ids_in_query import ids_operation
 from airflow_provider_bulkjobs.vendors.toolkit.status import as_dicts
 from airflow_provider_bulkjobs.vendors.toolkit.submits import (
     accepted_job_id,
+    column_mappings,
     json_request,
     object_request,
     submit_request,
@@ -68,15 +69,9 @@ def import_csv(context: SubmitContext) -> SubmitFlow:
     The URL is a credential, so it is not saved: a submit that is resumed starts another import, and the first one never
     receives a file.
     """
-    columns = context.payload.columns
-    mappings = context.options.get("field_mappings")
+    mappings = column_mappings(context, "field_mappings")
     if mappings is None:
-        mappings = yield from _field_ids(columns)
-    elif len(mappings) != len(columns):
-        raise BadArgumentError(
-            f"option 'field_mappings' has {len(mappings)} entries for {len(columns)} columns: give one for each, "
-            "None to skip a column"
-        )
+        mappings = yield from _field_ids(context.payload.columns)
     body = {**context.options, "file_type": "csv", "field_mappings": mappings}
     response = yield object_request("PUT", f"{CONTACTS_PATH}/imports", body)
     job_id = accepted_job_id("SendGrid", response.json, "job_id")

@@ -54,6 +54,20 @@ def object_request(
     return Request(method, path, headers, body=encode_json(value), idempotent=idempotent, once=once)
 
 
+def column_mappings(context: SubmitContext, option: str) -> list[Any] | None:
+    """Return the value of ``Operation.columns_option``, or ``None`` if the option is not given.
+
+    :raises BadArgumentError: it does not have an entry for each column.
+    """
+    mappings: list[Any] | None = context.options.get(option)
+    columns = len(context.payload.columns)
+    if mappings is not None and len(mappings) != columns:
+        raise BadArgumentError(
+            f"option {option!r} has {len(mappings)} entries for {columns} columns: give one for each"
+        )
+    return mappings
+
+
 def submit_request(vendor: str, request: Request, *paths: str) -> SubmitFlow:
     """Send the request that starts a job; return the job id. Raises like :func:`accepted_job_id`."""
     return accepted_job_id(vendor, (yield request).json, *paths)
