@@ -10,12 +10,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from airflow_provider_bulkjobs.exceptions import TransientError
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
 from airflow_provider_bulkjobs.vendors.spec.errors import Message
 from airflow_provider_bulkjobs.vendors.spec.states import States
 from airflow_provider_bulkjobs.vendors.toolkit.listed_items import ListedItems, listed_results
-from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint, as_dict
+from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint, as_dict, object_in
 
 DOCS_URL = "https://developer.dotdigital.com/reference/getimportstatus"
 LABEL = "Dotdigital"
@@ -60,14 +59,9 @@ def _summed(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _lacks(found: Mapping[str, Any], *names: str) -> bool:
-    """Return whether the summary lacks any of these counts.
-
-    :raises TransientError: it is not an object.
-    """
-    summary = found.get("summary")
-    if not isinstance(summary, dict | None):
-        raise TransientError(f"{LABEL} returned a summary that is not an object")
-    return summary is None or any(summary.get(name) is None for name in names)
+    """Return whether the summary lacks any of these counts."""
+    summary = object_in(LABEL, found, "summary")
+    return any(summary.get(name) is None for name in names)
 
 
 def _count_import(job: BulkJob, found: Mapping[str, Any]) -> BulkJob:

@@ -28,6 +28,17 @@ def as_dict(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def object_in(vendor: str, body: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """Return the object with the counts of a job, such as ``summary``; missing or null is an empty object.
+
+    :raises TransientError: the value is not an object; it must not pass for "no counts".
+    """
+    value = body.get(key)
+    if not isinstance(value, dict | None):
+        raise TransientError(f"{vendor} response: {key!r} is not an object")
+    return value or {}
+
+
 def as_dicts(value: Any) -> list[Mapping[str, Any]]:
     """Return the objects of a list, which are read as by :func:`as_list` and :func:`as_dict`."""
     return [as_dict(each) for each in as_list(value)]
