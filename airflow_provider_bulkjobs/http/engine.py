@@ -45,6 +45,7 @@ from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 T = TypeVar("T")
 NO_HEADERS: Mapping[str, str] = {}
 TOKEN_LIFETIME_USED = 0.9  # fraction after which a token is replaced: clocks differ, and requests take time
+SIGN_IN_KEPT = 3600.0  # seconds for which an interrupted token flow can continue; tokens usually live longer
 SHORT_LIFETIME = 60.0  # seconds; a token with less may expire on its way (some vendors return the same one until then)
 
 
@@ -141,6 +142,8 @@ class Engine:
         self._clock = clock
         self._token: Token | None = None
         self._accepted: Token | None = None  # the last one that the vendor accepted
+        self._sign_in: list[Response | VendorAPIError] = []  # what a token flow that was interrupted has received
+        self._sign_in_began = 0.0
         self._headers: Mapping[str, str] = NO_HEADERS
         self._headers_until = 0.0
         self._base_url = vendor.base_url(account)
@@ -207,29 +210,45 @@ class Engine:
         return _next(flow.send, response)
 
     def refresh(self) -> Steps[None]:
-        """Fetch a token if the vendor uses tokens, and store the credential headers for later requests."""
+        """Fetch a token if the vendor uses tokens, and store the credential headers for later requests.
+
+        A flow whose second request fails continues there with the next try: a refresh token may be valid only once.
+        """
         flow = self._vendor.token_flow(self._account)
         if flow is None:
             self._keep(None, math.inf)
             return
+        if not self._sign_in or self._clock() > self._sign_in_began + SIGN_IN_KEPT:
+            self._sign_in, self._sign_in_began = [], self._clock()
         try:
             request = next(flow)
+            for outcome in self._sign_in:
+                request = _resume(flow, outcome)
             while True:
-                sendable(dict(request.headers), self._account)
-                yield ACQUIRE_FIRST
-                response = yield from self._send(request, NO_HEADERS)
-                try:
-                    raise_for_status(self._vendor, self._account, request, response)
-                except VendorAPIError as error:
-                    request = flow.throw(error)  # the flow may know what to do about it
-                    continue
-                request = flow.send(response)
+                outcome = yield from self._sign_in_step(request)
+                request = _resume(flow, outcome)
+                self._sign_in.append(outcome)
         except StopIteration as finished:
             token: Token = finished.value
-            self._keep(token, self._clock() + token.expires_in * TOKEN_LIFETIME_USED)
+            self._keep(token, self._sign_in_began + token.expires_in * TOKEN_LIFETIME_USED)
+            self._sign_in = []
         except TransientError:
             self._limiter.pause(DEFAULT_PAUSE)  # without a token no other request can succeed
             raise
+        except BulkJobError:
+            self._sign_in = []
+            raise
+
+    def _sign_in_step(self, request: Request) -> Steps[Response | VendorAPIError]:
+        """Send a request of the token flow; a refusal is returned, as the flow may know what to do about it."""
+        sendable(dict(request.headers), self._account)
+        yield ACQUIRE_FIRST
+        response = yield from self._send(request, NO_HEADERS)
+        try:
+            raise_for_status(self._vendor, self._account, request, response)
+        except VendorAPIError as error:
+            return error
+        return response
 
     def _keep(self, token: Token | None, until: float) -> None:
         headers = credential_headers(self._vendor, self._account, token.value if token else None)
@@ -390,6 +409,10 @@ class Finished:
 def _transfer(upload: Upload) -> Steps[Response]:
     response: Response = yield Transfer(upload)
     return response
+
+
+def _resume(flow: Flow[Any], outcome: Response | VendorAPIError) -> Any:
+    return flow.throw(outcome) if isinstance(outcome, VendorAPIError) else flow.send(outcome)
 
 
 def _next(resume: Callable[[Any], Any], value: Any) -> Any:

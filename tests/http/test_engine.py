@@ -12,6 +12,7 @@ from airflow_provider_bulkjobs.exceptions import (
     AuthenticationError,
     BadConnectionError,
     BulkJobError,
+    TransientError,
     UnknownOutcomeError,
     UntrustedResponseError,
     VendorAPIError,
@@ -22,7 +23,7 @@ from airflow_provider_bulkjobs.http.engine import Acquire, Engine, Refresh, Send
 from airflow_provider_bulkjobs.http.responses import DEFAULT_PAUSE, NetworkError, ResponseTooLargeError
 from airflow_provider_bulkjobs.http.retry import RetryPolicy
 from airflow_provider_bulkjobs.metrics import Metrics
-from airflow_provider_bulkjobs.protocol.flow import Request, Response
+from airflow_provider_bulkjobs.protocol.flow import Flow, Request, Response, Token
 from airflow_provider_bulkjobs.vendors import VENDORS
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.throttling import RateLimit
@@ -333,6 +334,25 @@ def test_flow_of_a_token_may_say_why_it_is_refused(oauth: World, monkeypatch: py
     with pytest.raises(AuthenticationError, match=r"returned 400 .*\. Enter another refresh token\."):
         oauth.exchange(GET, response(400))
     assert len(oauth.sent) == 1
+
+
+def test_interrupted_sign_in_continues(oauth: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def token_flow(_account: Account) -> Flow[Token]:
+        body = (yield Request("POST", "/token", authorized=False)).json
+        yield Request("GET", "/id", authorized=False)
+        return Token(body["access_token"], 100.0)
+
+    monkeypatch.setattr(VENDOR["acquia_campaign_studio"], "token_flow", token_flow)
+    with pytest.raises(TransientError):
+        oauth.exchange(GET, TOKEN, response(503))
+    oauth.now = 80.0
+    oauth.exchange(GET, response(), response())
+    assert [request.path for request in oauth.sent] == ["/token", "/id", "/id", "/status"]
+    oauth.now = 95.0  # the lifetime of the token counts from the first request
+    with pytest.raises(AuthenticationError):
+        oauth.exchange(GET, TOKEN, response(401))
+    oauth.exchange(GET, TOKEN, response(), response())  # a refused sign-in starts again
+    assert [request.path for request in oauth.sent[4:]] == ["/token", "/id", "/token", "/id", "/status"]
 
 
 def test_token_that_expires_in_the_queue_is_refreshed_before_the_request(oauth: World) -> None:

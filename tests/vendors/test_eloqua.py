@@ -6,6 +6,7 @@ https://docs.oracle.com/en/cloud/saas/marketing/eloqua-develop/Developers/BulkAP
 
 import io
 import json
+import time
 from typing import Any
 
 import pytest
@@ -31,6 +32,7 @@ from airflow_provider_bulkjobs.vendors.eloqua import submits
 from airflow_provider_bulkjobs.vendors.spec.operation import Payload, SubmitContext
 from airflow_provider_bulkjobs.waiting.gate import judge
 from airflow_provider_bulkjobs.waiting.summary import summarize
+from airflow_provider_bulkjobs.waiting.tracker import JobTracker
 
 SAMPLE = SAMPLE_OF["eloqua", "contacts"]
 CASE = CASE_OF["eloqua", "contacts", "import"]
@@ -177,9 +179,35 @@ def test_sync_of_unknown_outcome_is_looked_up(lost: Answer) -> None:
 
 
 def test_sync_that_is_not_found_is_started_again() -> None:
-    outcome, transport = submit(defined(), STAGED, LOST, page(synced(8, of=400)), started())
+    outcome, transport = submit(defined(), STAGED, LOST, page(synced(8, of=400)), started(), page(synced(6)))
     assert outcome == "384:6"
-    assert transport.requests == [DEFINE, data(), SYNC, NEWEST, SYNC]
+    assert transport.requests == [DEFINE, data(), SYNC, NEWEST, SYNC, NEWEST]
+
+
+@pytest.mark.parametrize(
+    ("second", "listed"),
+    [(started(7), page(synced(7), synced(6))), (refused(409), page(synced(6)))],
+    ids=["started", "in progress"],
+)
+def test_first_sync_is_taken_although_it_is_listed_late(second: Answer, listed: Answer) -> None:
+    outcome, transport = submit(defined(), STAGED, LOST, page(), second, listed)
+    assert outcome == "384:6"
+    assert transport.requests == [DEFINE, data(), SYNC, NEWEST, SYNC, NEWEST]
+
+
+@pytest.mark.parametrize("late", [page(), page(synced(8, of=400))], ids=["empty", "others"])
+def test_second_sync_is_taken_if_the_list_has_none(late: Answer) -> None:
+    outcome, _ = submit(defined(), STAGED, LOST, late, started(7), late)
+    assert outcome == "384:7"
+
+
+def test_sync_that_is_not_visible_yet_is_waited_for() -> None:
+    transport, account = play(SAMPLE.of, refused(404))
+    error = transport.outcome(lambda: SAMPLE.kind.status(account, "384:6"))
+    start = time.time()
+    tracker = JobTracker(vendor=SAMPLE.vendor, kind=SAMPLE.kind, conn_id="mine", job_ids=["384:6"], started_at=start)
+    tracker.record_error("384:6", error)
+    assert tracker.unfinished == ["384:6"]
 
 
 def test_sync_is_not_started_again_without_the_list() -> None:
@@ -203,7 +231,7 @@ def test_refused_sync_leaves_no_import() -> None:
     [
         ({"import": "384"}, [DELETED, defined(385), STAGED, started(of=385)], [delete(), DEFINE, data(385), SYNC]),
         ({"import": "385", "staged": "385"}, [page(synced(of=385))], [NEWEST]),
-        ({"import": "385", "staged": "385"}, [page(), started(of=385)], [NEWEST, SYNC]),
+        ({"import": "385", "staged": "385"}, [page(), started(of=385), page(synced(of=385))], [NEWEST, SYNC, NEWEST]),
     ],
     ids=["not staged", "synced", "staged"],
 )
@@ -341,6 +369,16 @@ def test_used_up_refresh_token_is_said(answers: list[Answer], told: str) -> None
     assert type(outcome) is AuthenticationError
     assert told in outcome.hint
     assert "r-1" not in str(outcome)
+
+
+@pytest.mark.parametrize("lost", [LOST, refused(503), refused(429), ok("<html>"), ok({"urls": {}})], ids=str)
+def test_refresh_token_is_used_once_although_the_host_is_not_found_at_once(lost: Answer) -> None:
+    account = make_account(SAMPLE.vendor, None, **REFRESH)
+    transport = InMemoryTransport(SAMPLE.vendor, account, [TOKEN, lost, lost, identity(), ok(synced())])
+    assert transport.outcome(lambda: SAMPLE.kind.status(account, "384:6"), policy=QUICK).vendor_state == "pending"
+    tokens = [path for method, path in transport.requests if method == "POST"]
+    assert tokens == ["https://login.eloqua.com/auth/oauth2/token"]
+    assert transport.sent[-1].headers["authorization"] == "Bearer ACCESS"
 
 
 def test_connection_test_does_not_use_up_the_refresh_token() -> None:

@@ -26,6 +26,13 @@ def test_job_ids_are_taken_as_they_are() -> None:
         assert accepted_job_id("Vendor", {"job_id": None, "id": value}, "job_id", "id") == job_id
 
 
+def test_job_id_is_at_a_path() -> None:
+    assert accepted_job_id("Vendor", {"Data": [{"ID": 7}]}, "Data.0.ID") == "7"
+    for body in ({}, {"Data": []}, {"Data": None}, {"Data": [7]}, {"Data": {"ID": 7}}):
+        with pytest.raises(TransientError, match="has no job id"):
+            accepted_job_id("Vendor", body, "Data.0.ID")
+
+
 @pytest.mark.parametrize(
     ("conn_type", "body"),
     [

@@ -2,18 +2,21 @@
 """How vendors name the next page of a list."""
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
 
 from airflow_provider_bulkjobs.exceptions import TransientError, UntrustedResponseError
 from airflow_provider_bulkjobs.protocol.flow import Request, Response
+from airflow_provider_bulkjobs.vendors.spec.item_result import ItemResult
 from airflow_provider_bulkjobs.vendors.toolkit.paging import (
     Cursor,
     CursorInLink,
     NextLink,
     NextPage,
     Offset,
+    Pages,
     list_pages,
 )
 
@@ -33,12 +36,12 @@ def read(following: NextPage, *bodies: dict[str, Any], max_pages: int = 9) -> tu
             paths.append(request.path)
             flow.send(Response(200, {}, json.dumps(script.pop(0)).encode()))
         except StopIteration as end:
-            items += end.value
+            items += [item["id"] for item in end.value]
     return paths, items, pages.is_complete
 
 
 def page(*items: Any, **more: Any) -> dict[str, Any]:
-    return {"data": {"items": list(items)}, **more}
+    return {"data": {"items": [{"id": item} for item in items]}, **more}
 
 
 def test_offset_ends_with_a_short_page() -> None:
@@ -101,7 +104,8 @@ def test_next_page_that_is_not_named_is_retried(following: NextPage, more: Any) 
 
 @pytest.mark.parametrize("link", ["/v1/items?page=2", f"{BASE}/items?page=2", "items?page=2"])
 def test_link_is_followed_on_the_own_host(link: str) -> None:
-    paths, items, is_complete = read(NextLink("data.next", BASE), {"data": {"items": [1], "next": link}}, page(2))
+    first = {"data": {"items": [{"id": 1}], "next": link}}
+    paths, items, is_complete = read(NextLink("data.next", BASE), first, page(2))
     assert (paths, items, is_complete) == ([PATH, "/items?page=2"], [1, 2], True)
 
 
@@ -121,6 +125,36 @@ def test_endless_and_repeated_pages_are_incomplete(following: NextPage) -> None:
         paths, _, is_complete = read(following, *[page(1, next="/v1/items?limit=2")] * 3)
         assert is_complete is False
         assert len(paths) <= 2
+
+
+def play(flow: Any, *bodies: dict[str, Any]) -> tuple[list[Any], Any]:
+    """Return the results that a flow yields, and what it returns."""
+    script, results = [Response(200, {}, json.dumps(body).encode()) for body in bodies], []
+    try:
+        part = next(flow)
+        while True:
+            if not isinstance(part, Request):
+                results.append(part)
+            part = flow.send(script.pop(0) if isinstance(part, Request) else None)
+    except StopIteration as end:
+        return results, end.value
+
+
+def pages_of(max_pages: int = 9) -> Pages:
+    return list_pages("Vendor", "items", PATH, items="data.items", following=Offset(2), max_pages=max_pages)
+
+
+def test_all_items_or_their_results_are_read() -> None:
+    bodies = [page(1, 2), {"data": {"items": ["no object"]}}]
+    assert play(pages_of().read_all(), *bodies) == ([], [{"id": 1}, {"id": 2}, {}])
+    first, second, third = [ItemResult("created", None, item) for item in ({"id": 1}, {"id": 2}, {})]
+    assert play(pages_of().results(partial(ItemResult, "created", None)), *bodies)[0] == [[first, second], [third]]
+
+
+@pytest.mark.parametrize("read", [Pages.read_all, lambda pages: pages.results(partial(ItemResult, "created", None))])
+def test_incomplete_list_is_an_error(read: Any) -> None:
+    with pytest.raises(UntrustedResponseError, match="the list of items did not end after 1 pages"):
+        play(read(pages_of(max_pages=1)), page(1, 2))
 
 
 def test_page_without_the_list_is_retried() -> None:

@@ -15,6 +15,7 @@ from airflow_provider_bulkjobs.exceptions import (
 from airflow_provider_bulkjobs.protocol.flow import Request, Response
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
 from airflow_provider_bulkjobs.vendors.spec.body_path import value_at
+from airflow_provider_bulkjobs.vendors.spec.errors import Message
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.states import States
 from airflow_provider_bulkjobs.vendors.toolkit.composite_ids import CompositeId
@@ -158,7 +159,7 @@ def test_composite_id_needs_all_parts(parts: Any) -> None:
 LISTED = listed_results(
     endpoint(at="data"),
     ListedItems("created", "created"),
-    ListedItems("failures", "failed", errors=("failures.description", "code")),
+    ListedItems("failures", "failed", errors=(Message("failures.description"), Message("code"))),
     ListedItems("items", lambda item: "failed" if item["code"] >= 400 else "updated"),
 )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC
 from functools import partial
@@ -15,6 +16,7 @@ from typing import Any
 
 from airflow_provider_bulkjobs.protocol.flow import Flow, Request, path_segment
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState, count
+from airflow_provider_bulkjobs.vendors.spec.errors import Message, read_messages
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.item_result import ItemResult, ResultsFlow
 from airflow_provider_bulkjobs.vendors.spec.operation import (
@@ -30,8 +32,8 @@ from airflow_provider_bulkjobs.vendors.spec.operation import (
 from airflow_provider_bulkjobs.vendors.spec.states import States
 from airflow_provider_bulkjobs.vendors.spec.value_formats import ValueFormats
 from airflow_provider_bulkjobs.vendors.toolkit.paging import NextLink, Pages, list_pages
-from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint, as_dict, as_list
-from airflow_provider_bulkjobs.vendors.toolkit.submits import accepted_job_id, json_request
+from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint
+from airflow_provider_bulkjobs.vendors.toolkit.submits import json_request, submit_request
 from airflow_provider_bulkjobs.vendors.toolkit.validators import identifies_if_given, needs, of_names
 from airflow_provider_bulkjobs.vendors.toolkit.values import are_filled, is_blank, safe_names
 
@@ -90,7 +92,7 @@ def job_status(account: Account, job_id: str) -> Flow[BulkJob]:
     outcomes = Counter[str]()
     pages = details_of(account, job_id)
     while pages.has_next:
-        outcomes.update(outcome(contact) for contact in (yield from pages.read_next()))
+        outcomes.update(map(outcome, (yield from pages.read_next())))
     if not pages.is_complete:
         return job.with_unknown_failures()
 
@@ -104,9 +106,9 @@ def job_status(account: Account, job_id: str) -> Flow[BulkJob]:
     )
 
 
-def outcome(contact: Any) -> str:
+def outcome(contact: Mapping[str, Any]) -> str:
     """Return the outcome of one contact; every status code other than 2xx is a failure."""
-    status = count(as_dict(contact).get("statusCode"))
+    status = count(contact.get("statusCode"))
     if status == 201:
         return "created"
     return "updated" if status is not None and 200 <= status < 300 else "failed"
@@ -115,16 +117,11 @@ def outcome(contact: Any) -> str:
 def job_results(account: Account, job_id: str) -> ResultsFlow:
     """Yield the outcome of each contact with the vendor's error message, page by page."""
     yield from STATUS.finished(account, job_id)
-    pages = details_of(account, job_id)
-    while pages.has_next:
-        contacts = yield from pages.read_next()
-        yield [ItemResult(outcome(one), _error_message(as_dict(one).get("errors")), as_dict(one)) for one in contacts]
-    pages.require_complete()
+    yield from details_of(account, job_id).results(_result)
 
 
-def _error_message(errors: Any) -> str | None:
-    messages = [str(as_dict(error)["message"]) for error in as_list(errors) if as_dict(error).get("message")]
-    return "; ".join(messages) or None
+def _result(contact: Mapping[str, Any]) -> ItemResult:
+    return ItemResult(outcome(contact), read_messages((Message("errors", "message"),), contact), contact)
 
 
 def cancel_job(account: Account, job_id: str) -> Flow[None]:  # noqa: ARG001
@@ -134,8 +131,7 @@ def cancel_job(account: Account, job_id: str) -> Flow[None]:  # noqa: ARG001
 
 def submit(method: str, path: str, context: SubmitContext) -> SubmitFlow:
     """Submit contacts; the body is a JSON list."""
-    response = yield json_request(method, path, context)
-    return accepted_job_id(STATES.vendor, response.json, "id")
+    return (yield from submit_request(STATES.vendor, json_request(method, path, context), "id"))
 
 
 def _check_aliases(record: Record) -> str | None:

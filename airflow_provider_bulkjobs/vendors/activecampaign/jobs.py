@@ -34,7 +34,7 @@ STATES = States(
     },
 )
 CREATED = ListedItems("success", "created", key="id")
-FAILED = ListedItems("failure", "failed", key="email")
+FAILED = ListedItems("failure", "failed", key="email", record=lambda contact: contact)
 
 
 def read_batch(body: Mapping[str, Any], job_id: str) -> BulkJob:
@@ -67,4 +67,4 @@ def batch_results(account: Account, job_id: str) -> ResultsFlow:  # noqa: ARG001
     body = (yield Request("GET", f"/api/3/import/info?batchId={path_segment(job_id)}")).json
     require_finished(STATES, _stored(body))
     yield CREATED.read(body, STATES.vendor)
-    yield [failed._replace(record=failed.item) for failed in FAILED.read(body, STATES.vendor)]
+    yield FAILED.read(body, STATES.vendor)

@@ -25,8 +25,8 @@ from airflow_provider_bulkjobs.vendors.spec.operation import (
     every,
 )
 from airflow_provider_bulkjobs.vendors.toolkit.paging import Offset, list_pages
-from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict, as_list
-from airflow_provider_bulkjobs.vendors.toolkit.submits import accepted_job_id, json_request
+from airflow_provider_bulkjobs.vendors.toolkit.status import as_list
+from airflow_provider_bulkjobs.vendors.toolkit.submits import json_request, submit_request
 from airflow_provider_bulkjobs.vendors.toolkit.validators import if_given, needs
 
 SUBMIT_PATH = "/api/3/import/bulk_import"
@@ -45,9 +45,9 @@ ON_CONTACTS = ("exclude_automations",)  # the vendor's example sends it in each 
 
 def submit_import(context: SubmitContext) -> SubmitFlow:
     """Submit a batch of contacts."""
-    extra = {name: value for name, value in context.options.items() if name not in ON_CONTACTS}
-    body = (yield json_request("POST", SUBMIT_PATH, context, key="contacts", extra=extra)).json
-    return accepted_job_id(STATES.vendor, body, "batchId")
+    extra = context.options_without(*ON_CONTACTS)
+    request = json_request("POST", SUBMIT_PATH, context, key="contacts", extra=extra)
+    return (yield from submit_request(STATES.vendor, request, "batchId"))
 
 
 def _named_fields(record: Record) -> Record:
@@ -78,12 +78,10 @@ def list_custom_fields(account: Account) -> Flow[list[CustomField]]:  # noqa: AR
         max_pages=MAX_PAGES,
     )
     found: list[CustomField] = []
-    while pages.has_next:
-        for field in map(as_dict, (yield from pages.read_next())):
-            names = (str(field[key]) for key in ("title", "perstag") if field.get(key))
-            if field.get("id"):
-                found.append(CustomField(str(field["id"]), tuple(names)))
-    pages.require_complete()
+    for field in (yield from pages.read_all()):
+        names = (str(field[key]) for key in ("title", "perstag") if field.get(key))
+        if field.get("id"):
+            found.append(CustomField(str(field["id"]), tuple(names)))
     return found
 
 

@@ -65,7 +65,7 @@ def import_status(account: Account, job_id: str) -> Flow[BulkJob]:
         max_age=MAX_AGE if account["requests_per_second"] else UNLIMITED_MAX_AGE,
     )
     while pages.has_next:
-        processes = [as_dict(each) for each in (yield from pages.read_next())]
+        processes = yield from pages.read_next()
         found = next((each for each in processes if str(each.get("id")) == job_id), None)
         if found is not None:
             state, word = STATES.read(found)

@@ -18,7 +18,7 @@ from airflow_provider_bulkjobs.vendors.spec.operation import (
     encode_json,
     every,
 )
-from airflow_provider_bulkjobs.vendors.toolkit.submits import accepted_job_id, json_request
+from airflow_provider_bulkjobs.vendors.toolkit.submits import json_request, submit_request
 from airflow_provider_bulkjobs.vendors.toolkit.validators import needs
 
 SUBMIT_PATH = "/v3/contacts/import"
@@ -27,8 +27,8 @@ SUBMIT_PATH = "/v3/contacts/import"
 def submit_import(context: SubmitContext) -> SubmitFlow:
     """Submit contacts, without the e-mail that Brevo sends to the account's owner after each import."""
     extra = {"disableNotification": True, **context.options}
-    body = (yield json_request("POST", SUBMIT_PATH, context, key="jsonBody", extra=extra)).json
-    return accepted_job_id(STATES.vendor, body, "processId")
+    request = json_request("POST", SUBMIT_PATH, context, key="jsonBody", extra=extra)
+    return (yield from submit_request(STATES.vendor, request, "processId"))
 
 
 def _check_attributes(record: Record) -> str | None:

@@ -12,11 +12,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from airflow_provider_bulkjobs.exceptions import TransientError
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState, count
+from airflow_provider_bulkjobs.vendors.spec.errors import Message
 from airflow_provider_bulkjobs.vendors.spec.states import States
 from airflow_provider_bulkjobs.vendors.toolkit.listed_items import ListedItems, listed_results
-from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint, as_dict
+from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint, object_in
 
 DOCS_URL = "https://developer.constantcontact.com/api_guide/activity_status.html"
 ACTIVITIES = "/v3/activities"
@@ -49,10 +49,7 @@ def _read_counts(needed: tuple[str, ...], job: BulkJob, activity: Mapping[str, A
     """
     if job.vendor_state != COMPLETED:
         return replace(job, succeeded=None, failed=None)
-    counts = activity.get("status")
-    if not isinstance(counts, dict | None):
-        raise TransientError(f"{STATES.vendor} returned a 'status' that is not an object")
-    counts = as_dict(counts)
+    counts = object_in(STATES.vendor, activity, "status")
     if all(counts.get(name) is not None for name in needed):
         if job.succeeded is None and job.total is not None:
             # An import need not have this count; other activities do not have those of failures.
@@ -82,4 +79,5 @@ IMPORTS = _status(TOTAL, *FAILURES)
 OTHERS = _status(TOTAL, DONE)  # without the counts of failures, unless they are there
 
 # Constant Contact lists no rows, only messages: as text, or as objects with the text in ``message``.
-activity_results = listed_results(IMPORTS, ListedItems("activity_errors", "failed", ("message",), key="message"))
+MESSAGES = ListedItems("activity_errors", "failed", (Message("message"),), key="message")
+activity_results = listed_results(IMPORTS, MESSAGES)

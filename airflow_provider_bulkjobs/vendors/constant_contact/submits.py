@@ -21,10 +21,11 @@ from airflow_provider_bulkjobs.vendors.spec.operation import (
     encode_json,
     every,
 )
-from airflow_provider_bulkjobs.vendors.toolkit.submits import JSON_HEADERS, accepted_job_id, json_request
+from airflow_provider_bulkjobs.vendors.toolkit.submits import JSON_HEADERS, json_request, submit_request
 from airflow_provider_bulkjobs.vendors.toolkit.validators import needs, needs_any, only_fields
 from airflow_provider_bulkjobs.vendors.toolkit.values import is_blank, safe_name
 
+ACTIVITY_ID = "activity_id"
 BIRTHDAY = ("birthday_month", "birthday_day")
 ADDRESS = ("street", "street2", "city", "state", "zip", "country")
 FIELDS = (
@@ -44,23 +45,22 @@ LISTS = Option("list_ids", (list,), "ids of the lists, at most 50", required=Tru
 def submit_import(context: SubmitContext) -> SubmitFlow:
     """Submit contacts and the lists to add them to."""
     path = f"{ACTIVITIES}/contacts_json_import"
-    return (yield from _submit(json_request("POST", path, context, key="import_data", extra=context.options)))
+    request = json_request("POST", path, context, key="import_data", extra=context.options)
+    return (yield from submit_request(STATES.vendor, request, ACTIVITY_ID))
 
 
 def submit_deletion(context: SubmitContext) -> SubmitFlow:
     """Submit the ids of contacts to delete."""
-    return (yield from _submit(json_request("POST", f"{ACTIVITIES}/contact_delete", context, key="contact_ids")))
+    request = json_request("POST", f"{ACTIVITIES}/contact_delete", context, key="contact_ids")
+    return (yield from submit_request(STATES.vendor, request, ACTIVITY_ID))
 
 
 def submit_memberships(name: str, context: SubmitContext) -> SubmitFlow:
     """Submit the ids of contacts, and the lists to add them to or to remove them from."""
     lists = encode_json(context.options[LISTS.name])
     body = b'{"source":{"contact_ids":[%b]},"list_ids":%b}' % (context.payload.data, lists)
-    return (yield from _submit(Request("POST", f"{ACTIVITIES}/{name}", JSON_HEADERS, body=body)))
-
-
-def _submit(request: Request) -> SubmitFlow:
-    return accepted_job_id(STATES.vendor, (yield request).json, "activity_id")
+    request = Request("POST", f"{ACTIVITIES}/{name}", JSON_HEADERS, body=body)
+    return (yield from submit_request(STATES.vendor, request, ACTIVITY_ID))
 
 
 def _check_birthday(record: Record) -> str | None:

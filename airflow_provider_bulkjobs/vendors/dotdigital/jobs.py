@@ -10,20 +10,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from airflow_provider_bulkjobs.exceptions import TransientError
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
-from airflow_provider_bulkjobs.vendors.spec.fields import Account
-from airflow_provider_bulkjobs.vendors.spec.item_result import ItemResult, ResultsFlow
+from airflow_provider_bulkjobs.vendors.spec.errors import Message
 from airflow_provider_bulkjobs.vendors.spec.states import States
-from airflow_provider_bulkjobs.vendors.toolkit.listed_items import ListedItems
-from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint, as_dict, as_list
+from airflow_provider_bulkjobs.vendors.toolkit.listed_items import ListedItems, listed_results
+from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint, as_dict, object_in
 
 DOCS_URL = "https://developer.dotdigital.com/reference/getimportstatus"
 LABEL = "Dotdigital"
 IMPORTS, DELETIONS = "/contacts/v3/import", "/contacts/v3/delete"
 
 FINISHED = "Finished"
-IDENTIFIERS = ("email", "mobileNumber", "contactId")  # an account can have more
+MATCH_BY_ID = "contactId"
+IDENTIFIERS = ("email", "mobileNumber", MATCH_BY_ID)  # an account can have more
 
 IMPORT_STATES = States(
     LABEL,
@@ -50,9 +49,9 @@ DELETE_STATES = States(
     },
 )
 CREATED, UPDATED, DELETED = (ListedItems(name, name) for name in ("created", "updated", "deleted"))
-FAILURES = ListedItems("failures", "failed")
+REASONS = (Message("failures", "failureCode", "description"),)
 LOST = ("globallySuppressed", "invalidEntries", "duplicateIdentifiers")
-NOT_DELETED = ("unknownContacts", "invalidEntries")
+UNDELETED = ("unknownContacts", "invalidEntries")
 
 
 def _summed(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -60,42 +59,49 @@ def _summed(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _lacks(found: Mapping[str, Any], *names: str) -> bool:
-    """Return whether the summary lacks any of these counts.
-
-    :raises TransientError: it is not an object.
-    """
-    summary = found.get("summary")
-    if not isinstance(summary, dict | None):
-        raise TransientError(f"{LABEL} returned a summary that is not an object")
-    return summary is None or any(summary.get(name) is None for name in names)
+    """Return whether the summary lacks any of these counts."""
+    summary = object_in(LABEL, found, "summary")
+    return any(summary.get(name) is None for name in names)
 
 
 def _count_import(job: BulkJob, found: Mapping[str, Any]) -> BulkJob:
     """Count the failed contacts; if a count is missing, it is unknown how many there are.
 
-    A listed failure with a contact id may be a contact that was imported, but not added to a list, a preference or a
-    consent record. It counts as failed, because a campaign may not reach it.
+    Contacts that were not imported are counted in the summary, and listed as failures: the larger number counts. A
+    contact that was imported, but not added to a list, a preference or a consent record, is only listed. It is another
+    one, and counts as failed, because a campaign may not reach it.
     """
     if job.vendor_state != FINISHED:
         return replace(job, failed=None)
     if _lacks(found, *LOST):
         return job.with_unknown_failures()
-    listed = FAILURES.values(found, LABEL)
-    lost = max(job.failed or 0, sum(as_dict(each).get("contactId") is None for each in listed))
-    failed = max(lost, len(listed))
+    failures = [as_dict(each) for each in FAILED.values(found, LABEL)]
+    incomplete = _imported(failures, found)
+    lost = max(job.failed or 0, len(failures) - len(incomplete))
+    failed = lost + len({str(each["contactId"]) for each in incomplete})
     if job.created is None or job.updated is None:
         return replace(job, failed=failed)
     imported = job.created + job.updated
     return replace(job, total=imported + lost, succeeded=imported, failed=failed)
 
 
+def _imported(failures: list[Mapping[str, Any]], found: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the failures of contacts that were imported: they have a contact id.
+
+    A record that is matched by its contact id always has one. It was imported if the contact is listed as updated.
+    """
+    updated = {str(as_dict(each).get("contactId")) for each in UPDATED.values(found, LABEL)}
+    with_id = [each for each in failures if each.get("contactId") is not None]
+    return [each for each in with_id if each.get("matchIdentifier") != MATCH_BY_ID or str(each["contactId"]) in updated]
+
+
 def _count_deletion(job: BulkJob, found: Mapping[str, Any]) -> BulkJob:
     """Count the failed contacts: those that were not found, and invalid identifiers."""
     if job.vendor_state != FINISHED:
         return replace(job, failed=None)
-    if _lacks(found, "requestedContacts", "deletedContacts", *NOT_DELETED):
+    if _lacks(found, "requestedContacts", "deletedContacts", *UNDELETED):
         return job.with_unknown_failures()
-    return replace(job, succeeded=job.deleted, failed=max(job.failed or 0, len(FAILURES.values(found, LABEL))))
+    return replace(job, succeeded=job.deleted, failed=max(job.failed or 0, len(NOT_DELETED.values(found, LABEL))))
 
 
 IMPORT_STATUS = StatusEndpoint(
@@ -110,25 +116,10 @@ DELETE_STATUS = StatusEndpoint(
     counts={
         "total": "summary.requestedContacts",
         "deleted": "summary.deletedContacts",
-        "failed": _summed(NOT_DELETED),
+        "failed": _summed(UNDELETED),
     },
     adjust=_count_deletion,
 )
-
-
-def import_results(account: Account, job_id: str) -> ResultsFlow:
-    """Yield the contacts that were created, updated, and failed; a contact may be in the last list as well."""
-    body = yield from IMPORT_STATUS.finished(account, job_id)
-    yield CREATED.read(body, LABEL)
-    yield UPDATED.read(body, LABEL)
-    yield [_failed_contact(as_dict(each)) for each in FAILURES.values(body, LABEL)]
-
-
-def delete_results(account: Account, job_id: str) -> ResultsFlow:
-    """Yield the contacts that were deleted, and failed."""
-    body = yield from DELETE_STATUS.finished(account, job_id)
-    yield DELETED.read(body, LABEL)
-    yield [_failed(each, as_dict(each.get("identifier"))) for each in map(as_dict, FAILURES.values(body, LABEL))]
 
 
 def default_match(identifiers: Mapping[str, Any]) -> str:
@@ -144,14 +135,15 @@ def record_of(match: Any, identifiers: Mapping[str, Any]) -> dict[str, Any]:
     return {**({} if is_default else {"matchIdentifier": match}), **own, **({"identifiers": others} if others else {})}
 
 
-def _failed_contact(entry: Mapping[str, Any]) -> ItemResult:
+def _failed_contact(entry: Mapping[str, Any]) -> Mapping[str, Any] | None:
     match, identifiers = entry.get("matchIdentifier"), as_dict(entry.get("identifiers"))
-    if match == "contactId" and entry.get("contactId") is not None:  # it is not among the identifiers
+    if match == MATCH_BY_ID and entry.get("contactId") is not None:  # it is not among the identifiers
         identifiers = {**identifiers, "contactId": entry["contactId"]}
-    return _failed(entry, record_of(match, identifiers))
+    return record_of(match, identifiers) or None
 
 
-def _failed(entry: Mapping[str, Any], record: Mapping[str, Any]) -> ItemResult:
-    reasons = [as_dict(each) for each in as_list(entry.get("failures"))]
-    texts = [": ".join(str(each[key]) for key in ("failureCode", "description") if each.get(key)) for each in reasons]
-    return ItemResult("failed", "; ".join(filter(None, texts)) or None, entry, record or None)
+# A contact may be created or updated, and have failed as well.
+FAILED = ListedItems("failures", "failed", REASONS, record=_failed_contact)
+import_results = listed_results(IMPORT_STATUS, CREATED, UPDATED, FAILED)
+NOT_DELETED = ListedItems("failures", "failed", REASONS, record=lambda entry: as_dict(entry.get("identifier")) or None)
+delete_results = listed_results(DELETE_STATUS, DELETED, NOT_DELETED)

@@ -25,10 +25,11 @@ from airflow_provider_bulkjobs.vendors.spec.operation import (
     SubmitContext,
     SubmitFlow,
     encode_json,
+    every,
 )
 from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict
-from airflow_provider_bulkjobs.vendors.toolkit.submits import accepted_job_id, json_request
-from airflow_provider_bulkjobs.vendors.toolkit.validators import identifies_if_given, needs
+from airflow_provider_bulkjobs.vendors.toolkit.submits import json_request, submit_request
+from airflow_provider_bulkjobs.vendors.toolkit.validators import identifies_if_given, lists, needs, objects
 from airflow_provider_bulkjobs.vendors.toolkit.values import is_blank, safe_names
 
 OBJECTS = ("identifiers", "dataFields", "channelProperties")
@@ -45,29 +46,19 @@ _needs = cache(needs)
 
 def submit_import(context: SubmitContext) -> SubmitFlow:
     """Submit contacts to create or update."""
-    extra = {name: value for name, value in context.options.items() if name not in ON_CONTACTS}
-    body = (yield json_request("PUT", IMPORTS, context, key="contacts", extra=extra)).json
-    return accepted_job_id(LABEL, body, "importId")
+    request = json_request("PUT", IMPORTS, context, key="contacts", extra=context.options_without(*ON_CONTACTS))
+    return (yield from submit_request(LABEL, request, "importId"))
 
 
 def submit_deletion(context: SubmitContext) -> SubmitFlow:
     """Submit the identifiers of contacts to delete."""
-    return accepted_job_id(LABEL, (yield json_request("POST", DELETIONS, context)).json, "deleteId")
+    return (yield from submit_request(LABEL, json_request("POST", DELETIONS, context), "deleteId"))
 
 
 def _check_contact(record: Record) -> str | None:
     match = record.get("matchIdentifier")
     if not isinstance(match, str | None):
         return "has no text in field 'matchIdentifier'"
-    for name in OBJECTS:
-        if not isinstance(record.get(name), dict | None):
-            return f"has no object in field {name!r}"
-    for name, most in LISTS.items():
-        elements = record.get(name)
-        if not isinstance(elements, list | None):
-            return f"has no list in field {name!r}"
-        if most and elements and len(elements) > most:
-            return f"has more than {most} elements in field {name!r}"
     identifiers = _identifiers(record)
     problem = _check_identifiers(record) or _needs(match or default_match(identifiers))(identifiers)
     return problem or _check_number(identifiers)
@@ -129,7 +120,7 @@ IMPORT = Operation(
     "import",
     submit_import,
     max_items=MAX_CONTACTS,  # 16 MiB at most: Dotdigital takes 50 MB, which a worker would have to hold in memory
-    check=_check_contact,
+    check=every(objects(*OBJECTS), lists(LISTS), _check_contact),
     header_names=IDENTIFIERS,
     options=(
         Option(

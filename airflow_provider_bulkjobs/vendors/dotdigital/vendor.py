@@ -24,7 +24,7 @@ from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
 from airflow_provider_bulkjobs.vendors.spec.vendor_docs import Reported, VendorDocs
 from airflow_provider_bulkjobs.vendors.toolkit.auth import Basic
 from airflow_provider_bulkjobs.vendors.toolkit.connection_test import format_identity, require_vendor_response
-from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict, as_list
+from airflow_provider_bulkjobs.vendors.toolkit.status import as_dicts
 
 REGIONS = {name: f"https://{name}-api.dotdigital.com" for name in ("r1", "r2", "r3")}
 ACCOUNT = f"{REGIONS['r1']}/v2/account-info"  # of accounts in all regions
@@ -170,7 +170,7 @@ class Dotdigital(Vendor):
             "The total of an import: it is the sum of its counts, and records that are in none of them have failed.",
             "Whether contacts that were already the same are counted is unconfirmed.",
             "Contacts that were imported, but not added to a list, a preference or a consent record, count as failed.",
-            "Whether long lists of contacts are cut is unconfirmed: the larger of count and list is the number failed.",
+            "Whether long lists are cut is unconfirmed: the larger of count and list is those not imported.",
             "A way to cancel: there is none.",
         ),
     )
@@ -183,9 +183,7 @@ class Dotdigital(Vendor):
     def check(self, account: Account) -> Flow[str]:
         """Request the account, which names its region, and an import, for which the API user needs permission."""
         body = (yield Request("GET", ACCOUNT)).json
-        properties = {
-            str(each.get("name")): each.get("value") for each in map(as_dict, as_list(body.get("properties")))
-        }
+        properties = {str(each.get("name")): each.get("value") for each in as_dicts(body.get("properties"))}
         require_vendor_response(self, account, {"Name", "ApiEndpoint"} & properties.keys())
         self._require_region(account, str(properties.get("ApiEndpoint") or "").rstrip("/"))
         try:

@@ -82,7 +82,7 @@ def import_status(account: Account, job_id: str) -> Flow[BulkJob]:
     """Request the sync and, once it has processed the records, its logs: the status has no counts."""
     job = yield from STATUS(account, job_id)
     if job.state in {JobState.SUCCEEDED, JobState.PARTIALLY_FAILED}:
-        return _with_counts(job, (yield from _read_logs(job_id)))
+        return _with_counts(job, (yield from _details(job_id, "logs").read_all()))
     return job
 
 
@@ -90,37 +90,23 @@ def import_results(account: Account, job_id: str) -> ResultsFlow:
     """Yield why the sync failed as a whole, and the rejected records. Those that were imported are not listed."""
     state, _ = STATES.read((yield from STATUS.finished(account, job_id)))
     if state is JobState.FAILED:
-        logs = yield from _read_logs(job_id)
-        yield [ItemResult("failed", _error_of(log), log) for log in logs if log.get("severity") == "error"]
-    pages = _pages(job_id, "rejects")
-    while pages.has_next:
-        rejects = [as_dict(each) for each in (yield from pages.read_next())]
-        yield [
-            ItemResult("failed", _error_of(each), each, as_dict(each.get("fieldValues")) or None) for each in rejects
-        ]
-    pages.require_complete()
+        logs = yield from _details(job_id, "logs").read_all()
+        yield [_failure(log) for log in logs if log.get("severity") == "error"]
+    yield from _details(job_id, "rejects").results(_failure)
 
 
 def newest_syncs() -> Pages:
     """Return a page of the newest syncs of the account."""
-    path = f"{SYNCS}?limit={PAGE}&orderBy=createdAt%20DESC"
-    return list_pages(STATES.vendor, "syncs", path, items="items", following=Offset(PAGE, more="hasMore"), max_pages=1)
+    return _pages("syncs", f"{SYNCS}?limit={PAGE}&orderBy=createdAt%20DESC", max_pages=1)
 
 
-def _pages(job_id: str, name: str) -> Pages:
-    path = f"{SYNCS}/{path_segment(IDS.split(job_id)['sync'])}/{name}?limit={PAGE}"
-    return list_pages(
-        STATES.vendor, name, path, items="items", following=Offset(PAGE, more="hasMore"), max_pages=MAX_PAGES
-    )
+def _details(job_id: str, name: str) -> Pages:
+    return _pages(name, f"{SYNCS}/{path_segment(IDS.split(job_id)['sync'])}/{name}?limit={PAGE}", MAX_PAGES)
 
 
-def _read_logs(job_id: str) -> Flow[list[Mapping[str, Any]]]:
-    pages = _pages(job_id, "logs")
-    logs: list[Mapping[str, Any]] = []
-    while pages.has_next:
-        logs += [as_dict(each) for each in (yield from pages.read_next())]
-    pages.require_complete()
-    return logs
+def _pages(name: str, path: str, max_pages: int) -> Pages:
+    following = Offset(PAGE, more="hasMore")
+    return list_pages(STATES.vendor, name, path, items="items", following=following, max_pages=max_pages)
 
 
 def _with_counts(job: BulkJob, logs: list[Mapping[str, Any]]) -> BulkJob:
@@ -147,8 +133,9 @@ def _with_counts(job: BulkJob, logs: list[Mapping[str, Any]]) -> BulkJob:
     )
 
 
-def _error_of(entry: Mapping[str, Any]) -> str:
-    """Return the error of a log or a reject, whose message is optional."""
+def _failure(entry: Mapping[str, Any]) -> ItemResult:
+    """Return the result of a log, or of a reject, which has the record; the message is optional."""
     code = str(entry.get("statusCode") or "")
-    text = entry.get("message") or MEANINGS.get(code, "")
-    return ": ".join(filter(None, [code, str(text)])) or "no reason given"
+    text = str(entry.get("message") or MEANINGS.get(code, ""))
+    error = ": ".join(filter(None, [code, text])) or "no reason given"
+    return ItemResult("failed", error, entry, as_dict(entry.get("fieldValues")) or None)

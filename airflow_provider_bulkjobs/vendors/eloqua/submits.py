@@ -11,23 +11,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from airflow_provider_bulkjobs.exceptions import BadArgumentError, VendorAPIError
+from airflow_provider_bulkjobs.exceptions import BadArgumentError, TransientError, VendorAPIError
 from airflow_provider_bulkjobs.protocol.flow import Flow, Request, SaveProgress, path_segment
 from airflow_provider_bulkjobs.vendors.eloqua.jobs import API, IDS, IMPORTS, STATES, SYNCS, newest_syncs
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
-from airflow_provider_bulkjobs.vendors.spec.operation import (
-    Check,
-    Operation,
-    Option,
-    Options,
-    SubmitContext,
-    SubmitFlow,
-    encode_json,
-)
-from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict
-from airflow_provider_bulkjobs.vendors.toolkit.submits import JSON_HEADERS, accepted_job_id
+from airflow_provider_bulkjobs.vendors.spec.operation import Operation, Option, SubmitContext, SubmitFlow
+from airflow_provider_bulkjobs.vendors.toolkit.submits import accepted_job_id, object_request
 from airflow_provider_bulkjobs.vendors.toolkit.uploads import csv_pieces
-from airflow_provider_bulkjobs.vendors.toolkit.validators import needs
+from airflow_provider_bulkjobs.vendors.toolkit.validators import needs_field_of
 
 EMAIL = "C_EmailAddress"
 MAX_FIELDS = 100
@@ -53,18 +44,18 @@ def submit_import(context: SubmitContext) -> SubmitFlow:
 
     Data that was sent twice would be staged twice. If it is unknown whether a piece arrived, the import is deleted, and
     another one defined. If it is unknown whether the sync was started, it is looked up among the newest ones. If it is
-    not there it is started again: a second sync of the same import would find no data.
+    not there, it is started again, and looked up again: the list may have been late, and a second sync finds no data.
     """
     import_id = str(context.progress.get("import", ""))
-    if import_id and context.progress.get("staged") == import_id:
+    is_again = bool(import_id) and context.progress.get("staged") == import_id
+    if is_again:
         if sync_id := (yield from _find_sync(import_id)):
             return IDS.join(import_id, sync_id)
     else:
         if import_id:
             yield from withdraw(context.account, context.progress)
-        definition = encode_json(_definition(context.payload.columns, context.options))
         # Idempotent, as an import without data does nothing.
-        response = yield Request("POST", f"{API}{IMPORTS}", JSON_HEADERS, body=definition, idempotent=True)
+        response = yield object_request("POST", f"{API}{IMPORTS}", _definition(context), idempotent=True)
         import_id = _id_in(response.json, f"{IMPORTS}/")
         yield SaveProgress({"import": import_id}, harmless=True)
         yield from _stage(context, import_id)
@@ -72,25 +63,31 @@ def submit_import(context: SubmitContext) -> SubmitFlow:
     sync = {"syncedInstanceUri": _uri(import_id)}
     sync |= {CALLBACK: context.options[CALLBACK]} if CALLBACK in context.options else {}
     try:
-        started = yield Request("POST", SYNCS, JSON_HEADERS, body=encode_json(sync), idempotent=True, once=True)
-    except VendorAPIError:
+        started = yield object_request("POST", SYNCS, sync, idempotent=True, once=True)
+    except VendorAPIError as error:
+        if is_again and error.status == 409:
+            raise TransientError("Eloqua has a sync of this import in progress, but does not list it yet") from error
         yield SaveProgress({"staged": ""})
         with suppress(VendorAPIError):
             yield _delete(import_id)
             yield SaveProgress({"import": ""}, harmless=True)
         raise
-    return IDS.join(import_id, _id_in(started.json, "/syncs/"))
+    sync_id = _id_in(started.json, "/syncs/")
+    if is_again:
+        sync_id = (yield from _find_sync(import_id)) or sync_id
+    return IDS.join(import_id, sync_id)
 
 
-def _definition(columns: tuple[str, ...], options: Options) -> Mapping[str, Any]:
+def _definition(context: SubmitContext) -> Mapping[str, Any]:
+    columns = context.payload.columns
     if len(columns) > MAX_FIELDS:
         raise BadArgumentError(
             f"the records have {len(columns)} different fields, and an import of Eloqua at most {MAX_FIELDS}. Select "
             "the fields with columns=[…]"
         )
-    statements = options.get("fields", {})
+    statements = context.options.get("fields", {})
     fields = {name: statements.get(name) or f"{{{{Contact.Field({name})}}}}" for name in columns}
-    return {**DEFAULTS, **{name: value for name, value in options.items() if name != CALLBACK}, "fields": fields}
+    return {**DEFAULTS, **context.options_without(CALLBACK), "fields": fields}
 
 
 def _stage(context: SubmitContext, import_id: str) -> Flow[None]:
@@ -114,7 +111,7 @@ def _delete(import_id: str) -> Request:
 
 def _find_sync(import_id: str) -> Flow[str | None]:
     """Return the sync of an import; of several the oldest, which had the data."""
-    syncs = [as_dict(each) for each in (yield from newest_syncs().read_next())]
+    syncs = yield from newest_syncs().read_next()
     found = [sync for sync in syncs if sync.get("syncedInstanceUri") == _uri(import_id)]
     return _id_in(found[-1], "/syncs/") if found else None
 
@@ -130,16 +127,12 @@ def _id_in(body: Mapping[str, Any], path: str) -> str:
     return accepted_job_id(STATES.vendor, {"uri": number}, "uri")
 
 
-def _needs_identifier(options: Options) -> Check:
-    return needs(str(options.get("identifierFieldName", EMAIL)))
-
-
 IMPORT = Operation(
     "import",
     submit_import,
     max_items=1_000_000,  # Eloqua documents no number; the size is usually reached first
     max_bytes=250_000_000,  # after which Eloqua advises to sync
-    check_by_options=_needs_identifier,
+    check_by_options=needs_field_of("identifierFieldName", EMAIL),
     is_csv=True,
     withdraw=withdraw,
     options=(

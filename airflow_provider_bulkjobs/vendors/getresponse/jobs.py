@@ -14,12 +14,11 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from airflow_provider_bulkjobs.exceptions import TransientError
 from airflow_provider_bulkjobs.protocol.flow import Flow, Response
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState, count
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.states import States
-from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint, as_dict
+from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint, as_dict, object_in
 
 DOCS_URL = "https://apireference.getresponse.com/#operation/getImportById"
 IMPORTS = "/v3/imports"
@@ -52,8 +51,7 @@ def _compare_counts(job: BulkJob, found: Mapping[str, Any]) -> BulkJob:
     # It is unconfirmed whether "finished" always follows "approved".
     if not job.state.is_finished and not (job.state is JobState.RUNNING and job.finished_at):
         return job
-    if not isinstance(found.get("statistics"), dict | None):
-        raise TransientError("GetResponse returned statistics that are not an object")
+    object_in(STATES.vendor, found, "statistics")
     reasons = sum(count(number) or 0 for number in as_dict(found.get("errorStatistics")).values())
     adds_up = job.failed is not None and loaded is not None and job.failed + loaded == job.total
     if adds_up and job.total and reasons <= (job.failed or 0):

@@ -12,7 +12,6 @@ import json
 import math
 from typing import Any
 
-from airflow_provider_bulkjobs.protocol.flow import Request
 from airflow_provider_bulkjobs.vendors.getresponse.jobs import IMPORTS, STATES
 from airflow_provider_bulkjobs.vendors.spec.operation import (
     Operation,
@@ -23,7 +22,7 @@ from airflow_provider_bulkjobs.vendors.spec.operation import (
     encode_json,
     every,
 )
-from airflow_provider_bulkjobs.vendors.toolkit.submits import JSON_HEADERS, accepted_job_id
+from airflow_provider_bulkjobs.vendors.toolkit.submits import object_request, submit_request
 from airflow_provider_bulkjobs.vendors.toolkit.validators import needs
 from airflow_provider_bulkjobs.vendors.toolkit.values import safe_name
 
@@ -38,9 +37,8 @@ def submit_import(context: SubmitContext) -> SubmitFlow:
     records = json.loads(b"[%b]" % context.payload.data)
     columns = list(dict.fromkeys(name for record in records for name in record))
     rows = [[record.get(name, "") for name in columns] for record in records]
-    body = encode_json({**context.options, "fieldMapping": columns, "contacts": rows})
-    response = yield Request("POST", IMPORTS, JSON_HEADERS, body=body)
-    return accepted_job_id(STATES.vendor, response.json, "importId")
+    request = object_request("POST", IMPORTS, {**context.options, "fieldMapping": columns, "contacts": rows})
+    return (yield from submit_request(STATES.vendor, request, "importId"))
 
 
 def _check_values(record: Record) -> str | None:

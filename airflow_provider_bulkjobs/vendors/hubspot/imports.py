@@ -18,6 +18,7 @@ from typing import Any
 from airflow_provider_bulkjobs.exceptions import BadArgumentError
 from airflow_provider_bulkjobs.protocol.flow import Flow, Request, path_segment
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState, count
+from airflow_provider_bulkjobs.vendors.spec.errors import Message, read_messages
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.item_result import ItemResult, ResultsFlow
 from airflow_provider_bulkjobs.vendors.spec.operation import (
@@ -32,8 +33,8 @@ from airflow_provider_bulkjobs.vendors.spec.operation import (
 from airflow_provider_bulkjobs.vendors.spec.states import States
 from airflow_provider_bulkjobs.vendors.spec.value_formats import ValueFormats
 from airflow_provider_bulkjobs.vendors.toolkit.paging import Cursor, Pages, list_pages
-from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint, as_dict, as_list
-from airflow_provider_bulkjobs.vendors.toolkit.submits import accepted_job_id
+from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint, as_dict, as_dicts
+from airflow_provider_bulkjobs.vendors.toolkit.submits import accepted_job_id, column_mappings, submit_request
 from airflow_provider_bulkjobs.vendors.toolkit.uploads import FilePart, multipart
 from airflow_provider_bulkjobs.vendors.toolkit.validators import identifies_if_given, needs_any
 
@@ -44,6 +45,7 @@ COMPANIES = "0-2"
 RECORD_ID = "hs_object_id"
 OBJECT_ID, ALTERNATE_ID = "HUBSPOT_OBJECT_ID", "HUBSPOT_ALTERNATE_ID"  # column types that HubSpot matches records by
 FILE_NAME = "records.csv"
+MESSAGES = (Message("errorMessage"), Message("extraContext"))
 MAX_PAGES = 1000  # of errors; with more pages, the number of failed rows is unknown
 MAX_LIST_PAGES = 50  # of imports
 
@@ -85,7 +87,7 @@ def import_status(account: Account, job_id: str) -> Flow[BulkJob]:
     rows: set[tuple[Any, ...]] = set()
     errors = errors_of(job_id)
     while errors.has_next:
-        rows.update(_row(as_dict(error)) for error in (yield from errors.read_next()))
+        rows.update(map(_row, (yield from errors.read_next())))
     state = job.state if errors.is_complete and not rows else JobState.PARTIALLY_FAILED
     # An error without a line number, or with line 0, concerns the whole file.
     return replace(
@@ -100,11 +102,12 @@ def import_results(account: Account, job_id: str) -> ResultsFlow:
     rows: set[tuple[Any, ...]] = set()
     while errors.has_next:
         results = []
-        for error in map(as_dict, (yield from errors.read_next())):
+        for error in (yield from errors.read_next()):
             row = _row(error)
             record = {} if row in rows and row[-1] else _record(columns, error)
             rows.add(row)
-            results.append(ItemResult("failed", _error_message(error), error, record))
+            message = read_messages(MESSAGES, error) or read_messages((Message("errorType"),), error)
+            results.append(ItemResult("failed", message, error, record))
         yield results
     errors.require_complete()
 
@@ -122,7 +125,7 @@ def find_import(account: Account, marker: str) -> Flow[str | None]:  # noqa: ARG
     """
     imports = _pages("imports", f"{IMPORTS_PATH}?limit=100", MAX_LIST_PAGES)
     while imports.has_next:
-        for found in map(as_dict, (yield from imports.read_next())):
+        for found in (yield from imports.read_next()):
             if str(found.get("importName")).endswith(_suffix(marker)):
                 return accepted_job_id(STATES.vendor, found, "id")
     return None
@@ -134,24 +137,20 @@ def submit(import_type: str, context: SubmitContext) -> SubmitFlow:
     object_type = options.get("columnObjectTypeId") or CONTACTS
     # A create matches no records, but HubSpot still keeps the e-mail addresses of contacts unique.
     identifiers = identifiers_of(object_type) if import_type != "CREATE" or object_type == CONTACTS else {}
-    mappings = options.get("columnMappings") or [
-        _mapping(object_type, column, identifiers) for column in payload.columns
-    ]
-    if len(mappings) != len(payload.columns):
-        raise BadArgumentError(
-            f"option 'columnMappings' has {len(mappings)} entries for {len(payload.columns)} columns: give one for each"
-        )
+    mappings = column_mappings(context, "columnMappings")
+    if mappings is None:
+        mappings = [_mapping(object_type, column, identifiers) for column in payload.columns]
     page = {"hasHeader": True, "columnMappings": mappings}
     request = {
         "name": "Airflow",
-        **{name: value for name, value in options.items() if name not in ON_COLUMNS},
+        **context.options_without(*ON_COLUMNS),
         "importOperations": {object_type: import_type},
         "files": [{"fileName": FILE_NAME, "fileFormat": "CSV", "fileImportPage": page}],
     }
     request["name"] += _suffix(context.marker)
     form = multipart({"importRequest": json.dumps(request)}, FilePart("files", FILE_NAME, "text/csv", payload.open))
-    response = yield Request("POST", IMPORTS_PATH, {"Content-Type": form.content_type}, body=form.data)
-    return accepted_job_id("HubSpot", response.json, "id")
+    upload = Request("POST", IMPORTS_PATH, {"Content-Type": form.content_type}, body=form.data)
+    return (yield from submit_request(STATES.vendor, upload, "id"))
 
 
 def _pages(what: str, path: str, max_pages: int) -> Pages:
@@ -178,8 +177,8 @@ def _columns(body: Mapping[str, Any]) -> list[str]:
     request = body.get("importRequestJson")
     with suppress(ValueError, RecursionError):
         request = json.loads(request) if isinstance(request, str) else request
-    pages = [as_dict(as_dict(file).get("fileImportPage")) for file in as_list(as_dict(request).get("files"))]
-    return [str(as_dict(each).get("columnName")) for page in pages for each in as_list(page.get("columnMappings"))]
+    pages = [as_dict(file.get("fileImportPage")) for file in as_dicts(as_dict(request).get("files"))]
+    return [str(each.get("columnName")) for page in pages for each in as_dicts(page.get("columnMappings"))]
 
 
 def _record(columns: list[str], error: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -189,11 +188,6 @@ def _record(columns: list[str], error: Mapping[str, Any]) -> Mapping[str, Any] |
     if not isinstance(cells, list) or len(cells) != len(columns) or source.get("containsEncryptedProperties"):
         return None
     return {name: cell for name, cell in zip(columns, cells, strict=True) if cell not in {None, ""}} or None
-
-
-def _error_message(error: Mapping[str, Any]) -> str | None:
-    messages = [str(error[key]) for key in ("errorMessage", "extraContext") if error.get(key)]
-    return "; ".join(messages) or (str(error["errorType"]) if error.get("errorType") else None)
 
 
 def identifiers_of(object_type: str) -> dict[str, str]:
@@ -210,7 +204,7 @@ def _needs_identifier(options: Options) -> Check:
     object_type = options.get("columnObjectTypeId") or CONTACTS
     names = list(identifiers_of(object_type))
     if mappings := options.get("columnMappings"):
-        marked = [as_dict(each) for each in mappings if as_dict(each).get("columnType") in {OBJECT_ID, ALTERNATE_ID}]
+        marked = [each for each in as_dicts(mappings) if each.get("columnType") in {OBJECT_ID, ALTERNATE_ID}]
         names = [str(each.get("columnName")) for each in marked if each.get("columnObjectTypeId") == object_type]
     if not names:
         raise BadArgumentError(

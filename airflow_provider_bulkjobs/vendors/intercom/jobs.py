@@ -19,7 +19,7 @@ from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState, count, utc
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.item_result import Download, ItemResult, ResultsFlow
 from airflow_provider_bulkjobs.vendors.spec.states import States
-from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint, as_dict, as_list
+from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint, as_dict, as_dicts, as_list
 
 DOCS_URL = "https://developers.intercom.com/docs/references/rest-api/api.intercom.io"
 
@@ -84,10 +84,6 @@ def _read_tasks(job: BulkJob, body: Mapping[str, Any]) -> BulkJob:
     )
 
 
-def _has_errors(task: Mapping[str, Any]) -> bool:
-    return task.get("state") == "completed_with_errors"
-
-
 def _read_no_data(job: BulkJob, _body: Mapping[str, Any]) -> BulkJob:
     """Complete a message data export; "no data" is a success with 0 items."""
     return replace(job, total=0) if job.vendor_state == "no_data" else job
@@ -119,27 +115,17 @@ def cancel_export(account: Account, job_id: str) -> Flow[None]:
     yield Request("POST", f"/export/cancel/{path_segment(job_id)}", version(account, "2.15"))
 
 
-def bulk_results(noun: str, account: Account, job_id: str) -> ResultsFlow:
-    """Yield the tasks with failed items; Intercom does not report which items failed.
-
-    :param noun: ``contacts`` or ``companies``.
-    """
-    status = contacts_status if noun == "contacts" else companies_status
+def bulk_results(status: StatusEndpoint, account: Account, job_id: str) -> ResultsFlow:
+    """Yield the tasks with failed items; Intercom does not report which items failed."""
     body = yield from status.finished(account, job_id)
     tasks = body.get("tasks")
     if not isinstance(tasks, list):
         raise TransientError("Intercom response has no list of tasks")
-    failed = [task for task in map(as_dict, tasks) if _has_errors(task)]
+    failed = [task for task in as_dicts(tasks) if task.get("state") == "completed_with_errors"]
     if not failed and body["state"] != "completed":
         raise TransientError(f"Intercom returned {body['state']!r}, but no task with errors")
-    yield [
-        ItemResult(
-            "failed",
-            "some or all task items failed",
-            {"task_id": task.get("id"), "items": task.get("item_count")},
-        )
-        for task in failed
-    ]
+    items = [{"task_id": task.get("id"), "items": task.get("item_count")} for task in failed]
+    yield [ItemResult("failed", "some or all task items failed", item) for item in items]
 
 
 def job_results(account: Account, job_id: str) -> ResultsFlow:

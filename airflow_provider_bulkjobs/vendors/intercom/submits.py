@@ -8,24 +8,23 @@ https://developers.intercom.com/docs/references/2.15/rest-api/api.intercom.io/da
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 
 from airflow_provider_bulkjobs.exceptions import JobNotFoundError, PermissionDeniedError
 from airflow_provider_bulkjobs.protocol.flow import Request
 from airflow_provider_bulkjobs.vendors.intercom.jobs import version
 from airflow_provider_bulkjobs.vendors.spec.operation import (
-    Check,
     Operation,
     Option,
     Record,
     SubmitContext,
     SubmitFlow,
-    encode_json,
     every,
 )
 from airflow_provider_bulkjobs.vendors.spec.value_formats import ValueFormats, epoch_seconds
 from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict
-from airflow_provider_bulkjobs.vendors.toolkit.submits import JSON_HEADERS, accepted_job_id, json_request
+from airflow_provider_bulkjobs.vendors.toolkit.submits import JSON_HEADERS, json_request, object_request, submit_request
 from airflow_provider_bulkjobs.vendors.toolkit.validators import needs, needs_any, only_fields
 from airflow_provider_bulkjobs.vendors.toolkit.values import is_blank
 
@@ -51,29 +50,25 @@ def submit_bulk(method: str, path: str, context: SubmitContext) -> SubmitFlow:
     """
     noun = path.split("/")[1]
     send = partial(json_request, method, path, context, key=noun, headers=version(context.account, "Preview"))
-    try:
-        response = yield send(extra={"job": {"id": context.open_job}} if context.open_job else None)
-    except (PermissionDeniedError, JobNotFoundError):
-        if not context.open_job:
-            raise
-        response = yield send()  # the job was closed, and this batch was rejected
-    return accepted_job_id("Intercom", response.json, "id")
+    if context.open_job:
+        with suppress(PermissionDeniedError, JobNotFoundError):  # the job was closed, and this batch was rejected
+            return (yield from submit_request("Intercom", send(extra={"job": {"id": context.open_job}}), "id"))
+    return (yield from submit_request("Intercom", send(), "id"))
 
 
 def enqueue_ticket(context: SubmitContext) -> SubmitFlow:
     """Enqueue the creation of one ticket."""
     headers = {**JSON_HEADERS, **version(context.account, "2.15")}
-    response = yield Request("POST", "/tickets/enqueue", headers, body=context.payload.data)
-    return accepted_job_id("Intercom", response.json, "id")
+    request = Request("POST", "/tickets/enqueue", headers, body=context.payload.data)
+    return (yield from submit_request("Intercom", request, "id"))
 
 
 def start_export(context: SubmitContext) -> SubmitFlow:
     """Start an export of messages; a workspace runs one at a time."""
-    headers = {**JSON_HEADERS, **version(context.account, "2.15")}
-    response = yield Request("POST", "/export/content/data", headers, body=encode_json(context.options))
-    return accepted_job_id(
-        "Intercom", response.json, "job_identifier", "job_identfier"
-    )  # misspelled in the latest specification
+    headers = version(context.account, "2.15")
+    request = object_request("POST", "/export/content/data", context.options, headers)
+    # The second one is misspelled in the latest specification.
+    return (yield from submit_request("Intercom", request, "job_identifier", "job_identfier"))
 
 
 _check_ticket_contact = needs_any("id", "external_id", "email")
@@ -89,42 +84,28 @@ def _check_ticket(record: Record) -> str | None:
     return None if problem is None else f"has a contact in field 'contacts' that {problem}"
 
 
-def _bulk(
-    name: str, method: str, path: str, check: Check, *, header_names: tuple[str, ...], idempotent: bool
-) -> Operation:
-    submit = partial(submit_bulk, method, path)
-    return Operation(
-        name,
-        submit,
-        MAX_ITEMS,
-        check=check,
-        header_names=header_names,
-        formats=lambda _options: SECONDS,
-        supports_append=True,
-        idempotent=idempotent,
-    )
+_bulk = partial(Operation, max_items=MAX_ITEMS, formats=lambda _options: SECONDS, supports_append=True)
 
 
 def _update(noun: str, fields: tuple[str, ...]) -> Operation:
     check = every(needs("id"), only_fields(("id", *fields), REMEDY))
-    return _bulk("update", "PUT", f"/{noun}/bulk", check, header_names=("id",), idempotent=True)
+    submit = partial(submit_bulk, "PUT", f"/{noun}/bulk")
+    return _bulk("update", submit, check=check, header_names=("id",), idempotent=True)
 
 
 def _delete(noun: str) -> Operation:
     # Not idempotent: deleting an item a second time fails, and the gate would reject the import.
     check = every(needs("id"), only_fields(("id",), "leave it out"))
-    return _bulk("delete", "POST", f"/{noun}/bulk/delete", check, header_names=("id",), idempotent=False)
+    return _bulk("delete", partial(submit_bulk, "POST", f"/{noun}/bulk/delete"), check=check, header_names=("id",))
 
 
 CONTACTS = (
     # Never updates: an existing contact is rejected, and an existing lead is duplicated.
     _bulk(
         "create",
-        "POST",
-        "/contacts/bulk",
-        every(needs_any("external_id", "email"), only_fields(NEW_CONTACT_FIELDS, REMEDY)),
+        partial(submit_bulk, "POST", "/contacts/bulk"),
+        check=every(needs_any("external_id", "email"), only_fields(NEW_CONTACT_FIELDS, REMEDY)),
         header_names=("external_id", "email"),
-        idempotent=False,
     ),
     _update("contacts", CONTACT_FIELDS),
     _delete("contacts"),
@@ -132,9 +113,8 @@ CONTACTS = (
 COMPANIES = (
     _bulk(
         "upsert",
-        "POST",
-        "/companies/bulk",
-        every(needs("company_id"), only_fields(("company_id", *COMPANY_FIELDS), REMEDY)),
+        partial(submit_bulk, "POST", "/companies/bulk"),
+        check=every(needs("company_id"), only_fields(("company_id", *COMPANY_FIELDS), REMEDY)),
         header_names=("company_id",),
         idempotent=True,
     ),

@@ -14,6 +14,7 @@ from typing import Any
 from airflow_provider_bulkjobs.exceptions import TransientError
 from airflow_provider_bulkjobs.protocol.flow import Flow, path_segment
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState, count
+from airflow_provider_bulkjobs.vendors.spec.errors import Message, read_messages
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.item_result import ItemResult, ResultsFlow
 from airflow_provider_bulkjobs.vendors.spec.states import States
@@ -76,7 +77,7 @@ def import_results(account: Account, job_id: str) -> ResultsFlow:
     while pages.has_next:
         errors = yield from pages.read_next()
         listed_errors += len(errors)
-        yield [_failure(as_dict(as_dict(error).get("attributes"))) for error in errors]
+        yield [_failure(as_dict(error.get("attributes"))) for error in errors]
     pages.require_complete()
     if not listed_errors and (failed := count(attributes.get("failed_count"))):
         raise TransientError(f"Klaviyo counts {failed} failed profiles, but returned no errors for them")
@@ -95,11 +96,9 @@ def _errors(job_id: str) -> Pages:
 
 def _failure(error: Mapping[str, Any]) -> ItemResult:
     source = as_dict(error.get("source")).get("pointer")
-    messages = [str(error[key]) for key in ("title", "detail") if error.get(key)]
+    message = read_messages((Message("", "title", "detail"),), error)
     payload = as_dict(error.get("original_payload"))
-    return ItemResult(
-        "failed", ": ".join(messages) or None, payload or {"source": source}, _record(payload) if payload else None
-    )
+    return ItemResult("failed", message, payload or {"source": source}, _record(payload) if payload else None)
 
 
 def _record(payload: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -19,8 +19,8 @@ from airflow_provider_bulkjobs.vendors.spec.operation import (
     encode_json,
     every,
 )
-from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict, as_list
-from airflow_provider_bulkjobs.vendors.toolkit.submits import accepted_job_id
+from airflow_provider_bulkjobs.vendors.toolkit.status import as_list
+from airflow_provider_bulkjobs.vendors.toolkit.submits import submit_request
 from airflow_provider_bulkjobs.vendors.toolkit.validators import needs_any, only_fields
 
 MEDIA_TYPE = "application/vnd.api+json"
@@ -34,8 +34,8 @@ def submit_import(context: SubmitContext) -> SubmitFlow:
     relationships = b',"relationships":%b' % encode_json({"lists": {"data": lists}}) if lists else b""
     body = b'{"data":{"type":"profile-bulk-import-job","attributes":{"profiles":{"data":[%b]}}%b}}'
     body = body % (context.payload.data, relationships)
-    response = yield Request("POST", JOBS_PATH, {"Content-Type": MEDIA_TYPE}, body=body)
-    return accepted_job_id("Klaviyo", as_dict(response.json.get("data")), "id")
+    request = Request("POST", JOBS_PATH, {"Content-Type": MEDIA_TYPE}, body=body)
+    return (yield from submit_request("Klaviyo", request, "data.id"))
 
 
 def _encode_profile(record: Record) -> bytes:

@@ -20,7 +20,6 @@ from airflow_provider_bulkjobs.exceptions import (
 from airflow_provider_bulkjobs.protocol.flow import Request, SaveProgress
 from airflow_provider_bulkjobs.protocol.job import count
 from airflow_provider_bulkjobs.vendors.mailjet.jobs import CONTACTS, CSV_IMPORTS, OBJECT, STATES
-from airflow_provider_bulkjobs.vendors.spec.body_path import value_at
 from airflow_provider_bulkjobs.vendors.spec.operation import (
     Operation,
     Option,
@@ -31,8 +30,13 @@ from airflow_provider_bulkjobs.vendors.spec.operation import (
     every,
 )
 from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict
-from airflow_provider_bulkjobs.vendors.toolkit.submits import JSON_HEADERS, accepted_job_id, json_request
-from airflow_provider_bulkjobs.vendors.toolkit.validators import needs
+from airflow_provider_bulkjobs.vendors.toolkit.submits import (
+    accepted_job_id,
+    json_request,
+    object_request,
+    submit_request,
+)
+from airflow_provider_bulkjobs.vendors.toolkit.validators import needs, objects
 
 ACTIONS = ("addnoforce", "addforce", "remove", "unsub")
 METHODS = (*ACTIONS, "excludemarketing", "includemarketing")
@@ -44,8 +48,8 @@ def submit_contacts(context: SubmitContext) -> SubmitFlow:
     """Submit contacts, and the lists that each of them is added to or removed from."""
     lists = [_list(each) for each in context.options.get("ContactsLists", ())]
     extra = {"ContactsLists": lists} if lists else {}
-    body = (yield json_request("POST", CONTACTS, context, key="Contacts", extra=extra)).json
-    return accepted_job_id(STATES.vendor, as_dict(value_at(body, OBJECT)), "JobID")
+    request = json_request("POST", CONTACTS, context, key="Contacts", extra=extra)
+    return (yield from submit_request(STATES.vendor, request, f"{OBJECT}.JobID"))
 
 
 def submit_file(context: SubmitContext) -> SubmitFlow:
@@ -66,9 +70,8 @@ def submit_file(context: SubmitContext) -> SubmitFlow:
 
 
 def _start_import(context: SubmitContext, data_id: str | int) -> SubmitFlow:
-    request = {"Method": NO_FORCE, **context.options, "DataID": data_id}
-    body = (yield Request("POST", CSV_IMPORTS, JSON_HEADERS, body=encode_json(request))).json
-    return accepted_job_id(STATES.vendor, as_dict(value_at(body, OBJECT)), "ID")
+    request = object_request("POST", CSV_IMPORTS, {"Method": NO_FORCE, **context.options, "DataID": data_id})
+    return (yield from submit_request(STATES.vendor, request, f"{OBJECT}.ID"))
 
 
 def _list(given: Any) -> dict[str, Any]:
@@ -84,11 +87,6 @@ def _list(given: Any) -> dict[str, Any]:
             f"{{'ListID': 57, 'Action': 'addnoforce'}}, with one of the actions {', '.join(ACTIONS)}."
         )
     return {**entry, "ListID": list_id}
-
-
-def _check_properties(record: Record) -> str | None:
-    is_valid = isinstance(record.get("Properties"), dict | None)
-    return None if is_valid else "has no object in field 'Properties'"
 
 
 def _encode_contact(record: Record) -> bytes:
@@ -108,7 +106,7 @@ MANAGE = Operation(
     submit_contacts,
     max_items=5000,  # no limit is documented; users report that 50,000 broke the connection
     max_bytes=4_000_000,
-    check=every(needs("Email"), _check_properties),
+    check=every(needs("Email"), objects("Properties")),
     header_names=("Email",),
     options=(
         Option(

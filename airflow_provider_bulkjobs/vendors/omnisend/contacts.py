@@ -96,9 +96,7 @@ def check_identity(*, welcome: bool) -> Check:
 
 
 def check_fields(record: Record) -> str | None:
-    """Reject unknown fields, custom properties that are no object, and too many tags."""
-    if not isinstance(record.get(PROPERTIES), dict | None):
-        return f"has no object in field {PROPERTIES!r}"
+    """Reject unknown fields and too many tags."""
     if len(as_list(record.get("tags"))) > MAX_TAGS:
         return f"has more than {MAX_TAGS} tags in field 'tags'"
     return _only_documented({name: value for name, value in record.items() if not name.startswith(PREFIX)})

@@ -85,7 +85,7 @@ def batch_status(account: Account, job_id: str) -> Flow[BulkJob]:
         max_age=MAX_AGE if account["requests_per_second"] else UNLIMITED_MAX_AGE,
     )
     while pages.has_next:
-        batches = map(as_dict, (yield from pages.read_next()))
+        batches = yield from pages.read_next()
         found = next((each for each in batches if each.get("batchID") == job_id), None)
         if found is not None:
             job = STATUS.read(found, job_id)

@@ -17,15 +17,16 @@ from airflow_provider_bulkjobs.vendors.spec.operation import (
     encode_json,
     every,
 )
-from airflow_provider_bulkjobs.vendors.toolkit.submits import accepted_job_id, json_request
+from airflow_provider_bulkjobs.vendors.toolkit.submits import json_request, submit_request
+from airflow_provider_bulkjobs.vendors.toolkit.validators import objects
 
 ENVELOPE = {"method": "POST", "endpoint": "contacts"}
 
 
 def submit_batch(context: SubmitContext) -> SubmitFlow:
     """Start a batch."""
-    body = (yield json_request("POST", BATCHES, context, key="items", extra=ENVELOPE)).json
-    return accepted_job_id(STATES.vendor, body, "batchID")
+    request = json_request("POST", BATCHES, context, key="items", extra=ENVELOPE)
+    return (yield from submit_request(STATES.vendor, request, "batchID"))
 
 
 def _import(name: str, *, welcome: bool) -> Operation:
@@ -33,7 +34,7 @@ def _import(name: str, *, welcome: bool) -> Operation:
         name,
         submit_batch,
         max_items=100,  # the limit in bytes is not documented
-        check=every(contacts.check_identity(welcome=welcome), contacts.check_fields),
+        check=every(contacts.check_identity(welcome=welcome), objects(contacts.PROPERTIES), contacts.check_fields),
         header_names=tuple(contacts.CHANNELS),
         options=(
             Option(

@@ -16,15 +16,14 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from airflow_provider_bulkjobs.exceptions import JobNotFoundError, TransientError, UntrustedResponseError
+from airflow_provider_bulkjobs.exceptions import TransientError, UntrustedResponseError
 from airflow_provider_bulkjobs.protocol.flow import LARGE_BODY, Flow, Request, path_segment
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.item_result import Download, ItemResult, ResultsFlow
-from airflow_provider_bulkjobs.vendors.spec.operation import encode_json
 from airflow_provider_bulkjobs.vendors.spec.states import States
-from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint
-from airflow_provider_bulkjobs.vendors.toolkit.submits import JSON_HEADERS
+from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint, read_details
+from airflow_provider_bulkjobs.vendors.toolkit.submits import object_request
 
 DOCS_URL = "https://developer.salesforce.com/docs/platform/api-asynch/guide/bulk-api-2-job-states.html"
 API = "/services/data/v66.0"
@@ -72,10 +71,9 @@ def ingest_status(account: Account, job_id: str) -> Flow[BulkJob]:
         return job
     unprocessed = None
     if job.succeeded is not None and job.failed is not None:
+        request = Request("GET", f"{job_path(job_id)}/unprocessedrecords/", CSV)
         try:
-            unprocessed = _count_rows((yield Request("GET", f"{job_path(job_id)}/unprocessedrecords/", CSV)).body)
-        except JobNotFoundError as error:
-            raise TransientError(f"{STATES.vendor} returned 404 for the unprocessed records: {error}") from error
+            unprocessed = _count_rows((yield from read_details(STATES.vendor, request)).body)
         except UntrustedResponseError:  # too large to be read
             unprocessed = None
     if unprocessed is None or job.succeeded is None or job.failed is None:
@@ -103,7 +101,7 @@ def abort(account: Account, job_id: str) -> Flow[None]:  # noqa: ARG001
 
 def change_state(job_id: str, state: str) -> Request:
     """Return the request that closes a job (``UploadComplete``) or aborts it (``Aborted``), which may be repeated."""
-    return Request("PATCH", job_path(job_id), JSON_HEADERS, body=encode_json({"state": state}), idempotent=True)
+    return object_request("PATCH", job_path(job_id), {"state": state}, idempotent=True)
 
 
 def _count_rows(data: bytes) -> int | None:

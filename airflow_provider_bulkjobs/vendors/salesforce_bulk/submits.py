@@ -17,18 +17,15 @@ from airflow_provider_bulkjobs.protocol.flow import Flow, Request, SaveProgress
 from airflow_provider_bulkjobs.vendors.salesforce_bulk.jobs import INGEST, STATES, STATUS, abort, change_state, job_path
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.operation import (
-    Check,
     Operation,
     Option,
-    Options,
     Record,
     SubmitContext,
     SubmitFlow,
-    encode_json,
     every,
 )
-from airflow_provider_bulkjobs.vendors.toolkit.submits import JSON_HEADERS, accepted_job_id
-from airflow_provider_bulkjobs.vendors.toolkit.validators import needs
+from airflow_provider_bulkjobs.vendors.toolkit.submits import accepted_job_id, object_request
+from airflow_provider_bulkjobs.vendors.toolkit.validators import needs, needs_field_of
 from airflow_provider_bulkjobs.vendors.toolkit.values import safe_names
 
 FORMAT = {"contentType": "CSV", "lineEnding": "CRLF", "columnDelimiter": "COMMA"}
@@ -47,9 +44,9 @@ def submit(operation: str, context: SubmitContext) -> SubmitFlow:
     else:
         if saved:
             yield from withdraw(context.account, context.progress)
-        body = encode_json({**context.options, "operation": operation, **FORMAT})
+        body = {**context.options, "operation": operation, **FORMAT}
         # Idempotent, as without the third request the job does nothing.
-        response = yield Request("POST", INGEST, JSON_HEADERS, body=body, idempotent=True)
+        response = yield object_request("POST", INGEST, body, idempotent=True)
         job_id = accepted_job_id(STATES.vendor, response.json, "id")
         yield SaveProgress({"job_id": job_id}, harmless=True)
         headers = {"Content-Type": "text/csv"}
@@ -86,10 +83,6 @@ def _check_only_id(record: Record) -> str | None:
     return f"has {safe_names(others, 'and')}: a delete takes only 'Id' (columns=['Id'])" if others else None
 
 
-def _needs_external_id(options: Options) -> Check:
-    return needs(str(options["externalIdFieldName"]))
-
-
 OBJECT = Option("object", (str,), "API name of the object: Contact, Lead, a custom object as Thing__c …", required=True)
 RULE = Option("assignmentRuleId", (str,), "id of the assignment rule, for cases and leads")
 EXTERNAL_ID = Option(
@@ -107,7 +100,7 @@ OPERATIONS = (
         "upsert",
         partial(submit, "upsert"),
         check=_check_lengths,
-        check_by_options=_needs_external_id,
+        check_by_options=needs_field_of("externalIdFieldName"),
         options=(OBJECT, EXTERNAL_ID, RULE),
         idempotent=True,
     ),

@@ -16,7 +16,7 @@ from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.item_result import Download, ResultsFlow
 from airflow_provider_bulkjobs.vendors.spec.states import States
-from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint, as_dict
+from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint, as_dict, object_in
 
 DOCS_URL = "https://www.twilio.com/docs/sendgrid/api-reference/contacts"
 
@@ -47,8 +47,8 @@ def _count_successes(job: BulkJob, body: Mapping[str, Any]) -> BulkJob:
     """Complete the counts of a finished import; which ones there are depends on the type of job."""
     if not job.state.is_finished:
         return job
-    if job.state is JobState.SUCCEEDED and not isinstance(body.get("results"), dict | None):
-        raise TransientError("SendGrid response has 'results' that are not an object")
+    if job.state is JobState.SUCCEEDED:
+        object_in("SendGrid", body, "results")
     failed = job.failed
     if job.state in {JobState.PARTIALLY_FAILED, JobState.FAILED} and failed == 0:
         failed = None  # "errored" or "failed" with a count of 0: the number of failed items is unknown

@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote, unquote
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError, TransientError
 from airflow_provider_bulkjobs.protocol.flow import Flow, Request, SaveProgress, Upload
@@ -23,17 +22,24 @@ from airflow_provider_bulkjobs.vendors.spec.operation import (
     Record,
     SubmitContext,
     SubmitFlow,
-    encode_json,
     every,
 )
-from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict, as_list
-from airflow_provider_bulkjobs.vendors.toolkit.submits import JSON_HEADERS, accepted_job_id, json_request
+from airflow_provider_bulkjobs.vendors.toolkit.ids_in_query import ids_operation, ids_request
+from airflow_provider_bulkjobs.vendors.toolkit.status import as_dicts
+from airflow_provider_bulkjobs.vendors.toolkit.submits import (
+    accepted_job_id,
+    column_mappings,
+    json_request,
+    object_request,
+    submit_request,
+)
 from airflow_provider_bulkjobs.vendors.toolkit.validators import (
     identifies_if_given,
-    if_given,
+    lists,
     max_lengths,
     needs,
     needs_any,
+    objects,
 )
 from airflow_provider_bulkjobs.vendors.toolkit.values import safe_name
 
@@ -49,13 +55,12 @@ OWN_FIELDS = frozenset({*IDENTITIES, *LENGTHS, "postal_code", "alternate_emails"
 CONTACT_FIELDS = OWN_FIELDS | {"custom_fields"}
 FIELD_ID = re.compile(r"[a-z]\d+(_[A-Z])?")  # w1, e2_T
 MAX_ALTERNATE_EMAILS = 5
-MAX_QUERY_BYTES = 4000  # bytes; the maximum is undocumented, and common servers accept this length
 
 
 def upsert(context: SubmitContext) -> SubmitFlow:
     """Create or update contacts."""
-    response = yield json_request("PUT", CONTACTS_PATH, context, key="contacts", extra=context.options)
-    return accepted_job_id("SendGrid", response.json, "job_id")
+    request = json_request("PUT", CONTACTS_PATH, context, key="contacts", extra=context.options)
+    return (yield from submit_request("SendGrid", request, "job_id"))
 
 
 def import_csv(context: SubmitContext) -> SubmitFlow:
@@ -64,23 +69,17 @@ def import_csv(context: SubmitContext) -> SubmitFlow:
     The URL is a credential, so it is not saved: a submit that is resumed starts another import, and the first one never
     receives a file.
     """
-    columns = context.payload.columns
-    mappings = context.options.get("field_mappings")
+    mappings = column_mappings(context, "field_mappings")
     if mappings is None:
-        mappings = yield from _field_ids(columns)
-    elif len(mappings) != len(columns):
-        raise BadArgumentError(
-            f"option 'field_mappings' has {len(mappings)} entries for {len(columns)} columns: give one for each, "
-            "None to skip a column"
-        )
+        mappings = yield from _field_ids(context.payload.columns)
     body = {**context.options, "file_type": "csv", "field_mappings": mappings}
-    response = yield Request("PUT", f"{CONTACTS_PATH}/imports", JSON_HEADERS, body=encode_json(body))
+    response = yield object_request("PUT", f"{CONTACTS_PATH}/imports", body)
     job_id = accepted_job_id("SendGrid", response.json, "job_id")
     yield SaveProgress({"job_id": job_id})  # not harmless: the upload starts the import
     upload_uri = response.json.get("upload_uri")
     if not isinstance(upload_uri, str):
         raise TransientError("SendGrid response has no upload_uri")
-    headers = [as_dict(header) for header in as_list(response.json.get("upload_headers"))]
+    headers = as_dicts(response.json.get("upload_headers"))
     yield Upload(upload_uri, {str(one.get("header")): str(one.get("value")) for one in headers}, context.payload.open)
     return job_id
 
@@ -105,7 +104,7 @@ def _with_field_ids(record: Record, values: Mapping[str, Any]) -> Record:
 def list_custom_fields(account: Account) -> Flow[list[CustomField]]:  # noqa: ARG001
     """Request the custom fields of the account."""
     body = (yield Request("GET", FIELDS_PATH)).json
-    fields = [as_dict(one) for one in as_list(body.get("custom_fields"))]
+    fields = as_dicts(body.get("custom_fields"))
     named = [(str(one["id"]), str(one["name"])) for one in fields if one.get("id") and one.get("name")]
     return [CustomField(field_id, (name, field_id)) for field_id, name in named]
 
@@ -113,7 +112,7 @@ def list_custom_fields(account: Account) -> Flow[list[CustomField]]:  # noqa: AR
 def _field_ids(columns: Sequence[str]) -> Any:
     """Return the field ids of the columns, which are named by SendGrid's field names or field ids."""
     body = (yield Request("GET", FIELDS_PATH)).json
-    fields = [as_dict(one) for key in ("custom_fields", "reserved_fields") for one in as_list(body.get(key))]
+    fields = [one for key in ("custom_fields", "reserved_fields") for one in as_dicts(body.get(key))]
     ids: dict[Any, Any] = {str(one.get("name")).lower(): one.get("id") for one in fields}
     ids |= {one.get("id"): one.get("id") for one in fields}
     found = [ids.get(column, ids.get(column.lower())) for column in columns]
@@ -131,28 +130,16 @@ def _field_ids(columns: Sequence[str]) -> Any:
 
 def delete(context: SubmitContext) -> SubmitFlow:
     """Delete the contacts with the given ids, or all contacts."""
-    delete_all = context.options.get("delete_all_contacts")
-    query = "delete_all_contacts=true" if delete_all else f"ids={context.payload.data.decode()}"
-    response = yield Request("DELETE", f"{CONTACTS_PATH}?{query}")
-    return accepted_job_id("SendGrid", response.json, "job_id")
+    request = ids_request("DELETE", CONTACTS_PATH, context)
+    if context.options.get("delete_all_contacts"):
+        request = Request("DELETE", f"{CONTACTS_PATH}?delete_all_contacts=true")
+    return (yield from submit_request("SendGrid", request, "job_id"))
 
 
 def start_export(context: SubmitContext) -> SubmitFlow:
     """Start an export of contacts."""
-    response = yield Request("POST", f"{CONTACTS_PATH}/exports", JSON_HEADERS, body=encode_json(context.options))
-    return accepted_job_id("SendGrid", response.json, "id")
-
-
-def _check_types(record: Record) -> str | None:
-    alternate = record.get("alternate_emails")
-    if alternate is not None and not (isinstance(alternate, list) and len(alternate) <= MAX_ALTERNATE_EMAILS):
-        return f"needs a list of at most {MAX_ALTERNATE_EMAILS} in field 'alternate_emails'"
-    fields = record.get("custom_fields")  # by id
-    return None if fields is None or isinstance(fields, Mapping) else "needs an object in field 'custom_fields'"
-
-
-def _encode_id(record: Record) -> bytes:
-    return quote(str(record["id"]), safe="").encode()
+    request = object_request("POST", f"{CONTACTS_PATH}/exports", context.options)
+    return (yield from submit_request("SendGrid", request, "id"))
 
 
 LISTS = Option("list_ids", (list,), "ids of the lists to add the contacts to")
@@ -165,7 +152,8 @@ CONTACTS = (
         check=every(
             needs_any(*IDENTITIES),
             max_lengths(LENGTHS),
-            if_given(("alternate_emails", "custom_fields"), _check_types),
+            lists({"alternate_emails": MAX_ALTERNATE_EMAILS}),
+            objects("custom_fields"),
         ),
         header_names=IDENTITIES,
         custom_fields=CustomFields(OWN_FIELDS, _named_fields, _with_field_ids, list_custom_fields),
@@ -191,17 +179,13 @@ CONTACTS = (
         gzipped=True,
         idempotent=True,
     ),
-    Operation(
+    ids_operation(
         "delete",
         delete,
         max_items=1000,
-        max_bytes=MAX_QUERY_BYTES,
         check=needs("id"),
-        header_names=("id",),
         options=(Option("delete_all_contacts", (bool,), "True: delete all contacts; give no records then"),),
         replaces_records="delete_all_contacts",
-        encode=_encode_id,
-        decode=lambda data: {"id": unquote(data.decode())},
     ),
 )
 EXPORTS = (

@@ -12,8 +12,7 @@ from typing import Any
 
 from airflow_provider_bulkjobs.protocol.flow import Request, Response
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
-from airflow_provider_bulkjobs.vendors.spec.operation import encode_json
-from airflow_provider_bulkjobs.vendors.toolkit.submits import JSON_HEADERS
+from airflow_provider_bulkjobs.vendors.toolkit.submits import object_request
 
 VERSION = "api_version"  # a field of the connection
 SERVED_VERSION = "X-Shopify-API-Version"  # a header of the response
@@ -24,8 +23,8 @@ def graphql(account: Account, text: str, **variables: Any) -> Request:
 
     :param text: the query or mutation.
     """
-    body = encode_json({"query": text, "variables": variables} if variables else {"query": text})
-    return Request("POST", f"/admin/api/{account[VERSION]}/graphql.json", JSON_HEADERS, body=body)
+    body = {"query": text, "variables": variables} if variables else {"query": text}
+    return object_request("POST", f"/admin/api/{account[VERSION]}/graphql.json", body)
 
 
 def read(account: Account, response: Response) -> Mapping[str, Any]:

@@ -19,7 +19,7 @@ from airflow_provider_bulkjobs.protocol.flow import Flow
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
 from airflow_provider_bulkjobs.vendors.shopify.graphql import graphql, read
 from airflow_provider_bulkjobs.vendors.spec.body_path import value_at
-from airflow_provider_bulkjobs.vendors.spec.errors import Message
+from airflow_provider_bulkjobs.vendors.spec.errors import Message, read_messages
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.item_result import Download, ItemResult, ResultsFlow
 from airflow_provider_bulkjobs.vendors.spec.states import States
@@ -105,8 +105,7 @@ def read_row(row: dict[str, Any]) -> ItemResult:
     """Return the result of a line; it has the number of the line that was submitted, but not the record."""
     if _has_succeeded(row):
         return ItemResult(CREATED_BY.get(next(iter(row["data"])), "succeeded"), None, row)
-    texts = [text for message in MESSAGES for text in message.read(row)]
-    return ItemResult("failed", "; ".join(texts) or "no reason given", row)
+    return ItemResult("failed", read_messages(MESSAGES, row) or "no reason given", row)
 
 
 def cancel(account: Account, job_id: str) -> Flow[None]:

@@ -18,19 +18,17 @@ from airflow_provider_bulkjobs.vendors.shopify.graphql import graphql, read
 from airflow_provider_bulkjobs.vendors.shopify.jobs import STATES
 from airflow_provider_bulkjobs.vendors.spec.body_path import find, value_at
 from airflow_provider_bulkjobs.vendors.spec.operation import (
-    Check,
     Operation,
     Option,
-    Options,
     Record,
     SubmitContext,
     SubmitFlow,
     encode_json,
 )
 from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict
-from airflow_provider_bulkjobs.vendors.toolkit.submits import accepted_job_id
+from airflow_provider_bulkjobs.vendors.toolkit.submits import submit_request
 from airflow_provider_bulkjobs.vendors.toolkit.uploads import FilePart, multipart
-from airflow_provider_bulkjobs.vendors.toolkit.validators import needs, needs_any
+from airflow_provider_bulkjobs.vendors.toolkit.validators import needs_any, needs_field_of
 
 IDENTIFIER, EMAIL = "identifier", "email"
 FILE_NAME, MIME_TYPE = "records.jsonl", "text/jsonl"
@@ -60,8 +58,8 @@ def submit(mutation: str, context: SubmitContext) -> SubmitFlow:
     :param mutation: the mutation to run for each line of the file.
     """
     path = yield from _stage(context)
-    started = (yield graphql(context.account, START, mutation=mutation, path=path)).json
-    return accepted_job_id(STATES.vendor, as_dict(value_at(started, f"data.{RUN}.bulkOperation")), "id")
+    request = graphql(context.account, START, mutation=mutation, path=path)
+    return (yield from submit_request(STATES.vendor, request, f"data.{RUN}.bulkOperation.id"))
 
 
 def _stage(context: SubmitContext) -> SubmitFlow:
@@ -93,10 +91,6 @@ def _decode(data: bytes) -> Record:
     return customer
 
 
-def _needs_identifier(options: Options) -> Check:
-    return needs(options.get(IDENTIFIER, EMAIL))
-
-
 _operation = partial(
     Operation,
     max_items=10_000_000,  # Shopify documents no number: the size is reached first
@@ -110,7 +104,7 @@ OPERATIONS = (
     _operation(
         "upsert",
         partial(submit, CUSTOMER_SET),
-        check_by_options=_needs_identifier,
+        check_by_options=needs_field_of(IDENTIFIER, EMAIL),
         options=(
             Option(IDENTIFIER, (str,), "field that identifies a customer (default: email)", choices=(EMAIL, "phone")),
         ),

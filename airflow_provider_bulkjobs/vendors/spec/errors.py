@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,6 +35,11 @@ class Message:
 
     def _parts(self, error: Any) -> list[str]:
         return [text_at(error, part) for part in self.parts] if isinstance(error, dict) else []
+
+
+def read_messages(messages: Iterable[Message], body: Any) -> str | None:
+    """Return all messages in a body, or in the result of an item, as one text; ``None`` if there are none."""
+    return "; ".join(dict.fromkeys(text for message in messages for text in message.read(body))) or None
 
 
 MINUTE, DAY = 60.0, 24 * 3600.0
@@ -112,8 +117,7 @@ class Errors:
 
     def text(self, body: Any) -> str | None:
         """Return the messages in the body of an error response."""
-        texts = [text for message in self.messages for text in message.read(body)]
-        return "; ".join(dict.fromkeys(texts or OAUTH2_ERROR.read(body))) or None
+        return read_messages(self.messages, body) or read_messages((OAUTH2_ERROR,), body)
 
     def status(self, response: Response) -> int:
         """Return the HTTP status that a response stands for."""

@@ -83,6 +83,10 @@ class SubmitContext:
     progress: Mapping[str, str | int] = field(default_factory=dict)
     marker: str = ""
 
+    def options_without(self, *names: str) -> dict[str, Any]:
+        """Return the other options than these, which do not belong into the same part of the request."""
+        return {name: value for name, value in self.options.items() if name not in names}
+
 
 # Yields requests, and receives their responses; also yields SaveProgress, and receives None for it.
 SubmitFlow = Generator[Request | Upload | SaveProgress, Response, str]

@@ -9,9 +9,10 @@ from typing import Any
 
 from airflow_provider_bulkjobs.exceptions import TransientError
 from airflow_provider_bulkjobs.vendors.spec.body_path import value_at
+from airflow_provider_bulkjobs.vendors.spec.errors import Message, read_messages
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.item_result import ItemResult, ResultsFlow
-from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint, as_dict, as_list
+from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +21,16 @@ class ListedItems:
 
     :param path: the path of the list. Missing or null is an empty list. PHP encodes a list with gaps as an object.
     :param status: the status of the items, or a function that returns that of one.
-    :param errors: the paths of the error messages in an item; those in a list are joined.
+    :param errors: where an item has error messages.
     :param key: the key for items that are no objects, but single values such as ids.
+    :param record: returns the record of an item in the form in which it was submitted, if the vendor returns it.
     """
 
     path: str
     status: str | Callable[[Mapping[str, Any]], str]
-    errors: tuple[str, ...] = ()
+    errors: tuple[Message, ...] = ()
     key: str = "id"
+    record: Callable[[Mapping[str, Any]], Mapping[str, Any] | None] = lambda _item: None
 
     def values(self, body: Mapping[str, Any], vendor: str) -> list[Any]:
         """Return the items as the vendor lists them.
@@ -49,8 +52,7 @@ class ListedItems:
 
     def _result(self, item: Mapping[str, Any]) -> ItemResult:
         status = self.status if isinstance(self.status, str) else self.status(item)
-        messages = [message for path in self.errors for message in _texts(item, path)]
-        return ItemResult(status, "; ".join(messages) or None, item)
+        return ItemResult(status, read_messages(self.errors, item), item, self.record(item))
 
 
 def listed_results(status: StatusEndpoint, *lists: ListedItems) -> Callable[[Account, str], ResultsFlow]:
@@ -65,11 +67,3 @@ def listed_results(status: StatusEndpoint, *lists: ListedItems) -> Callable[[Acc
             yield each.read(body, status.states.vendor)
 
     return results
-
-
-def _texts(item: Mapping[str, Any], path: str) -> list[str]:
-    """Return the messages at a path; where it leads through a list, those of all its elements."""
-    values: list[Any] = [item]
-    for key in path.split("."):
-        values = [each for value in values for each in as_list(as_dict(value).get(key))]
-    return [str(value) for value in values if value]

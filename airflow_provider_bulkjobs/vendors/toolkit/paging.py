@@ -11,10 +11,12 @@ from urllib.parse import parse_qs, quote, urljoin, urlsplit
 from airflow_provider_bulkjobs.exceptions import TransientError, UntrustedResponseError
 from airflow_provider_bulkjobs.protocol.flow import Flow, origin
 from airflow_provider_bulkjobs.vendors.spec.body_path import value_at
-from airflow_provider_bulkjobs.vendors.toolkit.status import request_details
+from airflow_provider_bulkjobs.vendors.spec.item_result import ItemResult, ResultsFlow
+from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict, request_details
 
+Item = Mapping[str, Any]
 # Requests a page and returns its items and the cursor of the next page, or ``None`` on the last page.
-PageRequest = Callable[[str], Flow[tuple[list[Any], str | None]]]
+PageRequest = Callable[[str], Flow[tuple[list[Item], str | None]]]
 
 
 class Pages:
@@ -45,12 +47,29 @@ class Pages:
         """Whether the last page was read."""
         return self._next is None
 
-    def read_next(self) -> Flow[list[Any]]:
+    def read_next(self) -> Flow[list[Item]]:
         """Request the next page; return its items."""
         cursor = self._next or ""
         self._read.add(cursor)
         items, self._next = yield from self._request(cursor)
         return items
+
+    def read_all(self) -> Flow[list[Item]]:
+        """Request all pages; return their items. Raises like :meth:`require_complete`."""
+        items: list[Item] = []
+        while self.has_next:
+            items += yield from self.read_next()
+        self.require_complete()
+        return items
+
+    def results(self, read: Callable[[Item], ItemResult]) -> ResultsFlow:
+        """Yield the results of the items, page by page. Raises like :meth:`require_complete`.
+
+        :param read: returns the result of an item.
+        """
+        while self.has_next:
+            yield [read(item) for item in (yield from self.read_next())]
+        self.require_complete()
 
     def require_complete(self) -> None:
         """Check that the last page was read.
@@ -183,6 +202,8 @@ def list_pages(
 ) -> Pages:
     """Return the pages of a list: of the details of a job, or of the jobs of an account.
 
+    Items that are no objects become empty ones.
+
     :param vendor: the vendor's name, for messages.
     :param name: what is listed, for messages: ``import errors``.
     :param path: the path of the first page, with the query.
@@ -191,7 +212,7 @@ def list_pages(
     """
     read = 0
 
-    def request(page: str) -> Flow[tuple[list[Any], str | None]]:
+    def request(page: str) -> Flow[tuple[list[Item], str | None]]:
         nonlocal read
         body = yield from request_details(vendor, page, max_age)
         found = value_at(body, items)
@@ -200,7 +221,7 @@ def list_pages(
             raise TransientError(f"{vendor} response has no list of {name}")
         read += len(found)
         try:
-            return found, following(path, body, found, read)
+            return [as_dict(each) for each in found], following(path, body, found, read)
         except TransientError as error:
             raise error.reworded(f"{vendor}, list of {name}: {error.message}") from None
 

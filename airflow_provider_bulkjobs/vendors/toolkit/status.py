@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_bulkjobs.exceptions import JobNotFinishedError, JobNotFoundError, TransientError
-from airflow_provider_bulkjobs.protocol.flow import Flow, Request, path_segment
+from airflow_provider_bulkjobs.protocol.flow import Flow, Request, Response, path_segment
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState, count, utc_time
 from airflow_provider_bulkjobs.vendors.spec.body_path import value_at
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
@@ -28,15 +28,38 @@ def as_dict(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def object_in(vendor: str, body: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """Return the object with the counts of a job, such as ``summary``; missing or null is an empty object.
+
+    :raises TransientError: the value is not an object; it must not pass for "no counts".
+    """
+    value = body.get(key)
+    if not isinstance(value, dict | None):
+        raise TransientError(f"{vendor} response: {key!r} is not an object")
+    return value or {}
+
+
+def as_dicts(value: Any) -> list[Mapping[str, Any]]:
+    """Return the objects of a list, which are read as by :func:`as_list` and :func:`as_dict`."""
+    return [as_dict(each) for each in as_list(value)]
+
+
 def request_details(vendor: str, path: str, max_age: float = 0.0) -> Flow[dict[str, Any]]:
-    """Request details of a job whose state was just read: its errors, or the results of its items.
+    """Request details of a job as JSON. Raises like :func:`read_details`.
 
     :param max_age: the seconds for which all flows of the account may share the response.
+    """
+    return (yield from read_details(vendor, Request("GET", path, max_age=max_age))).json
+
+
+def read_details(vendor: str, request: Request) -> Flow[Response]:
+    """Request details of a job whose state was just read: its errors, or the results of its items.
+
     :raises TransientError: the details were not found (404). This does not mean that the job is gone: the retry
         reads its state first.
     """
     try:
-        return (yield Request("GET", path, max_age=max_age)).json
+        return (yield request)
     except JobNotFoundError as error:
         raise TransientError(f"{vendor} returned 404 for the job's details right after its state: {error}") from error
 

@@ -10,7 +10,8 @@ from typing import Any
 from airflow_provider_bulkjobs.arguments import read_job_id
 from airflow_provider_bulkjobs.exceptions import BadArgumentError, TransientError
 from airflow_provider_bulkjobs.protocol.flow import Request
-from airflow_provider_bulkjobs.vendors.spec.operation import SubmitContext, encode_json
+from airflow_provider_bulkjobs.vendors.spec.body_path import value_at
+from airflow_provider_bulkjobs.vendors.spec.operation import SubmitContext, SubmitFlow, encode_json
 
 JSON_HEADERS = {"Content-Type": "application/json"}
 
@@ -36,13 +37,49 @@ def json_request(
     return Request(method, path, {**JSON_HEADERS, **(headers or {})}, body=body)
 
 
-def accepted_job_id(vendor: str, body: Mapping[str, Any], *names: str) -> str:
+def object_request(
+    method: str,
+    path: str,
+    value: Mapping[str, Any],
+    headers: Mapping[str, str] | None = None,
+    *,
+    idempotent: bool | None = None,
+    once: bool = False,
+) -> Request:
+    """Return the request with a JSON object, such as the options of a job, and without records.
+
+    :param idempotent: see :class:`Request`, as for ``once``.
+    """
+    headers = {**JSON_HEADERS, **(headers or {})}
+    return Request(method, path, headers, body=encode_json(value), idempotent=idempotent, once=once)
+
+
+def column_mappings(context: SubmitContext, option: str) -> list[Any] | None:
+    """Return the value of ``Operation.columns_option``, or ``None`` if the option is not given.
+
+    :raises BadArgumentError: it does not have an entry for each column.
+    """
+    mappings: list[Any] | None = context.options.get(option)
+    columns = len(context.payload.columns)
+    if mappings is not None and len(mappings) != columns:
+        raise BadArgumentError(
+            f"option {option!r} has {len(mappings)} entries for {columns} columns: give one for each"
+        )
+    return mappings
+
+
+def submit_request(vendor: str, request: Request, *paths: str) -> SubmitFlow:
+    """Send the request that starts a job; return the job id. Raises like :func:`accepted_job_id`."""
+    return accepted_job_id(vendor, (yield request).json, *paths)
+
+
+def accepted_job_id(vendor: str, body: Mapping[str, Any], *paths: str) -> str:
     """Return the job id in the response to a submit.
 
-    :param names: the possible keys of the id.
+    :param paths: the possible paths of the id, see :func:`~.body_path.value_at`.
     :raises TransientError: the response has no job id, or none that a sensor would accept.
     """
-    for name in names:
+    for path in paths:
         with suppress(BadArgumentError):
-            return read_job_id(body.get(name))
+            return read_job_id(value_at(body, path))
     raise TransientError(f"{vendor} response to a submit has no job id")

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
-from airflow_provider_bulkjobs.vendors.spec.operation import Check, FieldCheck, Fields, Record
+from airflow_provider_bulkjobs.vendors.spec.operation import Check, FieldCheck, Fields, Options, Record
 from airflow_provider_bulkjobs.vendors.toolkit.values import are_identities, identity_problem, is_blank, safe_names
 
 TEXT_OR_NONE = frozenset({str, type(None)})
+OBJECT_OR_NONE = frozenset({dict, type(None)})
 
 
 def needs(*names: str) -> Check:
@@ -22,6 +24,14 @@ def needs(*names: str) -> Check:
         return all(name in fields and all(fields[name]) and are_identities(fields[name]) for name in names)
 
     return FieldCheck(check, is_met)
+
+
+def needs_field_of(option: str, default: str = "") -> Callable[[Options], Check]:
+    """Require the field that an option names; for ``Operation.check_by_options``.
+
+    :param default: the field, if the option is not given.
+    """
+    return lambda options: needs(str(options.get(option, default)))
 
 
 def needs_any(*names: str) -> Check:
@@ -98,6 +108,41 @@ def max_lengths(lengths: Mapping[str, int]) -> Check:
         )
 
     return FieldCheck(check, is_met)
+
+
+def objects(*names: str) -> Check:
+    """Require an object in each of these fields that is present."""
+
+    def check(record: Record) -> str | None:
+        wrong = next((name for name in names if not isinstance(record.get(name), dict | None)), None)
+        return None if wrong is None else f"needs an object in field {wrong!r}"
+
+    return FieldCheck(
+        check,
+        lambda fields: all(OBJECT_OR_NONE.issuperset(map(type, fields[name])) for name in names if name in fields),
+    )
+
+
+def lists(lengths: Mapping[str, int | None]) -> Check:
+    """Require a list in each of these fields that is present.
+
+    :param lengths: the maximum number of elements in each field; ``None`` if the vendor documents none.
+    """
+
+    def check(record: Record) -> str | None:
+        return next(filter(None, (problem(name, record.get(name)) for name in lengths)), None)
+
+    def problem(name: str, value: Any) -> str | None:
+        if not isinstance(value, list | None):
+            return f"needs a list in field {name!r}"
+        most = lengths[name]
+        return (
+            None
+            if not value or most is None or len(value) <= most
+            else (f"has more than {most} elements in field {name!r}")
+        )
+
+    return if_given(lengths, check)
 
 
 def _identity_problem(record: Record, names: Iterable[str]) -> str | None:

@@ -14,11 +14,12 @@ from typing import Any
 from airflow_provider_bulkjobs.exceptions import JobNotFoundError
 from airflow_provider_bulkjobs.protocol.flow import Flow, path_segment
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
+from airflow_provider_bulkjobs.vendors.spec.errors import Message, read_messages
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.item_result import ItemResult, ResultsFlow
 from airflow_provider_bulkjobs.vendors.spec.states import States
 from airflow_provider_bulkjobs.vendors.toolkit.connection_test import request_optional
-from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint, as_dict, as_list, require_finished
+from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint, as_dict, as_dicts, require_finished
 
 DOCS_URL = "https://developer.zendesk.com/api-reference/ticketing/ticket-management/job_statuses/"
 JOBS_PATH = "/api/v2/job_statuses"
@@ -85,7 +86,7 @@ def _request(account: Account, job_id: str) -> Flow[Mapping[str, Any]]:
         return (yield STATUS.request(account, job_id)).json
     except JobNotFoundError as error:
         body = yield from request_optional(f"{JOBS_PATH}/show_many.json?ids={path_segment(job_id)}")
-        for job in map(as_dict, as_list(body.get("job_statuses"))):
+        for job in as_dicts(body.get("job_statuses")):
             if job.get("id") == job_id:
                 return {"job_status": job}
         raise error from None
@@ -103,5 +104,4 @@ def _outcome(item: Any) -> str:
 
 def _item_result(item: Any) -> ItemResult:
     found = item if isinstance(item, dict) else {"value": item}
-    messages = [str(found[key]) for key in ("error", "details") if found.get(key)]
-    return ItemResult(_outcome(item), ": ".join(messages) or None, found)
+    return ItemResult(_outcome(item), read_messages((Message("", "error", "details"),), found), found)

@@ -11,18 +11,17 @@ https://developer.zendesk.com/api-reference/ticketing/tickets/ticket_import/
 from __future__ import annotations
 
 from functools import partial
-from urllib.parse import quote, unquote
 
 from airflow_provider_bulkjobs.exceptions import PermissionDeniedError
-from airflow_provider_bulkjobs.protocol.flow import Request
 from airflow_provider_bulkjobs.vendors.spec.operation import Check, Operation, Record, SubmitContext, SubmitFlow, every
+from airflow_provider_bulkjobs.vendors.toolkit.ids_in_query import ids_operation, ids_request
 from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict
-from airflow_provider_bulkjobs.vendors.toolkit.submits import accepted_job_id, json_request
+from airflow_provider_bulkjobs.vendors.toolkit.submits import json_request, submit_request
 from airflow_provider_bulkjobs.vendors.toolkit.validators import identifies_if_given, needs, needs_any
 from airflow_provider_bulkjobs.vendors.zendesk_bulk.jobs import STATES
 
 MAX_ITEMS = 100
-MAX_QUERY_BYTES = 4000  # of the ids to delete; Zendesk documents no limit
+JOB_ID = "job_status.id"
 NEEDS_ID = needs("id")
 SWITCHED_OFF = "Bulk imports of users work only in accounts in which Zendesk's support has switched them on."
 
@@ -32,7 +31,7 @@ def submit(method: str, path: str, key: str, context: SubmitContext) -> SubmitFl
 
     :param key: the key of the records in the body.
     """
-    return _job_id((yield json_request(method, path, context, key=key)).json)
+    return (yield from submit_request(STATES.vendor, json_request(method, path, context, key=key), JOB_ID))
 
 
 def submit_users(method: str, path: str, key: str, context: SubmitContext) -> SubmitFlow:
@@ -45,11 +44,7 @@ def submit_users(method: str, path: str, key: str, context: SubmitContext) -> Su
 
 def delete(path: str, context: SubmitContext) -> SubmitFlow:
     """Delete what has the given ids."""
-    return _job_id((yield Request("DELETE", f"{path}?ids={context.payload.data.decode()}")).json)
-
-
-def _job_id(body: object) -> str:
-    return accepted_job_id(STATES.vendor, as_dict(as_dict(body).get("job_status")), "id")
+    return (yield from submit_request(STATES.vendor, ids_request("DELETE", path, context), JOB_ID))
 
 
 def _is_one_id(record: Record) -> str | None:
@@ -74,16 +69,8 @@ def _operation(
 
 
 def _delete(key: str) -> Operation:
-    return Operation(
-        "delete",
-        partial(delete, f"/api/v2/{key}/destroy_many"),
-        max_items=MAX_ITEMS,
-        max_bytes=MAX_QUERY_BYTES,
-        check=every(NEEDS_ID, _is_one_id),
-        header_names=("id",),
-        encode=lambda record: quote(str(record["id"]), safe="").encode(),
-        decode=lambda data: {"id": unquote(data.decode())},
-    )
+    path = f"/api/v2/{key}/destroy_many"
+    return ids_operation("delete", partial(delete, path), max_items=MAX_ITEMS, check=every(NEEDS_ID, _is_one_id))
 
 
 # Idempotent is what has the same effect and the same results when it is repeated: a repeated create reports that the

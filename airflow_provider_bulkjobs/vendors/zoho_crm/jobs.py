@@ -17,7 +17,7 @@ from airflow_provider_bulkjobs.vendors.spec.body_path import text_at, value_at
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.item_result import Download, ItemResult, ResultsFlow
 from airflow_provider_bulkjobs.vendors.spec.states import States
-from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint, as_dict, as_list
+from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint, as_dict, as_dicts
 
 DOCS_URL = "https://www.zoho.com/crm/developer/docs/api/v8/bulk-write/get-job-details.html"
 WRITE = "/crm/bulk/v8/write"
@@ -42,7 +42,7 @@ def _with_files(job: BulkJob, status: Mapping[str, Any]) -> BulkJob:
 
     Without all counts of a completed job, it is unknown how many rows failed: that is no success.
     """
-    resources = _resources(status)
+    resources = as_dicts(status.get("resource"))
     added, updated, skipped = (_sum(resources, f"file.{name}_count") for name in ("added", "updated", "skipped"))
     total = _sum(resources, TOTAL)
     job = replace(job, state=_state_of(job.state, resources), total=total, created=added, updated=updated)
@@ -86,10 +86,6 @@ def _error_code(resource: Mapping[str, Any]) -> str:
     return "" if code in STATES.words else code
 
 
-def _resources(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [as_dict(each) for each in as_list(status.get("resource"))]
-
-
 def _sum(resources: list[Mapping[str, Any]], path: str) -> int | None:
     """Return the sum of a count; ``None`` if it is missing anywhere."""
     numbers = [count(value_at(each, path)) for each in resources]
@@ -103,7 +99,7 @@ STATUS = StatusEndpoint(f"{WRITE}/{{job_id}}", STATES, times={"created_at": "cre
 def write_results(account: Account, job_id: str) -> ResultsFlow:
     """Yield the files that failed as a whole, and then the result: an archive with a CSV file per module."""
     job = yield from STATUS.finished(account, job_id)
-    failed = [each for each in _resources(job) if _state_of_file(each) is JobState.FAILED]
+    failed = [each for each in as_dicts(job.get("resource")) if _state_of_file(each) is JobState.FAILED]
     if failed:
         yield [ItemResult("failed", _error_code(each) or str(each.get(STATES.key)), each) for each in failed]
     if url := text_at(job, "result.download_url"):

@@ -16,19 +16,11 @@ from airflow_provider_bulkjobs.exceptions import BadArgumentError, TransientErro
 from airflow_provider_bulkjobs.protocol.flow import Flow, Request
 from airflow_provider_bulkjobs.vendors.spec.body_path import text_at
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
-from airflow_provider_bulkjobs.vendors.spec.operation import (
-    Check,
-    Operation,
-    Option,
-    Options,
-    SubmitContext,
-    SubmitFlow,
-    encode_json,
-)
-from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict
-from airflow_provider_bulkjobs.vendors.toolkit.submits import JSON_HEADERS, accepted_job_id
+from airflow_provider_bulkjobs.vendors.spec.operation import Operation, Option, SubmitContext, SubmitFlow
+from airflow_provider_bulkjobs.vendors.toolkit.status import as_dicts
+from airflow_provider_bulkjobs.vendors.toolkit.submits import object_request, submit_request
 from airflow_provider_bulkjobs.vendors.toolkit.uploads import FilePart, multipart, zipped
-from airflow_provider_bulkjobs.vendors.toolkit.validators import needs
+from airflow_provider_bulkjobs.vendors.toolkit.validators import needs_field_of
 from airflow_provider_bulkjobs.vendors.zoho_crm.jobs import STATES, WRITE
 
 ORGANIZATION = "/crm/v8/org"
@@ -51,11 +43,10 @@ def submit(operation: str, context: SubmitContext) -> SubmitFlow:
     resource = {"type": "data", "module": {"api_name": options["module"]}, "field_mappings": _mappings(context)}
     if "find_by" in options:
         resource["find_by"] = options["find_by"]
-    rest = {name: value for name, value in options.items() if name not in OF_RESOURCE}
+    rest = context.options_without(*OF_RESOURCE)
     resource["file_id"] = yield from _upload(context)
     body = {"operation": operation, "character_encoding": "UTF-8", "ignore_empty": True, **rest, "resource": [resource]}
-    response = yield Request("POST", WRITE, JSON_HEADERS, body=encode_json(body))
-    return accepted_job_id(STATES.vendor, as_dict(response.json.get("details")), "id")
+    return (yield from submit_request(STATES.vendor, object_request("POST", WRITE, body), "details.id"))
 
 
 def upload_url(account: Account) -> str:
@@ -85,7 +76,7 @@ def _mappings(context: SubmitContext) -> list[dict[str, Any]]:
         raise BadArgumentError(
             f"the records have {len(columns)} columns, and Zoho CRM takes {MAX_COLUMNS}: select some with columns"
         )
-    given = {str(as_dict(each).get("api_name")): as_dict(each) for each in context.options.get("field_mappings", ())}
+    given = {str(each.get("api_name")): each for each in as_dicts(context.options.get("field_mappings"))}
     mappings = [{**given.pop(name, {}), "api_name": name, "index": index} for index, name in enumerate(columns)]
     if missing := [name for name, mapping in given.items() if "default_value" not in mapping]:
         raise BadArgumentError(
@@ -93,10 +84,6 @@ def _mappings(context: SubmitContext) -> list[dict[str, Any]]:
             "the 'api_name' of a column, or a 'default_value'"
         )
     return [*mappings, *map(dict, given.values())]
-
-
-def _needs_find_by(options: Options) -> Check:
-    return needs(str(options["find_by"]))
 
 
 MODULE = Option("module", (str,), "API name of the module: Contacts, Leads, a custom one …", required=True)
@@ -112,12 +99,9 @@ OTHERS = (
     Option("callback", (dict,), "url, and method post: your URL, called at the end of each job"),
 )
 _operation = partial(Operation, max_items=25_000, max_bytes=25_000_000, is_csv=True)
+_existing = partial(_operation, check_by_options=needs_field_of("find_by"), options=(MODULE, FIND_BY, *OTHERS))
 OPERATIONS = (
-    _operation(
-        "upsert", partial(submit, "upsert"), check_by_options=_needs_find_by, options=(MODULE, FIND_BY, *OTHERS)
-    ),
+    _existing("upsert", partial(submit, "upsert")),
     _operation("insert", partial(submit, "insert"), options=(MODULE, *OTHERS)),
-    _operation(
-        "update", partial(submit, "update"), check_by_options=_needs_find_by, options=(MODULE, FIND_BY, *OTHERS)
-    ),
+    _existing("update", partial(submit, "update")),
 )

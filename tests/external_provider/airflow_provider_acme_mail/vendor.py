@@ -15,7 +15,7 @@ from airflow_provider_bulkjobs.vendors.toolkit.auth import HeaderKey
 from airflow_provider_bulkjobs.vendors.toolkit.connection_test import format_identity, require_vendor_response
 from airflow_provider_bulkjobs.vendors.toolkit.listed_items import ListedItems, listed_results
 from airflow_provider_bulkjobs.vendors.toolkit.status import StatusEndpoint, as_dict
-from airflow_provider_bulkjobs.vendors.toolkit.submits import accepted_job_id, json_request
+from airflow_provider_bulkjobs.vendors.toolkit.submits import json_request, submit_request
 from airflow_provider_bulkjobs.vendors.toolkit.validators import needs
 
 DOCS_URL = "https://developers.acme-mail.example/imports"
@@ -36,8 +36,8 @@ STATUS = StatusEndpoint("/v1/imports/{job_id}", STATES, counts={"total": "total"
 
 def submit_import(context: SubmitContext) -> SubmitFlow:
     """Submit a batch of contacts."""
-    body = (yield json_request("POST", "/v1/imports", context, key="contacts")).json
-    return accepted_job_id("Acme Mail", body, "id")
+    request = json_request("POST", "/v1/imports", context, key="contacts")
+    return (yield from submit_request("Acme Mail", request, "id"))
 
 
 def cancel_import(account: Account, job_id: str) -> Flow[None]:
@@ -51,7 +51,7 @@ IMPORTS = JobKind(
     STATUS,
     cancel=cancel_import,
     operations=(Operation("import", submit_import, max_items=500, check=needs("email"), header_names=("email",)),),
-    results=listed_results(STATUS, ListedItems("errors", "failed", errors=("reason",))),
+    results=listed_results(STATUS, ListedItems("errors", "failed", errors=(Message("reason"),))),
     states=STATES,
 )
 
