@@ -174,14 +174,15 @@ def _run(processes: Processes, *, keep: bool, picture: Path | None) -> int:
         if task.state not in {"none", "scheduled", "queued"}:
             _say(f"{_short(task.dag_id):27}{task.task_id:26}{_coloured(task.state)}")
     rows = [_row(airflow, simulator, dag_id) for dag_id in EXPECTED]
-    print("", *_table(rows), "", *_verdicts(rows), "", sep="\n")
+    table = [*_table(rows), "", *notes(rows)]
+    print("", *table, "", *_verdicts(rows), "", sep="\n")
     differences = _compare(airflow.tasks(RUN), rows)
     for line in differences:
         print(f"UNEXPECTED: {line}")
     if not differences:
         print(f"All {len(rows)} pipelines had the expected result ({time.monotonic() - began:.0f} s).")
         if picture:
-            picture.write_text(terminal("make demo", _table(rows)))
+            picture.write_text(terminal("make demo", table))
     if keep:
         print(
             f"\nAirflow's web UI: {airflow.url}  (no login needed)\n"
@@ -247,6 +248,21 @@ def _table(rows: list[dict[str, Any]]) -> list[str]:
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in [cells[0], tuple("-" * width for width in widths), *cells[1:]]
     ]
+
+
+def notes(rows: list[dict[str, Any]]) -> list[str]:
+    """Return the lines below the table: what looks like a fault in it and is expected."""
+    unknown = [row["pipeline"] for row in rows if row["items"] is None or row["failed"] is None]
+    failed = [row["pipeline"] for row in rows if row["gate"] == "failed" and _is_to_fail(EXPECTED[row["dag_id"]])]
+    about = (
+        ("unknown", unknown, "the vendor does not report the number"),
+        ("failed", failed, "some contacts are invalid, and the pipeline allows no failed ones"),
+    )
+    return [f"{word}: as expected, {reason} ({', '.join(names)})." for word, names, reason in about if names]
+
+
+def _is_to_fail(expected: Expectation) -> bool:
+    return expected.tasks[expected.gate] == "failed"
 
 
 def _verdicts(rows: list[dict[str, Any]]) -> list[str]:

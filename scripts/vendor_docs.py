@@ -18,6 +18,7 @@ from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
 
 PROJECT = Path(__file__).parent.parent
 PAGES = PROJECT / "docs" / "vendors"
+UNKNOWN = ("unconfirmed", "undocumented")  # the glossary has both
 TEST_BUTTON = (
     "The connection test sends a few requests that change nothing. It says `Connected to …` and the account, or what "
     "is wrong, and which field or permission to check. `AIRFLOW__CORE__TEST_CONNECTION=Enabled` enables Airflow's Test "
@@ -205,6 +206,8 @@ def render(vendor: Vendor) -> str:
         *(f"- {line}" for line in vendor.notes.not_reported),
         "",
     ]
+    if found := [word for word in UNKNOWN if any(word in line for line in lines)]:
+        lines += [f"What {' and '.join(found)} mean{'s' * (len(found) == 1)}: see the [glossary](../glossary.md).", ""]
     return "\n".join(lines)
 
 

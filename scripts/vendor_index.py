@@ -33,10 +33,12 @@ def limit(operation: Operation) -> str:
 
 
 def results(kind: JobKind) -> str:
-    """Return whether a job kind has per-item results, and whether they include the failed records."""
+    """Return whether a job kind has per-item results, and what they have of the failed records."""
     if kind.results is None:
         return "no"
-    return "yes, with the failed records" if kind.returns_records else "yes"
+    if not kind.returns_records:
+        return "yes"
+    return "yes, with identifiers of the failed records" if kind.not_returned else "yes, with the failed records"
 
 
 def matrix() -> str:
@@ -73,7 +75,9 @@ def index() -> str:
         "## What a job reports",
         "",
         "An item that a vendor reports in no count is treated as failed. Results are the outcome of each item,",
-        "which `BulkJobResultsOperator` reads.",
+        "which `BulkJobResultsOperator` reads. Failed records can be submitted again as they are returned;",
+        "identifiers need the other fields from the source",
+        "([failed rows again](../how-to/failed-rows-again.md)).",
         "",
         *table(
             ("vendor", "`job_kind`", "total", "failed items", "created, updated", "failed job", "results", "cancel"),

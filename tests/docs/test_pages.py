@@ -14,6 +14,7 @@ import pytest
 import reference_pages
 import yaml
 from dag_folder import load
+from demo import notes
 from diagrams import pictures, terminal
 from docs.pages import DOCS, Block, blocks
 
@@ -111,6 +112,15 @@ def test_a_picture_of_a_terminal_has_each_line_as_text() -> None:
     picture = ET.fromstring(terminal("make demo", ["vendor  gate", "", "a <b>   passed"]))
     texts = [line.text for line in picture.iter("{http://www.w3.org/2000/svg}text")]
     assert texts == ["$ make demo", "vendor  gate", None, "a <b>   passed"]
+
+
+def test_the_demo_says_what_is_expected() -> None:
+    row = {"dag_id": "bulkjobs_sendgrid_contacts", "pipeline": "a", "gate": "passed", "items": 1000, "failed": 30}
+    acquia = {**row, "dag_id": "bulkjobs_acquia_contacts", "pipeline": "b", "gate": "failed"}
+    assert notes([row, {**row, "gate": "failed"}]) == []
+    unknown, failed = notes([row, acquia, {**row, "pipeline": "c", "items": None}, {**row, "failed": None}])
+    assert (unknown[:8], unknown[-7:]) == ("unknown:", "(c, a).")
+    assert (failed[:7], failed[-4:]) == ("failed:", "(b).")
 
 
 @pytest.mark.parametrize("documented", PUBLIC, ids=lambda documented: documented.__name__)

@@ -8,6 +8,8 @@ from airflow_provider_bulkjobs.exceptions import BulkJobError, PartialSubmitErro
 
 OTHERS = pytest.mark.parametrize("others", [[], [{"email": "other@example.com"}]], ids=["none", "others"])
 
+CSV, UPLOAD = {"operation": "import_csv"}, "/sendgrid-uploads/"
+
 
 class WorkerLost(BaseException):
     """The worker is lost at this moment."""
@@ -60,6 +62,38 @@ def test_corrected_records_are_submitted_after_a_refusal(sim, account):
     with pytest.raises(VendorAPIError):
         run(store, conn_id)
     assert len(run(store, records=[PERSON, {"email": "other@example.com"}])) == 1
+
+
+def test_other_records_are_submitted_after_a_refused_upload(sim, account):
+    store, conn_id = Store(), account("sendgrid")
+    sim.fault("sendgrid", "server_error", path=UPLOAD, status=403, count=1)
+    with pytest.raises(VendorAPIError, match=r"403.*not accepted"):
+        run(store, conn_id, **CSV)
+    [job_id] = run(store, conn_id, **CSV, records=[{"email": "other@example.com"}])
+    assert [job["job_id"] for job in sim.state()["sendgrid"]["jobs"]][-1] == job_id
+    assert [person["email"] for person in sim.contacts("sendgrid")] == ["other@example.com"]
+
+
+def test_upload_refused_after_one_of_unknown_outcome_is_not_forgotten(sim, account, quick_retries):
+    store, conn_id = Store(), account("sendgrid")
+    sim.fault("sendgrid", "reset", path=UPLOAD, count=1, after=True)
+    sim.fault("sendgrid", "server_error", path=UPLOAD, status=403, count=1)
+    with pytest.raises(VendorAPIError, match=r"begun \(job_id .*\), not completed"):
+        run(store, conn_id, **CSV)
+    with pytest.raises(BulkJobError, match="Cannot resume"):
+        run(store, conn_id, **CSV, records=[{"email": "other@example.com"}])
+    assert len(run(store, conn_id, **CSV)) == 1
+
+
+def test_upload_refused_in_the_retry_of_an_interrupted_one_is_not_forgotten(sim, account):
+    store, conn_id = lost_when(in_flight=False, accepted=0), account("sendgrid")
+    with pytest.raises(WorkerLost):  # it has written the id of the job, and could have uploaded the file
+        run(store, conn_id, **CSV)
+    sim.fault("sendgrid", "server_error", path=UPLOAD, status=403, count=1)
+    with pytest.raises(VendorAPIError, match=r"begun \(job_id .*\), not completed"):
+        run(store, conn_id, **CSV)
+    with pytest.raises(BulkJobError, match="Cannot resume"):
+        run(store, conn_id, **CSV, records=[{"email": "other@example.com"}])
 
 
 def test_no_records_after_a_refusal_are_no_error(sim, account):

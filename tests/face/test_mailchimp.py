@@ -6,8 +6,9 @@ import json
 import pytest
 from face import modes
 from face.submit_cases import AUDIENCE, NEW_MEMBERS, both_modes, run, sent
+from face.test_job_gone import after_first_poll
 
-from airflow_provider_bulkjobs.exceptions import JobFailedError
+from airflow_provider_bulkjobs.exceptions import JobExpiredError, JobFailedError
 from airflow_provider_bulkjobs.hooks.bulk_job import hook_for
 from airflow_provider_bulkjobs.operators.bulk_job import BulkJobCancelOperator, BulkJobResultsOperator
 
@@ -89,6 +90,14 @@ def test_cancel_keeps_the_results_of_a_finished_batch(sim, account, tmp_path):
     assert counts == {"canceled": 1, "finished": 1, "gone": 1}
     assert hook_for(conn_id).cancel_job(over) is False
     assert len(results(conn_id, over, tmp_path / "all.jsonl")) == 2
+
+
+@pytest.mark.parametrize("mode", modes.MODES)
+def test_batch_that_is_canceled_during_a_wait_is_gone(mode, sim, account, monkeypatch):
+    conn_id, job_id = account("mailchimp"), sim.job("mailchimp", states=["started"])
+    after_first_poll(monkeypatch, job_id, lambda: hook_for(conn_id).cancel_job(job_id))
+    with pytest.raises(JobExpiredError, match="no longer exists"):
+        modes.run(mode, store=modes.Store(), conn_id=conn_id, job_id=job_id)
 
 
 def test_data_center_of_the_host_is_a_hint(sim, account):

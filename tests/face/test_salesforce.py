@@ -2,6 +2,8 @@
 """Salesforce over HTTP: verdict and results of a job, and a submit whose steps are lost or whose worker dies."""
 
 import json
+import logging
+import re
 from collections import Counter
 
 import pytest
@@ -10,6 +12,7 @@ from face.submit_cases import Store, TaskInstance, WorkerDiedError, both_modes, 
 from airflow_provider_bulkjobs.exceptions import JobFailedError
 from airflow_provider_bulkjobs.operators.bulk_job import BulkJobResultsOperator
 from airflow_provider_bulkjobs.operators.cancel import BulkJobCancelOperator
+from airflow_provider_bulkjobs.operators.checkpoint_store import TaskCheckpointStore
 
 NAME = "salesforce_bulk"
 RECORDS = [
@@ -103,6 +106,21 @@ def test_next_try_leaves_no_job_open_and_repeats_none(dies, jobs, sim, account, 
     assert found.pop(job_id) == "UploadComplete"
     assert list(found.values()) == ["Aborted"] * (jobs - 1)
     assert len(sim.contacts(NAME)) == 2
+
+
+def test_job_that_a_killed_worker_left_open_is_aborted_by_the_id_in_its_log(sim, account, monkeypatch, caplog, capsys):
+    def die(self, checkpoint):
+        if checkpoint.progress:
+            raise WorkerDiedError
+
+    monkeypatch.setattr(TaskCheckpointStore, "save", die)
+    conn_id = account(NAME)
+    with caplog.at_level(logging.INFO), pytest.raises(WorkerDiedError):
+        submit({"ti": TaskInstance()}, conn_id=conn_id, **INSERT)
+    assert states(sim) == {"Open": 1}
+    [job_id] = re.findall(r"job_id (\w+)", caplog.text or capsys.readouterr().out)
+    BulkJobCancelOperator(task_id="cancel", conn_id=conn_id, job_id=job_id).execute({})
+    assert states(sim) == {"Aborted": 1}
 
 
 @both_modes

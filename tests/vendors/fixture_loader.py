@@ -222,7 +222,13 @@ class Sample:
 
     @property
     def job_id(self) -> str:
-        return self.id_with(JOB_ID)
+        return self.id_with(self.vendor_id)
+
+    @property
+    def vendor_id(self) -> str:
+        """The id of the job at the vendor."""
+        vendor_id: str = self.content.get("vendor_id", JOB_ID)
+        return vendor_id
 
     def id_with(self, part: str) -> str:
         """Return the job id with another id of the vendor in it; most are that id itself."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from vendors.fixture_loader import JOB_ID, LEAK, Answer, Pages, Sample, VendorSample, changed, read_answers, without
+from vendors.fixture_loader import LEAK, Answer, Pages, Sample, VendorSample, changed, read_answers, without
 
 UNAVAILABLE = "VendorUnavailableError"
 HTML = {"Content-Type": "text/html"}
@@ -104,7 +104,7 @@ def failing(name: str, error: str, *answers: Answer, contains: tuple[str, ...] =
 
 def status_cases(sample: Sample) -> Iterator[Case]:
     """Yield everything that can be derived for the status of a job kind."""
-    first = (sample.path_with(JOB_ID),)
+    first = (sample.path_with(sample.vendor_id),)
     yield Case(
         "sample",
         (ok(sample.body), *sample.details),

@@ -39,6 +39,11 @@ def send(case: Case, *answers: Answer, open_job: str | None = None, **conn: Any)
     return outcome, transport
 
 
+def submitted_id(case: Case) -> str:
+    """Return the id of the job in the responses to the submit."""
+    return case.sample.id_with(JOB_ID)
+
+
 def with_job_id(one: Answer, job_id: Any) -> Answer:
     """Return a response with another job id, at any depth, also at the end of a URI."""
 
@@ -85,7 +90,7 @@ def request_problems(case: Case) -> Iterator[str]:
     """The documented request, and nothing else, with the credentials in one header."""
     submit, of = case.submit, case.sample.of
     outcome, transport = send(case, *submit.answers)
-    if outcome != case.sample.job_id or transport.answers:
+    if outcome != submitted_id(case) or transport.answers:
         yield f"{case}: {outcome!r}, and {len(transport.answers)} responses not requested"
     sent = transport.sent[0]
     text = sent.body.decode(errors="replace")
@@ -177,7 +182,7 @@ def lost_problems(case: Case) -> Iterator[str]:
     for name, lost in LOST.items():
         outcome, transport = send(case, lost, *case.submit.answers)
         if case.limits.repeats_first:
-            is_right = outcome == case.sample.job_id and transport.requests[:2] == [first] * 2 and not transport.answers
+            is_right = outcome == submitted_id(case) and transport.requests[:2] == [first] * 2 and not transport.answers
             is_right = is_right and transport.sent[0].body == transport.sent[1].body
         else:
             is_right = type(outcome).__name__ == UNKNOWN and transport.requests == [first]
@@ -194,7 +199,7 @@ def not_executed_problems(case: Case) -> Iterator[str]:
     answers = {**throttled(case.sample.of), "refused": {"breaks": "refused"}, "423": {"status": 423, "body": {}}}
     for name, answer in answers.items():
         outcome, transport = send(case, answer, *case.submit.answers)
-        if outcome != case.sample.job_id or transport.requests[:2] != [(case.submit.method, case.submit.path)] * 2:
+        if outcome != submitted_id(case) or transport.requests[:2] != [(case.submit.method, case.submit.path)] * 2:
             yield f"{case}: {name}: not sent again, but {outcome!r} after {transport.requests}"
         outcome, transport = send(case, *[answer] * QUICK.max_attempts)
         if type(outcome).__name__ != UNAVAILABLE or len(transport.sent) != QUICK.max_attempts:

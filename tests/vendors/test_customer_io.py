@@ -27,7 +27,7 @@ PEOPLE = CASE_OF["customer_io", "import", "import_people"].operation
 WORKSPACES = ok({"workspaces": [{"id": 13, "name": "Acme", "people": 5000}]})
 NOT_FOUND = {"status": 404, "body": {"errors": [{"detail": "not found", "status": "404"}]}}
 FORBIDDEN = {"status": 403, "body": {"meta": {"error": "forbidden"}}}
-IMPORT = {"id": "j-1", "state": "imported", "rows_to_import": 3, "rows_imported": 2}
+IMPORT = {"id": 30, "state": "imported", "rows_to_import": 3, "rows_imported": 2}
 
 
 @pytest.mark.parametrize(("region", "host"), [("us", "https://api.customer.io"), ("eu", "https://api-eu.customer.io")])
@@ -61,13 +61,23 @@ def test_any_other_response_to_an_unknown_import_passes(answer: Any) -> None:
     assert outcome == "Connected to Customer.io as workspace 'Acme' (id 13)."
 
 
+@pytest.mark.parametrize("job_id", ["import-30", "3.0", "-1", "\u0663"])
+def test_id_that_is_no_number_is_refused_at_once(job_id: str) -> None:
+    transport, account = play(SAMPLE.of)
+    for flow in (SAMPLE.kind.status, SAMPLE.kind.results):
+        outcome = transport.outcome(lambda flow=flow: flow(account, job_id))  # type: ignore[misc]
+        assert isinstance(outcome, BadArgumentError)
+        assert "is no job id of Customer.io, which is a number" in str(outcome)
+    assert not transport.sent
+
+
 def results(found: Any, *answers: Any) -> list[Any]:
     """Return the requests after the status, the downloads and the items, in their order, and the error at the end."""
     transport, account = play(SAMPLE.of, ok({"import": found}), *answers)
     seen: list[Any] = []
 
     def flow() -> Any:
-        steps = SAMPLE.kind.results(account, "j-1")  # type: ignore[misc]
+        steps = SAMPLE.kind.results(account, "30")  # type: ignore[misc]
         step = next(steps)
         with suppress(StopIteration):
             while True:

@@ -74,7 +74,7 @@ def test_access_token_is_sent_as_such() -> None:
     [
         ({"status": 401, "body": INVALID_KEY}, AuthenticationError, "another data center than the host"),
         ({"status": 403, "body": {"title": "Forbidden"}}, PermissionDeniedError, "Check the permissions"),
-        ({"status": 403, "body": ""}, VendorUnavailableError, "returned 403"),
+        ({"status": 403, "body": ""}, VendorUnavailableError, "responds like this to too many requests"),
         ({"status": 404, "body": ""}, Exception, "host of connection 'mine'"),
     ],
 )
@@ -82,6 +82,11 @@ def test_connection_test_tells_what_is_wrong(answer: Answer, error: type[Excepti
     outcome, _ = check(SAMPLE.of, answer)
     assert isinstance(outcome, error)
     assert words in str(outcome)
+
+
+def test_forbidden_with_a_message_is_no_throttling() -> None:
+    outcome, _ = check(SAMPLE.of, {"status": 403, "body": {"title": "Forbidden"}})
+    assert "too many requests" not in str(outcome)
 
 
 def test_wrong_key_is_not_of_another_data_center_than_its_own() -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Marketo only: failures in responses with status 200, the three families of imports, the queue of imports."""
 
+import json
 from typing import Any
 from unittest.mock import Mock
 
@@ -18,8 +19,9 @@ from airflow_provider_bulkjobs.exceptions import (
     PermissionDeniedError,
     UnknownOutcomeError,
     VendorAPIError,
+    VendorUnavailableError,
 )
-from airflow_provider_bulkjobs.protocol.flow import Request
+from airflow_provider_bulkjobs.protocol.flow import Request, Response
 from airflow_provider_bulkjobs.results.item_results import iter_item_results
 from airflow_provider_bulkjobs.vendors.marketo.submits import LEADS_IMPORT, LEADS_PATH
 from airflow_provider_bulkjobs.vendors.marketo.vendor import SUBMITS
@@ -178,6 +180,16 @@ def test_wrong_client_secret_is_named_by_marketo() -> None:
 def test_connection_test_does_not_need_an_import(answer: Answer) -> None:
     outcome, _ = check(LEADS.of, USAGE, answer)
     assert outcome == "Connected to Marketo at https://vendor.example.com/prefix (1120 API calls today)."
+
+
+def test_connection_test_does_not_need_a_usable_response_about_an_import() -> None:
+    account = make_account(LEADS.vendor, "https://vendor.example.com")
+    flow = LEADS.vendor.check(account)
+    next(flow)
+    flow.send(Response(200, {}, json.dumps(USAGE["body"]).encode()))
+    with pytest.raises(StopIteration) as end:
+        flow.throw(VendorUnavailableError("611: Unhandled exception"))
+    assert "Connected to Marketo" in end.value.value
 
 
 def read(script: Script, *answers: Answer) -> tuple[list[Any], list[str]]:

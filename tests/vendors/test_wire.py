@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from vendors.fixture_loader import JOB_ID, SAMPLES, Sample
+from vendors.fixture_loader import SAMPLES, Sample
 from vendors.generated import ok
 from vendors.scripted import DRIVERS, HERE, SECRET, Script, Seen, make_account, serving
 from vendors.status_rules import ODD_IDS
@@ -71,7 +71,7 @@ def test_both_transports_give_same_job(script: Script, sample: Sample) -> None:
         assert job.to_json() == {"job_id": sample.job_id, "known": True, **sample.content["job"]}
         assert not script.answers
         wire = script.seen[len(sample.of.token) + len(sample.before) :]
-        assert (wire[0].method, wire[0].path) == (sample.method, PREFIX + sample.path_with(JOB_ID))
+        assert (wire[0].method, wire[0].path) == (sample.method, PREFIX + sample.path_with(sample.vendor_id))
         assert wire[0].headers["accept"] == sample.of.accept
         for seen in wire:
             if seen.path.startswith(PREFIX):

@@ -59,6 +59,7 @@ STATUS = StatusEndpoint(
     at="import",
     counts={"total": "rows_to_import", "succeeded": "rows_imported"},
     times={"created_at": "created_at"},
+    numeric=True,  # Customer.io may answer an empty 200 to any other id
     adjust=_read_end,
 )
 

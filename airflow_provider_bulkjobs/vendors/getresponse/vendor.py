@@ -30,7 +30,7 @@ KEY_HINT = (
     "A key expires after 90 days without use. The key of a GetResponse MAX account needs its own region "
     "(max_us or max_pl) and domain."
 )
-HINTS = {
+HINTS: dict[str | int, str] = {
     "1008": "Another import into this list has probably not finished.",
     "1014": KEY_HINT,
     "1016": "GetResponse has blocked the account for some time.",

@@ -24,7 +24,13 @@ DOCS_URL = "https://mailchimp.com/developer/marketing/api/batch-operations/"
 BATCHES = "/3.0/batches"
 ADDRESS = "email_address"
 ID_PREFIX = f"{ADDRESS}:"  # of the operations that this provider submits, before the address of the contact
-ERRORS = Errors(messages=(Message("", "title", "detail"), Message("errors", "field", "message")))
+ERRORS = Errors(
+    messages=(Message("", "title", "detail"), Message("errors", "field", "message")),
+    hints={
+        403: "Mailchimp responds like this to too many requests. If it persists, lower requests_per_second of the "
+        "connection, and check what else uses the account: all apps of a user share 10 requests at the same time."
+    },
+)
 
 STATES = States(
     "Mailchimp",

@@ -91,6 +91,8 @@ class Mailchimp(Vendor):
             "1,000 operations per batch, 500 unfinished batches per account. The error for one more is unconfirmed.",
             "An account's batches run one after the other: those of other apps delay yours.",
             "A batch that is canceled is deleted with its results; what it has done remains. A finished one is kept.",
+            "A wait that has seen the batch then ends with `JobExpiredError`, another one with `JobNotFoundError`.",
+            "That Mailchimp responds to a request for a deleted batch with 404 is unconfirmed.",
             "Unconfirmed: the size of a request, how long batches are kept, and when access tokens expire.",
         ),
         not_reported=(

@@ -96,6 +96,7 @@ class Mailjet(Vendor):
             "The size of a CSV file is unconfirmed: this provider sends at most 16 MiB.",
             "How many jobs may run at once is unconfirmed.",
             "How long jobs and files of failed contacts are kept is unconfirmed: read them right after the job.",
+            "A worker that is killed before it starts a `csv_import` leaves its uploaded file, which imports nothing.",
             "The action `addforce` subscribes contacts again who have unsubscribed; `addnoforce` is the default.",
             "An undefined property makes a `contacts` job fail; a `csv_import` creates it.",
             "A `csv_import` cannot set names or properties of type datetime: use `contacts` for them.",

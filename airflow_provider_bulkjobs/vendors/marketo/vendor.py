@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_bulkjobs.exceptions import PermissionDeniedError, VendorAPIError
+from airflow_provider_bulkjobs.exceptions import BulkJobError, PermissionDeniedError
 from airflow_provider_bulkjobs.protocol.flow import Flow, Request
 from airflow_provider_bulkjobs.vendors.marketo import jobs
 from airflow_provider_bulkjobs.vendors.marketo.submits import LEADS_IMPORT, MEMBERS_IMPORT, OBJECTS_IMPORT
@@ -134,7 +134,7 @@ class Marketo(Vendor):
             yield Request("GET", "/bulk/v1/leads/batch/1.json")
         except PermissionDeniedError:
             raise
-        except VendorAPIError:
-            pass  # there need not be such an import; how Marketo says so is undocumented
+        except BulkJobError:
+            pass  # there need not be such an import; how Marketo says so is undocumented, also by a code of an outage
         calls = value_at(usage, "total")
         return f"Connected to Marketo at {self.base_url(account)} ({calls} API calls today)."

@@ -179,6 +179,8 @@ class SalesforceBulk(Vendor):
             "150,000,000 records and 15,000 internal batches of 10,000 records per 24 hours.",
             "The number of jobs that run at once is unconfirmed; further ones wait as `UploadComplete`.",
             "Finished jobs and their results are kept for 7 days; how long an open job is kept is unconfirmed.",
+            "A worker that is killed before it closes a job leaves it open. An open job imports nothing.",
+            "On Airflow 3.3 and later, the next try aborts it. Before, abort it with its id from the log.",
             "Requests have API version 66.0. A job that was created with another version may be refused (409).",
             "`#N/A` clears a field; that an empty cell leaves it as it is, is unconfirmed.",
             "Records of one parent may fail with UNABLE_TO_LOCK_ROW: sort them by parent, or submit them again.",

@@ -10,9 +10,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, BinaryIO
 
-from airflow_provider_bulkjobs.exceptions import BadArgumentError, TransientError
+from airflow_provider_bulkjobs.exceptions import (
+    BadArgumentError,
+    TransientError,
+    UntrustedResponseError,
+    VendorAPIError,
+)
 from airflow_provider_bulkjobs.protocol.flow import Flow, Request, SaveProgress, Upload
 from airflow_provider_bulkjobs.vendors.spec.custom_fields import CustomField, CustomFields
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
@@ -75,12 +80,24 @@ def import_csv(context: SubmitContext) -> SubmitFlow:
     body = {**context.options, "file_type": "csv", "field_mappings": mappings}
     response = yield object_request("PUT", f"{CONTACTS_PATH}/imports", body)
     job_id = accepted_job_id("SendGrid", response.json, "job_id")
-    yield SaveProgress({"job_id": job_id})  # not harmless: the upload starts the import
     upload_uri = response.json.get("upload_uri")
     if not isinstance(upload_uri, str):
         raise TransientError("SendGrid response has no upload_uri")
+    yield SaveProgress({"job_id": job_id})  # not harmless: the upload starts the import
     headers = as_dicts(response.json.get("upload_headers"))
-    yield Upload(upload_uri, {str(one.get("header")): str(one.get("value")) for one in headers}, context.payload.open)
+    attempts = 0
+
+    def open_file() -> BinaryIO:
+        nonlocal attempts
+        attempts += 1
+        return context.payload.open()
+
+    try:
+        yield Upload(upload_uri, {str(one.get("header")): str(one.get("value")) for one in headers}, open_file)
+    except (VendorAPIError, UntrustedResponseError):  # refused, or not sent to an invalid URL
+        if attempts <= 1 and not context.progress:  # no upload of unknown outcome went before: nothing is imported
+            yield SaveProgress({"job_id": ""}, harmless=True)
+        raise
     return job_id
 
 

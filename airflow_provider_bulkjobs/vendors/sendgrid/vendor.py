@@ -105,6 +105,8 @@ class SendGrid(Vendor):
         limits=(
             "Rate limits differ by endpoint and are published in response headers only; this provider follows them.",
             "SendGrid updates the counts of lists and segments in the background, also after a job has completed.",
+            "An `import_csv` whose file was never uploaded (killed worker, refused upload) imports nothing.",
+            "It cannot be canceled, and what its status says is undocumented: do not wait for it.",
             "It is undocumented whether the EU host serves Marketing Campaigns: test it with a small import.",
             "SendGrid's API specification has no `on-behalf-of` header for contacts: prefer a key of the subuser.",
         ),

@@ -103,7 +103,8 @@ class Errors:
         meaning. The body is any JSON value but null, not only an object.
     :param pauses: the seconds to wait after an error code that stands for 429, if the response does not say; or a
         function of the time in epoch seconds that returns them, as :func:`until_utc_midnight`.
-    :param hints: what an error code means for the user, or what to do. It follows the general advice.
+    :param hints: what an error code (text) means for the user, or what to do; or the HTTP status (number) of a response
+        without JSON, which has no code. It follows the general advice.
     :param invalid_items: where invalid items are named.
     """
 
@@ -112,7 +113,7 @@ class Errors:
     meaning: Mapping[str | int, int] = field(default_factory=dict)
     failed: Callable[[Any], object] | None = None
     pauses: Mapping[str, float | Callable[[float], float]] = field(default_factory=dict)
-    hints: Mapping[str, str] = field(default_factory=dict)
+    hints: Mapping[str | int, str] = field(default_factory=dict)
     invalid_items: InvalidItems | None = None
 
     def text(self, body: Any) -> str | None:
@@ -142,9 +143,13 @@ class Errors:
         return pause(now) if callable(pause) else pause
 
     def hint(self, response: Response) -> str:
-        """Return the hint for the error code of a response; empty if there is none."""
-        codes = self._codes(body_of(response)) if self.hints else ()
-        return next((self.hints[code] for code in codes if code in self.hints), "")
+        """Return the hint for the error code of a response, or its status; empty if there is none."""
+        if not self.hints:
+            return ""
+        body = body_of(response)
+        if body is None:
+            return self.hints.get(response.status, "")
+        return next((self.hints[code] for code in self._codes(body) if code in self.hints), "")
 
     def _meaning_of_code(self, body: Any, otherwise: int) -> int:
         return next((self.meaning[code] for code in self._codes(body) if code in self.meaning), otherwise)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_bulkjobs.exceptions import JobNotFinishedError, JobNotFoundError, TransientError
+from airflow_provider_bulkjobs.exceptions import BadArgumentError, JobNotFinishedError, JobNotFoundError, TransientError
 from airflow_provider_bulkjobs.protocol.flow import Flow, Request, Response, path_segment
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState, count, utc_time
 from airflow_provider_bulkjobs.vendors.spec.body_path import value_at
@@ -92,6 +92,7 @@ class StatusEndpoint:
     :param times: the paths of the times, by the names of the fields of :class:`BulkJob`.
     :param headers: returns the headers of the request, in addition to the vendor's own.
     :param ids: the parts of the job id, which replace ``{name}`` in the path.
+    :param numeric: the job id is a number, and the vendor's response to any other one does not say that it is wrong.
     :param adjust: returns the job from what was read and the status object, where the vendor is particular.
     """
 
@@ -102,6 +103,7 @@ class StatusEndpoint:
     times: Mapping[str, str] = field(default_factory=dict)
     headers: Callable[[Account], Mapping[str, str]] | None = None
     ids: CompositeId | None = None
+    numeric: bool = False
     adjust: Callable[[BulkJob, Mapping[str, Any]], BulkJob] | None = None
 
     def __call__(self, account: Account, job_id: str) -> Flow[BulkJob]:
@@ -111,8 +113,13 @@ class StatusEndpoint:
     def request(self, account: Account, job_id: str) -> Request:
         """Return the request.
 
-        :raises BadArgumentError: the job id does not have the parts that the path needs.
+        :raises BadArgumentError: the job id does not have the parts that the path needs, or is not a number.
         """
+        if self.numeric and not (job_id.isascii() and job_id.isdecimal()):
+            raise BadArgumentError(
+                f"job_id={job_id[:80]!r} is no job id of {self.states.vendor}, which is a number. Pass the id that the "
+                "submitting task returned."
+            )
         path = self.path
         for name, part in (self.ids.split(job_id) if self.ids else {"job_id": job_id}).items():
             path = path.replace(f"{{{name}}}", path_segment(part))

@@ -10,10 +10,12 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from airflow_provider_bulkjobs.vendors.spec.operation import TEXT
+
 FIELD_NAME = re.compile(r"[A-Za-z_$][\w$.:-]{0,60}|\d{1,4}", re.ASCII)
 SURROGATE = re.compile("[\ud800-\udfff]")
 BLANK_SYMBOLS = "\u034f\u115f\u1160\u2800\u3164\uffa0"  # printable according to Unicode, but invisible
-TEXT, NUMBERS = frozenset({str}), frozenset({int, float, bool})
+NUMBERS = frozenset({int, float, bool})
 MAX_NAMES = 10  # field names in a message
 
 

@@ -44,7 +44,7 @@ def test_item_results(script: Script, sample: Sample) -> None:
         assert fetch(script, sample.key, "/prefix") == expected.outcomes, name
         assert not script.answers, name
         script.seen = script.seen[len(sample.of.token) :]
-        own = [f"/prefix{path}" for path in (sample.path_with(JOB), *expected.asked)]
+        own = [f"/prefix{path}" for path in (sample.path_with(sample.vendor_id), *expected.asked)]
         paths = (*own[1:], *expected.files)
         assert sent(script) == [(sample.method, own[0]), *(("GET", path) for path in paths)], name
         header, value = sample.of.credential
