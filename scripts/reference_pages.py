@@ -146,7 +146,7 @@ def render_configuration(config: dict[str, Any]) -> str:
                 ),
                 (
                     "`[state_store] clear_on_success`",
-                    "deletes the [checkpoint](../submitting.md#delivery-guarantees) when Airflow stores the success",
+                    "deletes the [checkpoint](../submitting.md#retries-and-duplicates) when Airflow stores the success",
                 ),
                 ("`[metrics]`", "where the [metrics](metrics.md) are sent"),
             ),

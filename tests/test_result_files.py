@@ -75,6 +75,19 @@ def test_file_of_errors_without_any_expected_column_is_refused(body: bytes) -> N
     assert "sign" not in str(caught.value)
 
 
+def test_file_without_a_column_that_every_such_file_has_is_refused() -> None:
+    download = Download("u", "failed", columns=("sf__Id",))
+    assert len(read(b"SF__ID,Name\n1,Ada\n", download)) == 1
+    with pytest.raises(FileUnavailableError, match="has no column 'sf__Id'"):
+        read(b"Id,Name\n1,Ada\n", download)
+
+
+def test_sentence_is_no_column() -> None:
+    with pytest.raises(FileUnavailableError, match="a sentence instead of columns") as caught:
+        read(b"upstream connect error\nreset reason: overflow\n", Download("u", "failed"))
+    assert "upstream" not in str(caught.value)
+
+
 @pytest.mark.parametrize("header", ["error", "Email", "EMAIL ADDRESS", "external_id,why", " Error ,x"])
 def test_file_of_errors_may_have_other_columns(header: str) -> None:
     assert len(read(f"{header}\n{header}\n".encode())) == 1

@@ -31,7 +31,9 @@ def read() -> Callable[..., tuple[int, int]]:
             if "file.csv" in exchange.line or "/download/" in exchange.line:
                 exchange.send(http_answer(file))
             else:
-                exchange.send(http_answer(json.dumps(left.pop(0)).replace("{here}", raw.url).encode()))
+                body = left.pop(0)
+                text = body if isinstance(body, str) else json.dumps(body).replace("{here}", raw.url)
+                exchange.send(http_answer(text.encode()))
 
         hook = HOOK_OF[conn_type]("mine")
         policy = RetryPolicy(max_attempts=3, initial_delay=0.001, max_delay=0.001, on_retry=lambda _: None)
@@ -53,6 +55,15 @@ def klaviyo(**counts: int | None) -> dict[str, Any]:
     return {"data": {"attributes": {"status": "complete", **counts}}}
 
 
+def brevo(url: str) -> dict[str, Any]:
+    return {"id": 7, "status": "completed", "info": {"import": {"invalid_emails": url}}}
+
+
+# Its status needs a second request, so the first response of the results does not have all counts.
+TOKEN = {"access_token": "t", "instance_url": "{here}"}
+SALESFORCE = [{"id": "7", "state": "JobComplete", "numberRecordsProcessed": 3, "numberRecordsFailed": 2}]
+
+
 @pytest.mark.parametrize(
     ("conn_type", "kind", "answers", "file"),
     [
@@ -64,6 +75,8 @@ def klaviyo(**counts: int | None) -> dict[str, Any]:
         ("sendgrid", None, [imported("errored", FILE)], b"email,error\n"),
         ("sendgrid", "export", [{"status": "ready", "contact_count": 2, "urls": [FILE]}], b"email\n"),
         ("klaviyo", None, [klaviyo(total_count=3, completed_count=1, failed_count=None), {"data": []}], b""),
+        ("brevo", None, [brevo(FILE), {"processes": [{"id": 7, "status": "completed"}]}, brevo(FILE)], b"EMAIL\n"),
+        ("salesforce_bulk", None, [TOKEN, *SALESFORCE, "sf__Id\n1\n", "sf__Id,sf__Error\n", "", *SALESFORCE, ""], b""),
     ],
 )
 def test_no_row_for_items_that_are_counted_is_an_error(

@@ -328,12 +328,14 @@ class Fetch:
 
     :param asked: expected paths on the account's own host, after the status request.
     :param files: expected file URLs after these, which must not receive the credentials.
+    :param status_answers: the responses to the requests of the counts that follow.
     """
 
     answers: tuple[Answer, ...]
     outcomes: list[ItemResult]
     asked: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    status_answers: tuple[Answer, ...] = ()
 
 
 def read_submit(content: dict[str, Any]) -> Submit:
@@ -351,6 +353,7 @@ def read_fetch(content: Mapping[str, Any]) -> Fetch:
         outcomes=[ItemResult(*outcome) for outcome in content["item_results"]],
         asked=tuple(content.get("expected_requests", ())),
         files=tuple(content.get("files", ())),
+        status_answers=read_answers(content.get("status_answers", ())),
     )
 
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The rules for the status of every job kind. Each returns the problems that it finds."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from vendors.fixture_loader import PRIVATE, Answer, Sample
+from vendors.fixture_loader import PRIVATE, Answer, Sample, changed
 from vendors.generated import PAUSES, Case, ok, status_cases, throttled, written_cases
 from vendors.in_memory import FILES, QUICK, InMemoryTransport, Sent, play
 from vendors.scripted import SECRET
@@ -198,6 +198,29 @@ def written_problems(sample: Sample) -> list[str]:
     return case_problems(sample, written_cases(sample))
 
 
+def odd_value_problems(sample: Sample) -> list[str]:
+    """A value of another type is an error like any other, or means nothing: it ends no wait with a traceback."""
+    longest = max(written_cases(sample), key=lambda case: len(case.answers), default=None)
+    problems = []
+    for number, answer in enumerate(longest.answers if longest else ()):
+        for path in paths_of(answer["body"]) if isinstance(answer["body"], dict) else ():
+            for odd in ([["x"]], {"x": 1}):
+                odd_answer = {**answer, "body": changed(answer["body"], path, odd)}
+                try:
+                    poll(sample, *longest.answers[:number], odd_answer, *longest.answers[number + 1 :], **longest.conn)
+                except Exception as error:  # noqa: BLE001
+                    problems.append(f"{sample}: {longest.name}, {path}={odd!r}: {error!r}")
+    return problems
+
+
+def paths_of(body: Any, prefix: str = "") -> Iterator[str]:
+    """Yield the dotted paths of all values in a body."""
+    entries = body.items() if isinstance(body, dict) else enumerate(body) if isinstance(body, list) else ()
+    for key, value in entries:
+        yield f"{prefix}{key}"
+        yield from paths_of(value, f"{prefix}{key}.")
+
+
 RULES = {
     rule.__name__: rule
     for rule in (
@@ -208,5 +231,6 @@ RULES = {
         throttling_problems,
         details_problems,
         cancel_problems,
+        odd_value_problems,
     )
 }

@@ -193,6 +193,25 @@ def test_verdict_on_a_complete_job(
     assert judge(result, 0.05).passed is passes
 
 
+@pytest.mark.parametrize(
+    "page",
+    ["upstream connect error or disconnect", "\ufeff<html>", "<html>", '{"a": 1}', "null", "Now, sign in\nx,y\n"],
+)
+def test_a_page_is_no_list_of_unprocessed_records(page: str) -> None:
+    body = {"id": "j-1", "state": "JobComplete", "numberRecordsProcessed": 3, "numberRecordsFailed": 0}
+    transport, account = play(SAMPLE.of, ok(body), ok(page))
+    outcome = transport.outcome(lambda: SAMPLE.kind.status(account, "j-1"))
+    assert isinstance(outcome, VendorUnavailableError)
+    assert "no CSV file" in str(outcome)
+
+
+@pytest.mark.parametrize("header", ["\ufeffId", "Account.Key__c,LastName", '"User:Owner.Email","Name"', "a;b_1", ""])
+def test_columns_of_unprocessed_records_are_names_of_fields(header: str) -> None:
+    body = {"id": "j-1", "state": "JobComplete", "numberRecordsProcessed": 3, "numberRecordsFailed": 0}
+    transport, account = play(SAMPLE.of, ok(body), ok(f"{header}\n"))
+    assert transport.outcome(lambda: SAMPLE.kind.status(account, "j-1")).state == "succeeded"
+
+
 def test_unprocessed_records_that_are_too_large_to_be_read_are_of_unknown_number() -> None:
     body = {"id": "j-1", "state": "JobComplete", "numberRecordsProcessed": 100, "numberRecordsFailed": 0}
     transport, account = play(SAMPLE.of, ok(body), ok("x" * (MAX_BODY + 1)))

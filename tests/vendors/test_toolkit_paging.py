@@ -56,6 +56,14 @@ def test_offset_ends_where_the_vendor_says() -> None:
     assert (paths[1:], items, is_complete) == ([f"{PATH}&offset=1"], [1, 2, 3], True)
 
 
+def test_offset_of_another_page_is_noticed() -> None:
+    following = Offset(2, more="hasMore", echo="offset")
+    first, second = page(1, 2, hasMore=True, offset=0), page(3, hasMore=False, offset=2)
+    assert read(following, first, second)[1:] == ([1, 2, 3], True)
+    with pytest.raises(TransientError, match="the page at offset 0 instead of 2"):
+        read(following, first, first)
+
+
 @pytest.mark.parametrize("bad", [page(1), page(1, hasMore=None), page(1, hasMore="yes"), page(hasMore=True)])
 def test_offset_without_a_clear_end_is_retried(bad: Any) -> None:
     with pytest.raises(TransientError, match=r"Vendor, list of items: the response"):

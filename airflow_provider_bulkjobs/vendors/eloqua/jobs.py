@@ -16,6 +16,7 @@ from typing import Any
 from airflow_provider_bulkjobs.exceptions import BadArgumentError
 from airflow_provider_bulkjobs.protocol.flow import Flow, path_segment
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState, count
+from airflow_provider_bulkjobs.vendors.spec.body_path import text_at
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.item_result import ItemResult, ResultsFlow
 from airflow_provider_bulkjobs.vendors.spec.states import States
@@ -28,7 +29,7 @@ API = "/api/bulk/2.0"
 IMPORTS = "/contacts/imports"
 SYNCS = f"{API}/syncs"
 PAGE = 1000  # the maximum
-MAX_PAGES = 10_000
+MAX_LOGS, MAX_REJECTS = 10, 10_000  # pages; a sync has a log for each kind of outcome
 IDS = CompositeId("Eloqua", ("import", "sync"))
 
 TOTALS = ("ELQ-00130", "ELQ-00001")  # staged, processed
@@ -61,7 +62,7 @@ STATES = States(
 
 def _check_import(job: BulkJob, sync: Mapping[str, Any]) -> BulkJob:
     uri = f"{IMPORTS}/{IDS.split(job.job_id)['import']}"
-    if sync.get("syncedInstanceUri") not in {uri, None}:
+    if text_at(sync, "syncedInstanceUri") not in {uri, ""}:
         raise BadArgumentError(
             f"job_id={job.job_id!r}: this sync of Eloqua is not one of the import {uri}. Pass the id that the "
             "submitting task returned."
@@ -101,11 +102,12 @@ def newest_syncs() -> Pages:
 
 
 def _details(job_id: str, name: str) -> Pages:
-    return _pages(name, f"{SYNCS}/{path_segment(IDS.split(job_id)['sync'])}/{name}?limit={PAGE}", MAX_PAGES)
+    max_pages = MAX_LOGS if name == "logs" else MAX_REJECTS
+    return _pages(name, f"{SYNCS}/{path_segment(IDS.split(job_id)['sync'])}/{name}?limit={PAGE}", max_pages)
 
 
 def _pages(name: str, path: str, max_pages: int) -> Pages:
-    following = Offset(PAGE, more="hasMore")
+    following = Offset(PAGE, more="hasMore", echo="offset")
     return list_pages(STATES.vendor, name, path, items="items", following=following, max_pages=max_pages)
 
 
@@ -119,7 +121,7 @@ def _with_counts(job: BulkJob, logs: list[Mapping[str, Any]]) -> BulkJob:
     if not total or not counts.keys() & {CREATED, UPDATED}:
         return job.with_unknown_failures()
     succeeded = counts[CREATED] + counts[UPDATED]
-    problems = [counts[str(log.get("statusCode"))] for log in logs if log.get("severity") in PROBLEMS]
+    problems = [counts[str(log.get("statusCode"))] for log in logs if text_at(log, "severity") in PROBLEMS]
     lost = max(total - succeeded, counts[REJECTED]) + counts[WITH_REJECTED_FIELDS]
     failed = min(max(lost, *problems, 0), total)
     is_known = failed > 0 or job.state is JobState.SUCCEEDED

@@ -204,7 +204,7 @@ def _needs_identifier(options: Options) -> Check:
     object_type = options.get("columnObjectTypeId") or CONTACTS
     names = list(identifiers_of(object_type))
     if mappings := options.get("columnMappings"):
-        marked = [each for each in as_dicts(mappings) if each.get("columnType") in {OBJECT_ID, ALTERNATE_ID}]
+        marked = [each for each in as_dicts(mappings) if each.get("columnType") in (OBJECT_ID, ALTERNATE_ID)]
         names = [str(each.get("columnName")) for each in marked if each.get("columnObjectTypeId") == object_type]
     if not names:
         raise BadArgumentError(

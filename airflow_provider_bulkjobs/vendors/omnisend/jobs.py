@@ -15,6 +15,7 @@ from airflow_provider_bulkjobs.exceptions import TransientError
 from airflow_provider_bulkjobs.protocol.flow import Flow, path_segment
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState, count
 from airflow_provider_bulkjobs.vendors.omnisend.contacts import to_record
+from airflow_provider_bulkjobs.vendors.spec.body_path import text_at
 from airflow_provider_bulkjobs.vendors.spec.errors import Errors, Message
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.item_result import ItemResult, ResultsFlow
@@ -103,7 +104,7 @@ def batch_results(account: Account, job_id: str) -> ResultsFlow:
     counted = count((yield from STATUS.finished(account, job_id)).get("errorsCount")) or 0
     batch = yield from request_details(STATES.vendor, f"{BATCHES}/{path_segment(job_id)}/items")
     items = [as_dict(item) for each in LISTS for item in each.values(batch, STATES.vendor)]
-    distinct = {item.get("itemID") or number: item for number, item in enumerate(items)}
+    distinct = {text_at(item, "itemID") or number: item for number, item in enumerate(items)}
     results = [_read_item(item) for item in distinct.values()]
     listed = sum(result.status == "failed" for result in results)
     if listed < counted:

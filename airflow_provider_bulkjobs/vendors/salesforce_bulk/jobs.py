@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -32,6 +33,8 @@ CSV = {"Accept": "text/csv"}
 DELIMITERS = {"BACKQUOTE": "`", "CARET": "^", "COMMA": ",", "PIPE": "|", "SEMICOLON": ";", "TAB": "\t"}
 ADDED = ("sf__Id", "sf__Created", "sf__Error")  # columns that were not submitted
 OUTCOMES = {"delete": "deleted", "hardDelete": "deleted"}
+# A column of records: the field, also of a related object. Text and JSON literals are no columns.
+FIELD_NAME = re.compile(r"(?!(?:null|true|false)$)[A-Za-z][\w.:]*", re.ASCII)
 UNPROCESSED = "Salesforce did not process this record"
 
 STATES = States(
@@ -89,8 +92,8 @@ def ingest_results(account: Account, job_id: str) -> ResultsFlow:
     delimiter = DELIMITERS.get(str(job.get("columnDelimiter")), ",")
     file = partial(Download, own=True, headers=CSV, delimiters=delimiter)
     succeeded = partial(_succeeded, OUTCOMES.get(str(job.get("operation"))))
-    yield file(f"{job_path(job_id)}/successfulResults/", read_row=succeeded)
-    yield file(f"{job_path(job_id)}/failedResults/", "failed", read_row=_failed)
+    yield file(f"{job_path(job_id)}/successfulResults/", read_row=succeeded, columns=("sf__Id",))
+    yield file(f"{job_path(job_id)}/failedResults/", "failed", read_row=_failed, columns=("sf__Error",))
     yield file(f"{job_path(job_id)}/unprocessedrecords/", "failed", read_row=_failed)
 
 
@@ -106,14 +109,14 @@ def change_state(job_id: str, state: str) -> Request:
 
 def _count_rows(data: bytes) -> int | None:
     """Return the number of rows below the header; ``None`` if it is unknown: too many to be counted, or not CSV."""
-    if data.lstrip()[:1] in {b"<", b"{"}:
-        raise TransientError(f"{STATES.vendor} returned no CSV file of unprocessed records")
     if len(data) > LARGE_BODY:  # this may run on an event loop
         return None
     try:
-        rows = list(filter(None, csv.reader(io.StringIO(data.decode(), newline=""), strict=True)))
+        rows = list(filter(None, csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True)))
     except (csv.Error, UnicodeDecodeError):
         return None
+    if rows and not all(map(FIELD_NAME.fullmatch, re.split(r"[,`^|;\t]", ",".join(rows[0])))):
+        raise TransientError(f"{STATES.vendor} returned no CSV file of unprocessed records")
     return max(len(rows) - 1, 0)
 
 

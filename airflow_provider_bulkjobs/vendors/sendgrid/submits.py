@@ -19,6 +19,7 @@ from airflow_provider_bulkjobs.exceptions import (
     VendorAPIError,
 )
 from airflow_provider_bulkjobs.protocol.flow import Flow, Request, SaveProgress, Upload
+from airflow_provider_bulkjobs.vendors.spec.body_path import text_at
 from airflow_provider_bulkjobs.vendors.spec.custom_fields import CustomField, CustomFields
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.operation import (
@@ -130,8 +131,8 @@ def _field_ids(columns: Sequence[str]) -> Any:
     """Return the field ids of the columns, which are named by SendGrid's field names or field ids."""
     body = (yield Request("GET", FIELDS_PATH)).json
     fields = [one for key in ("custom_fields", "reserved_fields") for one in as_dicts(body.get(key))]
-    ids: dict[Any, Any] = {str(one.get("name")).lower(): one.get("id") for one in fields}
-    ids |= {one.get("id"): one.get("id") for one in fields}
+    named = [(str(one.get("name")).lower(), field_id) for one in fields if (field_id := text_at(one, "id"))]
+    ids = {**dict(named), **{field_id: field_id for _, field_id in named}}
     found = [ids.get(column, ids.get(column.lower())) for column in columns]
     if None in found:
         unknown = [column for column, field_id in zip(columns, found, strict=True) if field_id is None]

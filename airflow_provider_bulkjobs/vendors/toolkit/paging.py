@@ -181,14 +181,20 @@ class Offset:
 
     :param limit: the number of items per page, which the path of the first page requests.
     :param more: the path of the flag that says whether there is another page, if the vendor has one.
+    :param echo: the path of the page's offset in the response, if the vendor repeats it: another one is another page.
     """
 
     limit: int
     parameter: str = "offset"
     more: str | None = None
+    echo: str | None = None
 
     def __call__(self, path: str, body: Mapping[str, Any], items: list[Any], read: int) -> str | None:
         """See :class:`NextPage`."""
+        offset = read - len(items)
+        echoed = offset if self.echo is None else value_at(body, self.echo)
+        if echoed not in (offset, None):
+            raise TransientError(f"the response is the page at offset {str(echoed)[:20]} instead of {offset}")
         has_more = len(items) >= self.limit if self.more is None else value_at(body, self.more)
         if not isinstance(has_more, bool):
             raise TransientError(f"the response does not say in {self.more!r} whether there is another page")
