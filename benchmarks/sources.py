@@ -57,6 +57,19 @@ class Parts(CsvFile):
             yield from super().by_hand(str(path))
 
 
+class JsonLines(CsvFile):
+    """One JSON Lines file."""
+
+    def write(self, where: Path, columns: Row, rows: Iterator[Row]) -> str:
+        with (path := where.with_suffix(".jsonl")).open("w") as file:
+            file.writelines(f"{json.dumps(dict(zip(columns, row, strict=True)))}\n" for row in rows)
+        return str(path)
+
+    def by_hand(self, where: str) -> Iterator[dict[str, Any]]:
+        with Path(where).open() as file:
+            yield from map(json.loads, file)
+
+
 class Parquet(CsvFile):
     """One Parquet file, with row groups of 100,000 rows."""
 
@@ -123,4 +136,4 @@ def _connect() -> Any:
     return psycopg2.connect(host=os.environ["PGHOST"], user="postgres", dbname="postgres")
 
 
-SOURCES = {"csv": CsvFile(), "parts": Parts(), "parquet": Parquet(), "postgres": Postgres()}
+SOURCES = {"csv": CsvFile(), "parts": Parts(), "jsonl": JsonLines(), "parquet": Parquet(), "postgres": Postgres()}

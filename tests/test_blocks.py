@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Records are checked and encoded in blocks; the result is that of one record after the other."""
 
+import json
 import random
 from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
+from math import isnan
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -98,16 +100,37 @@ def test_blocks_are_submitted_like_single_records(name: str, size: int, monkeypa
     assert result == outcome(name, one_by_one(read_records(records)))
 
 
-@pytest.mark.parametrize("name", [SENDGRID, "sendgrid-contacts-import_csv", "klaviyo-profiles-import"])
-def test_columns_of_a_table_may_have_values_that_are_converted(name: str, size: int) -> None:
+@pytest.mark.parametrize("zone", [UTC, None], ids=["UTC", "naive"])
+@pytest.mark.parametrize("last", [[2.0], [float("nan")]], ids=str)
+@pytest.mark.parametrize(
+    ("name", "names"),
+    [
+        (SENDGRID, ("country", "city", "postal_code", "address_line_1")),
+        ("sendgrid-contacts-import_csv", ("country", "city", "postal_code", "address_line_1")),
+        ("klaviyo-profiles-import", ("title", "image", "locale", "organization")),
+    ],
+)
+def test_columns_of_a_table_may_have_values_that_are_converted(
+    name: str, names: tuple[str, ...], last: list[float], zone: tzinfo | None, size: int
+) -> None:
     pa = pytest.importorskip("pyarrow")
     values = {
         "email": [f"person{number}@example.com" for number in range(9)],
         "first_name": ["Ada Lovelace", "", None] * 3,
         "last_name": [Decimal("1.50"), None, Decimal("2.25")] * 3,
     }
+    more: list[list[Any]] = [
+        [date(2026, 3, 14), None, None] * 3,
+        [1.5, None, 1e16] * 2 + [0.0, *last, -2.5e-7],
+        [10**18, None, -1] * 3,
+        [datetime(2026, 3, 14, 1, 2, 3, 400, tzinfo=zone), None, None] * 3,
+    ]
+    values |= dict(zip(names, more, strict=True))
     table = pa.table(values)
-    assert outcome(name, read_records(table)) == outcome(name, one_by_one(read_records(table)))
+    result = outcome(name, read_records(table))
+    assert result == outcome(name, one_by_one(read_records(table)))
+    rows = {"row 1": zone is None, "row 4": zone is None, "row 7": zone is None, "row 8": isnan(*last)}
+    assert [where for where, _ in result[-1]] == [row for row, has_problem in rows.items() if has_problem]
 
 
 ODD_CSV = (
@@ -152,10 +175,51 @@ def test_json_lines_with_a_field_twice_are_found_in_any_block(size: int, tmp_pat
     assert [row.record for row in rows if not row.problem] == [{"email": "a@example.com"}, {"email": "x:y"}]
 
 
+JSON_VALUES = (
+    *("-0", "1e400", "1" * 40, "1" * 5000, "0.1e-5", "123456789012345678901234567890.5", "NaN", "01", "1.", "[1,]"),
+    *(
+        r'"\ud800"',
+        r'"\ud83d\ude00"',
+        r'"\u0000"',
+        '"\x7f"',
+        '"\x01"',
+        '"a:b"',
+        "{}",
+        '{"b": [1.0, null]}',
+        "[" * 20_000,
+    ),
+)
+
+
+@pytest.mark.parametrize("value", JSON_VALUES, ids=lambda value: value[:40])
+def test_json_lines_are_read_like_the_json_module_reads_them(tmp_path: Path, value: str) -> None:
+    (tmp_path / "a.jsonl").write_text(f' {{"a": {value}}}\r\n')
+    [row] = read_records(tmp_path / "a.jsonl")
+    try:
+        expected = json.loads((tmp_path / "a.jsonl").read_text())
+    except (ValueError, RecursionError):
+        assert row.problem == "is not JSON: write one object per line"
+    else:
+        assert repr(row.record) == repr(expected)
+
+
 def test_good_blocks_are_not_added_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Batcher, "add", lambda *_: pytest.fail("one by one"))
     people = [{"email": f"person{number}@example.com", "first_name": "Ada Lovelace"} for number in range(1200)]
     assert outcome(SENDGRID, read_records(people))[0]
+
+
+def test_values_of_a_table_are_converted_by_column(monkeypatch: pytest.MonkeyPatch) -> None:
+    pa = pytest.importorskip("pyarrow")
+    monkeypatch.setattr(Batcher, "add", lambda *_: pytest.fail("one by one"))
+    monkeypatch.setattr(Block, "changed", lambda *_: pytest.fail("one by one"))
+    columns = {"email": ["a@example.com", "b@example.com"], "city": [date(2026, 3, 14), None]}
+    columns |= {"country": [Decimal("1.25"), Decimal(7)], "postal_code": [0.1, None]}
+    [(_, _, data, _)] = outcome(SENDGRID, read_records(pa.table(columns)))[0]
+    assert data == (
+        b'{"email":"a@example.com","city":"2026-03-14","country":1.25,"postal_code":0.1},'
+        b'{"email":"b@example.com","country":7}'
+    )
 
 
 def test_names_that_msgspec_takes_for_no_field_are_encoded_as_well() -> None:

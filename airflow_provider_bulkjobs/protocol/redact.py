@@ -19,6 +19,7 @@ EMAIL = re.compile(
     r"""(?:@|%(?:25)*40|&\#64;|\\u0040)"""
     r"""(?:[^\s"'<>(),;:=\[\]]+|\[[^\s\]]*\])"""
 )
+AT_SIGNS = ("@", "40", "&#64;")  # every match of EMAIL has one; it is slow to find that there is none
 URL_QUERY = re.compile(r"(https?://[^\s\"'<>?#]*)[?#][^\s\"'<>]*", re.IGNORECASE)
 USER_INFO = re.compile(r"([a-z][a-z0-9+.-]*://)[^\s\"'<>/?#]*@", re.IGNORECASE)
 # The query of any other URL, also of a relative one; without "=", a question mark may be punctuation or a pattern.
@@ -54,7 +55,8 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     text = USER_INFO.sub(r"\1", text)
     text = QUERY.sub("", text)
     text = SECRET_PARAMETER.sub(r"\1***", text)
-    text = EMAIL.sub(ADDRESS, text)
+    if any(sign in text for sign in AT_SIGNS):
+        text = EMAIL.sub(ADDRESS, text)
     text = _hide_phones(text, about_phones=bool(ABOUT_PHONES.search(text)))
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return text if len(text) <= MAX_LENGTH else f"{cut(text, MAX_LENGTH)}…"

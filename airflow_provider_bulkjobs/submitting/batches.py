@@ -2,7 +2,7 @@
 """Records encoded once into temporary files and split into batches, so that memory use does not grow with their number.
 
 The requests send exactly what was checked, even if the source changes in the meantime. One file has the encoded
-records; a second one has the line, the size and the number of cells of each. A table has a column for each field of any
+records; others have the line, the size and the number of cells of each. A table has a column for each field of any
 record, so it is split into batches only when all records are known. Rows written before the last column was known are
 padded with empty cells.
 """
@@ -18,7 +18,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, chain, repeat
+from itertools import accumulate, repeat
 from operator import add, itemgetter
 from typing import IO, BinaryIO, NamedTuple, cast
 from zlib import crc32
@@ -42,7 +42,6 @@ from airflow_provider_bulkjobs.vendors.toolkit.values import (
     unencodable,
 )
 
-ITEM_BYTES = 3 * array("Q").itemsize  # line, bytes with the separator, cells
 CUT = struct.Struct("<7Q")  # see Cut
 PIECE = 1024 * 1024
 ITEMS_AT_ONCE = 4096
@@ -105,6 +104,28 @@ class Cut(NamedTuple):
     size: int
 
 
+class _Numbers:
+    """Whole numbers in a temporary file, one for each record."""
+
+    def __init__(self) -> None:
+        self._file = temporary_file()
+
+    def close(self) -> None:
+        """Delete the file."""
+        self._file.close()
+
+    def append(self, numbers: Iterable[int]) -> None:
+        """Add numbers at the end, before any are read."""
+        self._file.write(array("Q", numbers).tobytes())
+
+    def read(self, first: int, count: int) -> array[int]:
+        """Return the numbers of some records, or of fewer at the end."""
+        found = array("Q")
+        self._file.seek(first * found.itemsize)
+        found.frombytes(self._file.read(count * found.itemsize))
+        return found
+
+
 class Batcher:
     """Temporary files of encoded records, split into batches by the limits of an operation.
 
@@ -117,7 +138,8 @@ class Batcher:
     ) -> None:
         self._operation = operation
         self._fixed = fixed
-        self._data, self._items, self._cuts = temporary_file(), temporary_file(), temporary_file()
+        self._data, self._cuts = temporary_file(), temporary_file()
+        self._lines, self._sizes, self._cells = _Numbers(), _Numbers(), _Numbers()  # the sizes with the separators
         self._overhead = overhead
         self._max_bytes: int | None = None  # of the records of a request; set with the first record
         self._separator = b"" if operation.is_csv else operation.separator
@@ -135,7 +157,7 @@ class Batcher:
 
     def close(self) -> None:
         """Delete the temporary files."""
-        for file in (self._data, self._items, self._cuts):
+        for file in (self._data, self._cuts, self._lines, self._sizes, self._cells):
             file.close()
 
     @property
@@ -177,7 +199,7 @@ class Batcher:
             return False
         self._flush()
         self._start(block.origin)
-        self._append(block.lines, data, repeat(len(self._columns)))
+        self._append(block.lines, data, repeat(len(self._columns), len(data)))
         self.items += len(data)
         return True
 
@@ -237,8 +259,7 @@ class Batcher:
         """
         width = len(self._columns)
         for first in range(0, self.items, ITEMS_AT_ONCE):
-            items = self._items_array(first, ITEMS_AT_ONCE)
-            lines, sizes, cells = items[::3], items[1::3], items[2::3]
+            lines, sizes, cells = self._numbers(first, ITEMS_AT_ONCE)
             stored = list(accumulate(sizes, initial=0))
             if self._is_ragged:
                 missing = (width - each for each in cells)
@@ -372,21 +393,20 @@ class Batcher:
         self._hash.update(joined)
         self._sum += sum(map(crc32, data))
         self._data.write(joined)
-        sizes = map(add, map(len, data), repeat(len(self._separator)))
-        self._items.write(array("Q", chain.from_iterable(zip(lines, sizes, cells, strict=False))).tobytes())
+        self._lines.append(lines)
+        self._sizes.append(map(add, map(len, data), repeat(len(self._separator))))
+        self._cells.append(cells)
 
     def _read_items(self, first: int, count: int) -> Iterator[tuple[int, int, int]]:
         """Yield line, size and number of cells of some records."""
         end = first + count
         for begin in range(first, end, ITEMS_AT_ONCE):
-            items = self._items_array(begin, min(ITEMS_AT_ONCE, end - begin))
-            yield from zip(items[::3], items[1::3], items[2::3], strict=True)
+            yield from zip(*self._numbers(begin, min(ITEMS_AT_ONCE, end - begin)), strict=True)
 
-    def _items_array(self, first: int, count: int) -> array[int]:
-        """Return line, size and number of cells of some records, one after the other."""
+    def _numbers(self, first: int, count: int) -> tuple[array[int], array[int], array[int]]:
+        """Return the lines, sizes and numbers of cells of some records."""
         self._flush()
-        self._items.seek(first * ITEM_BYTES)
-        return array("Q", self._items.read(count * ITEM_BYTES))
+        return self._lines.read(first, count), self._sizes.read(first, count), self._cells.read(first, count)
 
     def _add_cut(self, cut: Cut) -> None:
         self._cuts.write(CUT.pack(*cut))

@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 
 from airflow_provider_bulkjobs.submitting.row import Origin, Row
-from airflow_provider_bulkjobs.vendors.spec.operation import SAME_IN_BOTH, Fields, Record, encode_fast, encode_json
+from airflow_provider_bulkjobs.vendors.spec.operation import FAST, Fields, Record, are_fast, encode_fast, encode_json
+from airflow_provider_bulkjobs.vendors.toolkit.conversion import Converter
 
 BLOCK_ROWS = 500
 
@@ -40,7 +41,7 @@ class Block(ABC):
 
         :raises ValueError, TypeError: as :func:`encode_json`.
         """
-        if self.kinds <= SAME_IN_BOTH:
+        if self.kinds <= FAST or all(map(are_fast, self.fields.values())):
             with suppress(TypeError, ValueError, OverflowError):
                 return list(map(encode_fast, self._objects()))
         return list(map(encode_json, self.records))
@@ -70,6 +71,10 @@ class Block(ABC):
         """Yield the rows one by one."""
         for line, record in zip(self.lines, self.records, strict=True):
             yield Row(line, record, None, self.columns, "", self.origin)
+
+    def converted(self, convert: Converter) -> Block | None:
+        """Return the rows with converted values; ``None`` if a record has a problem."""
+        return self.changed(convert)
 
     def changed(self, change: Callable[[Record], Record | str]) -> Block | None:
         """Return the rows with changed records; ``None`` if a record has a problem.
@@ -106,6 +111,13 @@ class TableBlock(Block):
             {name: cell for name, cell in zip(self.columns, cells, strict=True) if cell is not None}
             for cells in zip(*self._fields.values(), strict=True)
         ]
+
+    def converted(self, convert: Converter) -> TableBlock | None:
+        """Return the rows with converted values; ``None`` if a record has a problem."""
+        cells = [each for each in map(convert.column, self._fields.values()) if each is not None]
+        if len(cells) < len(self._fields):
+            return None
+        return TableBlock(self.lines, self.columns, cells, self.origin)
 
     def _objects(self) -> Iterable[Any]:
         return map(_row_type(tuple(self._fields)), *self._fields.values())  # half the time of dicts

@@ -6,7 +6,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, BinaryIO, NamedTuple
+
+import msgspec
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError
 from airflow_provider_bulkjobs.submitting.blocks import BLOCK_ROWS, Block, RecordBlock
@@ -80,12 +83,14 @@ class _Problem(NamedTuple):
 
 
 def _read_object(line: bytes) -> dict[str, Any] | _Problem:
-    try:
-        text = line.strip(JSON_SPACE).decode()
-        record, end = DECODER.raw_decode(text)
+    # msgspec takes half the time, and refuses what the other decoder accepts or reports.
+    with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        fast = decode_fast(line)
         # Each key has a colon after it, so without more colons than keys no key is there twice.
-        if end < len(text) or not isinstance(record, dict) or text.count(":") > len(record):
-            record = UNIQUE_KEYS.decode(text)
+        if type(fast) is dict and line.count(b":") <= len(fast):
+            return fast
+    try:
+        record = UNIQUE_KEYS.decode(line.strip(JSON_SPACE).decode())
     except UnicodeDecodeError:
         return _Problem("is not UTF-8", "Write the file in UTF-8.")
     except _TwiceError as error:
@@ -107,7 +112,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-DECODER = json.JSONDecoder()
+decode_fast = msgspec.json.Decoder().decode
 UNIQUE_KEYS = json.JSONDecoder(object_pairs_hook=_object)
 
 

@@ -70,7 +70,7 @@ class RecordCheck:
             return None
         found: Block | None = block
         if not block.kinds <= PLAIN:
-            found = block.changed(self._convert)
+            found = block.converted(self._convert)
         if found is not None and self._has_options(found.fields):
             found = found.changed(lambda record: self._with_options(record, block.columns))
         if found is None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from math import isfinite
 from typing import Any
 
 from airflow_provider_bulkjobs.submitting.blocks import Block
@@ -13,6 +14,7 @@ from airflow_provider_bulkjobs.vendors.spec.operation import Record
 from airflow_provider_bulkjobs.vendors.toolkit.values import missing_number, safe_name, unencodable
 
 SAME_IN_CSV = frozenset({str, int, type(None)})  # as they are encoded
+NUMBERS = frozenset({int, float, type(None)})
 ROW_END = b"\r\n"
 
 
@@ -41,7 +43,7 @@ def encode_row(record: Record, columns: Iterable[str]) -> bytes | str:
 
 def encode_rows(block: Block, columns: Collection[str]) -> list[bytes] | None:
     """Return many records as rows of a table; ``None`` if one of them may have a problem."""
-    if not block.kinds <= SAME_IN_CSV:
+    if not (block.kinds <= SAME_IN_CSV or all(map(_are_same, block.fields.values()))):
         return None
     lines = _Lines()
     nothing = [None] * len(block.lines)
@@ -51,6 +53,11 @@ def encode_rows(block: Block, columns: Collection[str]) -> list[bytes] | None:
         return list(map(str.encode, lines))
     except ValueError:
         return None
+
+
+def _are_same(values: Sequence[Any]) -> bool:
+    kinds = set(map(type, values))
+    return kinds <= SAME_IN_CSV or (kinds <= NUMBERS and all(map(isfinite, filter(None, values))))
 
 
 class _Lines(list[str]):

@@ -7,7 +7,6 @@ https://developers.activecampaign.com/reference/retrieve-fields
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -39,7 +38,6 @@ CONTACT_FIELDS = frozenset(
         *("subscribe", "unsubscribe", "exclude_automations"),
     }
 )
-ADDRESS = re.compile(r".+@[^@]+", re.DOTALL)
 ON_CONTACTS = ("exclude_automations",)  # the vendor's example sends it in each contact
 
 
@@ -96,7 +94,7 @@ def _check_email(record: Record) -> str | None:
 
 
 def _are_addresses(values: Sequence[Any]) -> bool:
-    return all(isinstance(value, str) and ADDRESS.fullmatch(value) for value in values)
+    return all(isinstance(value, str) and all(value.rpartition("@")) for value in values)
 
 
 IMPORT = Operation(

@@ -6,7 +6,7 @@ The values of other libraries are recognized by their attributes: numpy and pand
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import partial
@@ -73,6 +73,15 @@ class Converter:
                 problem = missing_number(name, error.value)
                 return problem or f"has a {type(error.value).__name__} {where}: {error.remedy}"
         return converted
+
+    def column(self, values: Sequence[Any]) -> Sequence[Any] | None:
+        """Return the values of one field in many records, converted; ``None`` if one of them has a problem."""
+        if PLAIN.issuperset(map(type, values)):
+            return values
+        try:
+            return [value if type(value) in PLAIN else self._value(value) for value in values]
+        except _UnsupportedError:
+            return None
 
     def _value(self, value: Any, depth: int = 0) -> Any:
         if type(value) in PLAIN or depth > MAX_DEPTH:

@@ -3,11 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from airflow_provider_bulkjobs.vendors.spec.operation import Check, FieldCheck, Fields, Options, Record
-from airflow_provider_bulkjobs.vendors.toolkit.values import are_identities, identity_problem, is_blank, safe_names
+from airflow_provider_bulkjobs.vendors.toolkit.values import (
+    are_identities,
+    identity_problem,
+    is_blank,
+    joined,
+    safe_names,
+)
 
 TEXT_OR_NONE = frozenset({str, type(None)})
 OBJECT_OR_NONE = frozenset({dict, type(None)})
@@ -101,11 +107,7 @@ def max_lengths(lengths: Mapping[str, int]) -> Check:
         return None
 
     def is_met(fields: Fields) -> bool:
-        given = [(fields[name], length) for name, length in lengths.items() if name in fields]
-        return all(
-            set(map(type, values)) <= TEXT_OR_NONE and max(map(len, filter(None, values)), default=0) <= length
-            for values, length in given
-        )
+        return all(_are_short(fields[name], length) for name, length in lengths.items() if name in fields)
 
     return FieldCheck(check, is_met)
 
@@ -143,6 +145,13 @@ def lists(lengths: Mapping[str, int | None]) -> Check:
         )
 
     return if_given(lengths, check)
+
+
+def _are_short(values: Sequence[Any], length: int) -> bool:
+    """Return whether certainly no value is text that is too long."""
+    if joined(values) is not None:
+        return max(map(len, values), default=0) <= length
+    return set(map(type, values)) <= TEXT_OR_NONE and max(map(len, filter(None, values)), default=0) <= length
 
 
 def _identity_problem(record: Record, names: Iterable[str]) -> str | None:
