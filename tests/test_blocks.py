@@ -19,11 +19,12 @@ from vendors.scripted import make_account
 from airflow_provider_bulkjobs.exceptions import BadArgumentError
 from airflow_provider_bulkjobs.submitting import arrow_rows, csv_rows, json_rows, list_rows
 from airflow_provider_bulkjobs.submitting.batches import Batcher
-from airflow_provider_bulkjobs.submitting.blocks import Block, Rows, TableBlock
+from airflow_provider_bulkjobs.submitting.blocks import Block, RecordBlock, Rows, TableBlock
 from airflow_provider_bulkjobs.submitting.options import read_options
 from airflow_provider_bulkjobs.submitting.records import Row, read_records
 from airflow_provider_bulkjobs.submitting.row import Origin
 from airflow_provider_bulkjobs.submitting.submission import Submission
+from airflow_provider_bulkjobs.submitting.table_rows import encode_rows
 from airflow_provider_bulkjobs.vendors.spec.custom_fields import CustomField
 from airflow_provider_bulkjobs.vendors.spec.operation import Operation
 
@@ -35,7 +36,7 @@ GOOD = {
 SIZES = (1, 3, 500)
 ODD: list[Any] = [
     *(None, "", " ", " x", "Ada Lovelace", "\u200b", "a\u00a0", "\ud800", "é", "x" * 2000, "@b", "a@", "12"),
-    *(5, 0, 10**30, True, 1.5, float("nan"), float("inf"), Decimal("1.50"), Decimal("NaN"), b"x", object()),
+    *(5, 0, 10**30, 10**400, True, 1.5, float("nan"), float("inf"), Decimal("1.50"), Decimal("NaN"), b"x", object()),
     *(datetime(2026, 3, 14, tzinfo=UTC), datetime(2026, 3, 14), date(2026, 3, 14), UUID(int=7)),  # noqa: DTZ001
     *([], ["a"], {}, {"a": 1}, {"a": {"b": [1.5, None]}}, {7: "a"}, {"a": float("nan")}),
 ]
@@ -263,3 +264,8 @@ def test_text_that_is_too_long_is_found_in_any_block(size: int) -> None:
 
 def never_submitted(_context: object) -> Any:
     raise AssertionError
+
+
+def test_column_of_numbers_may_have_a_large_one() -> None:
+    block = RecordBlock([2, 3], [{"n": 1.5}, {"n": 10**400}], Origin())
+    assert encode_rows(block, ["n"]) == [b"1.5\r\n", f"{10**400}\r\n".encode()]

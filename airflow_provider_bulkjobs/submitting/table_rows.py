@@ -57,7 +57,7 @@ def encode_rows(block: Block, columns: Collection[str]) -> list[bytes] | None:
 
 def _are_same(values: Sequence[Any]) -> bool:
     kinds = set(map(type, values))
-    return kinds <= SAME_IN_CSV or (kinds <= NUMBERS and all(map(isfinite, filter(None, values))))
+    return kinds <= SAME_IN_CSV or (kinds <= NUMBERS and all(isfinite(each) for each in values if type(each) is float))
 
 
 class _Lines(list[str]):
