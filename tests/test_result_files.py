@@ -84,7 +84,7 @@ def test_file_without_a_column_that_every_such_file_has_is_refused() -> None:
 
 def test_sentence_is_no_column() -> None:
     with pytest.raises(FileUnavailableError, match="a sentence instead of columns") as caught:
-        read(b"upstream connect error\nreset reason: overflow\n", Download("u", "failed"))
+        read(b"upstream connect error\nreset reason: overflow\n", Download("u", "failed", own=True))
     assert "upstream" not in str(caught.value)
 
 

@@ -220,6 +220,7 @@ class Engine:
             return
         if not self._sign_in or self._clock() > self._sign_in_began + SIGN_IN_KEPT:
             self._sign_in, self._sign_in_began = [], self._clock()
+        is_resumed = bool(self._sign_in)
         try:
             request = next(flow)
             for outcome in self._sign_in:
@@ -235,8 +236,10 @@ class Engine:
         except TransientError:
             self._limiter.pause(DEFAULT_PAUSE)  # without a token no other request can succeed
             raise
-        except BulkJobError:
+        except BulkJobError as error:
             self._sign_in = []
+            if is_resumed:  # what was received before may be too old by now
+                raise TransientError(str(error)) from error
             raise
 
     def _sign_in_step(self, request: Request) -> Steps[Response | VendorAPIError]:

@@ -264,7 +264,7 @@ def raise_for_transfer(response: Response, transfer: str) -> None:
 def raise_for_file(response: Response, host: str, accepted: Iterable[int] = (200, 204)) -> None:
     """Raise an error unless a response has a file.
 
-    :param accepted: the statuses of a file; of a part of one, 206.
+    :param accepted: the statuses of a file; of a part of one, 206, or 416 if there is no such part.
     :raises TransientError: retry.
     :raises FileUnavailableError: the URL does not, or no longer, return the file.
     :raises VendorAPIError: the storage rejected the request.
@@ -274,7 +274,8 @@ def raise_for_file(response: Response, host: str, accepted: Iterable[int] = (200
         raise FileUnavailableError(f"Download from {host} failed with {response.status}; the file may have expired")
     if response.status not in accepted:
         raise VendorAPIError(f"Download from {host} failed with {response.status}")
-    if response.headers.get("content-type", "").lower().strip().startswith(PAGE_TYPES):
+    is_page = response.headers.get("content-type", "").lower().strip().startswith(PAGE_TYPES)
+    if is_page and response.status != 416:  # that of an empty file is about the error
         raise FileUnavailableError(f"{host} returned a web page instead of the file. The file may have expired.")
 
 

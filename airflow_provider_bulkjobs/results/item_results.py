@@ -42,7 +42,8 @@ def iter_item_results(
     :param policy: the retry policy for the vendor and for the storage of its files.
     :raises JobNotFinishedError: the job has not finished.
     :raises BadArgumentError: the vendor has no per-item results for this job kind.
-    :raises VendorAPIError: the vendor rejected the request, or lists no item although the job counts some.
+    :raises VendorAPIError: the vendor rejected the request, or lists no item, or no failed one, although the job counts
+        some.
     :raises BulkJobError: any other error; the results that were yielded are incomplete.
     """
     if kind.results is None:
@@ -59,7 +60,7 @@ def iter_item_results(
             counts[result.status] += 1
             yield result
     job = parts.job
-    if job is None and not counts["failed"]:
+    if job is None and not counts["failed"] and not (counts and kind.counts_results):
         job = client.transport.run(status, policy)
     if job is not None:
         _check_counts(client, job, counts, lists_all=parts.lists_all)

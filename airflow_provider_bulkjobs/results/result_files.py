@@ -101,12 +101,12 @@ class ResultFile:
             missing = f"no column {absent[0]!r}"
         elif error_field is not None and not {_normalize(error_field), *EXPECTED_COLUMNS} & found:
             missing = f"no column {error_field!r} and no column that identifies an item"
-        elif len(names) == 1 and len(names[0].split()) > 2:
+        elif self._download.own and len(names) == 1 and len(names[0].split()) > 2:  # by a proxy before the API
             missing = "a sentence instead of columns"
         if missing:
             raise FileUnavailableError(
-                f"the vendor's file has {missing}: its header has {len(names)} other columns. The vendor may have "
-                "sent an error message instead of the file."
+                f"the vendor's file has {missing}; the number of columns in its header is {len(names)}. The vendor may "
+                "have sent an error message instead of the file."
             )
 
     def _item_results(self, names: list[str], rows: Iterator[list[str]]) -> Iterator[ItemResult]:

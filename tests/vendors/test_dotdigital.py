@@ -61,6 +61,16 @@ def deleted(requested: int, done: int, unknown: int, invalid: int) -> dict[str, 
     return {"deleteId": "j-1", "status": "Finished", "summary": counts, "failures": []}
 
 
+def test_contact_that_was_not_imported_counts_once_although_it_has_an_id() -> None:
+    suppressed = {"contactId": 5, "matchIdentifier": "email", "failureReason": "GloballySuppressed"}
+    body = finished(summary(0, 9, globallySuppressed=1), suppressed) | {
+        "updated": [{"contactId": n} for n in range(10, 19)]
+    }
+    transport, account = play(IMPORTS.of, ok(body))
+    found = transport.outcome(lambda: IMPORTS.kind.status(account, "j-1"))
+    assert (found.total, found.succeeded, found.failed) == (10, 9, 1)
+
+
 @pytest.mark.parametrize(
     ("body", "state", "total", "failed", "passes", "passes_with_any"),
     [

@@ -193,10 +193,13 @@ def test_verdict_on_a_complete_job(
     assert judge(result, 0.05).passed is passes
 
 
-@pytest.mark.parametrize(
-    "page",
-    ["upstream connect error or disconnect", "\ufeff<html>", "<html>", '{"a": 1}', "null", "Now, sign in\nx,y\n"],
+PAGES = (
+    *("upstream connect error", "\ufeff<html>", "<html>", "<html>" + "x" * LARGE_BODY, '<p style="a,"b">'),
+    *('{"a": 1}', '{"message":"Session expired"}', '[{"message": "x"}]', "null", "Now, sign in\nx,y\n"),
 )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page[:20])
 def test_a_page_is_no_list_of_unprocessed_records(page: str) -> None:
     body = {"id": "j-1", "state": "JobComplete", "numberRecordsProcessed": 3, "numberRecordsFailed": 0}
     transport, account = play(SAMPLE.of, ok(body), ok(page))
@@ -205,7 +208,9 @@ def test_a_page_is_no_list_of_unprocessed_records(page: str) -> None:
     assert "no CSV file" in str(outcome)
 
 
-@pytest.mark.parametrize("header", ["\ufeffId", "Account.Key__c,LastName", '"User:Owner.Email","Name"', "a;b_1", ""])
+@pytest.mark.parametrize(
+    "header", ["\ufeffId", "Account.Key__c,LastName", '"User:Owner.Email","Name"', "a;b_1", "", '""']
+)
 def test_columns_of_unprocessed_records_are_names_of_fields(header: str) -> None:
     body = {"id": "j-1", "state": "JobComplete", "numberRecordsProcessed": 3, "numberRecordsFailed": 0}
     transport, account = play(SAMPLE.of, ok(body), ok(f"{header}\n"))

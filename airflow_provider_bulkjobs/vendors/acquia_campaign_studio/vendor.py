@@ -70,6 +70,7 @@ class AcquiaCampaignStudio(Vendor):
             jobs.cancel_job,
             operations=jobs.OPERATIONS,
             results=jobs.job_results,
+            counts_results=True,
             states=jobs.STATES,
             not_returned="Campaign Studio returns the ids of failed contacts, if they have one, but none of their "
             "fields.",

@@ -9,20 +9,15 @@ from __future__ import annotations
 
 from functools import partial
 
-from airflow_provider_bulkjobs.protocol.flow import Request
 from airflow_provider_bulkjobs.vendors.customer_io.jobs import IMPORTS, STATES
 from airflow_provider_bulkjobs.vendors.spec.operation import (
-    Check,
     Operation,
     Option,
-    Options,
     SubmitContext,
     SubmitFlow,
-    encode_json,
 )
-from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict
-from airflow_provider_bulkjobs.vendors.toolkit.submits import JSON_HEADERS, accepted_job_id
-from airflow_provider_bulkjobs.vendors.toolkit.validators import needs
+from airflow_provider_bulkjobs.vendors.toolkit.submits import object_request, submit_request
+from airflow_provider_bulkjobs.vendors.toolkit.validators import needs_field_of
 
 FILE, FOLDER = "data_file_url", "data_file_folder"
 PROCESS = ("all", "only_new", "only_existing")
@@ -31,12 +26,7 @@ PROCESS = ("all", "only_new", "only_existing")
 def submit_import(import_type: str, context: SubmitContext) -> SubmitFlow:
     """Submit the URL of a file."""
     body = {"import": {"name": "Airflow", **context.options, "type": import_type}}
-    response = yield Request("POST", IMPORTS, JSON_HEADERS, body=encode_json(body))
-    return accepted_job_id(STATES.vendor, as_dict(response.json.get("import")), "id")
-
-
-def _needs_identifier(options: Options) -> Check:
-    return needs(str(options["identifier"]))
+    return (yield from submit_request(STATES.vendor, object_request("POST", IMPORTS, body), "import.id"))
 
 
 def _identified_by(*names: str) -> Option:
@@ -62,7 +52,7 @@ _operation = partial(
     upload_folder=FOLDER,
     is_csv=True,
 )
-_people = partial(_operation, check_by_options=_needs_identifier)
+_people = partial(_operation, check_by_options=needs_field_of("identifier"))
 OPERATIONS = (
     _people(
         "import_people",

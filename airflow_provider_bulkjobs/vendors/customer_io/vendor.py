@@ -19,7 +19,7 @@ from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
 from airflow_provider_bulkjobs.vendors.spec.vendor_docs import Reported, VendorDocs
 from airflow_provider_bulkjobs.vendors.toolkit.auth import BEARER
 from airflow_provider_bulkjobs.vendors.toolkit.connection_test import format_identity, require_vendor_response
-from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict, as_list
+from airflow_provider_bulkjobs.vendors.toolkit.status import as_dicts
 
 
 class CustomerIo(Vendor):
@@ -115,7 +115,7 @@ class CustomerIo(Vendor):
                 "If the account has an IP address allowlist, it has to include this server."
             )
             raise error.reworded(error.message, hint=hint) from None
-        found = [as_dict(each) for each in as_list(body.get("workspaces"))]
+        found = as_dicts(body.get("workspaces"))
         require_vendor_response(self, account, found and found[0].get("id"))
         try:
             yield Request("GET", f"{jobs.IMPORTS}/0")

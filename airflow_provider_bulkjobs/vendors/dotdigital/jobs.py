@@ -86,13 +86,16 @@ def _count_import(job: BulkJob, found: Mapping[str, Any]) -> BulkJob:
 
 
 def _imported(failures: list[Mapping[str, Any]], found: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the failures of contacts that were imported: they have a contact id.
+    """Return the failures of contacts that were imported: their contact id is listed as created or updated.
 
-    A record that is matched by its contact id always has one. It was imported if the contact is listed as updated.
+    Without these lists, those with any contact id, unless the record was matched by it.
     """
-    updated = {str(as_dict(each).get("contactId")) for each in UPDATED.values(found, LABEL)}
+    entries = [as_dict(each) for listed in (CREATED, UPDATED) for each in listed.values(found, LABEL)]
+    imported = {str(each.get("contactId")) for each in entries}
     with_id = [each for each in failures if each.get("contactId") is not None]
-    return [each for each in with_id if each.get("matchIdentifier") != MATCH_BY_ID or str(each["contactId"]) in updated]
+    if imported:
+        return [each for each in with_id if str(each["contactId"]) in imported]
+    return [each for each in with_id if each.get("matchIdentifier") != MATCH_BY_ID]
 
 
 def _count_deletion(job: BulkJob, found: Mapping[str, Any]) -> BulkJob:

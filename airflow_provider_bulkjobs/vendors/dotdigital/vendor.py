@@ -170,7 +170,7 @@ class Dotdigital(Vendor):
             "The total of an import: it is the sum of its counts, and records that are in none of them have failed.",
             "Whether contacts that were already the same are counted is unconfirmed.",
             "Contacts that were imported, but not added to a list, a preference or a consent record, count as failed.",
-            "Whether long lists are cut is unconfirmed: the larger of count and list is those not imported.",
+            "Whether long lists are cut is unconfirmed: the larger of the count and the list is how many were lost.",
             "A way to cancel: there is none.",
         ),
     )

@@ -59,6 +59,7 @@ class HubSpot(Vendor):
             jobs.cancel_import,
             operations=jobs.OPERATIONS,
             results=jobs.import_results,
+            counts_results=True,
             states=jobs.STATES,
             returns_records=True,
         ),

@@ -19,7 +19,7 @@ from airflow_provider_bulkjobs.vendors.spec.vendor import JobKind, Vendor
 from airflow_provider_bulkjobs.vendors.spec.vendor_docs import Reported, VendorDocs
 from airflow_provider_bulkjobs.vendors.toolkit.auth import HeaderKey
 from airflow_provider_bulkjobs.vendors.toolkit.connection_test import require_vendor_response
-from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict, as_list
+from airflow_provider_bulkjobs.vendors.toolkit.status import as_dicts
 
 REVISION = "2026-07-15"
 TEXT = "detail or title"
@@ -99,7 +99,7 @@ class Klaviyo(Vendor):
     def check(self, account: Account) -> Flow[str]:
         """Request the account of the key."""
         response = yield Request("GET", "/api/accounts")
-        found = [as_dict(one) for one in as_list(response.json.get("data"))]
+        found = as_dicts(response.json.get("data"))
         accounts = [str(one["id"]) for one in found if one.get("type") == "account" and one.get("id")]
         require_vendor_response(self, account, accounts)
         return f"Connected to Klaviyo as account {', '.join(accounts)}."

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_bulkjobs.vendors.spec.operation import Check, Record
-from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict, as_list
+from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict, as_dicts, as_list
 from airflow_provider_bulkjobs.vendors.toolkit.validators import needs, needs_any, only_fields
 from airflow_provider_bulkjobs.vendors.toolkit.values import is_blank, safe_names
 
@@ -64,7 +64,7 @@ def _with_welcome(identifier: Mapping[str, Any], *, welcome: bool) -> dict[str, 
 def to_record(contact: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the record of a contact; a contact that has no shorter form is a record itself."""
     record = {name: value for name, value in contact.items() if name != IDENTIFIERS}
-    for each in map(as_dict, as_list(contact.get(IDENTIFIERS))):
+    for each in as_dicts(contact.get(IDENTIFIERS)):
         channel = as_dict(as_dict(each.get("channels")).get(CHANNELS.get(str(each.get("type")), "")))
         record |= {str(each.get("type")): each.get("id"), **channel}
         record |= {name: each[name] for name in IDENTIFIER_FIELDS if name in each}

@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -109,13 +110,15 @@ def change_state(job_id: str, state: str) -> Request:
 
 def _count_rows(data: bytes) -> int | None:
     """Return the number of rows below the header; ``None`` if it is unknown: too many to be counted, or not CSV."""
+    if data.removeprefix(BOM_UTF8).lstrip()[:1] in {b"<", b"{", b"["}:
+        raise TransientError(f"{STATES.vendor} returned no CSV file of unprocessed records")
     if len(data) > LARGE_BODY:  # this may run on an event loop
         return None
     try:
         rows = list(filter(None, csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True)))
     except (csv.Error, UnicodeDecodeError):
         return None
-    if rows and not all(map(FIELD_NAME.fullmatch, re.split(r"[,`^|;\t]", ",".join(rows[0])))):
+    if any(map(any, rows)) and not all(map(FIELD_NAME.fullmatch, re.split(r"[,`^|;\t]", ",".join(rows[0])))):
         raise TransientError(f"{STATES.vendor} returned no CSV file of unprocessed records")
     return max(len(rows) - 1, 0)
 

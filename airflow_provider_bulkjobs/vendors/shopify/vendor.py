@@ -134,6 +134,7 @@ class Shopify(Vendor):
             cancel=jobs.cancel,
             operations=OPERATIONS,
             results=jobs.operation_results,
+            counts_results=True,
             states=jobs.STATES,
         ),
     )

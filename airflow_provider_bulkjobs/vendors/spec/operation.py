@@ -85,7 +85,7 @@ class SubmitContext:
     marker: str = ""
 
     def options_without(self, *names: str) -> dict[str, Any]:
-        """Return the other options than these, which do not belong into the same part of the request."""
+        """Return all options but these, which belong in another part of the request."""
         return {name: value for name, value in self.options.items() if name not in names}
 
 

@@ -43,6 +43,7 @@ class JobKind:
     :param cancel: the flow that cancels a job, if the vendor supports it.
     :param operations: the submit operations that create such a job.
     :param results: the flow that reads per-item results, if the vendor has them.
+    :param counts_results: the status counts what the results are read from, so nothing is learnt by comparing them.
     :param states: the documented states of such a job.
     :param returns_records: the results have the records of failed items as they were submitted.
     :param not_returned: what the vendor does not return of them, as a sentence.
@@ -55,6 +56,7 @@ class JobKind:
     cancel: Callable[[Account, str], Flow[None]] | None = None
     operations: tuple[Operation, ...] = ()
     results: Callable[[Account, str], ResultsFlow] | None = None
+    counts_results: bool = False
     states: States | None = None
     returns_records: bool = False
     not_returned: str = ""

@@ -181,7 +181,8 @@ class Offset:
 
     :param limit: the number of items per page, which the path of the first page requests.
     :param more: the path of the flag that says whether there is another page, if the vendor has one.
-    :param echo: the path of the page's offset in the response, if the vendor repeats it: another one is another page.
+    :param echo: the path of the page's offset in the response, if the vendor repeats it: a different value means
+        that it is the wrong page.
     """
 
     limit: int

@@ -55,15 +55,15 @@ def object_request(
 
 
 def column_mappings(context: SubmitContext, option: str) -> list[Any] | None:
-    """Return the value of ``Operation.columns_option``, or ``None`` if the option is not given.
+    """Return the value of ``Operation.columns_option``, or ``None`` if the option is not given or empty.
 
     :raises BadArgumentError: it does not have an entry for each column.
     """
-    mappings: list[Any] | None = context.options.get(option)
+    mappings: list[Any] | None = context.options.get(option) or None
     columns = len(context.payload.columns)
-    if mappings is not None and len(mappings) != columns:
+    if mappings and len(mappings) != columns:
         raise BadArgumentError(
-            f"option {option!r} has {len(mappings)} entries for {columns} columns: give one for each"
+            f"option {option!r} has {len(mappings)} entries for {columns} columns: give one for each, in their order"
         )
     return mappings
 
