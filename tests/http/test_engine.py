@@ -355,6 +355,21 @@ def test_interrupted_sign_in_continues(oauth: World, monkeypatch: pytest.MonkeyP
     assert [request.path for request in oauth.sent[4:]] == ["/token", "/id", "/token", "/id", "/status"]
 
 
+def test_interrupted_sign_in_that_is_too_old_starts_again(oauth: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def token_flow(_account: Account) -> Flow[Token]:
+        yield Request("POST", "/token", authorized=False)
+        yield Request("GET", "/id", authorized=False)
+        return Token("t", 100.0)
+
+    monkeypatch.setattr(VENDOR["acquia_campaign_studio"], "token_flow", token_flow)
+    with pytest.raises(TransientError):
+        oauth.exchange(GET, TOKEN, response(503))
+    with pytest.raises(TransientError, match="401"):  # the token that was kept may have expired
+        oauth.exchange(GET, response(401))
+    oauth.exchange(GET, TOKEN, response(), response())
+    assert [request.path for request in oauth.sent] == ["/token", "/id", "/id", "/token", "/id", "/status"]
+
+
 def test_token_that_expires_in_the_queue_is_refreshed_before_the_request(oauth: World) -> None:
     oauth.exchange(GET, TOKEN, response())
     oauth.is_busy = True
