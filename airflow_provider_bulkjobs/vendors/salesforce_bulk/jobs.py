@@ -55,6 +55,7 @@ STATES = States(
         "abort it (BulkJobCancelOperator)"
     },
 )
+NO_CSV = f"{STATES.vendor} returned no CSV file of unprocessed records"
 STATUS = StatusEndpoint(
     f"{INGEST}/{{job_id}}",
     STATES,
@@ -111,7 +112,7 @@ def change_state(job_id: str, state: str) -> Request:
 def _count_rows(data: bytes) -> int | None:
     """Return the number of rows below the header; ``None`` if it is unknown: too many to be counted, or not CSV."""
     if data.removeprefix(BOM_UTF8).lstrip()[:1] in {b"<", b"{", b"["}:
-        raise TransientError(f"{STATES.vendor} returned no CSV file of unprocessed records")
+        raise TransientError(NO_CSV)
     if len(data) > LARGE_BODY:  # this may run on an event loop
         return None
     try:
@@ -119,7 +120,7 @@ def _count_rows(data: bytes) -> int | None:
     except (csv.Error, UnicodeDecodeError):
         return None
     if any(map(any, rows)) and not all(map(FIELD_NAME.fullmatch, re.split(r"[,`^|;\t]", ",".join(rows[0])))):
-        raise TransientError(f"{STATES.vendor} returned no CSV file of unprocessed records")
+        raise TransientError(NO_CSV)
     return max(len(rows) - 1, 0)
 
 
