@@ -152,7 +152,8 @@ class LocalAirflow:
             "CORE__DAGS_FOLDER": str(home / "dags"),
             "LOGGING__WORKER_LOG_SERVER_PORT": str(worker_logs),
             "LOGGING__TRIGGER_LOG_SERVER_PORT": str(trigger_logs),
-            "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
+            # A busy machine may lock SQLite for longer than its 5 s, after which the scheduler ends.
+            "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}?timeout=30",
         }
         # Without the settings of any Airflow that is configured in this shell.
         self.env = {name: value for name, value in environ.items() if not name.startswith("AIRFLOW")}
@@ -181,8 +182,10 @@ class LocalAirflow:
         self.wait_until(lambda: self._dag_files() >= files, 90, "Airflow to parse the DAGs")
 
     def start_component(self, name: str) -> None:
-        """Start or restart a component of Airflow."""
-        self.processes.start(name, [AIRFLOW, name, *self.flavour.components[name]], self.env)
+        """Start or restart a component of Airflow; the scheduler is restarted whenever it ends."""
+        command = [AIRFLOW, name, *self.flavour.components[name]]
+        # It ends after an error of its database, such as a lock that lasts too long, and relies on a service manager.
+        self.processes.start(name, command, self.env, restart=name == "scheduler")
 
     def trigger(self, dag_id: str, run_id: str, conf: dict[str, Any] | None = None) -> None:
         """Start a run of a DAG."""
@@ -268,7 +271,7 @@ class LocalAirflow:
         """Send a request to the REST API; again if SQLite was locked, which is a 500 and has changed nothing."""
         url = f"{self.url}{self.flavour.api}{path}"
         for pause in (1, 2, 4, 0):
-            response = self._http.request(method, url, timeout=30, **kwargs)
+            response = self._http.request(method, url, timeout=60, **kwargs)
             if response.status_code != 500 or "Database error" not in response.text or not pause:
                 break
             time.sleep(pause)
