@@ -53,22 +53,30 @@ SETTLE = 5.0  # seconds until the last process of a run has ended
 PATIENCE = 300.0  # seconds after the end of the jobs
 TICKS = os.sysconf("SC_CLK_TCK")
 
+Usage = dict[str, float]  # CPU-seconds, or CPU-seconds per second, of each component
+
 
 class Cost(NamedTuple):
     """The total cost of a scenario.
 
-    :param cpu: CPU-seconds of Airflow, without the idle consumption and the task that returns the job ids.
+    :param cpu_by_component: CPU-seconds of each component of Airflow, without its idle consumption and the task that
+        returns the job ids; the scheduler's include the workers.
     :param starts: the number of task processes that workers started.
     :param held: seconds in which tasks were running and held a worker slot.
     :param polls: the number of polls.
     :param delays: seconds from the end of each job to the end of its task.
     """
 
-    cpu: float
+    cpu_by_component: Usage
     starts: int
     held: float
     polls: int
     delays: list[float]
+
+    @property
+    def cpu(self) -> float:
+        """CPU-seconds of all components."""
+        return sum(self.cpu_by_component.values())
 
 
 class Bench:
@@ -81,7 +89,8 @@ class Bench:
     def __init__(self, processes: Processes, waits: int, seconds: float) -> None:
         self.waits = waits
         self.seconds = seconds
-        self.idle_rate = self.upstream_cpu = 0.0
+        self.idle_rate: Usage = {}
+        self.upstream_cpu: Usage = {}
         self._processes = processes
         self._simulator = LocalSimulator(processes, seconds)
         sendgrid = self._simulator.connections["sendgrid_default"]
@@ -106,20 +115,20 @@ class Bench:
         self._airflow.wait_until(lambda: self._airflow.is_over("warm-up"), 300, "the warm-up runs")
         time.sleep(SETTLE)
 
-    def idle(self) -> float:
+    def idle(self) -> Usage:
         """Return the CPU-seconds per second of an idle Airflow."""
         before = self._cpu_seconds()
         time.sleep(IDLE)
-        return (self._cpu_seconds() - before) / IDLE
+        return {name: (seconds - before[name]) / IDLE for name, seconds in self._cpu_seconds().items()}
 
-    def upstream(self) -> float:
+    def upstream(self) -> Usage:
         """Return the CPU-seconds of the task that returns the job ids, which each scenario has."""
         before, began = self._cpu_seconds(), time.monotonic()
         self._airflow.trigger("job_ids", "measured", {"job_ids": ["none"] * self.waits})
         sql = "SELECT count(*) FROM task_instance WHERE dag_id = 'job_ids' AND state = 'success'"
         self._airflow.wait_until(lambda: bool(self._query(sql)[0][0]), PATIENCE, "the upstream task")
         time.sleep(SETTLE)
-        return self._cpu_seconds() - before - self.idle_rate * (time.monotonic() - began)
+        return self._used(before, began)
 
     def run(self, dag_id: str, apart: float) -> Cost:
         """Run a scenario. The API is not polled meanwhile, because its CPU time would be counted too.
@@ -137,7 +146,7 @@ class Bench:
         while not (ended := self._ends(dag_id, run_id)) and time.monotonic() < until:
             time.sleep(1)
         time.sleep(SETTLE)
-        cpu = self._cpu_seconds() - before - self.idle_rate * (time.monotonic() - began) - self.upstream_cpu
+        used = self._used(before, began)
         self._processes.check()
         states = {task.state for task in self._airflow.tasks(run_id) if task.dag_id == dag_id}
         if states != {"success"}:
@@ -146,6 +155,7 @@ class Bench:
         polls = self._simulator.polls()
         last = [max(ends.values())] if dag_id == "one_sensor" else list(ends.values())
         delays = [ended[f"wait_{number}"] - end for number, end in enumerate(last)]
+        cpu = {name: seconds - self.upstream_cpu[name] for name, seconds in used.items()}
         return Cost(cpu, starts, held, sum(polls[job_id] for job_id in ends), delays)
 
     def _submit(self, seconds: float) -> str:
@@ -157,17 +167,22 @@ class Bench:
         job_id: str = response.json()["job_id"]
         return job_id
 
-    def _cpu_seconds(self) -> float:
-        sessions = {self._processes.session(name) for name in self._airflow.flavour.components}
-        ticks = 0
+    def _cpu_seconds(self) -> Usage:
+        names = {self._processes.session(name): name for name in self._airflow.flavour.components}
+        seconds = dict.fromkeys(names.values(), 0.0)
         for path in Path("/proc").glob("[0-9]*/stat"):
             with suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
                 fields = path.read_text().rpartition(")")[2].split()
-                if int(fields[3]) in sessions:
-                    ticks += sum(
-                        map(int, fields[11:15])
-                    )  # user and system time, of the process and its reaped children
-        return ticks / TICKS
+                if name := names.get(int(fields[3])):
+                    # User and system time, of the process and its reaped children.
+                    seconds[name] += sum(map(int, fields[11:15])) / TICKS
+        return seconds
+
+    def _used(self, before: Usage, began: float) -> Usage:
+        """Return the CPU-seconds since ``began``, without the idle consumption."""
+        elapsed = time.monotonic() - began
+        now = self._cpu_seconds()
+        return {name: now[name] - before[name] - self.idle_rate[name] * elapsed for name in now}
 
     def _query(self, sql: str, *values: str) -> list[tuple[Any, ...]]:
         with closing(sqlite3.connect(f"file:{HOME / 'airflow.db'}?mode=ro", uri=True, timeout=30)) as connection:
@@ -207,6 +222,11 @@ def table(costs: dict[str, Cost], waits: int) -> list[str]:
         delay = f"{sum(cost.delays) / len(cost.delays):.1f} ({max(cost.delays):.1f})"
         cells = (SCENARIOS[dag_id], f"{cost.cpu / waits:.2f}", f"{cost.cpu / base:.2f}", *per_wait, delay)
         lines.append("| " + " | ".join(cells) + " |")
+    components = next(iter(costs.values())).cpu_by_component
+    lines += ["", "| CPU-seconds | " + " | ".join(components) + " |", "|---" * (len(components) + 1) + "|"]
+    for dag_id, cost in costs.items():
+        cells = (SCENARIOS[dag_id], *(f"{seconds / waits:.2f}" for seconds in cost.cpu_by_component.values()))
+        lines.append("| " + " | ".join(cells) + " |")
     if {"worker", "triggerer"} <= costs.keys():
         lines += ["", f"Triggerer relative to worker: {costs['triggerer'].cpu / costs['worker'].cpu:.2f}"]
     return lines
@@ -241,8 +261,9 @@ def main() -> int:
         f"HTTP provider {version('apache-airflow-providers-http')}."
     )
     print(
-        f"Idle: {bench.idle_rate:.3f} CPU-seconds per second before, which are not counted below, and {idle_after:.3f} "
-        f"after; the task that returns the job ids: {bench.upstream_cpu:.2f}, which are not counted either. "
+        f"Idle: {sum(bench.idle_rate.values()):.3f} CPU-seconds per second before, which are not counted below, and "
+        f"{sum(idle_after.values()):.3f} after; the task that returns the job ids: "
+        f"{sum(bench.upstream_cpu.values()):.2f}, which are not counted either. "
         "All figures are per wait."
     )
     parts = {"Jobs that end together": together, f"{options.apart:g} s apart": one_by_one}

@@ -3,14 +3,17 @@
 
 import datetime as dt
 import gzip
+import io
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import pytest
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError
+from airflow_provider_bulkjobs.submitting.arrow_rows import read_parquet
 from airflow_provider_bulkjobs.submitting.records import Row, read_records
+from airflow_provider_bulkjobs.submitting.row import Origin
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -145,3 +148,26 @@ def test_row_groups_are_read_as_they_are_wanted(tmp_path: Path) -> None:
             most = max(most, pa.total_allocated_bytes() - before)
     assert row.line == 400_000
     assert most < 20_000_000  # the table has 200 MB
+
+
+class CountingFile(io.FileIO):
+    """A file that counts the bytes that are read from it."""
+
+    count = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size) or b""
+        self.count += len(data)
+        return data
+
+
+def test_row_groups_are_not_read_in_advance(tmp_path: Path) -> None:
+    text = pa.table({"text": [f"{number:020}" for number in range(100_000)]})
+    path = write(tmp_path / "a.parquet", text, row_group_size=5_000, compression="none", use_dictionary=False)
+    size = path.stat().st_size
+    with CountingFile(path) as file:
+        blocks = read_parquet(cast("BinaryIO", file), Origin(), "a.parquet")
+        assert len(next(blocks).lines) > 0
+        assert file.count < size / 4
+        assert sum(len(block.lines) for block in blocks) > 90_000
+        assert file.count >= size / 2  # the rest is counted, too

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Records are checked and encoded in blocks; the result is that of one record after the other."""
 
+import csv
+import io
 import json
 import random
 from collections.abc import Iterable, Iterator
@@ -13,6 +15,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from test_odd_values import CASES, FREE_FIELD, HOOK_OF, REQUIRED, good
 from vendors.scripted import make_account
 
@@ -33,6 +37,7 @@ GOOD = {
     "mailchimp-contacts-tag": {"email_address": "ada@example.com", "tags": ["vip"]},
     **{f"salesforce_bulk-ingest-{each}": {"Id": "1"} for each in ("delete", "hard_delete")},
 }
+CELL = st.one_of(st.text('ab ,"\r\n\u2028\x0b\x00é', max_size=3), st.text("abc", max_size=3))
 SIZES = (1, 3, 500)
 ODD: list[Any] = [
     *(None, "", " ", " x", "Ada Lovelace", "\u200b", "a\u00a0", "\ud800", "é", "x" * 2000, "@b", "a@", "12"),
@@ -269,3 +274,19 @@ def never_submitted(_context: object) -> Any:
 def test_column_of_numbers_may_have_a_large_one() -> None:
     block = RecordBlock([2, 3], [{"n": 1.5}, {"n": 10**400}], Origin())
     assert encode_rows(block, ["n"]) == [b"1.5\r\n", f"{10**400}\r\n".encode()]
+
+
+@given(st.integers(1, 3).flatmap(lambda width: st.lists(st.lists(CELL, min_size=width, max_size=width), min_size=1)))
+def test_rows_of_text_are_as_a_csv_writer_writes_them(rows: list[list[str]]) -> None:
+    names = [f"field_{number}" for number in range(len(rows[0]))]
+    block = TableBlock(range(len(rows)), tuple(names), map(list, zip(*rows, strict=True)), Origin())
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    encoded = encode_rows(block, names)
+    assert encoded is not None
+    assert b"".join(encoded) == text.getvalue().encode()
+    assert len(encoded) == len(rows)
+
+
+def test_text_that_cannot_be_encoded_is_checked_row_by_row() -> None:
+    assert encode_rows(TableBlock([2], ("a", "b"), [["\ud800"], ["x"]], Origin()), ["a", "b"]) is None

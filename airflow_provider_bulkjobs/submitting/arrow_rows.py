@@ -27,7 +27,8 @@ def read_parquet(file: BinaryIO, origin: Origin, source: str) -> Iterator[TableB
     from pyarrow import parquet
 
     try:
-        table = parquet.ParquetFile(file, coerce_int96_timestamp_unit="us")
+        # By default, newer versions of pyarrow read the whole file into memory in advance.
+        table = parquet.ParquetFile(file, pre_buffer=False, coerce_int96_timestamp_unit="us")
     except pyarrow.ArrowInvalid:
         raise BadArgumentError(f"records={source} is not a Parquet file, or it is incomplete.") from None
     with table:
