@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
-from weakref import WeakKeyDictionary
 
 from airflow import __version__ as airflow_version
 from airflow.providers.common.compat.sdk import (
@@ -47,7 +45,6 @@ BUILTIN_BACKENDS = {"EnvironmentVariablesBackend", "MetastoreBackend", "Executio
 FOUND_ON_RETRY = ConnectionError("the connection was not found at first, but on a second lookup")
 P = ParamSpec("P")
 T = TypeVar("T")
-_lookups: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
 __all__ = [
     "HAS_FLASK_FORMS",
@@ -97,11 +94,9 @@ async def get_connection_async(conn_id: str) -> Connection:
     https://github.com/apache/airflow/pull/71890. There the synchronous method is called in asgiref's thread, from which
     Airflow 3.0 and 3.1 can call back into the event loop.
     """
-    # Airflow 3.1 mixes up the responses of concurrent lookups: one at a time.
-    async with _lookups.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
-        if hasattr(Connection, "aextra_dejson"):
-            return await BaseHook.aget_connection(conn_id)
-        return await run_in_thread(BaseHook.get_connection, conn_id)
+    if hasattr(Connection, "aextra_dejson"):
+        return await BaseHook.aget_connection(conn_id)
+    return await run_in_thread(BaseHook.get_connection, conn_id)
 
 
 async def run_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

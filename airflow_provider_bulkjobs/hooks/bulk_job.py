@@ -19,6 +19,7 @@ from airflow_provider_bulkjobs.hooks.connection_lookup import (
     retry_lookup_async,
 )
 from airflow_provider_bulkjobs.hooks.connection_test import explain, run_test
+from airflow_provider_bulkjobs.hooks.shared_lookup import share_lookup
 from airflow_provider_bulkjobs.vendors import VENDORS
 from airflow_provider_bulkjobs.vendors.spec.fields import Account, connection_title
 
@@ -258,7 +259,7 @@ async def hook_for_async(conn_id: str) -> BulkJobHook:
 
 async def _read_connection_async(conn_id: str) -> Connection:
     try:
-        return await get_connection_async(conn_id)
+        return await share_lookup(conn_id, get_connection_async)
     except Exception as error:  # noqa: BLE001  (it depends on the Airflow version and the secrets backend)
         raise await run_in_thread(lookup_error, conn_id, error) from None
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A lookup of the connection that fails is retried like a lost poll; a connection that is not there is certain."""
 
-import asyncio
 import gc
 import time
 
@@ -248,18 +247,3 @@ def test_the_waits_between_attempts_grow_to_a_minute(monkeypatch):
         waits = [attempts.delay_after(errors.ConnectionLookupError("no.")) for _ in range(8)]
         assert waits == [wait * (1 if jitter else 0.5) for wait in (1, 2, 4, 8, 16, 32, 60, 60)]
     assert reports[1] == "no. Attempt 2 failed, retrying in 1.0 s."
-
-
-async def test_lookups_in_a_triggerer_are_serialized(account, monkeypatch):
-    under_way, most = [], []
-
-    async def lookup(conn_id):
-        under_way.append(conn_id)
-        most.append(len(under_way))
-        await asyncio.sleep(0)
-        under_way.remove(conn_id)
-
-    monkeypatch.setattr(BaseHook, "aget_connection", lookup, raising=False)
-    monkeypatch.setattr(_airflow.Connection, "aextra_dejson", None, raising=False)
-    await asyncio.gather(*(_airflow.get_connection_async(conn_id) for conn_id in "abcde"))
-    assert most == [1] * 5

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lookups of connections in the triggerer: one at a time, and shared by the waits that ask for the same connection.
+
+Many waits on one connection start together, also after a restart of the triggerer. A slow secrets backend would take
+minutes for a lookup for each of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Connection
+
+LookUp = Callable[[str], Awaitable["Connection"]]
+
+
+class _Upcoming:
+    """A lookup that may still be waiting for its turn.
+
+    :param task: performs it.
+    """
+
+    def __init__(self, task: asyncio.Task[Connection]) -> None:
+        self.task = task
+        self.callers = 0
+
+
+class _Lookups:
+    """The lookups of one event loop."""
+
+    def __init__(self) -> None:
+        self._turn = asyncio.Lock()  # Airflow 3.1 mixes up the responses of concurrent lookups
+        self._upcoming: dict[str, _Upcoming] = {}
+
+    async def share(self, conn_id: str, look_up: LookUp) -> Connection:
+        """Return the result of a lookup that begins after this call; with the last caller, it is canceled, too."""
+        shared = self._upcoming.get(conn_id)
+        if shared is None:
+            shared = self._upcoming[conn_id] = _Upcoming(asyncio.create_task(self._run(conn_id, look_up)))
+        shared.callers += 1
+        try:
+            return await asyncio.shield(shared.task)
+        finally:
+            shared.callers -= 1
+            if not shared.callers:
+                shared.task.cancel()  # without effect if it has ended
+                if self._upcoming.get(conn_id) is shared:
+                    del self._upcoming[conn_id]
+
+    async def _run(self, conn_id: str, look_up: LookUp) -> Connection:
+        async with self._turn:
+            del self._upcoming[conn_id]  # who asks from now on may need a newer connection
+            return await look_up(conn_id)
+
+
+_lookups: WeakKeyDictionary[asyncio.AbstractEventLoop, _Lookups] = WeakKeyDictionary()
+
+
+async def share_lookup(conn_id: str, look_up: LookUp) -> Connection:
+    """Look up a connection, or share a lookup of it that has not begun yet.
+
+    :param look_up: performs one lookup; its errors are raised in all callers that share it.
+    """
+    loop = asyncio.get_running_loop()
+    if loop not in _lookups:
+        _lookups[loop] = _Lookups()
+    return await _lookups[loop].share(conn_id, look_up)
