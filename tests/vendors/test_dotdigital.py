@@ -89,6 +89,8 @@ def test_contact_that_was_not_imported_counts_once_although_it_has_an_id() -> No
         (finished(summary(1, 0), INVALID), "partially_failed", 2, 1, False, True),
         (finished(summary(0, 0, invalidEntries=2), INVALID, INVALID), "partially_failed", 2, 2, False, True),
         (finished(None), "partially_failed", None, None, False, True),
+        (finished(ZERO | {"newContacts": 3}), "partially_failed", None, None, False, True),
+        (finished(ZERO | {"updatedContacts": 3}), "partially_failed", None, None, False, True),
         ({"importId": "j-1", "status": "Finished"}, "partially_failed", None, None, False, True),
         (
             {"importId": "j-1", "status": "RejectedByWatchdog", "summary": summary(0, 0)},

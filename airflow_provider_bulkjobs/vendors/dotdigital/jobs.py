@@ -73,14 +73,12 @@ def _count_import(job: BulkJob, found: Mapping[str, Any]) -> BulkJob:
     """
     if job.vendor_state != FINISHED:
         return replace(job, failed=None)
-    if _lacks(found, *LOST):
+    if _lacks(found, *LOST) or job.created is None or job.updated is None:
         return job.with_unknown_failures()
     failures = [as_dict(each) for each in FAILED.values(found, LABEL)]
     incomplete = _imported(failures, found)
     lost = max(job.failed or 0, len(failures) - len(incomplete))
     failed = lost + len({str(each["contactId"]) for each in incomplete})
-    if job.created is None or job.updated is None:
-        return replace(job, failed=failed)
     imported = job.created + job.updated
     return replace(job, total=imported + lost, succeeded=imported, failed=failed)
 
