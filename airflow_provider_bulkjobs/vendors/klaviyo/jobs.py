@@ -56,9 +56,9 @@ STATUS = StatusEndpoint(
 
 
 def import_status(account: Account, job_id: str) -> Flow[BulkJob]:
-    """Request an import and, if it has no count of failures, the first page of its errors."""
+    """Request an import and, if its counts do not prove that nothing failed, the first page of its errors."""
     job = yield from STATUS(account, job_id)
-    if job.state is not JobState.SUCCEEDED or job.failed is not None:
+    if job.state is not JobState.SUCCEEDED or None not in (job.failed, job.succeeded):
         return job
     pages = _errors(job_id)
     errors = yield from pages.read_next()
