@@ -31,7 +31,7 @@ from airflow_provider_bulkjobs.operators.results import BulkJobResultsOperator
 from airflow_provider_bulkjobs.sensors.base import DEFERRABLE, TRIGGER_FAILED, BulkJobBaseSensor
 from airflow_provider_bulkjobs.submitting.submit_report import named
 from airflow_provider_bulkjobs.waiting.messages import NEXT_STEPS_OF_SUBMIT, task_docs
-from airflow_provider_bulkjobs.waiting.summary import empty_result, with_missing
+from airflow_provider_bulkjobs.waiting.summary import empty_result
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -294,16 +294,12 @@ class BulkJobOperator(BulkJobBaseSensor):
         return {"submitted": self._submitted, "rejected": self._rejected, "idempotent": self._idempotent}
 
     def _evaluate(self, result: dict[str, Any]) -> dict[str, Any]:
-        if self._submitted:
-            if self.expected_items is None:
-                self.expected_items = self._submitted
-            if result["total"] is not None and result["total"] < self._submitted:
-                self.log.warning(
-                    "The vendor reports %d of %d submitted records; the missing records count as failed",
-                    *(result["total"], self._submitted),
-                )
-                result = with_missing(result, self._submitted)
+        if self._submitted and self.expected_items is None:
+            self.expected_items = self._submitted
         return self._counted(super()._evaluate(result))
+
+    def _submitted_items(self, result: dict[str, Any]) -> int | None:
+        return self._submitted or super()._submitted_items(result)
 
     def _counted(self, result: dict[str, Any]) -> dict[str, Any]:
         return {**result, "submitted": self._submitted, "rejected": self._rejected}

@@ -47,7 +47,7 @@ from airflow_provider_bulkjobs.waiting.messages import (
 )
 from airflow_provider_bulkjobs.waiting.poll_interval import MIN_DEFERRAL, PollInterval
 from airflow_provider_bulkjobs.waiting.poll_sync import MAY_PASS, poll_all
-from airflow_provider_bulkjobs.waiting.summary import describe
+from airflow_provider_bulkjobs.waiting.summary import counted_items, describe, with_missing
 from airflow_provider_bulkjobs.waiting.tracker import JobTracker
 
 if TYPE_CHECKING:
@@ -297,12 +297,23 @@ class BulkJobBaseSensor(BaseSensorOperator):
         return {}
 
     def _evaluate(self, result: dict[str, Any]) -> dict[str, Any]:
+        submitted = self._submitted_items(result)
+        if submitted and (complete := with_missing(result, submitted)) is not result:
+            self.log.warning(
+                "The vendor has counted %d of %d submitted items; the others count as failed",
+                *(counted_items(result), submitted),
+            )
+            result = complete
         verdict = judge(result, read_allowed_failures(self.allowed_failures), read_expected_items(self.expected_items))
         summary = describe(result)
         if not verdict.passed:
             raise JobFailedError(f"{summary}. Import rejected: {verdict.reason}. {self._next_steps}")
         self.log.info("%s. Import accepted: %s.", summary, verdict.reason)
         return result
+
+    def _submitted_items(self, result: dict[str, Any]) -> int | None:
+        """Return how many items were submitted, if this task knows it and the vendor does not."""
+        return read_expected_items(self.expected_items) if result["total"] is None else None
 
     @contextmanager
     def _apply_fail_flags(self) -> Iterator[None]:

@@ -49,7 +49,8 @@ class BulkJobSensor(BulkJobBaseSensor):
     :param job_kind: one of the vendor's job kinds; default: the first one.
     :param allowed_failures: maximum of failed items over all jobs: a number of items as an int, a share of all items as
         a float below 1, or ``None`` for any number. (templated)
-    :param expected_items: the number of items submitted, for vendors that do not report it. (templated)
+    :param expected_items: the number of items submitted, for vendors that do not report it. If such a vendor counts
+        fewer, the others have failed. (templated)
     :param cancel_on_kill: cancel the unfinished jobs when a user kills the task.
     :param deferrable: wait in the triggerer; default: ``[operators] default_deferrable``.
     :param start_from_trigger: start a deferrable wait in the triggerer, without a worker, on Airflow 3.3 and later.

@@ -59,15 +59,29 @@ def empty_result(vendor: str, conn_id: str, job_kind: str) -> dict[str, Any]:
     return {**summarize(vendor=vendor, conn_id=conn_id, job_kind=job_kind, jobs=[job]), "job_count": 0, "jobs": []}
 
 
+def counted_items(result: dict[str, Any]) -> int | None:
+    """Return how many items the vendor has counted: its total, or else what succeeded and failed; ``None``: unknown."""
+    total: int | None = result["total"]
+    if total is not None or result["succeeded"] is None:
+        return total
+    return int(result["succeeded"] + (result["failed"] or 0))
+
+
 def with_missing(result: dict[str, Any], submitted: int) -> dict[str, Any]:
-    """Return a result whose total is the number submitted; records that the vendor does not report count as failed."""
+    """Return a result whose total is the number submitted; items that the vendor has not counted have failed.
+
+    It is the same result if the vendor has counted as many, or does not count.
+    """
+    counted = counted_items(result)
+    if counted is None or counted >= submitted:
+        return result
     succeeded = result["state"] == JobState.SUCCEEDED
     failed = 0 if result["failed"] is None and succeeded else result["failed"]
     return {
         **result,
         "state": JobState.PARTIALLY_FAILED.value if succeeded else result["state"],
         "total": submitted,
-        "failed": None if failed is None else failed + submitted - result["total"],
+        "failed": None if failed is None else failed + submitted - counted,
     }
 
 

@@ -15,6 +15,7 @@ from airflow_provider_bulkjobs._airflow import (
 )
 from airflow_provider_bulkjobs.exceptions import JobExpiredError, JobFailedError, PartialSubmitError
 from airflow_provider_bulkjobs.operators.bulk_job import BulkJobOperator
+from airflow_provider_bulkjobs.sensors.bulk_job import BulkJobSensor
 
 
 @both_modes
@@ -143,6 +144,26 @@ def test_records_missing_from_the_total_count_as_failed(failed, account):
         make("deferrable", **arguments).execute_complete({}, event, submitted=1000)
     passed = make("deferrable", allowed_failures=None, **arguments).execute_complete({}, event, submitted=1000)
     assert (passed["state"], passed["total"], passed["failed"]) == ("partially_failed", 1000, 990)
+
+
+@pytest.mark.parametrize(
+    ("counts", "missing"),
+    [
+        ({"succeeded": 3, "failed": 0}, 2),
+        ({"succeeded": 3, "failed": None}, 2),
+        ({"succeeded": 3, "failed": 1, "state": "partially_failed"}, 1),
+        ({"succeeded": 5, "failed": 0}, 0),
+    ],
+)
+def test_without_a_total_the_counts_are_held_against_what_was_submitted(counts, missing, account):
+    arguments = {"task_id": "t", "conn_id": account("activecampaign"), "allowed_failures": None}
+    results = [
+        BulkJobOperator(records=[], **arguments).execute_complete({}, finished(total=None, **counts), submitted=5),
+        BulkJobSensor(job_id="j-1", expected_items=5, **arguments).execute_complete({}, finished(total=None, **counts)),
+    ]
+    for result in results:
+        assert result["failed"] == (counts["failed"] or 0) + missing
+        assert (result["state"], result["total"]) == (("partially_failed", 5) if missing else ("succeeded", None))
 
 
 def test_without_counts_the_state_decides(account):
