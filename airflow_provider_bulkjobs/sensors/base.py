@@ -101,16 +101,23 @@ class BulkJobBaseSensor(BaseSensorOperator):
         self._hook: BulkJobHook | None = None
         self._memory: PokeMemory | None = None
         self._started_at: float | None = None
+        self._delay = 0.0  # seconds until a request may be sent, as told by the last poke
         # For the link. Empty: there is none; None: the process that started the wait may have pushed one.
         self.vendor_page: str | None = None
 
     def execute(self, context: Context) -> Any:
         """Wait in the selected mode; return the result."""
         self._tracker = self._hook = None
+        self._delay = 0.0
         self._started_at = time.time()
         self.vendor_page = None if self.reschedule else ""
         with self._apply_fail_flags():
-            return self._poke_or_defer(context) if self.deferrable else super().execute(context)
+            if self.deferrable:
+                return self._poke_or_defer(context)
+            try:
+                return super().execute(context)
+            except AirflowRescheduleException as planned:
+                raise AirflowRescheduleException(self._after_pause(planned.reschedule_date)) from None
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume after a deferral. ``soft_fail`` skips a trigger that timed out, and not one that failed."""
@@ -175,7 +182,6 @@ class BulkJobBaseSensor(BaseSensorOperator):
                 remaining=lambda: deadline - time.time(),
                 on_retry=self.log.warning,
             )
-        delay = 0.0
         began = time.time()
         try:
             poll_all(hook, tracker, policy, silent_fail=self.silent_fail, is_last_poll=self.reschedule)
@@ -187,7 +193,7 @@ class BulkJobBaseSensor(BaseSensorOperator):
             self.log.warning("%s Polling again at the next poke.", error)
         except errors.RateLimitDelayError as error:
             self.log.warning("%s; polling again after that", error)
-            delay, tracker.failing_since = error.seconds, None  # such a pause is no outage
+            self._delay, tracker.failing_since = error.seconds, None  # such a pause is no outage
         except errors.DeadlineExceededError as error:
             raise AirflowSensorTimeout(
                 timeout_message(self.timeout, f"{tracker.progress_summary} ({error})")
@@ -200,9 +206,15 @@ class BulkJobBaseSensor(BaseSensorOperator):
         if time.time() > deadline:
             # BaseSensorOperator would raise this error, too, but without the progress.
             raise AirflowSensorTimeout(timeout_message(self.timeout, tracker.progress_summary))
-        if delay > self.poke_interval and not (self.silent_fail or self.never_fail):  # these would catch it
-            raise AirflowRescheduleException(datetime.fromtimestamp(min(time.time() + delay, deadline), UTC))
         return PokeReturnValue(is_done=False)
+
+    def _after_pause(self, planned: datetime) -> datetime:
+        """Return when to poke again: the next poke is another process, which does not know of a pause."""
+        if not (self._hook and self._tracker):
+            return planned
+        resume_at = time.time() + max(self._delay, self._hook.transport.pause_left)
+        deadline = self._tracker.started_at + self.timeout
+        return max(planned, datetime.fromtimestamp(min(resume_at, deadline), UTC))
 
     def on_kill(self) -> None:
         """Cancel the unfinished jobs if ``cancel_on_kill`` is set."""

@@ -51,6 +51,20 @@ def test_a_requested_pause_ends_an_outage_over_the_pokes(sim, account):
     assert json.loads(store.values[KEY])["failing_since"] is None
 
 
+@pytest.mark.parametrize("flags", [{}, {"never_fail": True}, {"silent_fail": True}], ids=str)
+def test_next_poke_comes_after_the_pause(flags, sim, account):
+    """It is another process, which does not know of the pause."""
+    sim.settings(limits={"sendgrid": {"requests": 1, "per_seconds": 1e10}})
+    arguments = {"conn_id": account("sendgrid"), "job_id": sim.job("sendgrid", states=["pending"]), **flags}
+    day = 24 * 3600
+    # The first poke is told that no request remains, the second one gets a 429. The deadline counts as well.
+    for timeout, expected in ((2 * day, day), (2 * day, day), (3600, 3600)):
+        began = time.time()
+        with pytest.raises(AirflowRescheduleException) as planned:
+            make("reschedule", **arguments, timeout=timeout).execute({"ti": FirstTry()})
+        assert planned.value.reschedule_date.timestamp() - began == pytest.approx(expected, abs=60)
+
+
 @pytest.mark.parametrize("value", ["soon", "-1", "nan"])
 def test_invalid_time_of_an_outage_is_an_error(value, sim, account, monkeypatch):
     monkeypatch.setenv("AIRFLOW__BULKJOBS__MAX_OUTAGE", value)
