@@ -116,7 +116,8 @@ class Pace:
     def _set_gap(self, slowdown: float) -> None:
         gap = MARGIN / self.per_second if self.per_second else GAP_AFTER_PAUSE if slowdown > 1.0 else 0.0
         self.gap = gap * slowdown
-        self._ahead = (self.burst - 1) * self.gap  # how many seconds before its time a request may be sent
+        # How many seconds before its time a request may be sent. A burst belongs to a published rate.
+        self._ahead = (self.burst - 1) * self.gap if self.per_second else 0.0
 
 
 def rate_of(limit: RateLimit, account: float) -> float:

@@ -136,8 +136,9 @@ def test_many_429s_do_not_stop_the_process() -> None:
     assert pace.gap == pytest.approx(MAX_SLOWDOWN * MARGIN / 10)
 
 
-def test_429_limits_a_connection_without_a_rate_for_a_while() -> None:
-    pace = Pace()
+@pytest.mark.parametrize("burst", [1, 9])
+def test_429_limits_a_connection_without_a_rate_for_a_while(burst: int) -> None:
+    pace = Pace(burst=burst)
     pace.slow_down(100.0)
     pace.record(100.0, 100.0)
     assert pace.wait(100.0) == pytest.approx(SLOWDOWN * GAP_AFTER_PAUSE)
