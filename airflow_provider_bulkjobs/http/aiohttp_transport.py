@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 import aiohttp
-from multidict import CIMultiDict
+from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from airflow_provider_bulkjobs.exceptions import BulkJobError
@@ -160,7 +160,7 @@ class AiohttpTransport:
             is_unsent = isinstance(error, NOT_CONNECTED)
             timed_out = isinstance(error, TimeoutError)
             raise NetworkError.from_library(error, sent=not is_unsent, timed_out=timed_out) from None
-        headers = received.headers
+        headers = _joined(received.headers)
         check_length(headers)
         if "Content-Encoding" in headers:
             decode = partial(decode_body, headers, body, MAX_BODY)
@@ -199,6 +199,14 @@ class AiohttpTransport:
         del self._sharing[key]
         if not task.cancelled():
             task.exception()  # mark it as retrieved
+
+
+def _joined(headers: CIMultiDictProxy[str]) -> Mapping[str, str]:
+    """Return headers in which those that came several times are joined by commas, as requests does."""
+    names = {name.lower() for name in headers}
+    if len(names) == len(headers):
+        return headers
+    return CIMultiDict({name: ", ".join(headers.getall(name)) for name in names})
 
 
 async def _read(received: aiohttp.ClientResponse) -> bytes:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -53,6 +54,8 @@ FINAL = frozenset({400, 401, 405, 407, 411, 413, 414, 415, 429, 431})
 # Statuses of an expired or replaced signed URL: Google returns 400, Amazon and Azure 403.
 EXPIRED = frozenset({400, 401, 403, 404, 410})
 PAGE_TYPES = ("text/html", "application/xhtml", "text/xml", "application/xml")
+# The first of several values. The comma after the day of the week belongs to the date.
+FIRST_VALUE = re.compile(r"(?:[a-z]+,)?[^,]*", re.ASCII | re.IGNORECASE)
 EPOCH = 1_000_000_000  # a reset above this is a timestamp, below it a number of seconds
 DEFAULT_PAUSE = 1.0  # seconds, for a rate-limited response without Retry-After or a reset header
 MAX_PAUSE = 24 * 3600.0
@@ -73,13 +76,13 @@ def parse_retry_after(
     headers = response.headers
     if is_limited is None:
         is_limited = response.status == 429
-    retry_after = headers.get("retry-after")
+    retry_after = _first_value(headers, "retry-after")
     if retry_after and (seconds := _seconds(retry_after, headers)) is not None:
         return seconds
     for prefix in prefixes:
-        reset = headers.get(f"{prefix}reset")
+        reset = _first_value(headers, f"{prefix}reset")
         # If requests remain, the limit that was exceeded is another one, such as that of open jobs.
-        if reset and headers.get(f"{prefix}remaining", "0" if is_limited else None) == "0":
+        if reset and (_first_value(headers, f"{prefix}remaining") or ("0" if is_limited else "")) == "0":
             return _seconds(reset, headers)
     return None
 
@@ -99,6 +102,12 @@ def _requested_pause(vendor: Vendor, request: Request, response: Response, *, is
     return pause
 
 
+def _first_value(headers: Mapping[str, str], name: str) -> str:
+    """Return a header, or an empty text. If a gateway has added it once more, both values are joined by a comma."""
+    found = FIRST_VALUE.match(headers.get(name, "").strip())
+    return found[0].strip() if found else ""
+
+
 def _seconds(value: str, headers: Mapping[str, str]) -> float | None:
     try:
         number = float(value)
@@ -116,7 +125,7 @@ def _clamped(seconds: float) -> float | None:
 
 def _vendor_time(headers: Mapping[str, str]) -> float:
     """Return the vendor's time from the ``Date`` header, or else the local time: its timestamps refer to its clock."""
-    return _epoch(headers.get("date", "")) or time.time()
+    return _epoch(_first_value(headers, "date")) or time.time()
 
 
 def _epoch(date: str) -> float | None:

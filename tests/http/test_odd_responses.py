@@ -51,6 +51,7 @@ READABLE = {
     "many headers": http_answer(b'{"a": 1}', *(f"X-{number}: x" for number in range(90))),
     "gzip by another name": http_answer(gzip.compress(b'{"a": 1}'), "Content-Encoding: X-GZIP"),
     "gzip twice": http_answer(gzip.compress(gzip.compress(b'{"a": 1}')), "Content-Encoding: gzip, gzip"),
+    "gzip in two headers": http_answer(gzip.compress(gzip.compress(b'{"a": 1}')), *("Content-Encoding: gzip",) * 2),
     "gzip in two members": http_answer(gzip.compress(b'{"a"') + gzip.compress(b": 1}"), "Content-Encoding: gzip"),
     "gzip with an appendix": http_answer(gzip.compress(b'{"a": 1}') + b"xx", "Content-Encoding: gzip"),
     "deflate": http_answer(zlib.compress(b'{"a": 1}'), "Content-Encoding: deflate"),

@@ -58,6 +58,11 @@ def account_of(vendor: Vendor) -> Account:
     return read_account(vendor.fields, **values, extra=required_extra(vendor))
 
 
+def twice(value: str) -> str:
+    """Return a header that came twice, as HTTP libraries join it."""
+    return f"{value}, {value}"
+
+
 def checked(conn_type: str, response: Response, request: Request = POLL) -> Exception:
     vendor = VENDOR_OF[conn_type]
     with pytest.raises(Exception) as caught:  # noqa: PT011  (its exact class is what the tests are about)
@@ -80,6 +85,10 @@ def checked(conn_type: str, response: Response, request: Request = POLL) -> Exce
         (429, {"Retry-After": "999999"}, MAX_PAUSE),
         (429, {"Retry-After": http_date(NOW + 90), "Date": http_date(NOW)}, 90),
         (429, {"Retry-After": http_date(NOW - 90), "Date": http_date(NOW)}, 0),
+        (429, {"Retry-After": "30, 30"}, 30),
+        (429, {"Retry-After": "30 , 60"}, 30),
+        (429, {"Retry-After": twice(http_date(NOW + 90)), "Date": twice(http_date(NOW))}, 90),
+        (429, {"Retry-After": ", 30"}, None),
         (429, {"X-RateLimit-Reset": "30"}, 30),
         (429, {"X-RateLimit-Reset": str(NOW + 40), "Date": http_date(NOW)}, 40),
         (429, {"X-RateLimit-Reset": str(NOW - 40), "Date": http_date(NOW)}, 0),
@@ -88,6 +97,8 @@ def checked(conn_type: str, response: Response, request: Request = POLL) -> Exce
         (429, {"X-RateLimit-Reset": "NaN"}, None),
         (200, {"X-RateLimit-Reset": "30", "X-RateLimit-Remaining": "0"}, 30),
         (200, {"RateLimit-Reset": "30", "RateLimit-Remaining": "0"}, 30),
+        (200, {"RateLimit-Reset": twice("30"), "RateLimit-Remaining": twice("0")}, 30),
+        (200, {"RateLimit-Reset": twice("30"), "RateLimit-Remaining": "5, 0"}, None),
         (200, {"X-RateLimit-Reset": "30", "X-RateLimit-Remaining": "1"}, None),
         (200, {"X-RateLimit-Reset": "30"}, None),
         (429, {"Retry-After": "3", "X-RateLimit-Reset": "30"}, 3),
