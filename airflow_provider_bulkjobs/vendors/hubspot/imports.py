@@ -187,7 +187,7 @@ def _record(columns: list[str], error: Mapping[str, Any]) -> Mapping[str, Any] |
     cells = source.get("rowData")
     if not isinstance(cells, list) or len(cells) != len(columns) or source.get("containsEncryptedProperties"):
         return None
-    return {name: cell for name, cell in zip(columns, cells, strict=True) if cell not in {None, ""}} or None
+    return {name: cell for name, cell in zip(columns, cells, strict=True) if cell is not None and cell != ""} or None
 
 
 def identifiers_of(object_type: str) -> dict[str, str]:
