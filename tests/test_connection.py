@@ -109,6 +109,11 @@ def test_secret_with_non_ascii_characters(conn_type: str) -> None:
         ("https://api.example\\@evil.example", ""),
         ("https://api.example\n.evil.example", "Copy it again"),
         ("***", "Example: https://"),
+        ("https://api..example", "Example: https://"),
+        ("https://.example", "Example: https://"),
+        ("https://..", "Example: https://"),
+        (f"https://{'a' * 64}.example", "Example: https://"),
+        (f"https://{'a.' * 127}example", "Example: https://"),
     ],
 )
 def test_invalid_host(conn_type: str, host: str, remedy: str) -> None:
@@ -229,6 +234,8 @@ def test_a_schema_that_is_no_scheme() -> None:
         ({"host": "http://localhost:8080/prefix/"}, "http://localhost:8080/prefix"),
         ({"host": "https://api.example/a/b//"}, "https://api.example/a/b"),
         ({"host": "http://[::1]:8080"}, "http://[::1]:8080"),
+        ({"host": "https://api.example."}, "https://api.example."),
+        ({"host": f"https://{'a' * 63}.{'b' * 63}"}, f"https://{'a' * 63}.{'b' * 63}"),
         ({"host": "https://[2001:db8::1]/x"}, "https://[2001:db8::1]/x"),
         ({"host": "http://127.0.0.1", "port": 80}, "http://127.0.0.1"),
         ({"host": "http://127.0.0.1:80/x"}, "http://127.0.0.1/x"),

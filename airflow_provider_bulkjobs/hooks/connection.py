@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from airflow_provider_bulkjobs.exceptions import BadConnectionError
+from airflow_provider_bulkjobs.http.addresses import HOST
 from airflow_provider_bulkjobs.vendors.spec.fields import Account, Field, connection_title
 
 MAX_SHOWN = 8  # characters of a value in an error message
@@ -133,7 +133,7 @@ def _base_url(messages: _Messages, declared: Field, host: str, port: int | None,
             f"Enter the URL alone, like {declared.placeholder}",
         )
     name = parts.hostname or ""
-    if not re.fullmatch(r"[A-Za-z0-9_.-]+|[0-9a-f:.]+", name) or not _is_plain(parts.path):
+    if not HOST.fullmatch(name) or not _is_plain(parts.path):
         raise messages.error(declared, "is not a valid URL", f"Example: {declared.placeholder}")
     if port == DEFAULT_PORTS[parts.scheme]:  # with it, the vendor's own host would not be recognized
         port = None

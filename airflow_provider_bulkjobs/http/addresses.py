@@ -12,7 +12,8 @@ from airflow_provider_bulkjobs.protocol.redact import redact
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 
-HOST = re.compile(r"[a-z0-9_.-]+|[0-9a-f:.]+")
+# A name of labels that are not empty and not too long, which no library could look up; or an IPv6 address.
+HOST = re.compile(r"(?!.{255})[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?|[0-9a-f:.]*:[0-9a-f:.]*")
 
 
 def token_url(vendor: Vendor, account: Account, request: Request) -> str:
@@ -63,7 +64,7 @@ def signed_host(vendor: Vendor, account: Account, url: str) -> str:
     except ValueError:
         parts, host = urlsplit(""), None
     secure = parts.scheme == "https" or (parts.scheme == "http" and vendor.base_url(account).startswith("http:"))
-    if not host or not secure or not host.isprintable() or " " in host:
+    if not host or not secure or not HOST.fullmatch(host):
         raise UntrustedResponseError(f"{vendor.label} returned a file URL that is not a valid https URL")
     return host
 

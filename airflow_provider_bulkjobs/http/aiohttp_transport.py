@@ -156,7 +156,7 @@ class AiohttpTransport:
                 proxy=self._proxy if is_below_base_url else http_proxy_for(url),
             )
             body = await _read(received)
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, UnicodeError) as error:  # the last one: a proxy with an invalid host
             is_unsent = isinstance(error, NOT_CONNECTED)
             timed_out = isinstance(error, TimeoutError)
             raise NetworkError.from_library(error, sent=not is_unsent, timed_out=timed_out) from None

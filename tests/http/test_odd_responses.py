@@ -214,7 +214,8 @@ def test_invalid_bundle_is_an_error(
 
 
 @pytest.mark.parametrize(
-    "proxy", ["http://[bad", "http://127.0.0.1:99999", "http://127.0.0.1:1", "socks5://127.0.0.1:1"]
+    "proxy",
+    ["http://[bad", "http://a..example:1", "http://127.0.0.1:99999", "http://127.0.0.1:1", "socks5://127.0.0.1:1"],
 )
 def test_proxy_without_response_is_named_in_the_error(
     drive: Driving, sim: Simulator, account: MakeAccount, monkeypatch: pytest.MonkeyPatch, proxy: str
