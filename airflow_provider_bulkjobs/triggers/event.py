@@ -9,6 +9,8 @@ from airflow_provider_bulkjobs import exceptions as errors
 from airflow_provider_bulkjobs.protocol.job import JobState
 
 FINISHED = {state.value for state in JobState if state.is_finished}
+# Of errors. Not those of single items, which have personal data.
+ATTRIBUTES = ("status", "vendor_message", "retry_after", "job_ids")
 
 
 class WaitTimedOutError(errors.BulkJobError):
@@ -30,7 +32,15 @@ def timeout_message(progress_summary: str) -> dict[str, Any]:
 
 def failed(error: errors.BulkJobError) -> dict[str, Any]:
     """Return the event of an error that ended the wait."""
-    return {"status": "error", "error": type(error).__name__, "message": error.message, "hint": error.hint}
+    public = next(each for each in type(error).__mro__ if getattr(errors, each.__name__, None) is each)
+    attributes = {name: value for name in ATTRIBUTES if (value := getattr(error, name, None)) is not None}
+    return {
+        "status": "error",
+        "error": public.__name__,
+        "message": error.message,
+        "hint": error.hint,
+        "attributes": attributes,
+    }
 
 
 def checkpoint(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -81,8 +91,8 @@ def read_event(event: Any) -> dict[str, Any]:
     """Return the result in an event.
 
     :raises WaitTimedOutError: the event is a timeout.
-    :raises BulkJobError: the error in the event, with its original class; also for an invalid event, which must never
-        count as a success.
+    :raises BulkJobError: the error in the event, with its class and attributes; also for an invalid event, which must
+        never count as a success.
     """
     match event:
         case {
@@ -93,8 +103,13 @@ def read_event(event: Any) -> dict[str, Any]:
         case {"status": "timeout", "message": str(message)}:
             raise WaitTimedOutError(message)
         case {"status": "error", "error": str(name), "message": str(message), "hint": str(hint)}:
-            error = getattr(errors, name, None)
-            if isinstance(error, type) and issubclass(error, errors.BulkJobError):
-                raise error(message).reworded(message, hint=hint)
-            raise errors.BulkJobError(f"{name}: {message}")
+            kind = getattr(errors, name, None)
+            if not (isinstance(kind, type) and issubclass(kind, errors.BulkJobError)):
+                raise errors.BulkJobError(f"{name}: {message}")
+            error = kind(message).reworded(message, hint=hint)
+            attributes = event.get("attributes", {})
+            for attribute in ATTRIBUTES:
+                if attribute in attributes:
+                    setattr(error, attribute, attributes[attribute])
+            raise error
     raise errors.BulkJobError(f"Unexpected trigger event: {str(event)[:200]}")

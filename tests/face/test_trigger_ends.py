@@ -2,6 +2,7 @@
 """A trigger ends in exactly one event, as early as Airflow allows, unless Airflow cancels it."""
 
 import asyncio
+import json
 import time
 
 import pytest
@@ -10,6 +11,7 @@ from face.firing import fire, make_trigger
 from airflow_provider_bulkjobs import exceptions as errors
 from airflow_provider_bulkjobs.hooks import bulk_job as hooks
 from airflow_provider_bulkjobs.http.aiohttp_transport import AiohttpTransport
+from airflow_provider_bulkjobs.http.responses import FileUnavailableError
 from airflow_provider_bulkjobs.triggers import bulk_job
 from airflow_provider_bulkjobs.triggers.bulk_job import BulkJobTrigger
 from airflow_provider_bulkjobs.triggers.event import read_event
@@ -77,6 +79,26 @@ async def test_an_unexpected_error_in_a_poll_is_one_event(problem, job_ids, acco
     event = await fire(make_trigger(account("sendgrid"), job_ids=job_ids))
     with pytest.raises(errors.BulkJobError, match="Unexpected error"):
         read_event(event)
+
+
+@pytest.mark.parametrize(
+    ("problem", "kind", "attributes"),
+    [
+        (errors.PermissionDeniedError("no", status=403, vendor_message="Ask"), errors.PermissionDeniedError, {}),
+        (errors.VendorUnavailableError("down", retry_after=7.0), errors.VendorUnavailableError, {"job_ids": ["a"]}),
+        (FileUnavailableError("gone", status=404), errors.VendorAPIError, {}),
+    ],
+)
+async def test_error_of_an_event_has_the_attributes(problem, kind, attributes, account, monkeypatch):
+    async def fail(*_):
+        raise problem
+
+    monkeypatch.setattr(AiohttpTransport, "run", fail)
+    event = await fire(make_trigger(account("sendgrid"), job_ids=["a"]))
+    with pytest.raises(kind) as caught:
+        read_event(json.loads(json.dumps(event)))
+    own_text = {"message": caught.value.message, "hint": caught.value.hint}
+    assert vars(caught.value) == {**vars(problem), **own_text, **attributes}
 
 
 async def test_event_of_an_unexpected_error_is_redacted(account, monkeypatch):
