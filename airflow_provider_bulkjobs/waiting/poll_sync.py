@@ -31,7 +31,8 @@ def poll_all(
 ) -> None:
     """Poll each unfinished job once, and log what has changed.
 
-    :param silent_fail: log the errors that concern one job, and continue with the other jobs.
+    :param silent_fail: log an error of a poll, and continue with the other jobs, as the trigger does; not those of
+        ``MAY_PASS``, which the caller handles.
     :param is_last_poll: whether this process ends after it. The next process does not know the rejected keys, so
         several are tried at once.
     :raises JobExpiredError: a job that was seen before no longer exists.
@@ -48,8 +49,8 @@ def poll_all(
                     time.sleep(KEY_PAUSE)
             except errors.JobDisappearedError as error:
                 raise JobExpiredError(str(error)) from error
-            except (errors.VendorAPIError, errors.UnknownStateError, errors.UntrustedResponseError) as error:
-                if not silent_fail:
+            except errors.BulkJobError as error:
+                if not silent_fail or isinstance(error, MAY_PASS):
                     raise
                 client.log.error("%s Continuing, because of silent_fail.", error)  # noqa: TRY400
     finally:

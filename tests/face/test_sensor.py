@@ -195,6 +195,15 @@ def test_silent_fail_continues(mode, sim, account):
     assert run(mode, silent_fail=True, **arguments)["state"] == "succeeded"
 
 
+@every_mode
+def test_silent_fail_continues_until_the_deadline_whatever_the_error(mode, account):
+    arguments = {"conn_id": account("customer_io"), "job_id": "no number", "timeout": 0.5}
+    with pytest.raises(errors.BadArgumentError):
+        run(mode, **arguments)
+    with pytest.raises(AirflowSensorTimeout):
+        run(mode, silent_fail=True, **arguments)
+
+
 def test_first_poll_defers_instead_of_sleeping(sim, account):
     job_id = sim.job("sendgrid", "contacts", states=["completed"], items=1)
     sim.fault("sendgrid", "rate_limit", retry_after=90, count=1)
