@@ -2,6 +2,7 @@
 """When the trigger polls which job."""
 
 import asyncio
+import time
 
 import pytest
 from test_tracker import make_wait
@@ -10,6 +11,7 @@ from airflow_provider_bulkjobs import exceptions as errors
 from airflow_provider_bulkjobs.protocol.job import BulkJob, JobState
 from airflow_provider_bulkjobs.waiting import poll_async as polling
 from airflow_provider_bulkjobs.waiting.poll_async import poll, run_together
+from airflow_provider_bulkjobs.waiting.tracker import GRACE
 
 
 class Steps:
@@ -46,6 +48,12 @@ async def finish_after(wait, polls):
 async def test_the_worker_made_the_first_poll(slept):
     await finish_after(make_wait("a"), polls=4)
     assert slept == [0, 2000, 3000, 4000]
+
+
+async def test_a_job_that_was_never_seen_is_polled_after_the_grace(slept):
+    await finish_after(make_wait("a", started_at=time.time()), polls=3)
+    assert all(seconds <= GRACE + 1 for seconds in slept)
+    assert slept[1] > GRACE - 10
 
 
 async def test_the_jobs_of_a_list_are_spread_over_the_interval(slept):

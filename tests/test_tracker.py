@@ -11,11 +11,10 @@ from airflow_provider_bulkjobs.vendors.sendgrid.vendor import SendGrid
 from airflow_provider_bulkjobs.waiting.tracker import GRACE, JobTracker
 
 
-def make_wait(*job_ids, **known):
+def make_wait(*job_ids, started_at=1000, **known):
     vendor = SendGrid()
-    return JobTracker(
-        vendor=vendor, kind=vendor.kinds[0], conn_id="sendgrid_default", job_ids=job_ids, started_at=1000, **known
-    )
+    arguments = {"kind": vendor.kinds[0], "conn_id": "sendgrid_default", "started_at": started_at, **known}
+    return JobTracker(vendor=vendor, job_ids=job_ids, **arguments)
 
 
 def test_finished_jobs_are_not_asked_about_again():

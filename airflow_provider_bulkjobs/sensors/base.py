@@ -117,7 +117,7 @@ class BulkJobBaseSensor(BaseSensorOperator):
             try:
                 return super().execute(context)
             except AirflowRescheduleException as planned:
-                raise AirflowRescheduleException(self._after_pause(planned.reschedule_date)) from None
+                raise AirflowRescheduleException(self._next_poke(planned.reschedule_date)) from None
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume after a deferral. ``soft_fail`` skips a trigger that timed out, and not one that failed."""
@@ -208,13 +208,15 @@ class BulkJobBaseSensor(BaseSensorOperator):
             raise AirflowSensorTimeout(timeout_message(self.timeout, tracker.progress_summary))
         return PokeReturnValue(is_done=False)
 
-    def _after_pause(self, planned: datetime) -> datetime:
+    def _next_poke(self, planned: datetime) -> datetime:
         """Return when to poke again: the next poke is another process, which does not know of a pause."""
-        if not (self._hook and self._tracker):
+        hook, tracker = self._hook, self._tracker
+        if not (hook and tracker):
             return planned
-        resume_at = time.time() + max(self._delay, self._hook.transport.pause_left)
-        deadline = self._tracker.started_at + self.timeout
-        return max(planned, datetime.fromtimestamp(min(resume_at, deadline), UTC))
+        now = time.time()
+        latest = min(planned.timestamp(), *(now + tracker.longest_wait(job_id) for job_id in tracker.unfinished))
+        resume_at = min(now + max(self._delay, hook.transport.pause_left), tracker.started_at + self.timeout)
+        return datetime.fromtimestamp(max(latest, resume_at), UTC)
 
     def on_kill(self) -> None:
         """Cancel the unfinished jobs if ``cancel_on_kill`` is set."""
@@ -278,7 +280,8 @@ class BulkJobBaseSensor(BaseSensorOperator):
             return self._evaluate(tracker.result)
         arguments = self.trigger_arguments
         schedule = PollInterval(self.poke_interval, self.exponential_backoff, arguments["max_wait"])
-        first_poll_at = time.time() + max(schedule.wait_after(1), MIN_DEFERRAL, hook.transport.pause_left)
+        interval = min(schedule.wait_after(1), *map(tracker.longest_wait, tracker.unfinished))
+        first_poll_at = time.time() + max(interval, MIN_DEFERRAL, hook.transport.pause_left)
         self.log.info(deferred_message(first_poll_at))
         trigger = BulkJobTrigger(
             **arguments | {"job_kind": tracker.kind.name},

@@ -78,4 +78,4 @@ async def _poll_one(
         if tracker.is_finished(job_id):
             return
         polls += 1
-        await asyncio.sleep(schedule.wait_after(polls))
+        await asyncio.sleep(min(schedule.wait_after(polls), tracker.longest_wait(job_id)))

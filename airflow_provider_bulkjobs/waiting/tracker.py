@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -155,6 +156,15 @@ class JobTracker:
                 )
         elif now > self.started_at + GRACE:
             raise JobNotFoundError(self._unknown(job_id))
+
+    def longest_wait(self, job_id: str) -> float:
+        """Return the maximum seconds until the next poll of a job: one that was never seen is an error after the grace.
+
+        The poll interval may be much longer than that.
+        """
+        job = self._jobs[job_id]
+        grace = self.started_at + GRACE - time.time()
+        return math.inf if grace < 0 or (job is not None and job.known) else grace + 1.0
 
     def note_refused_key(self, key: object, error: AuthenticationError) -> None:
         """Record that the vendor refused a key and that the connection has a new one.

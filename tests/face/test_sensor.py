@@ -12,6 +12,7 @@ from airflow_provider_bulkjobs import exceptions as errors
 from airflow_provider_bulkjobs._airflow import (
     STARTS_IN_TRIGGER,
     AirflowFailException,
+    AirflowRescheduleException,
     AirflowSensorTimeout,
     AirflowSkipException,
     AirflowTaskTimeout,
@@ -137,6 +138,19 @@ def test_job_never_seen(mode, sim, account, monkeypatch):
     assert "no-such-job" in str(caught.value)
     assert time.monotonic() - started >= 0.3
     assert not isinstance(caught.value, AirflowFailException)
+
+
+@pytest.mark.parametrize(("states", "seconds"), [(None, 61), (["pending"], 3600)])
+def test_job_never_seen_is_polled_again_after_the_grace(states, seconds, sim, account):
+    job_id = sim.job("sendgrid", states=states) if states else "no-such-job"
+    arguments = {"conn_id": account("sendgrid"), "job_id": job_id, "poke_interval": 3600, "timeout": 86400}
+    now = time.time()
+    with pytest.raises(TaskDeferred) as deferred:
+        make("deferrable", **arguments).execute({})
+    with pytest.raises(AirflowRescheduleException) as again:
+        make("reschedule", **arguments).execute({"ti": FirstTry()})
+    for planned in (deferred.value.trigger.first_poll_at, again.value.reschedule_date.timestamp()):
+        assert planned - now == pytest.approx(seconds, rel=0.15)
 
 
 @every_mode
