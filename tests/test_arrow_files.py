@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, cast
 import pytest
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError
-from airflow_provider_bulkjobs.submitting.arrow_rows import read_parquet
+from airflow_provider_bulkjobs.submitting.arrow_rows import UnreadableValue, read_parquet
 from airflow_provider_bulkjobs.submitting.records import Row, read_records
 from airflow_provider_bulkjobs.submitting.row import Origin
 
@@ -54,7 +54,7 @@ def write(path: Path, data: Any, **how: Any) -> Path:
     return path
 
 
-def read(path: Path, **arguments: Any) -> list[Row]:
+def read(path: Any, **arguments: Any) -> list[Row]:
     return list(read_records(path, **arguments))
 
 
@@ -111,8 +111,6 @@ def test_spark_timestamps_are_read(tmp_path: Path) -> None:
 
 def test_empty_table_has_no_rows(tmp_path: Path) -> None:
     assert read(write(tmp_path / "a.parquet", pa.table({"n": pa.array([], pa.int64())}))) == []
-    (tmp_path / "b.parquet").touch()
-    assert read(tmp_path / "b.parquet") == []
 
 
 @pytest.mark.parametrize("name", ["a.parquet", "a.arrow", "a.arrows"])
@@ -171,3 +169,21 @@ def test_row_groups_are_not_read_in_advance(tmp_path: Path) -> None:
         assert file.count < size / 4
         assert sum(len(block.lines) for block in blocks) > 90_000
         assert file.count >= size / 2  # the rest is counted, too
+
+
+ODD: dict[str, Any] = {
+    "time": pa.array([None, 253402300799999999], pa.timestamp("us", "Europe/Berlin")),
+    "date": pa.array([1, 3000000], pa.date32()),
+    "map": pa.array([[("a", 1)], [("Ada", 1), ("Ada", 2)]], pa.map_(pa.string(), pa.int64())),
+    "text": pa.Array.from_buffers(pa.string(), 2, pa.array([b"a", b"\xff"]).buffers()),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+@pytest.mark.parametrize("make", [lambda table, path: write(path, table), lambda table, _: table])
+def test_value_that_python_does_not_have_is_a_problem_of_its_row(tmp_path: Path, kind: str, make: Any) -> None:
+    source = make(pa.table({"email": ["a", "b"], "odd": ODD[kind]}), tmp_path / "a.parquet")
+    first, second = read(source)
+    assert not isinstance(first.record.get("odd"), UnreadableValue)
+    assert isinstance(second.record["odd"], UnreadableValue)
+    assert [row.record for row in read(source, columns=["email"])] == [{"email": "a"}, {"email": "b"}]

@@ -223,3 +223,14 @@ def test_reader_of_the_standard_library_agrees_without_options() -> None:
     text = 'a,b\nx,"y, ""z"""\n,1\n'
     expected = [{name: cell for name, cell in row.items() if cell} for row in csv.DictReader(io.StringIO(text))]
     assert records(text) == expected
+
+
+@pytest.mark.parametrize("header", ["a,,b", "a,a,b", "2024,2025,2026", "a,b\x00,c"])
+def test_names_in_a_header_do_not_matter_with_column_names(header: str) -> None:
+    text = f"{header}\n1,2,3\n"
+    assert records(text, header=True, column_names=["x", "y", "z"]) == [{"x": "1", "y": "2", "z": "3"}]
+
+
+def test_contact_in_place_of_the_header_is_not_lost() -> None:
+    words = refusal(b"ada@example.com,Ada\nbob@example.com,Bob\n", header=True, column_names=["email", "name"])
+    assert words.endswith("it has an address. Remove header=True from read_options")

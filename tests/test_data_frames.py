@@ -8,6 +8,7 @@ import pytest
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError
 from airflow_provider_bulkjobs.submitting import frame_rows
+from airflow_provider_bulkjobs.submitting.arrow_rows import UnreadableValue
 from airflow_provider_bulkjobs.submitting.records import read_records
 
 WHEN = dt.datetime.fromisoformat("2026-03-14T15:09:26")
@@ -124,3 +125,41 @@ def test_rows_without_names_need_a_list_of_columns() -> None:
         [row] = read_records([["a"]], columns=columns)
         assert row.problem == "is a list, not a dict"
         assert "Set columns, the list of their names in order" in row.hint
+
+
+def short_floats(library: str) -> Any:
+    module = pytest.importorskip(library)
+    if library == "polars":
+        return module.DataFrame({"score": module.Series([4.2, None], dtype=module.Float32)})
+    if library == "pyarrow":
+        return module.table({"score": module.array([4.2, None], module.float32())})
+    return module.DataFrame({"score": [4.2, None]}).astype("float32")
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_short_float_is_not_rounded(library: str) -> None:
+    assert [row.record for row in read_records(short_floats(library))] == [{"score": 4.2}, {}]
+
+
+@pytest.mark.parametrize("kind", ["Float32", "float[pyarrow]"])
+def test_short_float_of_a_type_with_nulls_is_not_rounded(kind: str) -> None:
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    frame = pandas.DataFrame({"score": pandas.array([4.2, None], dtype=kind)})
+    assert [row.record for row in read_records(frame)] == [{"score": 4.2}, {}]
+
+
+def test_date_that_python_does_not_have_is_a_problem_of_its_row() -> None:
+    polars = pytest.importorskip("polars")
+    days = polars.Series([1, 3_000_000], dtype=polars.Int32).cast(polars.Date)
+    first, second = read_records(polars.DataFrame({"email": ["a", "b"], "day": days}))
+    assert first.record == {"email": "a", "day": dt.date(1970, 1, 2)}
+    assert isinstance(second.record["day"], UnreadableValue)
+
+
+@pytest.mark.parametrize("library", ["pandas", "pyarrow"])
+def test_rows_without_columns_are_refused(library: str) -> None:
+    module = pytest.importorskip(library)
+    frame = module.DataFrame(index=[0, 1]) if library == "pandas" else module.table({"a": [1, 2]}).select([])
+    with pytest.raises(BadArgumentError, match="has no columns"):
+        list(read_records(frame))

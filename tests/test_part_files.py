@@ -12,6 +12,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError, RecordsReadError
 from airflow_provider_bulkjobs.submitting import file_rows
+from airflow_provider_bulkjobs.submitting.parts import check_is_no_part
 from airflow_provider_bulkjobs.submitting.records import read_records
 
 try:
@@ -74,7 +75,7 @@ def test_list_of_paths_may_have_folders_and_patterns(tmp_path: Path) -> None:
 
 
 def test_file_that_is_named_twice_is_refused(unload: Path) -> None:
-    with pytest.raises(BadArgumentError, match=r"_part_00' twice\. Remove one of them"):
+    with pytest.raises(BadArgumentError, match=r"_part_00' twice, or a link to it\. Remove one"):
         emails([unload / "users_0001_part_00", unload])
 
 
@@ -269,3 +270,55 @@ def test_one_file_is_open_at_a_time(unload: Path, monkeypatch: pytest.MonkeyPatc
     assert max(sum(not file.closed for file in opened) for _ in rows) == 1
     assert len(opened) == 3
     assert all(file.closed for file in opened)
+
+
+@pytest.mark.parametrize("scheme", ["", "file://", "memory://"])
+def test_folder_that_does_not_exist_is_not_the_start_of_others(tmp_path: Path, scheme: str) -> None:
+    folder = write(tmp_path, day_10__a="email\n1\n")
+    with MemoryFileSystem().open(f"{folder}/day_10/a", "wb") as file:
+        file.write(b"email\n1\n")
+    assert emails(f"{scheme}{folder}/day_1") == ["1"]
+    with pytest.raises(RecordsReadError, match="cannot be read: there is no such folder"):
+        emails(f"{scheme}{folder}/day_1/")
+
+
+@pytest.mark.parametrize("name", ["b.parquet", "b.arrow", "b.csv.gz", "b.jsonl.zst"])
+def test_part_of_zero_bytes_is_incomplete_unless_it_is_text(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.touch()
+    with pytest.raises(RecordsReadError, match="the file has 0 bytes, so it is incomplete"):
+        emails(path, file_format=None)
+    (text := tmp_path / "b.csv").touch()
+    assert emails(text) == []
+
+
+def test_link_to_another_part_is_refused(unload: Path) -> None:
+    (unload / "users_latest").symlink_to(unload / "users_0002_part_00")
+    with pytest.raises(BadArgumentError, match="users_0002_part_00' twice, or a link to it"):
+        emails(unload)
+
+
+@pytest.mark.parametrize(
+    ("records", "results"),
+    [
+        ("a.jsonl", "a.jsonl"),
+        ("unload", "unload/rejected.jsonl"),
+        ("unload/", "unload/run/rejected.jsonl"),
+        ("unload/*.csv", "unload/rejected.csv"),
+        ("unload/users_", "unload/users_rejected"),
+        (["other.csv", "unload"], "unload/rejected.jsonl"),
+    ],
+)
+def test_results_are_not_written_among_the_records(unload: Path, records: Any, results: str) -> None:
+    root = unload.parent
+    write(root, **{"a.jsonl": "{}\n"})
+    source = [str(root / each) for each in records] if isinstance(records, list) else f"{root}/{records}"
+    with pytest.raises(BadArgumentError, match=f"results_path='{root}/{results}' is one of the files of records="):
+        check_is_no_part(source, f"{root}/{results}")
+
+
+@pytest.mark.parametrize("results", ["unload.jsonl", "users_rejected", "unload_2/a.jsonl", "a.jsonl.rejected.jsonl"])
+def test_results_may_be_beside_the_records(unload: Path, results: str) -> None:
+    root = unload.parent
+    for source in (unload, f"{unload}/users_", f"{unload}/*", root / "a.jsonl", [{"email": "a"}], None):
+        check_is_no_part(source, f"{root}/{results}")

@@ -258,3 +258,10 @@ def test_dag_with_queries_is_serialized_readably():
 def test_query_can_be_copied(copied):
     records = SqlRecords("warehouse", "SELECT 1", {"since": 1})
     assert (copied(records), type(copied(records))) == (records, SqlRecords)
+
+
+def test_text_that_is_not_utf_8_is_not_shown(database):
+    with pytest.raises(errors.RecordsReadError, match="query failed: OperationalError, and nothing") as caught:
+        records_of("SELECT CAST(x'52656ee9204dfc6c6c6572' AS TEXT) AS email")
+    assert "ller" not in str(caught.value)
+    assert "text in another encoding" in caught.value.hint

@@ -100,8 +100,11 @@ def prepare_records(
     :raises BadArgumentError: there are no records, or some cannot be submitted.
     """
     from airflow_provider_bulkjobs.results.writers import rejected_row
+    from airflow_provider_bulkjobs.submitting.parts import check_is_no_part
     from airflow_provider_bulkjobs.submitting.records import read_records
 
+    if rejected is not None:
+        check_is_no_part(records, str(rejected))
     rows = read_records(records, columns=columns, read_options=read_options, file_format=file_format)
     if rejected is None:
         submission.prepare(rows, None)

@@ -59,8 +59,9 @@ def batch_rows(columns: Iterable[str], batches: Iterable[Any], origin: Origin, s
 
     :raises BadArgumentError: a column has no name, or two have the same.
     """
-    names, number = check_names(columns, source), 0
+    names, number = tuple(columns), 0
     for batch in batches:
+        check_names(names, source)
         for start in range(0, batch.num_rows, BATCH_ROWS):
             part = batch.slice(start, BATCH_ROWS)
             lines = range(number + 1, number + 1 + part.num_rows)
@@ -68,10 +69,27 @@ def batch_rows(columns: Iterable[str], batches: Iterable[Any], origin: Origin, s
             number += part.num_rows
 
 
+class UnreadableValue:
+    """A value that Python does not have: a date after the year 9999, text that is not UTF-8, a map with a key twice."""
+
+
 def _values(column: Any) -> list[Any]:
     # Maps become lists of pairs otherwise; the option makes all other columns several times slower.
     options = {"maps_as_pydicts": "strict"} if "map<" in str(column.type) else {}
-    return column.to_pylist(**options)  # type: ignore[no-any-return]
+    if str(column.type) in {"float", "halffloat"}:
+        # As text, 0.1 is 0.1, and as a number 0.10000000149011612.
+        return [each if each is None else float(each) for each in column.cast("string").to_pylist()]
+    try:
+        return column.to_pylist(**options)  # type: ignore[no-any-return]
+    except Exception:  # noqa: BLE001  (OverflowError, UnicodeDecodeError, KeyError, pyarrow's own errors)
+        return [_value(column.slice(number, 1), options) for number in range(len(column))]
+
+
+def _value(column: Any, options: dict[str, str]) -> Any:
+    try:
+        return column.to_pylist(**options)[0]
+    except Exception:  # noqa: BLE001  (as above)
+        return UnreadableValue()
 
 
 def _import_pyarrow(source: str) -> Any:

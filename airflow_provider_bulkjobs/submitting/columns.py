@@ -22,6 +22,8 @@ def check_names(columns: Iterable[Any], source: str) -> tuple[str, ...]:
     :raises BadArgumentError: a name is empty or not text, or two columns have the same.
     """
     names = tuple(columns)
+    if not names:
+        raise BadArgumentError(f"records={source} has no columns. Check the task that writes it.")
     if not all(isinstance(name, str) and name.strip() for name in names):
         raise BadArgumentError(f"records={source}: a column has no name, or one that is not text. Name it.")
     if twice := [name for name, times in Counter(names).items() if times > 1]:

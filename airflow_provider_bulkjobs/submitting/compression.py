@@ -48,9 +48,11 @@ def decompressed(file: io.BufferedReader, name: str, source: str) -> Iterator[Bi
         else:
             with _zstandard(file, source) as content:
                 yield content
-    except (EOFError, zlib.error) as error:
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise RecordsReadError(f"records={source} cannot be read: corrupt {ending or ''} file") from error
     except Exception as error:
+        if ending == ".bz2" and isinstance(error, OSError) and error.errno is None:
+            raise RecordsReadError(f"records={source} cannot be read: corrupt .bz2 file") from error
         if type(error).__module__.startswith("zstandard"):
             raise RecordsReadError(f"records={source} cannot be read: corrupt .zst file") from error
         raise

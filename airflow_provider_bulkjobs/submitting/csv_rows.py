@@ -135,7 +135,7 @@ def _errors(rows: Any, source: str, options: CsvOptions) -> Iterator[None]:
 def _columns(cells: list[str], source: str, options: CsvOptions) -> tuple[str, ...]:
     """Return the names of the columns, given the cells of the first line."""
     header = tuple(cell.strip() for cell in cells)
-    problem = header_problem(header, options.delimiter)
+    problem = header_problem(header, options.delimiter, is_used=not options.column_names)
     if not problem and options.column_names and header and len(header) != len(options.column_names):
         problem = f"the header has {len(header)} columns, and column_names has {len(options.column_names)}"
     if problem:
@@ -150,10 +150,11 @@ def _row_problem(cells: list[str], columns: tuple[str, ...], options: CsvOptions
     return "repeats the header: remove this line" + ("" if options.header else ", or set header=True in read_options")
 
 
-def header_problem(columns: tuple[str, ...], own_delimiter: str = ",") -> str | None:
+def header_problem(columns: tuple[str, ...], own_delimiter: str = ",", *, is_used: bool = True) -> str | None:
     """Return why the first line is not a header, or ``None``. The message contains no cell values.
 
     :param own_delimiter: the delimiter of the file.
+    :param is_used: whether the names are used, and not those of ``column_names``.
     """
     if not columns:  # an empty file
         return None
@@ -163,6 +164,14 @@ def header_problem(columns: tuple[str, ...], own_delimiter: str = ",") -> str | 
         return "the first line is a 'sep=' line for Excel. Remove it, and separate the columns by commas"
     if problem := _delimiter_problem(columns, own_delimiter):
         return problem
+    if not is_used:
+        is_contact = any(map(ADDRESS.search, columns))  # it would be lost
+        remedy = "the first line is data, not a header: it has an address. Remove header=True from read_options"
+        return remedy if is_contact else None
+    return _names_problem(columns)
+
+
+def _names_problem(columns: tuple[str, ...]) -> str | None:
     if any(not (char.isprintable() or char.isspace()) for column in columns for char in column):
         return "the first line has an invisible character in the name of a column. Write the file in UTF-8 without it"
     if any(map(_is_data, columns)):

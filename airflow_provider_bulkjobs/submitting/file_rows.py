@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 import io
+import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
-from airflow_provider_bulkjobs.exceptions import BadArgumentError
+from airflow_provider_bulkjobs.exceptions import BadArgumentError, RecordsReadError
 from airflow_provider_bulkjobs.submitting.arrow_rows import read_arrow, read_parquet
 from airflow_provider_bulkjobs.submitting.blocks import Block
 from airflow_provider_bulkjobs.submitting.columns import listed
-from airflow_provider_bulkjobs.submitting.compression import PIECE, decompressed
+from airflow_provider_bulkjobs.submitting.compression import PIECE, decompressed, strip_compression
 from airflow_provider_bulkjobs.submitting.csv_options import CsvOptions, read_csv_options
 from airflow_provider_bulkjobs.submitting.csv_rows import read_csv
 from airflow_provider_bulkjobs.submitting.formats import FORMATS, format_of, read_format
@@ -20,6 +22,7 @@ from airflow_provider_bulkjobs.submitting.json_rows import read_json_lines
 from airflow_provider_bulkjobs.submitting.parts import Part, find_parts
 from airflow_provider_bulkjobs.submitting.paths import read_errors, safe_repr
 from airflow_provider_bulkjobs.submitting.row import Origin, Row
+from airflow_provider_bulkjobs.temporary_files import temporary_file
 
 
 def read_files(sources: Sequence[Any], read_options: Any = None, file_format: Any = None) -> Iterator[Block | Row]:
@@ -102,13 +105,22 @@ def _read(part: Part, file_format: str, options: CsvOptions) -> Iterator[Block |
     }
     unit = "line" if file_format in {"csv", "jsonl"} else "row"
     # Opened with fsspec directly: Airflow's wrapper records each read.
-    with part.files.open(part.path, "rb") as raw, io.BufferedReader(raw, PIECE) as file:
-        if not file.peek(1):
-            return
-        if file_format == "parquet":  # has its own compression
-            yield from read_parquet(file, Origin(part.name, unit), source)
-            return
+    with part.files.open(part.path, "rb") as raw, io.BufferedReader(raw, PIECE) as file, ExitStack() as stack:
         name = part.path.partition("?")[0].lower()
-        content: BinaryIO
-        with decompressed(file, name, source) as content:
-            yield from readers[file_format](content, Origin(part.name, unit), source)
+        if not file.peek(1):
+            if unit == "row" or strip_compression(name) != name:
+                raise RecordsReadError(f"records={source} cannot be read: the file has 0 bytes, so it is incomplete")
+            return
+        content = stack.enter_context(decompressed(file, name, source))
+        if file_format == "parquet" and content is not file:
+            content = stack.enter_context(_copy(content))
+        yield from readers[file_format](content, Origin(part.name, unit), source)
+
+
+@contextmanager
+def _copy(content: BinaryIO) -> Iterator[BinaryIO]:
+    """Yield a stream as a temporary file: Parquet is read from its end."""
+    with temporary_file() as file:
+        shutil.copyfileobj(content, file, PIECE)
+        file.seek(0)
+        yield cast("BinaryIO", file)

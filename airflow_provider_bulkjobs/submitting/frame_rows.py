@@ -4,16 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError
-from airflow_provider_bulkjobs.submitting.arrow_rows import batch_rows
+from airflow_provider_bulkjobs.submitting.arrow_rows import UnreadableValue, batch_rows
 from airflow_provider_bulkjobs.submitting.blocks import TableBlock
 from airflow_provider_bulkjobs.submitting.columns import check_names
 from airflow_provider_bulkjobs.submitting.row import Origin
 
 FRAME_TYPES = ("Frame", "Table", "RecordBatch")
 ROWS_AT_ONCE = 10_000
+SHORT_FLOATS = {"float16", "float32", "halffloat[pyarrow]", "float[pyarrow]"}
 
 
 def is_frame(source: Any) -> bool:
@@ -32,9 +34,9 @@ def read_frame(source: Any) -> Iterator[TableBlock]:
     if hasattr(source, "to_pylist") and hasattr(source, "schema"):  # pyarrow.RecordBatch
         return batch_rows(source.schema.names, [source], origin, "the record batch")
     if hasattr(source, "iter_rows"):  # polars
-        return _read_polars(source, check_names(source.columns, "the data frame"), origin)
+        return _read_polars(source, _names(source), origin)
     if hasattr(source, "itertuples"):
-        return _read_pandas(source, check_names(source.columns, "the data frame"), origin)
+        return _read_pandas(source, _names(source), origin)
     remedies = {
         "to_pylist": "table.to_pylist()",
         "collect": "df.collect()",
@@ -44,15 +46,47 @@ def read_frame(source: Any) -> Iterator[TableBlock]:
     raise BadArgumentError(f"records is a {type(source).__name__}: pass {remedy}")
 
 
+def _names(frame: Any) -> tuple[str, ...]:
+    return check_names(frame.columns, "the data frame") if len(frame) or len(frame.columns) else ()
+
+
 def _read_polars(frame: Any, columns: tuple[str, ...], origin: Origin) -> Iterator[TableBlock]:
     for start in range(0, len(frame), ROWS_AT_ONCE):
         part = frame.slice(start, ROWS_AT_ONCE)
-        yield TableBlock(range(start + 1, start + 1 + len(part)), columns, zip(*part.iter_rows(), strict=True), origin)
+        cells = map(_polars_values, part.get_columns())
+        yield TableBlock(range(start + 1, start + 1 + len(part)), columns, cells, origin)
+
+
+def _polars_values(series: Any) -> list[Any]:
+    if str(series.dtype) == "Float32":
+        return [each if each is None else float(each) for each in series.cast(import_module("polars").String).to_list()]
+    try:
+        return series.to_list()  # type: ignore[no-any-return]
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:  # noqa: BLE001  (polars raises a PanicException, which is one, for a date after the year 9999)
+        return [_polars_value(series, number) for number in range(len(series))]
+
+
+def _polars_value(series: Any, number: int) -> Any:
+    try:
+        return series[number]
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:  # noqa: BLE001  (as above)
+        return UnreadableValue()
 
 
 def _read_pandas(frame: Any, columns: tuple[str, ...], origin: Origin) -> Iterator[TableBlock]:
     for start in range(0, len(frame), ROWS_AT_ONCE):
-        part = frame.iloc[start : start + ROWS_AT_ONCE].astype(object)
+        part = frame.iloc[start : start + ROWS_AT_ONCE]
+        short = {
+            # As text, 0.1 is 0.1, and as a number 0.10000000149011612.
+            name: [float(str(each)) for each in part[name].to_numpy("float32", na_value=float("nan"))]
+            for name, kind in part.dtypes.items()
+            if str(kind).lower() in SHORT_FLOATS
+        }
+        part = part.assign(**short).astype(object)
         part = part.where(part.notna(), None)  # NaN, NaT and pandas.NA are how pandas says that there is no value
         cells = zip(*part.itertuples(index=False, name=None), strict=True)
         yield TableBlock(range(start + 1, start + 1 + len(part)), columns, cells, origin)

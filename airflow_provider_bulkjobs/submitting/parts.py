@@ -9,10 +9,12 @@ https://cloud.google.com/bigquery/docs/exporting-data
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from fnmatch import fnmatch
 from typing import Any, NamedTuple
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError, RecordsReadError
@@ -45,10 +47,44 @@ def find_parts(sources: Sequence[Any]) -> list[Part]:
     :raises RecordsReadError: a file does not exist, or a folder cannot be listed.
     """
     found = sorted((file for source in sources for file in _expand(source)), key=lambda file: file[1])
-    if twice := [path for path, times in Counter(path for _, path in found).items() if times > 1]:
-        raise BadArgumentError(f"records names {safe_repr(twice[0])} twice. Remove one of them.")
+    if twice := [path for path, times in Counter(map(_real_path, found)).items() if times > 1]:
+        raise BadArgumentError(f"records names {safe_repr(twice[0])} twice, or a link to it. Remove one of them.")
     names = _names([path for _, path in found])
     return [Part(files, path, name) for (files, path), name in zip(found, names, strict=True)]
+
+
+def check_is_no_part(sources: Any, path: Any) -> None:
+    """Check that a file to be written is none of the files that some paths mean, or that they would mean later.
+
+    :param sources: the argument ``records``.
+    :param path: the argument ``results_path``.
+    :raises BadArgumentError: it is one of them.
+    """
+    listed = sources if isinstance(sources, list | tuple) else [sources]
+    target = object_path(path, "results_path")
+    files, written = target.fs, target.fs._strip_protocol(str(target.path))
+    for source in filter(is_path, listed):
+        found = object_path(source, "records")
+        read = found.fs._strip_protocol(str(found.path))
+        if type(found.fs) is type(files) and _is_part(files, read, written):
+            raise BadArgumentError(
+                f"results_path={safe_repr(path)} is one of the files of records={safe_repr(source)}, which must not "
+                "change. Use another folder."
+            )
+
+
+def _is_part(files: Any, source: str, path: str) -> bool:
+    if path == source or path.startswith(source.rstrip("/") + "/"):
+        return True
+    if WILDCARD.search(source):
+        return fnmatch(path, source)
+    return path.startswith(source) and not ENDING.search(source) and _kind(files, source) is None  # a prefix
+
+
+def _real_path(file: tuple[Any, str]) -> str:
+    files, path = file
+    is_local = "file" in ({files.protocol} if isinstance(files.protocol, str) else files.protocol)
+    return os.path.realpath(path) if is_local else path
 
 
 def _expand(source: Any) -> list[tuple[Any, str]]:
@@ -69,6 +105,8 @@ def _expand(source: Any) -> list[tuple[Any, str]]:
     if protocols & WEB:  # a signed URL can be read, and nothing else
         return [(files, str(found.path))]
     with read_errors(source):
+        if text.endswith("/") and not WILDCARD.search(path) and _kind(files, path) != "directory":
+            raise RecordsReadError(f"records={safe_repr(source)} cannot be read: there is no such folder")
         return [(files, each) for each in _list(files, path, safe_repr(source))]
 
 

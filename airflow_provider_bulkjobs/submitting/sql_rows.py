@@ -21,6 +21,12 @@ ORIGIN = Origin("query", "row")
 # feature, authorization, transaction, database and schema names, syntax, resources, limits, object states, operators.
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 STATES_WITHOUT_VALUES = ("08", "0A", "25", "28", "3D", "3F", "42", "53", "54", "55", "57")
+INSUFFICIENT_PRIVILEGE = "42501"
+STATEMENT_HINT = "Check that sql is one SELECT that the database accepts, and that parameters match its placeholders."
+VALUE_HINT = (
+    "A value of the result may be one that Python does not have, such as the timestamp 'infinity' or text in another "
+    "encoding. Correct it, or cast the column in sql."
+)
 
 
 def read_query(
@@ -68,7 +74,7 @@ def _read_blocks(
         # Not "from error": its message may contain values of the rows.
         raise RecordsReadError(
             f"records={source}: the query failed{when}: {_reason(error, secrets)}, and nothing was sent",
-            hint="Check that sql is one SELECT that the database accepts, and that parameters match its placeholders.",
+            hint=VALUE_HINT if _is_about_a_value(error) else STATEMENT_HINT,
         ) from None
 
 
@@ -105,11 +111,33 @@ def _columns(description: Iterable[Any] | None, source: str) -> tuple[str, ...]:
     return check_names((column[0] for column in description), source)
 
 
+def _is_about_the_statement(error: Exception) -> bool:
+    """Return whether SQLite refused the statement or its parameters; Python's own errors repeat the text of a row."""
+    if type(error).__module__ != "sqlite3":
+        return False
+    return hasattr(error, "sqlite_errorcode") or type(error).__name__ in {"ProgrammingError", "InterfaceError"}
+
+
+def _has_no_value(error: Exception, state: str) -> bool:
+    """Return whether the message of an error with this SQLSTATE repeats no value of a row."""
+    if not state.startswith("42") or state == INSUFFICIENT_PRIVILEGE:
+        return state.startswith(STATES_WITHOUT_VALUES)
+    # PostgreSQL also raises it for a value, such as text that is cast to a regclass, without a position in the query.
+    diagnosis = getattr(error, "diag", None)
+    return diagnosis is None or diagnosis.statement_position is not None
+
+
+def _is_about_a_value(error: Exception) -> bool:
+    if type(error).__module__ == "sqlite3":
+        return not _is_about_the_statement(error)
+    return isinstance(error, ValueError | OverflowError) or type(error).__name__ == "DataError"
+
+
 def _reason(error: Exception, secrets: Iterable[str]) -> str:
     """Return what a driver says, without what may be a value of a row."""
     state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
     reason = type(error).__name__ + (f" (SQLSTATE {state})" if state else "")
-    is_safe = type(error).__module__ == "sqlite3" or str(state).startswith(STATES_WITHOUT_VALUES)
+    is_safe = _is_about_the_statement(error) or _has_no_value(error, str(state))
     # The lines after the first one repeat the statement, with its parameters.
     message = redact(str(error).strip().partition("\n")[0], secrets) if is_safe else ""
     return f"{reason}: {message}" if message else reason

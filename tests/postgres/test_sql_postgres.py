@@ -179,3 +179,23 @@ def test_session_that_ends_in_the_middle_is_an_error(warehouse, execute):
     execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE state = 'idle in transaction'")
     with pytest.raises(RecordsReadError, match=f"the query failed after {CHUNK} rows: .*nothing was sent"):
         list(rows)
+
+
+@pytest.mark.parametrize(
+    ("sql", "error"),
+    [
+        ("SELECT to_tsquery(name)::text FROM (VALUES ('Ada Lovelace')) AS t(name)", r"SyntaxError \(SQLSTATE 42601\),"),
+        ("SELECT name::regclass::text FROM (VALUES ('lovelace')) AS t(name)", r"UndefinedTable \(SQLSTATE 42P01\),"),
+        ("SELECT nothing FROM (VALUES ('lovelace')) AS t(name)", r'42703\): column "nothing" does not exist,'),
+    ],
+)
+def test_error_about_a_value_is_not_shown(sql, error, read):
+    with pytest.raises(RecordsReadError, match=error) as caught:
+        list(read(sql))
+    assert "lovelace" not in str(caught.value).lower()
+
+
+def test_value_that_python_does_not_have_is_explained(read):
+    with pytest.raises(RecordsReadError) as caught:
+        list(read("SELECT '10000-01-01'::timestamp AS valid_to"))
+    assert "one that Python does not have" in caught.value.hint
