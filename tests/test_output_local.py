@@ -16,9 +16,10 @@ import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 from fsspec.implementations.local import LocalFileSystem
 
-from airflow_provider_bulkjobs.exceptions import OutputWriteError
+from airflow_provider_bulkjobs.exceptions import BadArgumentError, OutputWriteError
 from airflow_provider_bulkjobs.results import publishing
 from airflow_provider_bulkjobs.results.writers import RowsFile
+from airflow_provider_bulkjobs.submitting.records import read_records
 
 try:
     from airflow.sdk.io import attach
@@ -233,3 +234,16 @@ with RowsFile({str(tmp_path / "out" / "a.jsonl")!r}) as file:
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert names(tmp_path) == []
+
+
+def test_home_folder_is_the_one_that_records_are_read_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with RowsFile("~/rows.jsonl", for_submit=True) as file:
+        file.write({"email": "a"})
+    assert [row.record for row in read_records("~/rows.jsonl")] == [{"email": "a"}]
+    assert (tmp_path / "rows.jsonl").exists()
+
+
+def test_folder_needs_the_name_of_a_file(tmp_path: Path) -> None:
+    with pytest.raises(BadArgumentError, match=r"is a folder\. Add the name of the file"):
+        RowsFile(f"{tmp_path}/failed/")

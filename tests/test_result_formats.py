@@ -27,7 +27,10 @@ ROWS: list[dict[str, Any]] = [
     },
     {"job_id": "1", "status": "failed", "error": None, "item": {}},
 ]
-RECORDS: list[dict[str, Any]] = [{"email": "a@example.com", "note": "x,\ny"}, {"email": "b@example.com", "city": "Ulm"}]
+RECORDS: list[dict[str, Any]] = [
+    {"email": "a@example.com", "note": "x,\ny"},
+    {"email": "b@example.com", "city": "Ulm\r"},
+]
 DECOMPRESS: dict[str, Callable[[bytes], bytes]] = {"": bytes, ".gz": gzip.decompress, ".bz2": bz2.decompress}
 each_compression = pytest.mark.parametrize("ending", DECOMPRESS)
 
@@ -72,8 +75,12 @@ def test_csv_without_records_is_empty(tmp_path: Path) -> None:
     assert list(read_records(str(tmp_path / "rows.csv"))) == []
 
 
-@pytest.mark.parametrize("ending", [".jsonl", ".jsonl.gz", ".csv", ".csv.gz"])
+@pytest.mark.parametrize(
+    "ending", [".jsonl", ".jsonl.gz", ".csv", ".csv.gz", ".parquet", ".parquet.gz", ".parquet.bz2"]
+)
 def test_records_are_read_as_they_were_written(tmp_path: Path, ending: str) -> None:
+    if "parquet" in ending:
+        pytest.importorskip("pyarrow")
     path = tmp_path / f"records{ending}"
     write(path, RECORDS, records=True)
     assert [dict(row.record) for row in read_records(str(path))] == RECORDS

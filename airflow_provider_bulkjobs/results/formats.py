@@ -126,7 +126,7 @@ def _module(name: str, extra: str, path: str) -> Any:
 
 def _write_csv(lines: IO[bytes], columns: Columns, target: IO[bytes]) -> None:
     text = io.TextIOWrapper(cast("BinaryIO", target), encoding="utf-8", errors="replace", newline="")
-    rows = csv.writer(text, lineterminator="\n")
+    rows = csv.writer(_UnixLines(text), lineterminator="\r\n")  # so that a cell with either of them is quoted
     if columns.types:
         rows.writerow(columns.types)
     for line in lines:
@@ -134,6 +134,17 @@ def _write_csv(lines: IO[bytes], columns: Columns, target: IO[bytes]) -> None:
         rows.writerow([_cell(row.get(name)) for name in columns.types])
     text.flush()
     text.detach()  # the caller closes the file
+
+
+class _UnixLines:
+    """A text file whose lines end with a line feed, although they are written with a carriage return, too."""
+
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self._text = text
+
+    def write(self, line: str) -> int:
+        """Write one line."""
+        return self._text.write(line.removesuffix("\r\n") + "\n")
 
 
 def _write_parquet(lines: IO[bytes], columns: Columns, target: IO[bytes]) -> None:

@@ -56,7 +56,7 @@ def _local_target(path: ObjectStoragePath) -> Path:
 
     :raises OSError: it is a directory, device, pipe or socket.
     """
-    target = Path(os.path.realpath(path.path))
+    target = Path(os.path.realpath(os.path.expanduser(path.path)))  # noqa: PTH111  (as fsspec reads it)
     try:
         mode = target.lstat().st_mode
     except FileNotFoundError:

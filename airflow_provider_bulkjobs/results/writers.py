@@ -36,6 +36,8 @@ class RowsFile:
 
     def __init__(self, path: Any, columns: Iterable[str] = (), *, for_submit: bool = False) -> None:
         self._path = object_path(path, "path")
+        if str(path).endswith("/"):
+            raise BadArgumentError(f"path={safe_repr(path)} is a folder. Add the name of the file.")
         self._format = format_of(str(path))
         self._columns = Columns({name: set() for name in columns})
         self._for_submit = for_submit
@@ -133,7 +135,8 @@ def _encode(row: Mapping[str, Any]) -> bytes:
         return json.dumps(row, ensure_ascii=False, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError):  # a rejected record may contain values that JSON cannot hold
         try:
-            return json.dumps(json.loads(json.dumps(row, default=str), parse_constant=str)).encode()
+            item = {str(name): value for name, value in row["item"].items()}
+            return json.dumps(json.loads(json.dumps({**row, "item": item}, default=str), parse_constant=str)).encode()
         except (TypeError, ValueError, RecursionError):
             return json.dumps({**row, "item": "nested too deeply to be written"}).encode()
 
