@@ -226,3 +226,33 @@ def nan_lines(tmp_path) -> str:
 def test_nan_in_a_file_is_reported(nan_lines: str) -> None:
     [row] = read_records(nan_lines)
     assert "line 1 has NaN (float) in field 'country'" in problem("sendgrid-contacts-upsert", dict(row.record))
+
+
+CHOSEN = [
+    (name, option)
+    for name, (_, _, operation) in CASES.items()
+    for option in operation.options
+    if option.choices and option.name in operation.per_record_options
+]
+
+
+@pytest.mark.parametrize(("name", "option"), CHOSEN, ids=lambda value: getattr(value, "name", value))
+def test_option_in_a_record_has_only_its_choices(name: str, option: Option) -> None:
+    text = problem(name, {**good(name), option.name: "C-17"})
+    assert f"line 1 has another value in field '{option.name}', which is an option, than {option.choices[0]}" in text
+    assert "C-17" not in text
+
+
+NESTED = {
+    "brevo-contacts-import": "attributes",
+    "mailjet-contacts-manage": "Properties",
+    "mailchimp-contacts-upsert": "merge_fields",
+    "dotdigital-contacts-import": "dataFields",
+    "sendgrid-contacts-upsert": "custom_fields",
+}
+
+
+@pytest.mark.parametrize("name", NESTED)
+def test_field_in_two_places_is_refused(name: str) -> None:
+    text = problem(name, {**good(name), "PLAN": "X1", NESTED[name]: {"PLAN": "X2"}})
+    assert f"line 1 has field 'PLAN' also in field '{NESTED[name]}': remove one of them" in text

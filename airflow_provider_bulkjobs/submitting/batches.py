@@ -183,7 +183,7 @@ class Batcher:
             return self._add_row(line, record, columns, origin)
         try:
             data = self._operation.encode(record)
-        except (TypeError, ValueError, RecursionError) as error:
+        except Exception as error:  # noqa: BLE001  (a vendor's function may raise any for a value of an unexpected type)
             return _encoding_problem(self._operation, record, error)
         if (max_bytes := self._max_bytes) is None:
             max_bytes = self._max_bytes = self._limit(())
@@ -211,7 +211,7 @@ class Batcher:
                 data = block.encoded()
             else:
                 data = list(map(self._operation.encode, block.records))
-        except (TypeError, ValueError, RecursionError):
+        except Exception:  # noqa: BLE001  (as above)
             return None
         longest = max(map(len, data))
         return None if self._too_large(longest, longest, max_bytes) else data

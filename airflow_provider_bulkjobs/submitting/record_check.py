@@ -52,6 +52,8 @@ class RecordCheck:
             return record
         if self._has_options(record):
             record = self._with_options(record, row.columns)
+            if isinstance(record, str):
+                return record
         if problem := self._check(record):
             return problem
         if self._use_ids is not None and isinstance(record := self._use_ids(record), str):
@@ -126,12 +128,20 @@ class RecordCheck:
         """Return whether records with these fields have options in them, or need any."""
         return self._clears or bool(self._on_records) or not self._options.keys().isdisjoint(names)
 
-    def _with_options(self, of: Record, columns: tuple[str, ...]) -> Record:
-        """Return a record with the options that belong in each record, and with blanks if an option requires them."""
+    def _with_options(self, of: Record, columns: tuple[str, ...]) -> Record | str:
+        """Return a record with the options that belong in each record, and with blanks if an option requires them.
+
+        A field of the record that is named like an option replaces it; returned is the problem if it has another value.
+        """
         record: dict[str, Any] = {**self._on_records, **of}
         for name, option in self._options.items():
-            if name in of:
-                record[name] = from_text(option, record[name])
+            if of.get(name) is None:
+                continue
+            value = record[name] = from_text(option, of[name])
+            if not (list in option.types or isinstance(value, option.types)):
+                return f"has a {type(value).__name__} in field {name!r}, which is an option: {option.help}"
+            if option.choices and value not in option.choices:
+                return f"has another value in field {name!r}, which is an option, than {' or '.join(option.choices)}"
         if record.get(self._operation.blanks_option or "", self._clears) is True:
             # An empty cell, "" and None all mean that the field is cleared.
             record = {**dict.fromkeys(columns, ""), **record}

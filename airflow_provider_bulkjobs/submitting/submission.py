@@ -287,7 +287,9 @@ class Submission:
         return self._hash(records, self._options)
 
     def _hash(self, *more: Any) -> str:
-        what = [self._client.conn_id, self.kind, self._operation.name, *more]
+        # With other limits, another version of this package would split the same records into other batches.
+        limits = [self._operation.max_items, self._operation.max_bytes]
+        what = [self._client.conn_id, self.kind, self._operation.name, limits, *more]
         return hashlib.blake2b(encode_json(what), digest_size=16).hexdigest()
 
     def _send_valid(self, batch: Batch, checkpoint: Checkpoint, checkpoints: CheckpointStore) -> None:

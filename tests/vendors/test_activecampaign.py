@@ -14,6 +14,7 @@ from vendors.vendor_rules import check
 
 from airflow_provider_bulkjobs.exceptions import VendorAPIError, VendorUnavailableError
 from airflow_provider_bulkjobs.protocol.job import BulkJob
+from airflow_provider_bulkjobs.vendors.activecampaign.submits import IMPORT
 
 BATCH = SAMPLE_OF["activecampaign", "contacts"]
 WORDS = f"no ada@example.com at https://files.example.com/a?sig=XYZ\nwith key {SECRET}"
@@ -67,3 +68,27 @@ def test_submit_is_rejected_with_status_200(refusal: dict[str, Any]) -> None:
     assert type(outcome) is VendorAPIError, outcome
     assert "did not pass validation" in str(outcome)
     assert len(transport.sent) == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(["ski", None, "golf"], "ski||golf"), ([1, 2.5], "1||2.5"), ([True, False], "true||false")]
+)
+def test_list_in_a_custom_field_is_one_text(value: list[Any], text: str) -> None:
+    assert IMPORT.custom_fields is not None
+    record = IMPORT.custom_fields.with_ids({"email": "ada@example.com"}, {"3": value})
+    assert record == {"email": "ada@example.com", "fields": [{"id": "3", "value": text}]}
+
+
+@pytest.mark.parametrize("value", [float("nan"), {"b": 1}, ["x"]])
+def test_value_in_a_list_that_is_no_text_is_refused(value: Any) -> None:
+    assert IMPORT.check is not None
+    problem = IMPORT.check({"email": "ada@example.com", "Sports": ["ski", value]})
+    assert problem is not None
+    assert "field 'Sports'" in problem
+
+
+def test_custom_field_by_name_and_by_id_is_refused() -> None:
+    assert IMPORT.custom_fields is not None
+    record = {"email": "ada@example.com", "Plan": "X1", "fields": [{"id": 3, "value": "X2"}]}
+    problem = IMPORT.custom_fields.with_ids(record, {"3": "X1"})
+    assert problem == "has a custom field by its name and in field 'fields': remove one of them"

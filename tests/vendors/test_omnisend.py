@@ -247,3 +247,9 @@ def test_failed_items_that_are_not_listed_are_an_error() -> None:
     assert SAMPLE.kind.results is not None
     outcome = transport.outcome(lambda: SAMPLE.kind.results(account, "b-7"))  # type: ignore[arg-type, misc, return-value]
     assert "counts 1 failed items, but lists 0" in str(outcome)
+
+
+@pytest.mark.parametrize("blank", ["", [], [None], [""]])
+def test_blank_identifiers_are_left_out(blank: Any) -> None:
+    contact = to_contact({"email": "ada@example.com", "identifiers": blank}, welcome=False)
+    assert [each["id"] for each in contact["identifiers"]] == ["ada@example.com"]

@@ -118,6 +118,7 @@ def test_customer_needs_its_identifier() -> None:
     needs = UPSERT.operation.check_for
     assert "'email'" in (needs({})({"phone": "+491"}) or "")
     assert "'phone'" in (needs({"identifier": "phone"})({"email": "a@example.com"}) or "")
+    assert "'phone'" in (needs({})({"email": "a@example.com", "identifier": "phone"}) or "")
 
 
 @pytest.mark.parametrize("lost", [LOST, {"status": 502, "body": ""}, ok({"data": {}}), ok({"data": None})])

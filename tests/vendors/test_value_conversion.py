@@ -9,8 +9,9 @@ import math
 from collections import OrderedDict
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from enum import IntEnum, StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import pytest
@@ -125,13 +126,42 @@ def test_numpy(name: str) -> None:
         (numpy.bool_(True), True),
         (numpy.str_("x"), "x"),
         (numpy.array([1, 2]), [1, 2]),
+        (numpy.array([0.1], dtype="float32"), [0.1]),
     ):
         found = convert(name, value)
         assert (type(found), found) == (type(expected), expected)
     moment = numpy.datetime64("2026-03-14T12:00:00.000000000")
     assert convert(name, moment).startswith("has a datetime in field 'field': it has no time zone")
+    times = numpy.array(["2026-03-14T12:00:00", "NaT"], dtype="datetime64[ns]")
+    assert convert(name, times[:1]) == convert(name, moment)
+    assert convert(name, times[1:]).startswith("has NaN (datetime64) in field 'field'")
     assert convert(name, numpy.datetime64("NaT")).startswith("has NaN (datetime64) in field 'field'")
     assert "convert it to a number or to text" in convert(name, numpy.timedelta64(1, "s"))
+
+
+class Tier(IntEnum):
+    GOLD = 1
+
+
+class Plan(StrEnum):
+    PRO = "pro"
+
+
+@each_operation
+def test_member_of_an_enum_is_its_value(name: str) -> None:
+    for member, value in ((Tier.GOLD, 1), (Plan.PRO, "pro")):
+        found = convert(name, member)
+        assert (type(found), found) == (type(value), value)
+
+
+class MonthDayNano(NamedTuple):
+    months: int
+    days: int
+
+
+@each_operation
+def test_named_tuple_is_no_list(name: str) -> None:
+    assert convert(name, MonthDayNano(1, 2)) == "has a MonthDayNano in field 'field': convert it to text or to a list"
 
 
 @each_operation

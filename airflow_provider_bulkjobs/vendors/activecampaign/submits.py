@@ -7,6 +7,7 @@ https://developers.activecampaign.com/reference/retrieve-fields
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from airflow_provider_bulkjobs.vendors.spec.custom_fields import CustomField, Cu
 from airflow_provider_bulkjobs.vendors.spec.fields import Account
 from airflow_provider_bulkjobs.vendors.spec.operation import (
     FieldCheck,
+    Fields,
     Operation,
     Option,
     Record,
@@ -24,9 +26,10 @@ from airflow_provider_bulkjobs.vendors.spec.operation import (
     every,
 )
 from airflow_provider_bulkjobs.vendors.toolkit.paging import Offset, list_pages
-from airflow_provider_bulkjobs.vendors.toolkit.status import as_list
+from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict, as_list
 from airflow_provider_bulkjobs.vendors.toolkit.submits import json_request, submit_request
 from airflow_provider_bulkjobs.vendors.toolkit.validators import if_given, needs
+from airflow_provider_bulkjobs.vendors.toolkit.values import missing_number, safe_name
 
 SUBMIT_PATH = "/api/3/import/bulk_import"
 FIELDS_PATH = "/api/3/fields"
@@ -55,14 +58,34 @@ def _named_fields(record: Record) -> Record:
     return {name: value for name, value in record.items() if name not in CONTACT_FIELDS and value is not None}
 
 
-def _with_field_ids(record: Record, values: Mapping[str, Any]) -> Record:
+def _with_field_ids(record: Record, values: Mapping[str, Any]) -> Record | str:
     own = {name: value for name, value in record.items() if name in CONTACT_FIELDS}
+    given = as_list(record.get("fields"))
+    if not values.keys().isdisjoint(str(as_dict(each).get("id")) for each in given):
+        return "has a custom field by its name and in field 'fields': remove one of them"
     fields = [{"id": field_id, "value": _joined(value)} for field_id, value in values.items()]
-    return {**own, "fields": [*as_list(record.get("fields")), *fields]}
+    return {**own, "fields": [*given, *fields]}
 
 
 def _joined(value: Any) -> Any:
-    return "||".join(map(str, value)) if isinstance(value, list) else value
+    """Return several values of a field as one text, as ActiveCampaign documents it; nulls are left out."""
+    if not isinstance(value, list):
+        return value
+    return "||".join(each if isinstance(each, str) else json.dumps(each) for each in value if each is not None)
+
+
+def _check_lists(record: Record) -> str | None:
+    for name, value in _named_fields(record).items():
+        for each in value if isinstance(value, list) else ():
+            if not isinstance(each, str | int | float | None):
+                return f"has a {type(each).__name__} in the list in field {safe_name(name)}: give text or numbers"
+            if problem := missing_number(name, each):
+                return problem
+    return None
+
+
+def _have_no_lists(fields: Fields) -> bool:
+    return not any(type(value) is list for values in fields.values() for value in values)
 
 
 def list_custom_fields(account: Account) -> Flow[list[CustomField]]:  # noqa: ARG001
@@ -105,6 +128,7 @@ IMPORT = Operation(
     check=every(
         needs("email"),
         if_given(("fields",), _check_fields),
+        FieldCheck(_check_lists, _have_no_lists),
         FieldCheck(_check_email, lambda fields: _are_addresses(fields.get("email", ()))),
     ),
     header_names=("email",),

@@ -19,7 +19,7 @@ from airflow_provider_bulkjobs.vendors.spec.operation import (
     every,
 )
 from airflow_provider_bulkjobs.vendors.toolkit.submits import json_request, submit_request
-from airflow_provider_bulkjobs.vendors.toolkit.validators import needs
+from airflow_provider_bulkjobs.vendors.toolkit.validators import needs, once
 
 SUBMIT_PATH = "/v3/contacts/import"
 
@@ -53,7 +53,7 @@ IMPORT = Operation(
     submit_import,
     max_items=100_000,  # Brevo documents no number; the size is usually reached first
     max_bytes=8_000_000,  # as Brevo advises; its limit is 10 MB
-    check=every(needs("email"), _check_attributes),
+    check=every(needs("email"), _check_attributes, once("attributes")),
     header_names=("email",),
     options=(
         Option("listIds", (list,), "ids of the lists to add the contacts to"),

@@ -29,7 +29,7 @@ from airflow_provider_bulkjobs.vendors.spec.operation import (
 )
 from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict
 from airflow_provider_bulkjobs.vendors.toolkit.submits import json_request, submit_request
-from airflow_provider_bulkjobs.vendors.toolkit.validators import identifies_if_given, lists, needs, objects
+from airflow_provider_bulkjobs.vendors.toolkit.validators import identifies_if_given, lists, needs, objects, once
 from airflow_provider_bulkjobs.vendors.toolkit.values import is_blank, safe_names
 
 OBJECTS = ("identifiers", "dataFields", "channelProperties")
@@ -120,7 +120,7 @@ IMPORT = Operation(
     "import",
     submit_import,
     max_items=MAX_CONTACTS,  # 16 MiB at most: Dotdigital takes 50 MB, which a worker would have to hold in memory
-    check=every(objects(*OBJECTS), lists(LISTS), _check_contact),
+    check=every(objects(*OBJECTS), lists(LISTS), _check_contact, once("dataFields")),
     header_names=IDENTIFIERS,
     options=(
         Option(

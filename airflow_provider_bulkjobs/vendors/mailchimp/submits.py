@@ -28,7 +28,7 @@ from airflow_provider_bulkjobs.vendors.spec.operation import (
 )
 from airflow_provider_bulkjobs.vendors.toolkit.status import as_list
 from airflow_provider_bulkjobs.vendors.toolkit.submits import accepted_job_id, json_request
-from airflow_provider_bulkjobs.vendors.toolkit.validators import needs, only_fields
+from airflow_provider_bulkjobs.vendors.toolkit.validators import needs, once, only_fields
 from airflow_provider_bulkjobs.vendors.toolkit.values import is_blank, safe_names
 
 LIST, STATUS_IF_NEW = "list_id", "status_if_new"
@@ -110,7 +110,7 @@ CONTACTS = (
     _operation(
         "upsert",
         _encode_upsert,
-        every(needs(ADDRESS), _check_fields),
+        every(needs(ADDRESS), _check_fields, once("merge_fields")),
         Option(
             STATUS_IF_NEW,
             (str,),

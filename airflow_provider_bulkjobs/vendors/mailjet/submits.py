@@ -36,7 +36,7 @@ from airflow_provider_bulkjobs.vendors.toolkit.submits import (
     object_request,
     submit_request,
 )
-from airflow_provider_bulkjobs.vendors.toolkit.validators import needs, objects
+from airflow_provider_bulkjobs.vendors.toolkit.validators import needs, objects, once
 
 ACTIONS = ("addnoforce", "addforce", "remove", "unsub")
 METHODS = (*ACTIONS, "excludemarketing", "includemarketing")
@@ -106,7 +106,7 @@ MANAGE = Operation(
     submit_contacts,
     max_items=5000,  # no limit is documented; users report that 50,000 broke the connection
     max_bytes=4_000_000,
-    check=every(needs("Email"), objects("Properties")),
+    check=every(needs("Email"), objects("Properties"), once("Properties")),
     header_names=("Email",),
     options=(
         Option(

@@ -41,7 +41,7 @@ def to_contact(record: Record, *, welcome: bool) -> dict[str, Any]:
     :param welcome: whether Omnisend sends a welcome message, for identifiers that do not say so themselves.
     """
     given = {name: value for name, value in record.items() if value is not None}
-    identifiers = as_list(given.pop(IDENTIFIERS, None))
+    identifiers = [each for each in as_list(given.pop(IDENTIFIERS, None)) if not is_blank(each)]
     channel = {name: given.pop(name) for name in CHANNEL_FIELDS if name in given}
     shared = {name: given.pop(name) for name in IDENTIFIER_FIELDS if name in given}
     for kind, name in CHANNELS.items():

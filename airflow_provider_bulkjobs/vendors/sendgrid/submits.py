@@ -46,6 +46,7 @@ from airflow_provider_bulkjobs.vendors.toolkit.validators import (
     needs,
     needs_any,
     objects,
+    once,
 )
 from airflow_provider_bulkjobs.vendors.toolkit.values import safe_name
 
@@ -172,6 +173,7 @@ CONTACTS = (
             max_lengths(LENGTHS),
             lists({"alternate_emails": MAX_ALTERNATE_EMAILS}),
             objects("custom_fields"),
+            once("custom_fields"),
         ),
         header_names=IDENTITIES,
         custom_fields=CustomFields(OWN_FIELDS, _named_fields, _with_field_ids, list_custom_fields),

@@ -18,8 +18,10 @@ from airflow_provider_bulkjobs.vendors.shopify.graphql import graphql, read
 from airflow_provider_bulkjobs.vendors.shopify.jobs import STATES
 from airflow_provider_bulkjobs.vendors.spec.body_path import find, value_at
 from airflow_provider_bulkjobs.vendors.spec.operation import (
+    Check,
     Operation,
     Option,
+    Options,
     Record,
     SubmitContext,
     SubmitFlow,
@@ -28,7 +30,7 @@ from airflow_provider_bulkjobs.vendors.spec.operation import (
 from airflow_provider_bulkjobs.vendors.toolkit.status import as_dict
 from airflow_provider_bulkjobs.vendors.toolkit.submits import submit_request
 from airflow_provider_bulkjobs.vendors.toolkit.uploads import FilePart, multipart
-from airflow_provider_bulkjobs.vendors.toolkit.validators import needs_any, needs_field_of
+from airflow_provider_bulkjobs.vendors.toolkit.validators import needs, needs_any
 
 IDENTIFIER, EMAIL = "identifier", "email"
 FILE_NAME, MIME_TYPE = "records.jsonl", "text/jsonl"
@@ -82,6 +84,12 @@ def _encode_set(record: Record) -> bytes:
     return encode_json({IDENTIFIER: {name: record.get(name)}, "input": customer})
 
 
+def _needs_identifier(options: Options) -> Check:
+    """Require the field that identifies a customer, which a record may name itself."""
+    default = options.get(IDENTIFIER, EMAIL)
+    return lambda record: needs(str(record.get(IDENTIFIER) or default))(record)
+
+
 def _encode_create(record: Record) -> bytes:
     return encode_json({"input": record})
 
@@ -104,7 +112,7 @@ OPERATIONS = (
     _operation(
         "upsert",
         partial(submit, CUSTOMER_SET),
-        check_by_options=needs_field_of(IDENTIFIER, EMAIL),
+        check_by_options=_needs_identifier,
         options=(
             Option(IDENTIFIER, (str,), "field that identifies a customer (default: email)", choices=(EMAIL, "phone")),
         ),

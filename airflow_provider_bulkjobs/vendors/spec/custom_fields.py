@@ -30,11 +30,12 @@ class CustomFields:
 
     :param own: the vendor's own fields; the names of others may be those of custom fields.
     :param named: returns the custom fields of a record that are called by name, with their values.
-    :param with_ids: returns a record with these fields by id instead, given the record and their values by id.
+    :param with_ids: returns a record with these fields by id instead, given the record and their values by id; or its
+        problem.
     :param list_all: the flow that lists the custom fields of the account.
     """
 
     own: frozenset[str]
     named: Callable[[Record], Record]
-    with_ids: Callable[[Record, Mapping[str, Any]], Record]
+    with_ids: Callable[[Record, Mapping[str, Any]], Record | str]
     list_all: Callable[[Account], Flow[list[CustomField]]]

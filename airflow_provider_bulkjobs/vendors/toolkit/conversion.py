@@ -89,11 +89,17 @@ class Converter:
         if exact := self._by_exact_type.get(type(value)):
             return exact(value)
         if hasattr(value, "dtype"):
+            if getattr(value, "shape", None) != () and value.dtype.kind in "fmM":
+                return [self._value(each, depth + 1) for each in value]  # tolist() makes numbers of times
             return self._value(_from_numpy(value), depth + 1)
+        if isinstance(value, str | int | float):  # of a subclass, such as a member of an enum
+            return str.__add__(value, "") if isinstance(value, str) else value + 0
         if isinstance(value, dict):
             return {key: self._value(each, depth + 1) for key, each in value.items()}
-        if isinstance(value, list | tuple):
+        if isinstance(value, list) or type(value) is tuple:
             return [self._value(each, depth + 1) for each in value]
+        if isinstance(value, tuple):  # such as an interval of Arrow
+            raise _UnsupportedError(value, "convert it to text or to a list")
         convert = next((convert for kind, convert in self._by_type if isinstance(value, kind)), None)
         return value if convert is None else convert(value)
 

@@ -32,6 +32,20 @@ def needs(*names: str) -> Check:
     return FieldCheck(check, is_met)
 
 
+def once(name: str) -> Check:
+    """Refuse a field that a record has by itself and in an object of fields: one of the values would be dropped.
+
+    :param name: the field with the object, to whose fields those of the record are added.
+    """
+
+    def check(record: Record) -> str | None:
+        nested = record.get(name)
+        both = [each for each in nested if each in record] if isinstance(nested, Mapping) else []
+        return f"has {safe_names(both, 'and')} also in field {name!r}: remove one of them" if both else None
+
+    return FieldCheck(check, lambda fields: name not in fields)
+
+
 def needs_field_of(option: str, default: str = "") -> Callable[[Options], Check]:
     """Require the field that an option names; for ``Operation.check_by_options``.
 
