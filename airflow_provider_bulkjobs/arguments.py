@@ -88,10 +88,15 @@ def read_job_id(value: Any) -> str:
 
     :raises BadArgumentError: it is empty or invalid.
     """
+    if isinstance(value, Mapping) and "job_ids" in value:
+        raise BadArgumentError(
+            "job_id is the output of a BulkJobOperator that waits, a dict. Pass its job ids: "
+            "job_id=import_contacts.output['job_ids'], where import_contacts is that operator."
+        )
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise BadArgumentError(
             f"job_id is {'None' if value is None else 'a ' + type(value).__name__}. Pass the vendor's job id "
-            "(a string or an integer). Check the output of the submitting task."
+            "(a string or an integer), or a list of ids. Check the output of the submitting task."
         )
     job_id = str(value)
     if not job_id.strip() or job_id in {"None", "null"}:

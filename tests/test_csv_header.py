@@ -97,7 +97,7 @@ WITH_NAMES = [name for name, operation in OPERATIONS.items() if operation.header
 def test_a_file_with_no_column_that_is_known_is_refused_without_its_names(tmp_path: Path, operation: str) -> None:
     (tmp_path / "a.csv").write_text("Zebediah,Quackenbush,Paris\nAnna,Zimmermann,Rome\n")
     check = RecordCheck(OPERATIONS[operation], {})
-    with pytest.raises(BadArgumentError, match="None of its 3 columns is '") as caught:
+    with pytest.raises(BadArgumentError, match="none of the 3 columns in the first line of the file is '") as caught:
         [check(row) for row in read_records(tmp_path / "a.csv")]
     assert not [word for word in (*PEOPLE, "Paris") if word in str(caught.value)]
 

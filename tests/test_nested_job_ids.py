@@ -75,3 +75,8 @@ def test_nested_literals_are_checked_when_the_dag_is_parsed():
     check_literal([["a"], ["b"]], read_job_ids)
     with pytest.raises(errors.BadArgumentError, match="more than once"):
         check_literal([["a"], ["a"]], read_job_ids)
+
+
+def test_output_of_an_operator_that_waits_is_explained():
+    with pytest.raises(errors.BadArgumentError, match=r"job_id=import_contacts\.output\['job_ids'\]"):
+        read_job_ids({"state": "succeeded", "job_ids": ["a"], "jobs": []})

@@ -256,3 +256,9 @@ NESTED = {
 def test_field_in_two_places_is_refused(name: str) -> None:
     text = problem(name, {**good(name), "PLAN": "X1", NESTED[name]: {"PLAN": "X2"}})
     assert f"line 1 has field 'PLAN' also in field '{NESTED[name]}': remove one of them" in text
+
+
+@pytest.mark.parametrize("field", ["properties", "location"])
+def test_text_in_place_of_an_object_is_refused(field: str) -> None:
+    text = problem("klaviyo-profiles-import", {**good("klaviyo-profiles-import"), field: '{"score": 3}'})
+    assert f"line 1 needs an object in field '{field}'" in text

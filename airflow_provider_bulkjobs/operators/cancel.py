@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class BulkJobCancelOperator(BaseOperator):
-    """Cancel jobs, if the vendor supports it: Acquia's contact jobs, Intercom's exports, HubSpot's imports.
+    """Cancel jobs, if the vendor supports it; see the comparison in docs/vendors/index.md.
 
     Items already written are not rolled back. Jobs that have finished or no longer exist are ignored. Returns how many
     jobs were ``canceled``, ``finished`` or ``gone``; all three are 0 for an empty list of ids.

@@ -33,7 +33,7 @@ class BulkJobResultsOperator(BaseOperator):
         failed_contacts = BulkJobResultsOperator(
             task_id="failed_contacts",
             conn_id="sendgrid_default",
-            job_id="{{ ti.xcom_pull('import_contacts', key='job_ids') }}",
+            job_id=import_contacts.output["job_ids"],
             path="s3://warehouse/failed-{{ ds }}.jsonl",
             only="failed",
             trigger_rule="all_done",

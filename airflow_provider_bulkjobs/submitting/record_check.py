@@ -115,8 +115,9 @@ class RecordCheck:
             )
         # Without a header, the field names would be personal data, and appear in each message about a field.
         raise BadArgumentError(
-            f"records: the first line of the file is not a header. None of its {len(row.columns)} columns is {known}. "
-            "Add a first line with the vendor's field names, or set columns."
+            f"records: none of the {len(row.columns)} columns in the first line of the file is {known}. If it is a "
+            "header with other names, set columns, such as {'EMAIL_ADDRESS': 'email'}. If the file has no header, set "
+            "read_options={'column_names': […]}."
         )
 
     def _is_known(self, columns: tuple[str, ...]) -> bool:

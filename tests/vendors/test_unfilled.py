@@ -12,7 +12,7 @@ from airflow_provider_bulkjobs import vendors
 from airflow_provider_bulkjobs.vendors import VENDORS
 from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
 
-MARK = re.compile(r'FILL IN [^"|]+')
+MARK = re.compile(r'FILL IN[^"|]*')
 PROJECT = Path(__file__).parent.parent.parent
 PACKAGES = Path(vendors.__file__).parent
 

@@ -21,7 +21,7 @@ from airflow_provider_bulkjobs.vendors.spec.operation import (
 )
 from airflow_provider_bulkjobs.vendors.toolkit.status import as_list
 from airflow_provider_bulkjobs.vendors.toolkit.submits import submit_request
-from airflow_provider_bulkjobs.vendors.toolkit.validators import needs_any, only_fields
+from airflow_provider_bulkjobs.vendors.toolkit.validators import needs_any, objects, only_fields
 
 MEDIA_TYPE = "application/vnd.api+json"
 IDENTITIES = ("id", "email", "phone_number", "external_id", "_kx")
@@ -58,7 +58,12 @@ IMPORT = Operation(
     max_item_bytes=100_000,
     # No "meta": a retry would append its values a second time.
     check=every(
-        needs_any(*IDENTITIES), only_fields((*IDENTITIES, *ATTRIBUTES), "put custom fields into field 'properties'")
+        needs_any(*IDENTITIES),
+        only_fields(
+            (*IDENTITIES, *ATTRIBUTES),
+            "put custom fields into field 'properties', an object, which CSV files and queries do not have",
+        ),
+        objects("location", "properties"),
     ),
     header_names=IDENTITIES,
     options=(Option("lists", (list,), "ids of the lists to add the profiles to"),),
