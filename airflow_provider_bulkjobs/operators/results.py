@@ -33,7 +33,7 @@ class BulkJobResultsOperator(BaseOperator):
         failed_contacts = BulkJobResultsOperator(
             task_id="failed_contacts",
             conn_id="sendgrid_default",
-            job_id=import_contacts.output["job_ids"],
+            job_id=["17", "18"],  # or import_contacts.output["job_ids"], of a BulkJobOperator
             path="s3://warehouse/failed-{{ ds }}.jsonl",
             only="failed",
             trigger_rule="all_done",
