@@ -234,3 +234,8 @@ def test_names_in_a_header_do_not_matter_with_column_names(header: str) -> None:
 def test_contact_in_place_of_the_header_is_not_lost() -> None:
     words = refusal(b"ada@example.com,Ada\nbob@example.com,Bob\n", header=True, column_names=["email", "name"])
     assert words.endswith("it has an address. Remove header=True from read_options")
+
+
+def test_null_marker_inside_a_quoted_cell_of_many_lines_is_text() -> None:
+    text = 'a,b\n"x\nNULL\n\\N,\n",NULL\nNULL,"\\N"\n'
+    assert records(text, null_values=["NULL", "\\N"]) == [{"a": "x\nNULL\n\\N,\n"}, {"b": "\\N"}]

@@ -57,6 +57,7 @@ PAGE_TYPES = ("text/html", "application/xhtml", "text/xml", "application/xml")
 # The first of several values. The comma after the day of the week belongs to the date.
 FIRST_VALUE = re.compile(r"(?:[a-z]+,)?[^,]*", re.ASCII | re.IGNORECASE)
 EPOCH = 1_000_000_000  # a reset above this is a timestamp, below it a number of seconds
+EPOCH_MILLISECONDS = 100_000_000_000  # above this, it is in milliseconds
 DEFAULT_PAUSE = 1.0  # seconds, for a rate-limited response without Retry-After or a reset header
 MAX_PAUSE = 24 * 3600.0
 
@@ -116,6 +117,8 @@ def _seconds(value: str, headers: Mapping[str, str]) -> float | None:
             return _clamped(seconds)
         timestamp = _epoch(value)
         return None if timestamp is None else _clamped(timestamp - _vendor_time(headers))
+    if number > EPOCH_MILLISECONDS:
+        number /= 1000
     return _clamped(number - _vendor_time(headers) if number > EPOCH else number)
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 PROXY_VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
 CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 NO_CERTIFICATES = f"No CA certificates found at the path set by one of {', '.join(CA_VARIABLES)}."
+MAX_LABEL = 63  # characters between the dots of a host name: RFC 1035, section 2.3.4
 _building = threading.Lock()
 
 
@@ -38,7 +39,19 @@ def proxy_for(url: str) -> str | None:
     port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
     if not proxy or is_excluded(parts.hostname or "", port, proxies.get("no", "")):
         return None
-    return proxy if "://" in proxy else f"http://{proxy}"
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    if not _has_host(proxy):
+        variables = " or ".join(PROXY_VARIABLES)
+        raise BadConnectionError(f"The proxy in {variables} has no valid host. Correct the variable.")
+    return proxy
+
+
+def _has_host(url: str) -> bool:
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        return False
+    return ":" in host or all(0 < len(label) <= MAX_LABEL for label in host.removesuffix(".").split("."))
 
 
 def http_proxy_for(url: str) -> str | None:

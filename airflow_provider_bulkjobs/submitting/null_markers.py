@@ -25,12 +25,16 @@ class NullMarkers:
         self._lines = lines
         self._markers = tuple(marker for marker in options.null_values if marker)
         self._cell = _cell_pattern(options, self._markers)
+        # Without an escape, a row goes on after a line only in a quoted cell, which ends with a quote.
+        self._end_of_text = options.quote if not options.escape else None
         self._row = ""  # the lines of the current row so far
 
     def __iter__(self) -> Iterator[str]:
         for line in self._lines:
             before, self._row = len(self._row), self._row + line
-            yield self._replace(before) if any(marker in line for marker in self._markers) else line
+            is_text = before > 0 and self._end_of_text is not None and self._end_of_text not in line
+            has_marker = not is_text and any(marker in line for marker in self._markers)
+            yield self._replace(before) if has_marker else line
 
     def rows(self, rows: Iterator[list[str]]) -> Iterator[list[str]]:
         """Yield the rows that a CSV reader makes of these lines, with an empty cell for each null marker."""

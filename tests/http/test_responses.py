@@ -92,6 +92,7 @@ def checked(conn_type: str, response: Response, request: Request = POLL) -> Exce
         (429, {"X-RateLimit-Reset": "30"}, 30),
         (429, {"X-RateLimit-Reset": str(NOW + 40), "Date": http_date(NOW)}, 40),
         (429, {"X-RateLimit-Reset": str(NOW - 40), "Date": http_date(NOW)}, 0),
+        (429, {"X-RateLimit-Reset": f"{NOW + 40}000", "Date": http_date(NOW)}, 40),
         (429, {"RateLimit-Reset": "12"}, 12),
         (429, {"RateLimit-Reset": "nonsense"}, None),
         (429, {"X-RateLimit-Reset": "NaN"}, None),

@@ -146,3 +146,14 @@ def test_idle_connection_is_not_used_for_a_request_that_is_not_idempotent(
     with server_that_forgets_connections() as (url, used), driver_for(account(host=url)) as transport:
         assert [transport.send(POST, QUICK).status for _ in range(3)] == [200] * 3
         assert used == [0, 1, 2]
+
+
+def test_unexpected_error_before_the_connection_proves_that_nothing_was_sent(
+    account: MakeAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise TypeError
+
+    monkeypatch.setattr(requests_driver.AccountSession, "send_to", fail)
+    with pytest.raises(VendorUnavailableError, match="TypeError"):
+        submit(account(host="http://127.0.0.1:9"))

@@ -36,6 +36,14 @@ def test_proxy_for(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], u
     assert proxy_for(url) == proxy
 
 
+@pytest.mark.parametrize("proxy", ["http://", "http://me:word@", "http://proxy..example", f"http://{'x' * 64}.example"])
+def test_proxy_without_a_valid_host_is_refused(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    with pytest.raises(BadConnectionError, match="has no valid host") as caught:
+        proxy_for(HTTPS)
+    assert "word" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("spared", "direct"),
     [

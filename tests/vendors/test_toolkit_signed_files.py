@@ -48,6 +48,12 @@ def test_lines_are_read_across_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lines == [[b"a"], [b"bc"], [b"d\r", b"ef"]]
 
 
+@pytest.mark.parametrize("length", [0, 1, 1023])
+def test_tiny_piece_does_not_make_an_endless_loop(length: int) -> None:
+    with pytest.raises(TransientError, match="another piece"):
+        read(piece(b"a" * length, 0, 100_000))
+
+
 def test_whole_file_is_read_if_it_is_small() -> None:
     assert read(Response(200, {}, b"a\nb\n")) == (["bytes=0-262143"], [[b"a", b"b"]])
     assert read(Response(204, {}, b"")) == (["bytes=0-262143"], [[]])
