@@ -62,7 +62,7 @@ each_vendor = pytest.mark.parametrize("conn_type", REFUSALS)
 
 
 def refused(script: Script, conn_type: str, rows: list[Row], *answers: dict[str, Any], size: int = 250) -> str:
-    """Submit rows in batches of ``size``; return the message of the error."""
+    """Submit rows in batches of ``size``; return the message of the error and its attribute ``vendor_message``."""
     hook = HOOK_OF[conn_type]("mine")
     hook.account = make_account(hook.vendor, script.url())
     kind = hook.vendor.kinds[0]
@@ -73,7 +73,7 @@ def refused(script: Script, conn_type: str, rows: list[Row], *answers: dict[str,
         with pytest.raises(VendorAPIError) as caught:
             submission.send(NoLedger())
     hook.transport.close()
-    return str(caught.value)
+    return f"{caught.value} {caught.value.vendor_message}"
 
 
 def people(*lines: int, **values: Any) -> list[Row]:

@@ -66,7 +66,7 @@ class BulkJobResultsOperator(BaseOperator):
         max_bytes: int = DEFAULT_MAX_BYTES,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**{"multiple_outputs": True, **kwargs})  # so that output["path"] is an XCom
         check_literal(conn_id, read_conn_id)
         check_literal(job_id, read_job_ids)
         self.conn_id = conn_id

@@ -377,7 +377,10 @@ class Submission:
             if not isinstance(error, CheckpointError):
                 self._end_refused(checkpoint, checkpoints)
             message = describe_refusal(error, batch, self.batcher, operation, client.account.secrets)
-            raise error.reworded(message, hint=self.report) from None
+            refusal = error.reworded(message, hint=self.report)
+            if isinstance(refusal, VendorAPIError) and refusal.vendor_message:
+                refusal.vendor_message = redact_records(refusal.vendor_message, batch, operation)
+            raise refusal from None
         else:
             self._accept(batch, job_id, checkpoint, checkpoints)
         finally:

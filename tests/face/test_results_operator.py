@@ -403,3 +403,8 @@ def test_no_job_has_no_results(tmp_path):
     operator.job_id = []  # as a template renders it, after a submit that came to nothing
     with pytest.raises(AirflowSkipException, match="nothing was submitted"):
         operator.execute({})
+
+
+def test_path_is_an_output_of_its_own():
+    operator = BulkJobResultsOperator(task_id="results", conn_id="sendgrid_default", job_id="1", path="a.jsonl")
+    assert operator.multiple_outputs is True
