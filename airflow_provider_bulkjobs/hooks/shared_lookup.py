@@ -15,18 +15,30 @@ from weakref import WeakKeyDictionary
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
 
+# So many callers continue at once, and the next ones later: all of them together would hold the event loop.
+AT_ONCE = 5
+PAUSE = 0.005  # seconds
 LookUp = Callable[[str], Awaitable["Connection"]]
 
 
-class _Upcoming:
-    """A lookup that may still be waiting for its turn.
+class _Shared:
+    """A lookup, and the callers that wait for it."""
 
-    :param task: performs it.
-    """
+    def __init__(self) -> None:
+        self.callers: dict[asyncio.Future[Connection], None] = {}  # in order
+        self.task: asyncio.Task[None] | None = None
 
-    def __init__(self, task: asyncio.Task[Connection]) -> None:
-        self.task = task
-        self.callers = 0
+    async def tell(self, outcome: Connection | BaseException) -> None:
+        """Wake the callers, a few at a time."""
+        for number, caller in enumerate(list(self.callers), 1):
+            if caller.done():
+                continue
+            if isinstance(outcome, BaseException):
+                caller.set_exception(outcome)
+            else:
+                caller.set_result(outcome)
+            if number % AT_ONCE == 0:
+                await asyncio.sleep(PAUSE)
 
 
 class _Lookups:
@@ -34,27 +46,36 @@ class _Lookups:
 
     def __init__(self) -> None:
         self._turn = asyncio.Lock()  # Airflow 3.1 mixes up the responses of concurrent lookups
-        self._upcoming: dict[str, _Upcoming] = {}
+        self._upcoming: dict[str, _Shared] = {}  # that may still be waiting for their turn
 
     async def share(self, conn_id: str, look_up: LookUp) -> Connection:
         """Return the result of a lookup that begins after this call; with the last caller, it is canceled, too."""
         shared = self._upcoming.get(conn_id)
         if shared is None:
-            shared = self._upcoming[conn_id] = _Upcoming(asyncio.create_task(self._run(conn_id, look_up)))
-        shared.callers += 1
+            shared = self._upcoming[conn_id] = _Shared()
+            shared.task = asyncio.create_task(self._run(conn_id, look_up, shared))
+        caller: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
+        shared.callers[caller] = None
         try:
-            return await asyncio.shield(shared.task)
+            return await caller
         finally:
-            shared.callers -= 1
-            if not shared.callers:
+            del shared.callers[caller]
+            if not shared.callers and shared.task is not None:
                 shared.task.cancel()  # without effect if it has ended
                 if self._upcoming.get(conn_id) is shared:
                     del self._upcoming[conn_id]
 
-    async def _run(self, conn_id: str, look_up: LookUp) -> Connection:
-        async with self._turn:
-            del self._upcoming[conn_id]  # who asks from now on may need a newer connection
-            return await look_up(conn_id)
+    async def _run(self, conn_id: str, look_up: LookUp, shared: _Shared) -> None:
+        try:
+            async with self._turn:
+                del self._upcoming[conn_id]  # who asks from now on may need a newer connection
+                connection = await look_up(conn_id)
+        except BaseException as error:
+            await shared.tell(error)
+            if not isinstance(error, Exception):
+                raise
+        else:
+            await shared.tell(connection)
 
 
 _lookups: WeakKeyDictionary[asyncio.AbstractEventLoop, _Lookups] = WeakKeyDictionary()

@@ -376,15 +376,20 @@ class Submission:
                 raise UnknownOutcomeError(redact_records(str(error), batch, operation), hint=self.report) from None
             if not isinstance(error, CheckpointError):
                 self._end_refused(checkpoint, checkpoints)
-            message = describe_refusal(error, batch, self.batcher, operation, client.account.secrets)
-            refusal = error.reworded(message, hint=self.report)
-            if isinstance(refusal, VendorAPIError) and refusal.vendor_message:
-                refusal.vendor_message = redact_records(refusal.vendor_message, batch, operation)
-            raise refusal from None
+            raise self._refusal(error, batch) from None
         else:
             self._accept(batch, job_id, checkpoint, checkpoints)
         finally:
             self._signals.release()
+
+    def _refusal(self, error: BulkJobError, batch: Batch) -> BulkJobError:
+        """Return the error of a refused batch with the records that it is about, and without their values."""
+        operation = self._operation
+        message = describe_refusal(error, batch, self.batcher, operation, self._client.account.secrets)
+        refusal = error.reworded(message, hint=self.report)
+        if isinstance(refusal, VendorAPIError) and refusal.vendor_message:
+            refusal.vendor_message = redact_records(refusal.vendor_message, batch, operation)
+        return refusal
 
     def _accept(self, batch: Batch, job_id: str | None, checkpoint: Checkpoint, checkpoints: CheckpointStore) -> None:
         """Save that a batch was accepted, or that none of its records is left to be sent."""

@@ -15,9 +15,11 @@ from typing import Any, ClassVar, TypeVar
 from airflow_provider_bulkjobs.exceptions import (
     AuthenticationError,
     BadArgumentError,
+    BulkJobError,
     InvalidItem,
     JobNotFoundError,
     PermissionDeniedError,
+    TransientError,
     VendorAPIError,
 )
 from airflow_provider_bulkjobs.protocol.flow import Flow, Request, Response, Token
@@ -67,17 +69,35 @@ class JobKind:
         if self.cancel is None:
             raise BadArgumentError(f"{self.noun}: the vendor does not support canceling it")
         try:
-            yield from self.cancel(account, job_id)
-        except JobNotFoundError:
-            return False
-        except VendorAPIError as error:
+            yield from _without_pages(self.cancel(account, job_id))
+        except (JobNotFoundError, VendorAPIError) as error:
             if isinstance(error, AuthenticationError | PermissionDeniedError):
                 raise
-            job = yield from self.status(account, job_id)
+            try:
+                job = yield from self.status(account, job_id)
+            except JobNotFoundError:
+                return False
             if not job.state.is_finished:
                 raise
             return False
         return True
+
+
+def _without_pages(flow: Flow[None]) -> Flow[None]:
+    """Pass a flow on; a web page in place of a response, whatever its status, proves nothing and is retried."""
+    try:
+        request = next(flow)
+        while True:
+            try:
+                response = yield request
+            except BulkJobError as error:
+                request = flow.throw(error)
+                continue
+            if response.body.lstrip()[:1] == b"<":
+                raise TransientError("the response is a web page")
+            request = flow.send(response)
+    except StopIteration:
+        return
 
 
 class Vendor(ABC):
