@@ -86,9 +86,10 @@ class AiohttpTransport:
         """Whether the account is paused at the vendor's request."""
         return self._limiter.is_paused
 
-    def queue(self, more: int) -> float:
-        """Return in how many seconds the rate limiter has let through what is queued and ``more`` requests."""
-        return self._limiter.queue(more)
+    @property
+    def has_queue(self) -> bool:
+        """Whether requests wait for the rate limiter."""
+        return self._limiter.waiting > 0
 
     async def close(self) -> None:
         """Close the connections."""

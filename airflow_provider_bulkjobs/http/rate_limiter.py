@@ -48,6 +48,7 @@ class RateLimiter:
         self._no_priority.set()
         self._in_flight = 0
         self._queued = 0
+        self.waiting = 0  # requests in the queues of groups and of the account
         self._has_warned = False
 
     @property
@@ -91,11 +92,15 @@ class RateLimiter:
         """Wait in the queue for a slot; before that, in the queue of the group, if one is given."""
         group = self._group(limit) if limit is not None else None
         is_acquired = False
-        while not is_acquired:
-            if group is not None:
-                async with group.head:  # not in the account's queue, where it would hold up all others
-                    metrics.waited_for_rate_limit(await self._wait(group.pace, limit))
-            is_acquired = await self._acquire_slot(metrics, group)
+        self.waiting += 1
+        try:
+            while not is_acquired:
+                if group is not None:
+                    async with group.head:  # not in the account's queue, where it would hold up all others
+                        metrics.waited_for_rate_limit(await self._wait(group.pace, limit))
+                is_acquired = await self._acquire_slot(metrics, group)
+        finally:
+            self.waiting -= 1
 
     async def _acquire_slot(self, metrics: Metrics, group: _Group | None) -> bool:
         """Wait in the queue of the account; return ``False`` if the group was paused in the meantime."""
@@ -133,10 +138,6 @@ class RateLimiter:
             await self._wait(self._pace)
         finally:
             self._no_priority.set()
-
-    def queue(self, more: int) -> float:
-        """Return in how many seconds the queue and ``more`` requests have been let through."""
-        return (self._queued + more) * self._pace.gap
 
     def release(self) -> None:
         """Release the slot of a finished request."""
@@ -180,7 +181,7 @@ class RateLimiter:
         return self._groups[limit]
 
     def _warn_of_long_queue(self) -> None:
-        queue = self.queue(0)
+        queue = self._queued * self._pace.gap
         if queue < LONG_QUEUE or self._has_warned:
             return
         self._has_warned = True

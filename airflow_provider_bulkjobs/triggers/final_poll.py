@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_bulkjobs.exceptions import BulkJobError
 
 if TYPE_CHECKING:
+    from airflow_provider_bulkjobs.http.aiohttp_transport import AiohttpTransport
     from airflow_provider_bulkjobs.vendors.spec.fields import Account
     from airflow_provider_bulkjobs.vendors.spec.vendor import Vendor
     from airflow_provider_bulkjobs.waiting.tracker import JobTracker
@@ -38,13 +39,30 @@ async def final_poll(
             account = await load_account()
             async with shared_transport(vendor, account) as transport:
                 if not transport.is_paused:
-                    queue = min(transport.queue(len(tracker.unfinished)), MAX_QUEUE_SECONDS)
-                    clock.reschedule(asyncio.get_running_loop().time() + queue + FINAL_POLL_TIMEOUT)
-                    polls: Any = (
+                    requests: Any = (
                         poll_job(transport, account, tracker, NO_RETRY, job_id) for job_id in tracker.unfinished
                     )
-                    for error in await asyncio.gather(*polls, return_exceptions=True):
+                    polls = asyncio.gather(*requests, return_exceptions=True)
+                    await _wait_for(polls, transport, clock, FINAL_POLL_TIMEOUT)
+                    for error in polls.result():
                         if isinstance(error, BaseException):
                             raise error
     except (BulkJobError, TimeoutError) as error:
         log.info("The final poll at the deadline failed: %s", error)
+
+
+async def _wait_for(
+    polls: asyncio.Future[list[Any]], transport: AiohttpTransport, clock: asyncio.Timeout, seconds: float
+) -> None:
+    """Wait for the polls; the clock starts again as long as requests wait for the rate limiter."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + MAX_QUEUE_SECONDS
+    try:
+        while not polls.done():
+            if transport.has_queue and loop.time() < until:
+                clock.reschedule(loop.time() + seconds)
+            await asyncio.wait({polls}, timeout=seconds / 2)
+    finally:
+        if not polls.done():
+            polls.cancel()
+            await asyncio.wait({polls})
