@@ -303,22 +303,20 @@ def test_link_to_another_part_is_refused(unload: Path) -> None:
     [
         ("a.jsonl", "a.jsonl"),
         ("unload", "unload/rejected.jsonl"),
-        ("unload/", "unload/run/rejected.jsonl"),
-        ("unload/*.csv", "unload/rejected.csv"),
-        ("unload/users_", "unload/users_rejected"),
-        (["other.csv", "unload"], "unload/rejected.jsonl"),
+        ("unload/*.jsonl", "unload/rejected.jsonl"),
+        ("unload/rej", "unload/rejected.jsonl"),
+        (["a.jsonl", "unload"], "unload/rejected.jsonl"),
     ],
 )
-def test_results_are_not_written_among_the_records(unload: Path, records: Any, results: str) -> None:
-    root = unload.parent
-    write(root, **{"a.jsonl": "{}\n"})
+def test_results_do_not_replace_records(unload: Path, records: Any, results: str) -> None:
+    root = write(unload.parent, **{"a.jsonl": "{}\n", "unload__rejected.jsonl": "{}\n"})
     source = [str(root / each) for each in records] if isinstance(records, list) else f"{root}/{records}"
     with pytest.raises(BadArgumentError, match=f"results_path='{root}/{results}' is one of the files of records="):
         check_is_no_part(source, f"{root}/{results}")
 
 
-@pytest.mark.parametrize("results", ["unload.jsonl", "users_rejected", "unload_2/a.jsonl", "a.jsonl.rejected.jsonl"])
-def test_results_may_be_beside_the_records(unload: Path, results: str) -> None:
-    root = unload.parent
+@pytest.mark.parametrize("results", ["unload/rejected.jsonl", "rejected.jsonl", "unload_2/a.jsonl", "a.jsonl.jsonl"])
+def test_results_may_be_new_or_beside_the_records(unload: Path, results: str) -> None:
+    root = write(unload.parent, **{"a.jsonl": "{}\n", "rejected.jsonl": "{}\n"})
     for source in (unload, f"{unload}/users_", f"{unload}/*", root / "a.jsonl", [{"email": "a"}], None):
         check_is_no_part(source, f"{root}/{results}")

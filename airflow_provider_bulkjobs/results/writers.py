@@ -135,8 +135,9 @@ def _encode(row: Mapping[str, Any]) -> bytes:
         return json.dumps(row, ensure_ascii=False, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError):  # a rejected record may contain values that JSON cannot hold
         try:
-            item = {str(name): value for name, value in row["item"].items()}
-            return json.dumps(json.loads(json.dumps({**row, "item": item}, default=str), parse_constant=str)).encode()
+            if isinstance(item := row.get("item"), dict):  # its names may be of any type
+                row = {**row, "item": {str(name): value for name, value in item.items()}}
+            return json.dumps(json.loads(json.dumps(row, default=str), parse_constant=str)).encode()
         except (TypeError, ValueError, RecursionError):
             return json.dumps({**row, "item": "nested too deeply to be written"}).encode()
 

@@ -14,7 +14,6 @@ import posixpath
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from fnmatch import fnmatch
 from typing import Any, NamedTuple
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError, RecordsReadError
@@ -54,7 +53,7 @@ def find_parts(sources: Sequence[Any]) -> list[Part]:
 
 
 def check_is_no_part(sources: Any, path: Any) -> None:
-    """Check that a file to be written is none of the files that some paths mean, or that they would mean later.
+    """Check that a file to be written is none of the files that some paths mean.
 
     :param sources: the argument ``records``.
     :param path: the argument ``results_path``.
@@ -62,23 +61,13 @@ def check_is_no_part(sources: Any, path: Any) -> None:
     """
     listed = sources if isinstance(sources, list | tuple) else [sources]
     target = object_path(path, "results_path")
-    files, written = target.fs, target.fs._strip_protocol(str(target.path))
+    written = target.fs._strip_protocol(str(target.path))
     for source in filter(is_path, listed):
-        found = object_path(source, "records")
-        read = found.fs._strip_protocol(str(found.path))
-        if type(found.fs) is type(files) and _is_part(files, read, written):
+        if any(type(files) is type(target.fs) and part == written for files, part in _expand(source)):
             raise BadArgumentError(
                 f"results_path={safe_repr(path)} is one of the files of records={safe_repr(source)}, which must not "
-                "change. Use another folder."
+                "change. Use another name or folder."
             )
-
-
-def _is_part(files: Any, source: str, path: str) -> bool:
-    if path == source or path.startswith(source.rstrip("/") + "/"):
-        return True
-    if WILDCARD.search(source):
-        return fnmatch(path, source)
-    return path.startswith(source) and not ENDING.search(source) and _kind(files, source) is None  # a prefix
 
 
 def _real_path(file: tuple[Any, str]) -> str:

@@ -152,8 +152,8 @@ FILES: dict[str, Any] = {
         "cases": {
             "canceled": {"answers": [{"body": {}}], "expected_requests": [["DELETE", "/jobs/j-1"]], "canceled": True},
             "gone": {
-                "answers": [{"status": 404, "body": {}}],
-                "expected_requests": [["DELETE", "/jobs/j-1"]],
+                "answers": [{"status": 404, "body": {}}, {"status": 404, "body": {}}],
+                "expected_requests": [["DELETE", "/jobs/j-1"], ["GET", "/jobs/j-1"]],
                 "canceled": False,
             },
         },

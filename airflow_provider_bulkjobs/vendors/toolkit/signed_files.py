@@ -9,8 +9,8 @@ from airflow_provider_bulkjobs.exceptions import TransientError, UntrustedRespon
 from airflow_provider_bulkjobs.protocol.flow import LARGE_BODY, Flow, Request
 
 PIECE = LARGE_BODY  # bytes; more would block the event loop for too long. No line may be longer.
-MIN_PIECE = 1024  # bytes of a piece that is not the last one
 MAX_FILE = 1024**3  # bytes
+MAX_PIECES = 4 * MAX_FILE // PIECE  # a storage may return shorter pieces than it was asked for
 CONTENT_RANGE = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})", re.ASCII)  # RFC 9110, section 14.4
 # The range is one of the file as it is, without an encoding of the response.
 HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity"}
@@ -25,7 +25,7 @@ class SignedFile:
     def __init__(self, vendor: str, url: str) -> None:
         self._vendor = vendor
         self._url = url
-        self._position = 0
+        self._position = self._pieces = 0
         self._rest = b""  # the beginning of a line
         self.has_next = True
 
@@ -65,9 +65,11 @@ class SignedFile:
         """Return the size of the whole file."""
         found = CONTENT_RANGE.fullmatch(content_range)
         first, last, size = map(int, found.groups()) if found else (-1, -1, 0)
-        is_short = length < min(PIECE, MIN_PIECE) and last + 1 < size  # reading it so would never end
-        if is_short or first != self._position or last - first + 1 != length or last >= size:
+        if not length or first != self._position or last - first + 1 != length or last >= size:
             raise TransientError(f"{self._vendor}'s file storage returned another piece than the requested one")
+        self._pieces += 1
+        if self._pieces > MAX_PIECES:
+            raise UntrustedResponseError(f"{self._vendor}'s file storage returned more than {MAX_PIECES} pieces")
         if size > MAX_FILE:
             raise UntrustedResponseError(f"{self._vendor}'s file has {size} bytes, more than {MAX_FILE}")
         return size
