@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 
 from airflow_provider_bulkjobs.http.pacing import Pace, rate_of
 from airflow_provider_bulkjobs.http.shared_slots import SharedSlots
 from airflow_provider_bulkjobs.vendors.spec.throttling import RateLimit
+
+LONG_WAIT = 60.0  # seconds
+log = logging.getLogger(__name__)
 
 
 class ThreadRateLimiter:
@@ -38,6 +42,8 @@ class ThreadRateLimiter:
         now = queued_at = time.monotonic()
         paces = self._paces(limit)
         while (wait := max(pace.wait(now) for pace in paces)) > 0:
+            if wait > LONG_WAIT:  # otherwise the task would look like a hanging one
+                log.info("The rate limit lets the next request through in %.0f s.", wait)
             sleep(wait)
             now = time.monotonic()
         if self._slots is not None:

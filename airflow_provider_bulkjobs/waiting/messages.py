@@ -13,10 +13,10 @@ _FAILED_ITEMS = (
     "Next steps: (1) run BulkJobResultsOperator to get the failed items, if the vendor reports them, and resubmit "
     "them; or (2)"
 )
-NEXT_STEPS = f"{_FAILED_ITEMS} increase allowed_failures and clear this task."
+NEXT_STEPS = f"{_FAILED_ITEMS} increase allowed_failures (None: any number) and clear this task."
 NEXT_STEPS_OF_SUBMIT = (
-    f"{_FAILED_ITEMS} run a BulkJobSensor with a larger allowed_failures on the job_ids in the XCom of this task. "
-    "Do not clear this task, because that submits every record again."
+    f"{_FAILED_ITEMS} run a BulkJobSensor with a larger allowed_failures (None: any number) on the job_ids in the "
+    "XCom of this task. Do not clear this task, because that submits every record again."
 )
 
 

@@ -8,6 +8,7 @@ import pytest
 from test_engine import GET, QUIET, World, response
 
 from airflow_provider_bulkjobs.exceptions import TransientError
+from airflow_provider_bulkjobs.http import thread_rate_limiter
 from airflow_provider_bulkjobs.http.engine import REFRESH, Acquire
 from airflow_provider_bulkjobs.http.pacing import MARGIN, Pace, rate_of
 from airflow_provider_bulkjobs.http.rate_limiter import RateLimiter
@@ -156,3 +157,19 @@ async def test_group_is_served_in_order() -> None:
     time.sleep(0.08)  # the loop is held up until the pause is over  # noqa: ASYNC251
     await asyncio.gather(request("second"), first)
     assert served == ["first", "second"]
+
+
+def test_long_wait_of_a_worker_is_logged(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    monkeypatch.setattr(thread_rate_limiter.time, "monotonic", lambda: now)
+    limiter = ThreadRateLimiter(0.0)
+    with caplog.at_level("INFO"):
+        for pause in (30.0, 3600.0):
+            limiter.pause(pause)
+            limiter.acquire(sleep)
+    assert [record.message[:50] for record in caplog.records] == ["The rate limit lets the next request through in 36"]
