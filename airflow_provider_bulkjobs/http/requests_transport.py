@@ -167,7 +167,7 @@ class RequestsTransport:
         try:
             with (
                 stack,
-                watch_sending() as sending,
+                watch_sending(seconds) as sending,
                 self.session.send_to(
                     self._engine.url(request),
                     request.method,

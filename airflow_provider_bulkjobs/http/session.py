@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import http
 import http.client
+import io
 import re
+import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -29,22 +32,29 @@ ABSOLUTE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:)?//")
 
 
 class Sending:
-    """Whether a part of a request may have left this machine."""
+    """Whether a part of a request may have left this machine.
+
+    :param timeout: the seconds that the response may take, from the end of the request on.
+    """
 
     is_sent = False
+
+    def __init__(self, timeout: float) -> None:
+        self.timeout = timeout
 
 
 _sending: ContextVar[Sending | None] = ContextVar("sending", default=None)
 
 
 @contextmanager
-def watch_sending() -> Iterator[Sending]:
+def watch_sending(timeout: float) -> Iterator[Sending]:
     """Detect whether a request of an :class:`AccountSession` was sent, even if it ends in an exception.
 
     The libraries' exceptions do not say: a reset behind a proxy is raised as a proxy error, and a failed TLS handshake
-    looks like a lost connection. So the connection itself records when the first byte of a request is written.
+    looks like a lost connection. So the connection itself records when the first byte of a request is written. It also
+    limits the time for the response: the timeout of the libraries is for each byte.
     """
-    sending = Sending()
+    sending = Sending(timeout)
     token = _sending.set(sending)
     try:
         yield sending
@@ -52,8 +62,50 @@ def watch_sending() -> Iterator[Sending]:
         _sending.reset(token)
 
 
+class _TimedReader(io.RawIOBase):
+    """Reads a socket until a deadline."""
+
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket, seconds: float) -> None:
+        self._raw = raw
+        self._sock = sock
+        self._deadline = time.monotonic() + seconds
+
+    def readable(self) -> bool:
+        """Return ``True``."""
+        return True
+
+    def fileno(self) -> int:
+        """Return that of the socket."""
+        return self._raw.fileno()
+
+    def readinto(self, buffer: Any) -> int | None:
+        """Read into a buffer.
+
+        :raises TimeoutError: the deadline has passed.
+        """
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        before = self._sock.gettimeout()
+        self._sock.settimeout(left if before is None else min(left, before))
+        try:
+            return self._raw.readinto(buffer)
+        finally:
+            self._sock.settimeout(before)
+
+    def close(self) -> None:
+        """Close the reader, and the socket if nothing else uses it."""
+        self._raw.close()
+        super().close()
+
+
 class _FinalResponse(http.client.HTTPResponse):
     """A response after any interim ones, such as 103 (Early Hints), of which http.client skips only 100."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        if (sending := _sending.get()) is not None:
+            self.fp = io.BufferedReader(_TimedReader(self.fp.detach(), sock, sending.timeout))
 
     def _read_status(self) -> tuple[str, int, str]:
         for _ in range(MAX_INTERIM):

@@ -275,3 +275,18 @@ async def test_connection_of_a_rejected_response_is_not_reused(account: MakeAcco
             with pytest.raises(UntrustedResponseError):
                 await transport.run(get, NO_RETRY)
             assert await transport.run(get, NO_RETRY) == {"a": 1}
+
+
+def test_headers_that_come_one_by_one_do_not_extend_the_timeout(
+    drive: Driving, account: MakeAccount, limit: Callable[..., None]
+) -> None:
+    def trickle(exchange: Exchange) -> None:
+        exchange.send(b"HTTP/1.1 200 OK\r\n")
+        for number in range(90):  # the libraries' limit is 100
+            exchange.send(b"X-%d: 1\r\n" % number)
+            exchange.over.wait(0.05)
+        exchange.send(b"Content-Length: 2\r\n\r\n{}")
+
+    limit(TOTAL_TIMEOUT=0.5)
+    with raw_server(trickle) as server, pytest.raises(VendorUnavailableError, match="no response in time"):
+        drive("sendgrid", account(host=server.url), get, policy=NO_RETRY)
