@@ -318,5 +318,5 @@ def test_results_do_not_replace_records(unload: Path, records: Any, results: str
 @pytest.mark.parametrize("results", ["unload/rejected.jsonl", "rejected.jsonl", "unload_2/a.jsonl", "a.jsonl.jsonl"])
 def test_results_may_be_new_or_beside_the_records(unload: Path, results: str) -> None:
     root = write(unload.parent, **{"a.jsonl": "{}\n", "rejected.jsonl": "{}\n"})
-    for source in (unload, f"{unload}/users_", f"{unload}/*", root / "a.jsonl", [{"email": "a"}], None):
+    for source in (unload, f"{unload}/users_", f"{unload}/*", root / "a.jsonl", [{"email": "a"}, "b"], [], None):
         check_is_no_part(source, f"{root}/{results}")

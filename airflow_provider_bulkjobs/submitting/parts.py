@@ -60,6 +60,8 @@ def check_is_no_part(sources: Any, path: Any) -> None:
     :raises BadArgumentError: it is one of them.
     """
     listed = sources if isinstance(sources, list | tuple) else [sources]
+    if not listed or not is_path(listed[0]):  # records, not paths
+        return
     target = object_path(path, "results_path")
     written = target.fs._strip_protocol(str(target.path))
     for source in filter(is_path, listed):
