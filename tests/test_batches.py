@@ -460,9 +460,6 @@ def test_a_table_of_one_column_keeps_its_empty_cells(make: MakeSpool) -> None:
     assert list(csv.reader(io.StringIO(table(batcher)))) == [["email"], ["a"], [""], ["c"]]
 
 
-# --- what has been taken
-
-
 def test_a_request_can_be_read_as_often_as_it_is_sent(make: MakeSpool) -> None:
     for operation in (JSON, TABLE):
         batcher = make(operation, max_items=1)
@@ -473,14 +470,6 @@ def test_a_request_can_be_read_as_often_as_it_is_sent(make: MakeSpool) -> None:
         with second.open() as one, first.open() as other:
             assert (other.read(), one.read()) == once
         assert once[0] != once[1]
-
-
-def test_a_request_can_be_read_while_the_next_are_looked_for(make: MakeSpool) -> None:
-    batcher = make(max_items=1)
-    fill(batcher, *[{"a": number} for number in range(5)])
-    assert [json.loads(each.payload.data)["a"] for each in batcher.batches()] == list(range(5))
-    chunks = [each.payload for each in batcher.batches()]
-    assert [json.loads(payload.data)["a"] for payload in reversed(chunks)] == [4, 3, 2, 1, 0]
 
 
 def fingerprint(make: MakeSpool, *records: Any, operation: Operation = JSON) -> str:
