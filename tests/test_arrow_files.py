@@ -11,7 +11,8 @@ from typing import Any, BinaryIO, cast
 import pytest
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError
-from airflow_provider_bulkjobs.submitting.arrow_rows import UnreadableValue, read_parquet
+from airflow_provider_bulkjobs.submitting.arrow_rows import read_parquet
+from airflow_provider_bulkjobs.submitting.column_values import UnreadableValue
 from airflow_provider_bulkjobs.submitting.records import Row, read_records
 from airflow_provider_bulkjobs.submitting.row import Origin
 

@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError
 from airflow_provider_bulkjobs.submitting import frame_rows
-from airflow_provider_bulkjobs.submitting.arrow_rows import UnreadableValue
+from airflow_provider_bulkjobs.submitting.column_values import UnreadableValue, read_values
 from airflow_provider_bulkjobs.submitting.records import read_records
 
 WHEN = dt.datetime.fromisoformat("2026-03-14T15:09:26")
@@ -163,3 +163,15 @@ def test_rows_without_columns_are_refused(library: str) -> None:
     frame = module.DataFrame(index=[0, 1]) if library == "pandas" else module.table({"a": [1, 2]}).select([])
     with pytest.raises(BadArgumentError, match="has no columns"):
         list(read_records(frame))
+
+
+class Stopped(BaseException):
+    """As Airflow ends a task: no error of a value."""
+
+
+def test_end_of_a_task_is_no_unreadable_value() -> None:
+    def stop(_column: Any) -> list[Any]:
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        read_values([1, 2], stop)

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError
 from airflow_provider_bulkjobs.submitting.blocks import TableBlock
+from airflow_provider_bulkjobs.submitting.column_values import read_values, short_floats
 from airflow_provider_bulkjobs.submitting.columns import check_names
 from airflow_provider_bulkjobs.submitting.row import Origin
 
@@ -69,27 +70,12 @@ def batch_rows(columns: Iterable[str], batches: Iterable[Any], origin: Origin, s
             number += part.num_rows
 
 
-class UnreadableValue:
-    """A value that Python does not have: a date after the year 9999, text that is not UTF-8, a map with a key twice."""
-
-
 def _values(column: Any) -> list[Any]:
+    if str(column.type) in {"float", "halffloat"}:
+        return short_floats(column.cast("string").to_pylist())
     # Maps become lists of pairs otherwise; the option makes all other columns several times slower.
     options = {"maps_as_pydicts": "strict"} if "map<" in str(column.type) else {}
-    if str(column.type) in {"float", "halffloat"}:
-        # As text, 0.1 is 0.1, and as a number 0.10000000149011612.
-        return [each if each is None else float(each) for each in column.cast("string").to_pylist()]
-    try:
-        return column.to_pylist(**options)  # type: ignore[no-any-return]
-    except Exception:  # noqa: BLE001  (OverflowError, UnicodeDecodeError, KeyError, pyarrow's own errors)
-        return [_value(column.slice(number, 1), options) for number in range(len(column))]
-
-
-def _value(column: Any, options: dict[str, str]) -> Any:
-    try:
-        return column.to_pylist(**options)[0]
-    except Exception:  # noqa: BLE001  (as above)
-        return UnreadableValue()
+    return read_values(column, lambda part: part.to_pylist(**options))
 
 
 def _import_pyarrow(source: str) -> Any:

@@ -8,8 +8,9 @@ from importlib import import_module
 from typing import Any
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError
-from airflow_provider_bulkjobs.submitting.arrow_rows import UnreadableValue, batch_rows
+from airflow_provider_bulkjobs.submitting.arrow_rows import batch_rows
 from airflow_provider_bulkjobs.submitting.blocks import TableBlock
+from airflow_provider_bulkjobs.submitting.column_values import read_values, short_floats
 from airflow_provider_bulkjobs.submitting.columns import check_names
 from airflow_provider_bulkjobs.submitting.row import Origin
 
@@ -59,30 +60,15 @@ def _read_polars(frame: Any, columns: tuple[str, ...], origin: Origin) -> Iterat
 
 def _polars_values(series: Any) -> list[Any]:
     if str(series.dtype) == "Float32":
-        return [each if each is None else float(each) for each in series.cast(import_module("polars").String).to_list()]
-    try:
-        return series.to_list()  # type: ignore[no-any-return]
-    except (KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException:  # noqa: BLE001  (polars raises a PanicException, which is one, for a date after the year 9999)
-        return [_polars_value(series, number) for number in range(len(series))]
-
-
-def _polars_value(series: Any, number: int) -> Any:
-    try:
-        return series[number]
-    except (KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException:  # noqa: BLE001  (as above)
-        return UnreadableValue()
+        return short_floats(series.cast(import_module("polars").String).to_list())
+    return read_values(series, lambda part: part.to_list())
 
 
 def _read_pandas(frame: Any, columns: tuple[str, ...], origin: Origin) -> Iterator[TableBlock]:
     for start in range(0, len(frame), ROWS_AT_ONCE):
         part = frame.iloc[start : start + ROWS_AT_ONCE]
         short = {
-            # As text, 0.1 is 0.1, and as a number 0.10000000149011612.
-            name: [float(str(each)) for each in part[name].to_numpy("float32", na_value=float("nan"))]
+            name: short_floats(map(str, part[name].to_numpy("float32", na_value=float("nan"))))
             for name, kind in part.dtypes.items()
             if str(kind).lower() in SHORT_FLOATS
         }
