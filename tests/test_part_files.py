@@ -29,6 +29,13 @@ def write(folder: Path, **files: str) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def empty_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each test a storage in memory of its own: fsspec has one for the whole process."""
+    monkeypatch.setattr(MemoryFileSystem, "store", {})
+    monkeypatch.setattr(MemoryFileSystem, "pseudo_dirs", [""])
+
+
 @pytest.fixture
 def unload(tmp_path: Path) -> Path:
     """Part files of a query, as Redshift writes them."""

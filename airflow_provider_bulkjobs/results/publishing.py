@@ -14,6 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from airflow_provider_bulkjobs.submitting.paths import protocols
+
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
@@ -41,14 +43,14 @@ def publish(source: IO[bytes], path: ObjectStoragePath) -> None:
     """
     if _is_local(path):
         _publish_locally(source, _local_target(path))
-    elif ATOMIC_PROTOCOLS.isdisjoint(_protocols(path.fs)):
+    elif ATOMIC_PROTOCOLS.isdisjoint(protocols(path.fs)):
         _publish_by_renaming(source, path.fs, path.path)
     else:
         path.fs.put_file(_name(source), path.path)
 
 
 def _is_local(path: ObjectStoragePath) -> bool:
-    return "file" in _protocols(path.fs)  # the protocol of the file system; the one of the path may differ
+    return "file" in protocols(path.fs)  # the protocol of the file system; the one of the path may differ
 
 
 def _local_target(path: ObjectStoragePath) -> Path:
@@ -195,10 +197,6 @@ def _replace(fs: Any, new: str, path: str) -> None:
 def _exists(fs: Any, path: str) -> bool:
     fs.invalidate_cache()
     return bool(fs.exists(path))
-
-
-def _protocols(fs: Any) -> set[str]:
-    return {fs.protocol} if isinstance(fs.protocol, str) else set(fs.protocol)
 
 
 def _hidden_name() -> str:

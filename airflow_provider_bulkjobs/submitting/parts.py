@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from airflow_provider_bulkjobs.exceptions import BadArgumentError, RecordsReadError
 from airflow_provider_bulkjobs.protocol.redact import redact
-from airflow_provider_bulkjobs.submitting.paths import is_path, object_path, read_errors, safe_repr
+from airflow_provider_bulkjobs.submitting.paths import is_path, object_path, protocols, read_errors, safe_repr
 
 WILDCARD = re.compile(r"[*?\[]")
 HIDDEN = ("_", ".")  # markers and checksums, as Hadoop names them
@@ -64,6 +64,8 @@ def check_is_no_part(sources: Any, path: Any) -> None:
         return
     target = object_path(path, "results_path")
     written = target.fs._strip_protocol(str(target.path))
+    if not target.fs.exists(written):  # the usual case; a list of all parts would be requested twice
+        return
     for source in filter(is_path, listed):
         if any(type(files) is type(target.fs) and part == written for files, part in _expand(source)):
             raise BadArgumentError(
@@ -74,8 +76,7 @@ def check_is_no_part(sources: Any, path: Any) -> None:
 
 def _real_path(file: tuple[Any, str]) -> str:
     files, path = file
-    is_local = "file" in ({files.protocol} if isinstance(files.protocol, str) else files.protocol)
-    return os.path.realpath(path) if is_local else path
+    return os.path.realpath(path) if "file" in protocols(files) else path
 
 
 def _expand(source: Any) -> list[tuple[Any, str]]:
@@ -92,17 +93,16 @@ def _expand(source: Any) -> list[tuple[Any, str]]:
     found = object_path(source, "records")
     files = found.fs
     path = files._strip_protocol(str(found.path))  # as it lists its files: absolute where it is local
-    protocols = {files.protocol} if isinstance(files.protocol, str) else set(files.protocol)
-    if protocols & WEB:  # a signed URL can be read, and nothing else
+    if protocols(files) & WEB:  # a signed URL can be read, and nothing else
         return [(files, str(found.path))]
     with read_errors(source):
-        if text.endswith("/") and not WILDCARD.search(path) and _kind(files, path) != "directory":
+        kind = _kind(files, path)
+        if text.endswith("/") and kind != "directory" and not WILDCARD.search(path):
             raise RecordsReadError(f"records={safe_repr(source)} cannot be read: there is no such folder")
-        return [(files, each) for each in _list(files, path, safe_repr(source))]
+        return [(files, each) for each in _list(files, path, kind, safe_repr(source))]
 
 
-def _list(files: Any, path: str, source: str) -> Iterable[str]:
-    kind = _kind(files, path)
+def _list(files: Any, path: str, kind: str | None, source: str) -> Iterable[str]:
     if kind == "file":
         return [path]
     if kind == "directory":

@@ -42,6 +42,11 @@ def object_path(path: Any, name: str) -> ObjectStoragePath:
     return found
 
 
+def protocols(files: Any) -> set[str]:
+    """Return the protocols of an fsspec file system."""
+    return {files.protocol} if isinstance(files.protocol, str) else set(files.protocol)
+
+
 def safe_repr(path: Any) -> str:
     """Return the repr of a path without its query, which may contain a signature."""
     return repr(redact(str(path)))
