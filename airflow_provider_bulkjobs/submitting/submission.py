@@ -284,12 +284,11 @@ class Submission:
         self._accept(batch, job_id, checkpoint, checkpoints)
 
     def _fingerprint(self, records: str) -> str:
-        return self._hash(records, self._options)
+        # With other limits, another version of this package would split the same records into other batches.
+        return self._hash(records, self._options, self._operation.max_items, self._operation.max_bytes)
 
     def _hash(self, *more: Any) -> str:
-        # With other limits, another version of this package would split the same records into other batches.
-        limits = [self._operation.max_items, self._operation.max_bytes]
-        what = [self._client.conn_id, self.kind, self._operation.name, limits, *more]
+        what = [self._client.conn_id, self.kind, self._operation.name, *more]
         return hashlib.blake2b(encode_json(what), digest_size=16).hexdigest()
 
     def _send_valid(self, batch: Batch, checkpoint: Checkpoint, checkpoints: CheckpointStore) -> None:
