@@ -15,9 +15,9 @@ from weakref import WeakKeyDictionary
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
 
-# So many callers continue at once, and the next ones later: all of them together would hold the event loop.
-AT_ONCE = 5
-PAUSE = 0.005  # seconds
+# Callers resume in batches: all of them at once would block the event loop.
+BATCH = 5
+PAUSE = 0.005  # seconds between two batches
 LookUp = Callable[[str], Awaitable["Connection"]]
 
 
@@ -28,8 +28,8 @@ class _Shared:
         self.callers: dict[asyncio.Future[Connection], None] = {}  # in order
         self.task: asyncio.Task[None] | None = None
 
-    async def tell(self, outcome: Connection | BaseException) -> None:
-        """Wake the callers, a few at a time."""
+    async def resolve(self, outcome: Connection | BaseException) -> None:
+        """Resume the callers with a result or an error, a few at a time."""
         for number, caller in enumerate(list(self.callers), 1):
             if caller.done():
                 continue
@@ -37,7 +37,7 @@ class _Shared:
                 caller.set_exception(outcome)
             else:
                 caller.set_result(outcome)
-            if number % AT_ONCE == 0:
+            if number % BATCH == 0:
                 await asyncio.sleep(PAUSE)
 
 
@@ -71,11 +71,11 @@ class _Lookups:
                 del self._upcoming[conn_id]  # who asks from now on may need a newer connection
                 connection = await look_up(conn_id)
         except BaseException as error:
-            await shared.tell(error)
+            await shared.resolve(error)
             if not isinstance(error, Exception):
                 raise
         else:
-            await shared.tell(connection)
+            await shared.resolve(connection)
 
 
 _lookups: WeakKeyDictionary[asyncio.AbstractEventLoop, _Lookups] = WeakKeyDictionary()
@@ -86,7 +86,5 @@ async def share_lookup(conn_id: str, look_up: LookUp) -> Connection:
 
     :param look_up: performs one lookup; its errors are raised in all callers that share it.
     """
-    loop = asyncio.get_running_loop()
-    if loop not in _lookups:
-        _lookups[loop] = _Lookups()
-    return await _lookups[loop].share(conn_id, look_up)
+    lookups = _lookups.setdefault(asyncio.get_running_loop(), _Lookups())
+    return await lookups.share(conn_id, look_up)

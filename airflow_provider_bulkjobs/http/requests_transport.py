@@ -188,10 +188,10 @@ class RequestsTransport:
         except NETWORK_ERRORS as error:
             timed_out = isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError | TimeoutError)
             raise NetworkError.from_library(error, sent=sending.is_sent, timed_out=timed_out) from None
-        except BulkJobError:
+        except (BulkJobError, ResponseTooLargeError):
             raise
         except Exception as error:
-            if sending.is_sent or isinstance(error, ResponseTooLargeError):
+            if sending.is_sent:
                 raise
             raise NetworkError(type(error).__name__, sent=False) from error  # so that a submit is not in doubt
         finally:

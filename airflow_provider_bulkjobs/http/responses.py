@@ -105,8 +105,10 @@ def _requested_pause(vendor: Vendor, request: Request, response: Response, *, is
 
 def _first_value(headers: Mapping[str, str], name: str) -> str:
     """Return a header, or an empty text. If a gateway has added it once more, both values are joined by a comma."""
-    found = FIRST_VALUE.match(headers.get(name, "").strip())
-    return found[0].strip() if found else ""
+    value = headers.get(name, "").strip()
+    if "," in value and (found := FIRST_VALUE.match(value)):
+        return found[0].strip()
+    return value
 
 
 def _seconds(value: str, headers: Mapping[str, str]) -> float | None:

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 PROXY_VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
 CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 NO_CERTIFICATES = f"No CA certificates found at the path set by one of {', '.join(CA_VARIABLES)}."
-MAX_LABEL = 63  # characters between the dots of a host name: RFC 1035, section 2.3.4
 _building = threading.Lock()
 
 
@@ -48,10 +47,9 @@ def proxy_for(url: str) -> str | None:
 
 def _has_host(url: str) -> bool:
     try:
-        host = urlsplit(url).hostname or ""
-    except ValueError:
+        return bool((urlsplit(url).hostname or "").encode("idna"))
+    except ValueError:  # also of an empty or too long part of a name, which no library can look up
         return False
-    return ":" in host or all(0 < len(label) <= MAX_LABEL for label in host.removesuffix(".").split("."))
 
 
 def http_proxy_for(url: str) -> str | None:

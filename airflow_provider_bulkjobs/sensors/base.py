@@ -101,7 +101,7 @@ class BulkJobBaseSensor(BaseSensorOperator):
         self._hook: BulkJobHook | None = None
         self._memory: PokeMemory | None = None
         self._started_at: float | None = None
-        self._delay = 0.0  # seconds until a request may be sent, as told by the last poke
+        self._delay = 0.0  # seconds until the next request, after a rate-limited poke
         # For the link. Empty: there is none; None: the process that started the wait may have pushed one.
         self.vendor_page: str | None = None
 

@@ -48,14 +48,18 @@ def decompressed(file: io.BufferedReader, name: str, source: str) -> Iterator[Bi
         else:
             with _zstandard(file, source) as content:
                 yield content
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise RecordsReadError(f"records={source} cannot be read: corrupt {ending or ''} file") from error
     except Exception as error:
-        if ending == ".bz2" and isinstance(error, OSError) and error.errno is None:
-            raise RecordsReadError(f"records={source} cannot be read: corrupt .bz2 file") from error
-        if type(error).__module__.startswith("zstandard"):
-            raise RecordsReadError(f"records={source} cannot be read: corrupt .zst file") from error
-        raise
+        if not _is_corrupt(error, ending):
+            raise
+        raise RecordsReadError(f"records={source} cannot be read: corrupt {ending or ''} file") from error
+
+
+def _is_corrupt(error: Exception, ending: str | None) -> bool:
+    """Return whether a library could not decompress a file with this ending."""
+    if isinstance(error, EOFError | zlib.error | gzip.BadGzipFile):
+        return True
+    is_bz2 = ending == ".bz2" and isinstance(error, OSError) and error.errno is None
+    return is_bz2 or type(error).__module__.startswith("zstandard")
 
 
 def _zstandard(file: io.BufferedReader, source: str) -> BinaryIO:

@@ -25,7 +25,7 @@ class NullMarkers:
         self._lines = lines
         self._markers = tuple(marker for marker in options.null_values if marker)
         self._cell = _cell_pattern(options, self._markers)
-        # Without an escape, a row goes on after a line only in a quoted cell, which ends with a quote.
+        # Without an escape character, a row continues on the next line only inside a quoted cell.
         self._end_of_text = options.quote if not options.escape else None
         self._row = ""  # the lines of the current row so far
 

@@ -89,8 +89,6 @@ class Converter:
         if exact := self._by_exact_type.get(type(value)):
             return exact(value)
         if hasattr(value, "dtype"):
-            if getattr(value, "shape", None) != () and value.dtype.kind in "fmM":
-                return [self._value(each, depth + 1) for each in value]  # tolist() makes numbers of times
             return self._value(_from_numpy(value), depth + 1)
         if isinstance(value, str | int | float):  # of a subclass, such as a member of an enum
             return str.__add__(value, "") if isinstance(value, str) else value + 0
@@ -143,7 +141,7 @@ def _from_numpy(value: Any) -> Any:
     """Return a numpy scalar or array as Python values."""
     kind = value.dtype.kind
     if getattr(value, "shape", None) != ():
-        return value.tolist()
+        return list(value) if kind in "fmM" else value.tolist()  # which makes numbers of times
     if kind == "M":
         if str(value) == "NaT":
             raise _UnsupportedError(value, "use None for a missing value")

@@ -33,9 +33,9 @@ def needs(*names: str) -> Check:
 
 
 def once(name: str) -> Check:
-    """Refuse a field that a record has by itself and in an object of fields: one of the values would be dropped.
+    """Reject a field that a record has twice, at its top level and in a nested object: one value would be dropped.
 
-    :param name: the field with the object, to whose fields those of the record are added.
+    :param name: the field with the nested object, with which the other fields are merged.
     """
 
     def check(record: Record) -> str | None:
