@@ -34,6 +34,7 @@ def empty_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give each test a storage in memory of its own: fsspec has one for the whole process."""
     monkeypatch.setattr(MemoryFileSystem, "store", {})
     monkeypatch.setattr(MemoryFileSystem, "pseudo_dirs", [""])
+    attach("memory", fs=MemoryFileSystem())  # older versions of Airflow have none by default
 
 
 @pytest.fixture
@@ -112,7 +113,6 @@ def test_file_whose_name_looks_like_a_pattern_is_read(tmp_path: Path) -> None:
 
 def test_parts_elsewhere_are_read() -> None:
     memory = MemoryFileSystem()
-    attach("memory", fs=memory)
     for number in (1, 0):
         memory.pipe(f"/bucket/unload/data_0_{number}_0.csv.gz", gzip.compress(f"email\n{number}\n".encode()))
     memory.pipe("/bucket/unload/_SUCCESS", b"")
@@ -150,7 +150,6 @@ def test_lines_are_those_of_each_file(unload: Path, tmp_path: Path) -> None:
 
 def test_name_of_a_file_shows_no_address() -> None:
     memory = MemoryFileSystem()
-    attach("memory", fs=memory)
     memory.pipe("/bucket/of-ada@example.com.jsonl", b"{\n")
     with pytest.raises(BadArgumentError) as caught:
         list(read_records("memory://bucket/of-ada@example.com.jsonl"))
